@@ -1,0 +1,81 @@
+"""Reads what a runnable dir says of itself: `pyproject.toml` and `changelog.txt`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from helpers.errors import ConfigError
+from helpers.model import changelog as changelog_format
+from helpers.model.runnable import RunnableDir
+from helpers.model.settings import Settings, parse_settings
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
+    """Return the runnable dir at `path`.
+
+    Arguments:
+        root: absolute path of the repo's root.
+        path: absolute path of the directory.
+        all_paths: absolute paths of all runnable dirs of the repo.
+
+    Raises:
+        ConfigError: one of its files is missing or wrong; the message names file and line.
+    """
+    project = read_pyproject(path)
+    log_file = path / "changelog.txt"
+    return RunnableDir(
+        root=root,
+        path=path,
+        settings=_settings(path),
+        changelog=changelog_format.parse(read_text(log_file), str(log_file)),
+        requires_python=str(project.get("project", {}).get("requires-python", "")),
+        registry=_settings(root).registry,
+        nested=tuple(other for other in all_paths if other != path and other.is_relative_to(path)),
+    )
+
+
+def read_text(path: Path) -> str:
+    """Return the content of a file that a user wrote.
+
+    Raises:
+        ConfigError: it is missing or not UTF-8.
+    """
+    try:
+        # newline="" keeps carriage returns: the format's own check reports or accepts them.
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise ConfigError("is missing", where=path, fix="invoke dir_check  (lists what a runnable dir needs)") from None
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise ConfigError("is not UTF-8", where=f"{path}:{line}", fix="save it as UTF-8") from None
+
+
+@lru_cache(maxsize=None)
+def read_pyproject(path: Path) -> dict[str, Any]:
+    """Return the parsed `pyproject.toml` of the directory `path`.
+
+    Raises:
+        ConfigError: it is missing or not TOML.
+    """
+    file = path / "pyproject.toml"
+    try:
+        return tomllib.loads(read_text(file))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"is not TOML: {error}", where=file) from None
+
+
+@lru_cache(maxsize=None)
+def _settings(path: Path) -> Settings:
+    if not (path / "pyproject.toml").exists():
+        return Settings()
+    table = read_pyproject(path).get("tool", {}).get("helpers", {})
+    return parse_settings(table, str(path / "pyproject.toml"))

@@ -1,0 +1,56 @@
+"""What we print: messages go to standard error, results to standard output, colours only to a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import TextIO
+
+from helpers import errors
+
+_COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Say whether `stream` gets colours: a terminal, unless NO_COLOR (https://no-color.org) or TERM=dumb says no."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+def paint(text: str, colour: str, stream: TextIO) -> str:
+    """Return `text` in `colour` when `stream` gets colours."""
+    return f"\033[{_COLOURS[colour]}m{text}\033[0m" if wants_colour(stream) else text
+
+
+def say(message: str) -> None:
+    """Print one message to the user on standard error."""
+    print(f"helpers: {message}", file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """Return `text` with control characters (a directory's name may hold a newline) shown as escapes."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def report_error(error: BaseException) -> int:
+    """Print `error` for its reader and return the exit code that it stands for.
+
+    A traceback is shown only for our own bugs, or for any error when HELPERS_DEBUG is set.
+    """
+    if os.environ.get("HELPERS_DEBUG"):
+        traceback.print_exception(error)
+    if isinstance(error, errors.HelpersError):
+        label = paint(f"{error.title}:", "red", sys.stderr)
+        print(f"helpers: {label} {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        say("interrupted")
+        return errors.SIGINT_EXIT
+    if isinstance(error, OSError) and error.errno is not None:
+        return report_error(errors.InfrastructureError(os.strerror(error.errno), where=error.filename))
+    label = paint("this is a bug in helpers:", "red", sys.stderr)
+    print(f"helpers: {label} {type(error).__name__}: {error}", file=sys.stderr)
+    print("  fix: run it again with HELPERS_DEBUG=1 and report what it prints", file=sys.stderr, flush=True)
+    return 70

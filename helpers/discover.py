@@ -1,0 +1,84 @@
+"""Finds the repo and its runnable dirs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from helpers import repo
+from helpers.errors import NothingSelectedError, UsageError
+
+
+def is_runnable(path: Path) -> bool:
+    """Say whether `path` is a runnable dir: it has `devops/` and `changelog.txt`."""
+    return (path / "devops").is_dir() and (path / "changelog.txt").is_file()
+
+
+def runnable_paths(root: Path) -> list[Path]:
+    """Return the absolute paths of all runnable dirs of the repo, sorted; those of submodules are theirs."""
+    found = {file.parent for file in repo.files(root, "**/changelog.txt")}
+    return sorted(path for path in found if is_runnable(path))
+
+
+def enclosing(start: Path) -> tuple[Path, Path]:
+    """Return (root of the repo, nearest runnable dir at or above `start` inside it).
+
+    Raises:
+        UsageError: `start` is not in a checkout, or no runnable dir encloses it.
+    """
+    start = Path(os.path.realpath(start))
+    root = repo.find_root(start)
+    for directory in (start, *start.parents):
+        if is_runnable(directory):
+            return root, directory
+        if directory == root:
+            break
+    raise UsageError(
+        "is not inside a runnable dir",
+        where=start,
+        why="no directory from here up to the root of the repo has both devops/ and changelog.txt",
+        fix="cd into one (invoke dir_list), or make one (invoke dir_create NAME)",
+    )
+
+
+def select(root: Path, names: Iterable[str], cwd: Path) -> list[Path]:
+    """Return the runnable dirs that the user named with `--dir`, or all of the repo when he named none.
+
+    A name of a runnable dir selects that one; a name of another directory selects all runnable dirs below it.
+
+    Arguments:
+        root: absolute path of the repo's root.
+        names: as given, absolute or relative to `cwd`.
+        cwd: where the command was given.
+
+    Raises:
+        UsageError: a name leads out of the repo or does not exist.
+        NothingSelectedError: the repo, or a named directory, has no runnable dir.
+    """
+    every = runnable_paths(root)
+    names = list(names)
+    if not names and not every:
+        raise NothingSelectedError("no runnable dir in this repo", where=root, fix="invoke dir_create NAME")
+    if not names:
+        return every
+    return sorted({path for name in names for path in _named(root, name, cwd, every)})
+
+
+def _named(root: Path, name: str, cwd: Path, every: list[Path]) -> list[Path]:
+    path = Path(os.path.realpath(cwd / name))
+    if not path.is_relative_to(root):
+        raise UsageError(f"--dir {name!r} leads out of the repo", where=path, why=f"the repo is {root}")
+    if not path.is_dir():
+        raise UsageError(f"--dir {name!r} is not a directory", where=path, fix="invoke dir_list")
+    if is_runnable(path):
+        return [path]
+    below = [other for other in every if other.is_relative_to(path)]
+    if not below:
+        raise NothingSelectedError(
+            f"--dir {name!r} is not a runnable dir and has none below it",
+            where=path,
+            why="a runnable dir has both devops/ and changelog.txt",
+            fix="invoke dir_list",
+        )
+    return below

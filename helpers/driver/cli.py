@@ -1,0 +1,150 @@
+"""The command line of `main_pytest.py`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from helpers import console, discover
+from helpers.engine.specs import Control, Stop
+from helpers.errors import EXIT_CODES, SIGINT_EXIT, SIGTERM_EXIT, NothingSelectedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from helpers.driver.plan import Plan
+
+_CODES = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
+_EPILOG = f"""\
+examples:
+  main_pytest.py                                   test every runnable dir, each in its own container
+  main_pytest.py --dir runnable_dirs/forecast      test one of them
+  main_pytest.py --dir runnable_dirs --tier all    test all below a directory, slow tests too
+  main_pytest.py -- -k trend -x                    give pytest its own arguments
+  main_pytest.py --list                            print the plan and do nothing
+
+exit codes (the worst directory decides):
+{_CODES}
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="main_pytest.py",
+        usage="main_pytest.py [OPTION]... [-- PYTEST_ARGUMENT...]",
+        description="Run the tests of every runnable dir, each inside its own container.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--dir", action="append", default=[], metavar="DIR", help="a runnable dir, or a directory above some; repeatable")
+    add("--tier", choices=("fast", "slow", "superslow", "all"), default="fast", help="which tests (default: fast)")
+    add("-j", "--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="directories at a time")
+    add("--engine", choices=("auto", "docker", "venv"), default="auto", help="auto falls back to venv without an engine")
+    add("--list", action="store_true", help="print the plan and do nothing")
+    add("--json", metavar="FILE", help="write the result (with --list: the plan) as JSON; - is standard output")
+    add("--junit", metavar="FILE", help="write all results as one JUnit file")
+    add("--exitfirst", action="store_true", help="start nothing more after the first directory that does not pass")
+    add("--timeout", type=_positive, metavar="SECONDS", help="for one directory's tests, instead of its own setting")
+    add("--allow-empty", action="store_true", help="finding no directory or no test is no error")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the driver and return its exit code.
+
+    Arguments:
+        argv: arguments without the program's name; None takes those of this process.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = build_parser().parse_args(arguments[:end])
+    try:
+        return _main(options, arguments[end + 1 :])
+    except (Exception, KeyboardInterrupt) as error:
+        return console.report_error(error)
+
+
+def _main(options: argparse.Namespace, pytest_args: list[str]) -> int:
+    from helpers.driver import plan as planner
+
+    root = Path(os.path.realpath(sys.argv[0])).parent
+    try:
+        every = discover.runnable_paths(root)
+        paths = discover.select(root, options.dir, Path.cwd())
+    except NothingSelectedError as error:
+        if not options.allow_empty:
+            raise
+        console.say(error.summary)
+        return 0
+    plan = planner.make(root, paths, every, options.tier)
+    return _list(options, plan) if options.list else _execute(options, plan, pytest_args)
+
+
+def _list(options: argparse.Namespace, plan: Plan) -> int:
+    from helpers.errors import OK, worst
+
+    if options.json:
+        from helpers.driver.export import write_json
+
+        write_json(options.json, plan.as_data())
+    if options.json != "-":
+        print(plan.as_text())
+    return worst([OK, *(item.error.exit_code for item in plan.dirs if item.error)])
+
+
+def _execute(options: argparse.Namespace, plan: Plan, pytest_args: list[str]) -> int:
+    from helpers.driver import export, report, run
+    from helpers.engine.choose import choose
+    from helpers.storage import run_directory
+
+    start = time.monotonic()
+    run_id = run.new_run_id()
+    directory = run_directory(run_id)
+    engine = choose(options.engine)
+    engine.reap()
+    control = Control()
+    _obey_signals(control)
+    how = run.Options(run_id, directory, options.jobs, options.timeout, options.exitfirst, pytest_args)
+    reporter = report.Reporter()
+    try:
+        verdicts = run.Run(plan, engine, how, control, reporter).execute()
+    finally:
+        reporter.close()
+    code = control.exit_code or report.exit_code(verdicts, allow_empty=options.allow_empty)
+    seconds = time.monotonic() - start
+    interrupted = bool(control.level)
+    if options.json != "-":
+        report.print_table(verdicts, interrupted=interrupted, engine=engine.name, seconds=seconds, folder=directory)
+    if options.json:
+        data = export.result_data(verdicts, exit_code=code, interrupted=interrupted, engine=engine.name)
+        export.write_json(options.json, data)
+    if options.junit:
+        export.write_junit(options.junit, verdicts, plan, directory)
+    return code
+
+
+def _obey_signals(control: Control) -> None:
+    """Stop politely at the first Ctrl-C, at once at the second; SIGTERM is polite too."""
+
+    def interrupted(number: int, frame: object) -> None:
+        control.stop(Stop.NOW if control.level else Stop.POLITELY, SIGINT_EXIT)
+
+    def terminated(number: int, frame: object) -> None:
+        control.stop(Stop.POLITELY, SIGTERM_EXIT)
+
+    # A shell may have started us with SIGINT ignored, as it does for background jobs; a signal sent on purpose counts.
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, terminated)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number

@@ -1,0 +1,138 @@
+"""Says how the tests of one runnable dir are run: the container, what it sees, and the order for pytest inside it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from helpers import config, inside
+from helpers.engine.specs import Mount, RunSpec
+from helpers.errors import ConfigError, NothingSelectedError
+from helpers.host import User
+from helpers.model.runnable import RunnableDir
+
+INSIDE = Path(inside.__file__).parent
+_PYTEST_FILES = ("pytest.ini", ".pytest.ini", "pytest.toml", "tox.ini", "setup.cfg")
+
+
+def base_environment(runnable: RunnableDir, user: User, host_env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of every container of `runnable`; of the host's variables only those that it names."""
+    return {
+        "HOME": user.home,
+        "USER": user.name,
+        "LOGNAME": user.name,
+        "LANG": "C.UTF-8",
+        "TMPDIR": "/tmp",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": os.pathsep.join(str(path) for path in runnable.python_path if path.is_dir()),
+        **{name: host_env[name] for name in runnable.settings.env if name in host_env},
+    }
+
+
+def test_container(
+    runnable: RunnableDir,
+    *,
+    name: str,
+    image: str,
+    user: User,
+    results: Path,
+    nonce: str,
+    tier: str,
+    arguments: Sequence[str],
+    labels: Mapping[str, str],
+) -> RunSpec:
+    """Return the container that runs the tests of `runnable`.
+
+    Arguments:
+        runnable: the directory.
+        name: unique name of the container.
+        image: id of the image.
+        user: whose files it makes.
+        results: directory that the verdict is written to.
+        nonce: what the verdict must carry.
+        tier: which tests.
+        arguments: pytest's own, from the command line.
+        labels: what the reaper knows it by.
+
+    Raises:
+        ConfigError: a path in the settings is missing or leads out of the repo.
+        NothingSelectedError: there is no test to run.
+    """
+    settings = runnable.settings
+    order = {
+        "results": str(results),
+        "nonce": nonce,
+        "tier": tier,
+        "arguments": pytest_arguments(runnable, results, arguments),
+    }
+    mounts = [Mount(runnable.path), Mount(INSIDE), *(Mount(_inside_repo(runnable, path)) for path in settings.uses)]
+    mounts += [Mount(_inside_dir(runnable, path), read_only=False) for path in settings.writable]
+    return RunSpec(
+        name=name,
+        image=image,
+        argv=("python", str(INSIDE / "runner.py"), "python", str(INSIDE / "run_pytest.py"), json.dumps(order)),
+        cwd=runnable.path,
+        user=user,
+        mounts=(*mounts, Mount(results, read_only=False)),
+        hidden=_hidden(runnable),
+        env=base_environment(runnable, user, os.environ),
+        network=settings.network,
+        memory=settings.memory,
+        pids=settings.pids,
+        read_only=True,
+        labels=labels,
+    )
+
+
+def pytest_arguments(runnable: RunnableDir, results: Path, arguments: Sequence[str]) -> list[str]:
+    """Return pytest's arguments for `runnable`: those of the user, and the tests' paths unless he named some."""
+    named = [item for item in arguments if not item.startswith("-") and (runnable.path / item.split("::")[0]).exists()]
+    tests = [] if named else [path for path in runnable.settings.tests if (runnable.path / path).exists()]
+    if not named and not tests:
+        raise NothingSelectedError(
+            f"no tests: {', '.join(runnable.settings.tests)} does not exist",
+            where=runnable.path,
+            fix="make test/test_*.py, or name the place in [tool.helpers] tests",
+        )
+    return [
+        *_configuration(runnable.path),
+        # pytest expands variables here; the checkout itself is read-only.
+        *("-o", "cache_dir=$TMPDIR/pytest-cache"),
+        f"--junitxml={results / 'junit.xml'}",
+        *arguments,
+        *tests,
+    ]
+
+
+def _configuration(path: Path) -> list[str]:
+    """Return the option that keeps pytest from taking settings of a directory further up, which no container sees."""
+    if "pytest" in config.read_pyproject(path).get("tool", {}) or not any((path / name).exists() for name in _PYTEST_FILES):
+        return ["-c", str(path / "pyproject.toml")]
+    return [f"--rootdir={path}"]
+
+
+def _hidden(runnable: RunnableDir) -> tuple[Path, ...]:
+    nested = [path for path in runnable.nested if not any(path != up and path.is_relative_to(up) for up in runnable.nested)]
+    git = runnable.path / ".git"
+    return (*nested, git) if git.is_dir() else tuple(nested)
+
+
+def _inside_repo(runnable: RunnableDir, name: str) -> Path:
+    return _contained(runnable, name, runnable.root, "uses")
+
+
+def _inside_dir(runnable: RunnableDir, name: str) -> Path:
+    return _contained(runnable, name, runnable.path, "writable")
+
+
+def _contained(runnable: RunnableDir, name: str, limit: Path, setting: str) -> Path:
+    path = Path(os.path.realpath(runnable.path / name))
+    where = runnable.path / "pyproject.toml"
+    if not path.is_relative_to(limit):
+        raise ConfigError(f"[tool.helpers] {setting}: {name!r} leads out of {limit}", where=where)
+    if not path.exists():
+        raise ConfigError(f"[tool.helpers] {setting}: {name!r} does not exist", where=where)
+    return path

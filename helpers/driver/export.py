@@ -1,0 +1,93 @@
+"""Writes a run's result for other programs: JSON, and JUnit's XML with one suite a directory."""
+
+from __future__ import annotations
+
+import json
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from helpers.driver.plan import Plan
+from helpers.driver.run import results_of
+from helpers.driver.verdict import Status, Verdict
+from helpers.errors import UsageError
+
+
+def result_data(verdicts: Sequence[Verdict], *, exit_code: int, interrupted: bool, engine: str) -> dict[str, Any]:
+    """Return the result of a run as plain data."""
+    return {
+        "exit_code": exit_code,
+        "interrupted": interrupted,
+        "engine": engine,
+        "directories": [
+            {
+                "directory": item.name,
+                "verdict": item.status.value,
+                "exit_code": item.code,
+                "passed": item.passed,
+                "failed": item.failed,
+                "skipped": item.skipped,
+                "seconds": round(item.seconds, 3),
+                "image": item.image,
+                "why": item.why,
+                "failures": list(item.failures),
+                "log": item.log,
+            }
+            for item in verdicts
+        ],
+    }
+
+
+def write_json(target: str, data: dict[str, Any]) -> None:
+    """Write `data` to the file `target`; `-` is standard output.
+
+    Raises:
+        UsageError: the file can not be written.
+    """
+    text = json.dumps(data, indent=2) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(target).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write: {error.strerror}", where=target) from None
+
+
+def write_junit(target: str, verdicts: Sequence[Verdict], plan: Plan, directory: Path) -> None:
+    """Write all directories' tests as one JUnit file; a directory without a report of its own is one error in it.
+
+    Raises:
+        UsageError: the file can not be written.
+    """
+    merged = ET.Element("testsuites", name="helpers")
+    for verdict in verdicts:
+        suites = _own_suites(results_of(directory, plan, verdict.name) / "junit.xml")
+        for suite in suites:
+            suite.set("name", verdict.name)
+            merged.append(suite)
+        if not suites or verdict.status not in (Status.PASS, Status.FAIL):
+            merged.append(_verdict_suite(verdict))
+    try:
+        ET.ElementTree(merged).write(target, encoding="utf-8", xml_declaration=True)
+    except OSError as error:
+        raise UsageError(f"cannot write: {error.strerror}", where=target) from None
+
+
+def _own_suites(path: Path) -> list[ET.Element]:
+    try:
+        return list(ET.parse(path).getroot().iter("testsuite"))
+    except (OSError, ET.ParseError):
+        return []
+
+
+def _verdict_suite(verdict: Verdict) -> ET.Element:
+    skipped = verdict.status is Status.SKIP
+    suite = ET.Element(
+        "testsuite", name=verdict.name, tests="1", errors="0" if skipped else "1", skipped="1" if skipped else "0"
+    )
+    case = ET.SubElement(suite, "testcase", classname=verdict.name, name="verdict", time=f"{verdict.seconds:.3f}")
+    ET.SubElement(case, "skipped" if skipped else "error", message=f"{verdict.status.value}: {verdict.why}")
+    return suite

@@ -1,0 +1,127 @@
+"""Plans a run: which images are needed and which directories are tested in them, as data, before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from helpers import config
+from helpers.console import printable
+from helpers.engine.specs import ImageSpec
+from helpers.errors import HelpersError
+from helpers.images.recipe import by_key, image_chain
+from helpers.model.graph import Step, order
+from helpers.model.runnable import RunnableDir
+
+
+@dataclass(frozen=True)
+class DirPlan:
+    """What will be done for one runnable dir; one whose files are wrong carries the `error` instead.
+
+    Arguments:
+        name: its path relative to the root.
+        runnable: what its files say.
+        chain: the images it needs, bases first.
+        error: why nothing can be done.
+    """
+
+    name: str
+    runnable: RunnableDir | None = None
+    chain: tuple[ImageSpec, ...] = ()
+    error: HelpersError | None = None
+
+    @property
+    def step(self) -> str:
+        """The key of its step."""
+        return f"test {self.name}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a run will do: the directories, and the steps in an order that can be followed."""
+
+    tier: str
+    dirs: tuple[DirPlan, ...]
+    images: dict[str, ImageSpec]
+    steps: tuple[Step, ...]
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the plan as plain data, for a CI matrix or another program."""
+        return {
+            "tier": self.tier,
+            "directories": [_dir_data(item) for item in self.dirs],
+            "steps": [{"step": step.key, "needs": list(step.needs)} for step in self.steps],
+        }
+
+    def as_text(self) -> str:
+        """Return the plan as lines for a person: one for each directory, with the images it needs."""
+        rows = [("directory", "version", "base", "python", "network", "images, in the order of building")]
+        for item in self.dirs:
+            if item.runnable:
+                settings = item.runnable.settings
+                images = " <- ".join(image.reference for image in item.chain)
+                python = item.runnable.requires_python or "any"
+                row = (item.name, str(item.runnable.version), settings.base, python, settings.network, images)
+            else:
+                row = (item.name, "-", "-", "-", "-", f"error: {item.error.summary if item.error else ''}")
+            rows.append(row)
+        widths = [max(len(printable(row[column])) for row in rows) for column in range(len(rows[0]) - 1)]
+        lines = ("  ".join([*(printable(c).ljust(w) for c, w in zip(row, widths, strict=False)), row[-1]]) for row in rows)
+        return "\n".join(lines)
+
+
+def make(root: Path, paths: Sequence[Path], every: Sequence[Path], tier: str) -> Plan:
+    """Return the plan for the runnable dirs `paths` of the repo at `root`.
+
+    Arguments:
+        root: absolute path of the repo.
+        paths: absolute paths of the selected runnable dirs.
+        every: absolute paths of all runnable dirs of the repo.
+        tier: which tests: `fast`, `slow`, `superslow` or `all`.
+    """
+
+    @lru_cache(maxsize=None)
+    def load(path: Path) -> RunnableDir:
+        return config.load(root, path, every)
+
+    dirs = []
+    for path in paths:
+        name = path.relative_to(root).as_posix()
+        try:
+            runnable = load(path)
+            dirs.append(DirPlan(name, runnable, tuple(image_chain(runnable, load))))
+        except HelpersError as error:
+            dirs.append(DirPlan(name, error=error))
+    images = by_key({item.name: list(item.chain) for item in dirs})
+    steps = [Step(image_step(key), _needs(image)) for key, image in images.items()]
+    steps += [Step(item.step, (image_step(item.chain[-1].key),)) for item in dirs if item.chain]
+    position = {key: index for index, key in enumerate(order(steps))}
+    return Plan(tier, tuple(dirs), images, tuple(sorted(steps, key=lambda step: position[step.key])))
+
+
+def image_step(key: str) -> str:
+    """Return the key of the step that gets the image `key`."""
+    return f"image {key}"
+
+
+def _needs(image: ImageSpec) -> tuple[str, ...]:
+    return (image_step(image.parent),) if image.parent else ()
+
+
+def _dir_data(item: DirPlan) -> dict[str, Any]:
+    if item.error or not item.runnable:
+        return {"directory": item.name, "error": item.error.summary if item.error else ""}
+    return {
+        "directory": item.name,
+        "image": item.chain[-1].reference,
+        "version": str(item.runnable.version),
+        "base": item.runnable.settings.base,
+        "python": item.runnable.requires_python,
+        "system_packages": list(item.runnable.settings.system_packages),
+        "network": item.runnable.settings.network,
+        "timeout": item.runnable.settings.timeout,
+        "builds": [image.reference for image in item.chain],
+    }

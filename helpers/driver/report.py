@@ -1,0 +1,155 @@
+"""Shows a run: lines while it goes on, a table at its end."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from helpers import errors
+from helpers.console import paint, printable, wants_colour
+from helpers.driver.run import Event
+from helpers.driver.verdict import Status, Verdict
+
+_COLOURS = {Status.PASS: "green", Status.SKIP: "yellow", Status.STOPPED: "yellow", Status.EMPTY: "yellow"}
+_OUTPUT_CHARACTERS = 20_000
+_REFRESH_SECONDS = 0.3
+
+
+class Reporter:
+    """Shows events as they come: plain lines, and on a terminal also what is running right now.
+
+    Arguments:
+        stream: where to.
+    """
+
+    def __init__(self, stream: TextIO = sys.stderr) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._live = wants_colour(stream)
+        self._running: dict[str, tuple[str, Path | None, float]] = {}
+        self._over = threading.Event()
+        self._shown = False
+        if self._live:
+            threading.Thread(target=self._refresh, daemon=True).start()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        with self._lock:
+            self._clear()
+            if event.kind in ("building", "testing"):
+                folder = Path(event.text) if event.kind == "testing" else None
+                self._running[f"{event.kind} {event.name}"] = (event.kind, folder, time.monotonic())
+                if not self._live:
+                    self._line(f"{event.kind} {printable(event.name)}")
+            elif event.verdict:
+                self._running.pop(f"testing {event.name}", None)
+                self._done(event.verdict)
+            self._running = {
+                key: value
+                for key, value in self._running.items()
+                if not (event.kind == "testing" and key == f"building {event.name}")
+            }
+
+    def close(self) -> None:
+        """Show nothing more."""
+        with self._lock:
+            self._over.set()
+            self._clear()
+
+    def _done(self, verdict: Verdict) -> None:
+        counts = f" {verdict.passed} passed" if verdict.passed else ""
+        why = f": {printable(verdict.why)}" if verdict.why else ""
+        status = paint(verdict.status.value, _COLOURS.get(verdict.status, "red"), self._stream)
+        self._line(f"{status} {printable(verdict.name)}{counts} ({verdict.seconds:.1f} s){why}")
+        if verdict.output and verdict.status not in (Status.PASS, Status.SKIP):
+            self._line(f"----- output of {printable(verdict.name)} (whole: {verdict.log})")
+            self._line(safe_text(verdict.output[-_OUTPUT_CHARACTERS:]).rstrip())
+            self._line("-----")
+
+    def _line(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+    def _clear(self) -> None:
+        if self._shown:
+            self._stream.write("\r\033[K")
+            self._shown = False
+
+    def _refresh(self) -> None:
+        import shutil
+
+        while not self._over.wait(_REFRESH_SECONDS):
+            with self._lock:
+                self._clear()
+                parts = [_doing(name, *state) for name, state in self._running.items()]
+                if parts and not self._over.is_set():
+                    width = shutil.get_terminal_size().columns
+                    self._stream.write(" | ".join(parts)[: width - 1])
+                    self._stream.flush()
+                    self._shown = True
+
+
+def _doing(name: str, kind: str, folder: Path | None, since: float) -> str:
+    count = ""
+    if folder:
+        try:
+            lines = (folder / "progress").read_bytes().split(b"\n")
+            total = next((line.split()[1].decode() for line in lines if line.startswith(b"collected ")), "?")
+            count = f" {max(0, len(lines) - 2)}/{total}"
+        except OSError:
+            pass
+    return f"{printable(name)}{count} {time.monotonic() - since:.0f} s"
+
+
+def safe_text(text: str) -> str:
+    """Return what a test printed without control characters, so that it can not steer the reader's terminal."""
+    return "".join(char for char in text if char in "\n\t" or char.isprintable())
+
+
+def print_table(verdicts: Sequence[Verdict], *, interrupted: bool, engine: str, seconds: float, folder: Path) -> None:
+    """Print the table that a run ends with, and the counts of tests as the last line."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # A pipe has no width of its own; a table that is cut or folded could not be searched.
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False)
+    if interrupted:
+        console.print(Text("INTERRUPTED: this report is partial", style="bold red"))
+    table = Table(title=None, box=None, pad_edge=False)
+    for name in ("directory", "verdict", "passed", "failed", "skipped", "time", "image", "why"):
+        right = name in ("passed", "failed", "skipped", "time")
+        table.add_column(name, justify="right" if right else "left", no_wrap=name in ("verdict", "image"), overflow="fold")
+    for verdict in verdicts:
+        colour = _COLOURS.get(verdict.status, "red")
+        counts = (str(number) for number in (verdict.passed, verdict.failed, verdict.skipped))
+        row = [printable(verdict.name), Text(verdict.status.value, style=colour), *counts]
+        row += [f"{verdict.seconds:.1f} s", _short_image(verdict.image), printable(verdict.why)]
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    console.print(table)
+    how_many = ", ".join(
+        f"{sum(verdict.status is status for verdict in verdicts)} {status.value}"
+        for status in Status
+        if any(verdict.status is status for verdict in verdicts)
+    )
+    console.print(Text(f"{len(verdicts)} directories: {how_many}; engine {engine}; {seconds:.1f} s; logs in {folder}"))
+    passed, failed, skipped = (sum(getattr(item, what) for item in verdicts) for what in ("passed", "failed", "skipped"))
+    console.print(Text(f"{passed} passed, {failed} failed, {skipped} skipped"))
+
+
+def _short_image(image: str) -> str:
+    if image.startswith("sha256:"):
+        return image[: len("sha256:") + 12]
+    return Path(image).name if image else "-"
+
+
+def exit_code(verdicts: Sequence[Verdict], *, allow_empty: bool) -> int:
+    """Return the exit code of a run with these verdicts; a run in which no test ran is never a success by itself."""
+    codes = [0 if allow_empty and verdict.status is Status.EMPTY else verdict.code for verdict in verdicts]
+    ran = any(verdict.status not in (Status.SKIP, Status.EMPTY) for verdict in verdicts)
+    if not ran and not allow_empty:
+        codes.append(errors.NothingSelectedError.exit_code)
+    return errors.worst(codes) if codes else 0

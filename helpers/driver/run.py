@@ -1,0 +1,223 @@
+"""Follows a plan: starts each step when what it needs is done, several at a time, and collects the verdicts."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from helpers.driver import verdict as verdicts
+from helpers.driver.container import test_container
+from helpers.driver.plan import DirPlan, Plan, image_step
+from helpers.driver.verdict import Status, Verdict
+from helpers.engine.specs import Control, Engine, ImageSpec, UnsupportedError
+from helpers.errors import HelpersError
+from helpers.host import user
+from helpers.images import build
+
+_TICK_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a reporter may show.
+
+    Arguments:
+        kind: `building`, `testing`, `progress` or `done`.
+        name: the image or directory that it is about.
+        text: more about it.
+        verdict: the verdict, when `kind` is `done`.
+    """
+
+    kind: str
+    name: str
+    text: str = ""
+    verdict: Verdict | None = None
+
+
+@dataclass
+class Options:
+    """How a plan is followed.
+
+    Arguments:
+        run_id: unique name of the run.
+        directory: for logs and results.
+        jobs: how many steps at a time.
+        timeout: seconds for one directory's tests; None takes each one's own setting.
+        exitfirst: start nothing more after the first directory that does not pass.
+        arguments: pytest's own arguments.
+        labels: what the reaper knows our containers by.
+    """
+
+    run_id: str
+    directory: Path
+    jobs: int
+    timeout: float | None = None
+    exitfirst: bool = False
+    arguments: Sequence[str] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+class Run:
+    """One run of a plan.
+
+    Arguments:
+        plan: what to do.
+        engine: what does it.
+        options: how.
+        control: stops it.
+        notify: is told of every event, from several threads.
+    """
+
+    def __init__(
+        self, plan: Plan, engine: Engine, options: Options, control: Control, notify: Callable[[Event], None]
+    ) -> None:
+        self._plan = plan
+        self._engine = engine
+        self._options = options
+        self._control = control
+        self._notify = notify
+        self._images: dict[str, str] = {}
+        self._faults: dict[str, HelpersError | UnsupportedError] = {}
+        self._verdicts: dict[str, Verdict] = {}
+        self._no_more = threading.Event()
+
+    def execute(self) -> list[Verdict]:
+        """Do every step of the plan and return one verdict for each directory, in the plan's order."""
+        for item in self._plan.dirs:
+            if item.error:
+                self._settle(verdicts.of_error(item.name, item.error))
+        found = self._engine.find([image.reference for image in self._plan.images.values()])
+        self._images = {key: found[spec.reference] for key, spec in self._plan.images.items() if spec.reference in found}
+        waiting = {step.key: set(step.needs) for step in self._plan.steps}
+        running: dict[Future[None], str] = {}
+        with ThreadPoolExecutor(max_workers=self._options.jobs) as pool:
+            while waiting or running:
+                for key in [key for key, needs in waiting.items() if not needs]:
+                    del waiting[key]
+                    running[pool.submit(self._step, key)] = key
+                # The wait is short because only the main thread is told of signals, between two waits.
+                done, _ = wait(running, timeout=_TICK_SECONDS, return_when=FIRST_COMPLETED)
+                for future in done:
+                    key = running.pop(future)
+                    future.result()
+                    for needs in waiting.values():
+                        needs.discard(key)
+        return [self._verdicts[item.name] for item in self._plan.dirs]
+
+    def _step(self, key: str) -> None:
+        images = {image_step(name): image for name, image in self._plan.images.items()}
+        if key in images:
+            self._get_image(images[key])
+        else:
+            self._test(next(item for item in self._plan.dirs if item.step == key))
+
+    def _get_image(self, image: ImageSpec) -> None:
+        if image.key in self._images or self._stopping():
+            return
+        if image.parent in self._faults:
+            self._faults[image.key] = self._faults[image.parent]
+            return
+        self._notify(Event("building", image.key, str(image.base)))
+        try:
+            self._images[image.key] = build.build_one(
+                self._engine, self._chain(image), self._options.directory, self._control
+            )
+        except (HelpersError, UnsupportedError) as error:
+            self._faults[image.key] = error
+        except OSError as error:
+            self._faults[image.key] = _of_system(error)
+
+    def _chain(self, image: ImageSpec) -> list[ImageSpec]:
+        chain = [image]
+        while chain[0].parent:
+            chain.insert(0, self._plan.images[chain[0].parent])
+        return chain
+
+    def _stopping(self) -> bool:
+        return bool(self._control.level) or self._no_more.is_set()
+
+    def _test(self, item: DirPlan) -> None:
+        image = item.chain[-1]
+        fault = self._faults.get(image.key)
+        if self._stopping():
+            code = self._control.exit_code
+            why = "not run: stopped by the user" if code else "not run: another directory did not pass (--exitfirst)"
+            self._settle(Verdict(item.name, Status.STOPPED, code, why))
+        elif isinstance(fault, UnsupportedError):
+            self._settle(Verdict(item.name, Status.SKIP, 0, f"{fault} (engine {self._engine.name} can not give it)"))
+        elif fault:
+            self._settle(verdicts.of_error(item.name, fault))
+        else:
+            try:
+                self._settle(self._run_tests(item, self._images[image.key]))
+            except HelpersError as error:
+                self._settle(verdicts.of_error(item.name, error))
+            except OSError as error:
+                self._settle(verdicts.of_error(item.name, _of_system(error)))
+
+    def _run_tests(self, item: DirPlan, image: str) -> Verdict:
+        assert item.runnable
+        number = self._plan.dirs.index(item)
+        results = self._options.directory / f"{number}" / "results"
+        results.mkdir(parents=True)
+        nonce = secrets.token_hex(16)
+        timeout = self._options.timeout or item.runnable.settings.timeout
+        spec = test_container(
+            item.runnable,
+            name=f"helpers-{self._options.run_id}-{number}",
+            image=image,
+            user=user(),
+            results=results,
+            nonce=nonce,
+            tier=self._plan.tier,
+            arguments=self._options.arguments,
+            labels=self._options.labels,
+        )
+        self._notify(Event("testing", item.name, str(results)))
+        outcome = self._engine.run(spec, results.with_name("output.log"), timeout, self._control)
+        return verdicts.judge(
+            item.name,
+            outcome,
+            _read_report(results / "verdict.json"),
+            image=image,
+            nonce=nonce,
+            timeout=timeout,
+            stop_code=self._control.exit_code,
+        )
+
+    def _settle(self, verdict: Verdict) -> None:
+        self._verdicts[verdict.name] = verdict
+        if self._options.exitfirst and verdict.status not in (Status.PASS, Status.SKIP):
+            self._no_more.set()
+        self._notify(Event("done", verdict.name, verdict=verdict))
+
+
+def results_of(directory: Path, plan: Plan, name: str) -> Path:
+    """Return the directory that the results of the runnable dir `name` were written to."""
+    return directory / str([item.name for item in plan.dirs].index(name)) / "results"
+
+
+def new_run_id() -> str:
+    """Return a name for a run that no other run has; names sort by time."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+
+
+def _read_report(path: Path) -> dict[str, Any] | None:
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return report if isinstance(report, dict) else None
+
+
+def _of_system(error: OSError) -> HelpersError:
+    from helpers.errors import InfrastructureError
+
+    return InfrastructureError(f"the system refused: {error.strerror or error}", where=error.filename, fix="df -h")

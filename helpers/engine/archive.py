@@ -1,0 +1,111 @@
+"""Bases of the kind `archive:SUITE`: a minimal root file system from the distribution's own package archive."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from helpers import proc
+from helpers.engine.specs import Control, ImageSpec
+from helpers.engine.supervise import supervise
+from helpers.errors import BuildError, InfrastructureError
+from helpers.storage import cache_dir, locked
+
+# What every base holds besides the distribution's minimum: Python, git for a shell, certificates for both.
+PACKAGES = ("python3", "git", "ca-certificates")
+# Nobody reads manuals and translations in a container, and they are a fifth of its size.
+_LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*/LC_MESSAGES/*.mo")
+_SECONDS = 1800.0
+_DOCKERFILE = 'FROM scratch\nADD rootfs.tar /\nCMD ["/bin/bash"]\n'
+
+
+def recipe() -> str:
+    """Return all that decides the content of an archive base but its suite, for the hash of its inputs."""
+    return "\n".join((*PACKAGES, *_LEFT_OUT, _DOCKERFILE, os.uname().machine))
+
+
+@contextmanager
+def assembled_archive(image: ImageSpec, log: Path, control: Control) -> Iterator[Path]:
+    """Yield a build context that makes the archive base `image` of a root file system.
+
+    The root file system is assembled once and kept, keyed by what made it.
+
+    Raises:
+        BuildError: the archive does not give it.
+        InfrastructureError: the tool that assembles it is missing.
+    """
+    kept = cache_dir() / "archives" / f"{image.base.value}-{image.inputs[:16]}.tar"
+    with locked(f"{kept.name}.lock"):
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            _assemble(image.base.value, kept, log, control)
+    with tempfile.TemporaryDirectory(prefix="helpers-archive-", dir=kept.parent) as name:
+        directory = Path(name)
+        (directory / "Dockerfile").write_text(_DOCKERFILE)
+        os.link(kept, directory / "rootfs.tar")
+        yield directory
+
+
+def _assemble(suite: str, target: Path, log: Path, control: Control) -> None:
+    if not shutil.which("mmdebstrap"):
+        raise InfrastructureError(
+            f"archive:{suite} needs mmdebstrap, which is not on this machine", fix="dev_scripts/install_engine.sh"
+        )
+    aside = target.with_suffix(".new.tar")
+    command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
+    command += [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
+    # The licence texts stay: they must go wherever the packages go.
+    command += ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
+    # The mirror is a setting of this machine: it reaches later installs as a secret and stays in no layer.
+    sources = _sources_file(suite)
+    command += [f"--customize-hook=download /etc/apt/sources.list {shlex.quote(str(sources))}"]
+    command += ['--customize-hook=rm "$1/etc/apt/sources.list"', suite, str(aside), *_mirror_lines(suite)]
+    child = proc.Child(command)
+    child.close_input()
+    ended = supervise(child, log, _SECONDS, control, [(child.terminate, 10.0), (child.kill, 5.0)])
+    if ended.stopped:
+        raise InfrastructureError("stopped by the user", where=f"archive:{suite}")
+    if ended.code:
+        lines = [line for line in ended.output.splitlines() if line.startswith("E:")] or ["no reason given"]
+        raise BuildError(f"archive:{suite} could not be assembled: {lines[-1]}", fix=f"read {log}")
+    os.replace(aside, target)
+
+
+@lru_cache(maxsize=None)
+def _mirrors() -> dict[str, str]:
+    """Return the mirrors that this machine's apt uses for Debian, as {"main": URL, "security": URL}."""
+    if not shutil.which("apt-get"):
+        return {}
+    form = "$(ORIGIN)|$(CODENAME)|$(REPO_URI)"
+    done = proc.run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"])
+    found: dict[str, str] = {}
+    for line in done.stdout.splitlines():
+        origin, codename, url = line.split("|")
+        if origin == "Debian":
+            found.setdefault("security" if codename.endswith("-security") else "main", url)
+    return found
+
+
+def _mirror_lines(suite: str) -> list[str]:
+    """Return sources for `suite` on this machine's mirrors; without any, mmdebstrap takes the distribution's own."""
+    mirrors = _mirrors()
+    lines = [f"deb {mirrors['main']} {name} main" for name in (suite, f"{suite}-updates") if "main" in mirrors]
+    return lines + [f"deb {mirrors['security']} {suite}-security main" for _ in range("security" in mirrors)]
+
+
+def apt_sources(suite: str) -> str:
+    """Return the content of a `sources.list` for an image on an archive base; empty for other images (no suite)."""
+    if not suite:
+        return ""
+    used = _sources_file(suite)
+    return used.read_text() if used.exists() else "".join(f"{line}\n" for line in _mirror_lines(suite))
+
+
+def _sources_file(suite: str) -> Path:
+    return cache_dir() / "archives" / f"{suite}.sources.list"

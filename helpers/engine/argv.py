@@ -1,0 +1,133 @@
+"""Every command line of the docker client, as pure functions of what is asked for."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from helpers.engine.specs import BuildContext, ImageSpec, RunSpec
+from helpers.model.image import OURS
+
+DOCKER = "docker"
+LABEL_OWNER = "helpers.owner"
+
+
+def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
+    """Return the command that runs the container `spec`.
+
+    Arguments:
+        spec: the container.
+        account_files: directory with the `passwd` and `group` that make the caller known inside.
+        remove: whether the engine removes the container itself when it ends.
+    """
+    argv = [DOCKER, "run", "--name", spec.name, "--init", "--interactive", "--pull", "never"]
+    argv += ["--rm"] if remove else []
+    argv += ["--tty"] if spec.terminal else []
+    argv += ["--user", f"{spec.user.uid}:{spec.user.gid}", "--workdir", str(spec.cwd)]
+    argv += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+    argv += ["--network", spec.network, "--pids-limit", str(spec.pids)]
+    # The same limit with swap means: no swap.
+    argv += ["--memory", spec.memory, "--memory-swap", spec.memory]
+    argv += ["--read-only"] if spec.read_only else []
+    argv += ["--tmpfs", "/tmp:exec,mode=1777"]
+    argv += ["--tmpfs", f"{spec.user.home}:exec,mode=0700,uid={spec.user.uid},gid={spec.user.gid}"]
+    for file in ("passwd", "group"):
+        argv += ["--mount", _mount(type="bind", src=account_files / file, dst=f"/etc/{file}", readonly="true")]
+    for mount in spec.mounts:
+        flags = {"readonly": "true"} if mount.read_only else {}
+        argv += ["--mount", _mount(type="bind", src=mount.path, dst=mount.path, **flags)]
+    for path in spec.hidden:
+        argv += ["--mount", _mount(type="tmpfs", dst=path, readonly="true")]
+    for port in spec.publish:
+        argv += ["--publish", f"127.0.0.1::{port}"]
+    argv += _pairs("--label", {OURS: "run", **spec.labels}) + _pairs("--env", spec.env)
+    return [*argv, spec.image, *spec.argv]
+
+
+def build(image: ImageSpec, context: BuildContext) -> list[str]:
+    """Return the command that builds `image` from a recipe."""
+    argv = [DOCKER, "buildx", "build", "--progress", "plain", "--provenance", "false", "--pull=false"]
+    argv += ["--file", str(image.dockerfile), "--build-arg", f"BASE={context.base}"]
+    argv += ["--build-arg", f"REQUIRES_PYTHON={image.requires_python}", "--build-context", f"tools={context.tools}"]
+    for name, path in context.secrets.items():
+        argv += ["--secret", _csv([f"id={name}", f"src={path}"])]
+    return [*argv, *_result(image), str(context.directory)]
+
+
+def assemble(image: ImageSpec, *, context: Path) -> list[str]:
+    """Return the command that makes an image of the root file system `rootfs.tar` in `context`."""
+    argv = [DOCKER, "buildx", "build", "--progress", "plain", "--provenance", "false"]
+    return [*argv, "--file", str(context / "Dockerfile"), *_result(image), str(context)]
+
+
+def pull(reference: str) -> list[str]:
+    """Return the command that pulls an image."""
+    return [DOCKER, "pull", "--quiet", reference]
+
+
+def inspect_images(references: Iterable[str]) -> list[str]:
+    """Return the command that prints one JSON array with those of the images that are there."""
+    return [DOCKER, "image", "inspect", *references]
+
+
+def inspect_container(name: str) -> list[str]:
+    """Return the command that prints what the engine knows of a container."""
+    return [DOCKER, "container", "inspect", name]
+
+
+def remove_containers(names: Iterable[str]) -> list[str]:
+    """Return the command that ends and removes containers."""
+    return [DOCKER, "rm", "--force", "--volumes", *names]
+
+
+def remove_images(references: Iterable[str]) -> list[str]:
+    """Return the command that removes images, without those that something still needs."""
+    return [DOCKER, "image", "rm", *references]
+
+
+def list_containers(*filters: str) -> list[str]:
+    """Return the command that lists containers of ours, running or not, one JSON object a line."""
+    return [DOCKER, "ps", "--all", "--no-trunc", "--format", "{{json .}}", *_filters(f"label={OURS}", *filters)]
+
+
+def list_images(*filters: str) -> list[str]:
+    """Return the command that lists images of ours, one JSON object a line."""
+    return [DOCKER, "image", "ls", "--no-trunc", "--format", "{{json .}}", *_filters(f"label={OURS}", *filters)]
+
+
+def port(name: str, inside: int) -> list[str]:
+    """Return the command that prints where on the host a container's port is reachable."""
+    return [DOCKER, "port", name, f"{inside}/tcp"]
+
+
+def version() -> list[str]:
+    """Return the command that prints the engine's version, and fails when no engine answers."""
+    return [DOCKER, "version", "--format", "{{.Server.Version}}"]
+
+
+def _result(image: ImageSpec) -> list[str]:
+    labels = _pairs("--label", {OURS: "image", **image.labels})
+    # Nothing is gained by compressing an image that stays on this machine; a push compresses what it sends.
+    names = ",".join((image.reference, *image.tags))
+    return [*labels, "--output", _csv(["type=image", f"name={names}", "compression=uncompressed", "unpack=true"])]
+
+
+def _filters(*filters: str) -> list[str]:
+    return [part for item in filters for part in ("--filter", item)]
+
+
+def _pairs(flag: str, values: Mapping[str, str]) -> list[str]:
+    return [part for name, value in values.items() for part in (flag, f"{name}={value}")]
+
+
+def _mount(**fields: object) -> str:
+    return _csv([f"{name}={value}" for name, value in fields.items()])
+
+
+def _csv(fields: Iterable[str]) -> str:
+    """Join the fields as docker's `--mount`, `--secret` and `--output` read them: one CSV record (RFC 4180)."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(list(fields))
+    return line.getvalue()

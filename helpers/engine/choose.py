@@ -1,0 +1,26 @@
+"""Chooses the engine of a run; adding an engine adds a line here."""
+
+from __future__ import annotations
+
+from helpers.console import say
+from helpers.engine.specs import Engine
+from helpers.errors import InfrastructureError
+
+
+def choose(name: str) -> Engine:
+    """Return the engine `docker` or `venv`; `auto` is docker where one answers, otherwise venv, and one line says so.
+
+    Raises:
+        InfrastructureError: docker was asked for by name and does not answer.
+    """
+    from helpers.engine import docker, venv
+
+    if name != "venv" and docker.is_running():
+        return docker.DockerEngine()
+    if name == "docker":
+        raise InfrastructureError(
+            "no docker engine answers on this machine", fix="dev_scripts/install_engine.sh  (installs and starts one)"
+        )
+    if name == "auto":
+        say("no docker engine answers: using `venv`, one environment per directory, without a container's isolation")
+    return venv.VenvEngine()

@@ -1,0 +1,42 @@
+"""Tells whose a container is, and whether its owner is still alive."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def this_owner() -> str:
+    """Return the label value that names this process: kernel boot, pid namespace, user, process, its start time."""
+    return f"{_scope()} {os.getpid()} {_start_time(os.getpid())}"
+
+
+def is_dead(owner: str) -> bool:
+    """Say whether the process that `owner` names is known to be gone.
+
+    Only what this process can see is judged: an owner on another machine, in another pid namespace, or of another user
+    counts as alive.
+    """
+    scope, _, process = owner.rpartition(" ")[0].rpartition(" ")
+    started = owner.rpartition(" ")[2]
+    if scope != _scope() or not process.isdigit():
+        return False
+    return _start_time(int(process)) != started
+
+
+def _scope() -> str:
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    if not boot.exists():
+        # Without /proc nothing can be told of other processes, so the scope is one that never recurs.
+        return f"{os.uname().nodename} {os.getpid()}"
+    return f"{boot.read_text().strip()} {os.readlink('/proc/self/ns/pid')} {os.getuid()}"
+
+
+def _start_time(process: int) -> str:
+    """Return the start time of a process in clock ticks since boot (proc(5), field 22); empty when it is dead."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return ""
+    # A zombie is dead; only its parent has not been told yet.
+    return "" if fields[0] in (b"Z", b"X") else fields[19].decode()

@@ -1,0 +1,139 @@
+"""Watches one child process: takes its output, holds its deadline, and stops it step by step when it must end."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from helpers.engine.specs import Control, Stop
+from helpers.proc import Child
+
+_HEAD_BYTES = 8 << 20
+_TAIL_BYTES = 256 << 10
+_READ_BYTES = 1 << 16
+_POLL_SECONDS = 0.1
+
+# One rung of the ladder by which a child is ended: what to do, and how many seconds to wait before the next one.
+Rung = tuple[Callable[[], object], float]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a supervised child ended; `output` is the end of what it printed."""
+
+    code: int
+    seconds: float
+    output: str
+    timed_out: bool
+    stopped: bool
+
+
+class Log:
+    """A log file that keeps the head and the end of any amount of output, in bounded memory and disk.
+
+    Arguments:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: BinaryIO = path.open("wb")
+        self._room = _HEAD_BYTES
+        self._tail: deque[bytes] = deque()
+        self._tail_size = 0
+        self._dropped = 0
+
+    def write(self, data: bytes) -> None:
+        """Take one piece of output."""
+        self._file.write(data[: self._room])
+        over = data[self._room :]
+        self._room = max(0, self._room - len(data))
+        self._dropped += len(over)
+        self._tail.append(data)
+        self._tail_size += len(data)
+        while self._tail_size - len(self._tail[0]) > _TAIL_BYTES:
+            self._tail_size -= len(self._tail.popleft())
+
+    def close(self) -> str:
+        """Finish the file and return the end of the output; bytes that are not UTF-8 are replaced."""
+        tail = b"".join(self._tail)
+        if self._dropped:
+            cut = max(0, self._dropped - len(tail))
+            self._file.write(f"\n... {cut} bytes left out ...\n".encode())
+            self._file.write(tail[-min(self._dropped, len(tail)) :])
+        self._file.close()
+        return tail[-_TAIL_BYTES:].decode("utf-8", errors="replace")
+
+
+def supervise(child: Child, log: Path, timeout: float, control: Control, ladder: Sequence[Rung]) -> Ended:
+    """Follow `child` to its end and return how that was.
+
+    Arguments:
+        child: the process.
+        log: file that its output goes to.
+        timeout: seconds until it is stopped.
+        control: stops it earlier; `Stop.NOW` goes to the second rung at once.
+        ladder: how to stop it, mildest first; the last rung must be one that nothing survives.
+    """
+    start = time.monotonic()
+    sink = Log(log)
+    steps = _Ladder(ladder)
+    timed_out = False
+    os.set_blocking(child.output.fileno(), False)
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.output, selectors.EVENT_READ)
+        while (code := child.poll()) is None:
+            if selector.get_map() and selector.select(_POLL_SECONDS):
+                if not _read(child, sink):
+                    selector.unregister(child.output)
+            elif not selector.get_map():
+                child.wait(_POLL_SECONDS)
+            timed_out = timed_out or (time.monotonic() - start > timeout and control.level is Stop.NO)
+            if timed_out or control.level:
+                steps.climb(hurry=control.level is Stop.NOW)
+    # What it had written before it ended is still in the pipe. A process that it left behind may hold the pipe open,
+    # so this reads what is there and does not wait for the end of the stream.
+    while _read(child, sink):
+        pass
+    child.close_input()
+    child.output.close()
+    return Ended(code, time.monotonic() - start, sink.close(), timed_out, bool(control.level) and not timed_out)
+
+
+class _Ladder:
+    """The position on a ladder of ever harder ways to end a process."""
+
+    def __init__(self, rungs: Sequence[Rung]) -> None:
+        self._rungs = list(rungs)
+        self._mildest = len(self._rungs)
+        self._next_at = 0.0
+        self._hurried = False
+
+    def climb(self, *, hurry: bool) -> None:
+        """Take the next rung if the grace of the last one is over; in a hurry, not the mildest and without its grace."""
+        now = time.monotonic()
+        if hurry and not self._hurried:
+            self._hurried = True
+            self._next_at = now
+            if len(self._rungs) == self._mildest > 1:
+                self._rungs.pop(0)
+        if self._rungs and now >= self._next_at:
+            action, grace = self._rungs.pop(0)
+            action()
+            self._next_at = now + grace
+
+
+def _read(child: Child, sink: Log) -> bool:
+    """Move one piece of output to `sink`; return whether there may be more."""
+    try:
+        data = os.read(child.output.fileno(), _READ_BYTES)
+    except BlockingIOError:
+        return False
+    sink.write(data)
+    return bool(data)

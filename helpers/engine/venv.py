@@ -1,0 +1,135 @@
+"""The embedded engine: no container, one isolated environment per directory from the same lock.
+
+It gives what a machine without a docker engine can give: the right packages and a private home. It does not hide files,
+cut the network or limit memory.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers import host, proc
+from helpers.engine.context import uv
+from helpers.engine.specs import Control, ImageSpec, Ingredients, Outcome, RunSpec, UnsupportedError
+from helpers.engine.supervise import supervise
+from helpers.errors import BuildError, InfrastructureError
+from helpers.storage import cache_dir, locked
+
+_INSTALL_SECONDS = 1800.0
+_HOST = "host"
+_NETWORK_FAULTS = ("error sending request", "dns error", "connection refused", "timed out", "connect error")
+
+
+class VenvEngine:
+    """The engine seam over virtual environments (PEP 405) made by uv."""
+
+    name = "venv"
+
+    def find(self, references: Sequence[str]) -> dict[str, str]:
+        """Return the environment of each reference that has one."""
+        found = {reference: _environment(reference) for reference in references}
+        return {reference: str(path) for reference, path in found.items() if path.exists()}
+
+    def provide(self, image: ImageSpec, ingredients: Ingredients, log: Path, control: Control) -> str:
+        """Make the environment of a directory; what lies below all directories is the host itself."""
+        if image.directory is None:
+            return _HOST
+        _check_system_packages(image)
+        target = _environment(image.reference)
+        with locked(f"{target.name}.lock"):
+            if not target.exists():
+                _make(image, ingredients, target, log, control)
+        return str(target)
+
+    def run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
+        """Run a command with the environment's Python first on PATH and a home of its own."""
+        environment = Path(spec.image)
+        with tempfile.TemporaryDirectory(prefix="helpers-home-") as home:
+            path = f"{environment / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+            env = {**spec.env, "PATH": path, "HOME": home, "TMPDIR": home, "VIRTUAL_ENV": str(environment)}
+            # The runner ends all that the command started when it ends, or when we do.
+            command = [str(environment / "bin" / "python"), *spec.argv[1:]] if spec.argv[0] == "python" else spec.argv
+            child = proc.Child(command, cwd=spec.cwd, env=env)
+            try:
+                ladder = [(lambda: child.write(b"t"), 3.0), (child.close_input, 2.0), (child.kill, 5.0)]
+                ended = supervise(child, log, timeout, control, ladder)
+            finally:
+                child.kill()
+        return Outcome(
+            code=ended.code,
+            seconds=ended.seconds,
+            output=ended.output,
+            log=log,
+            image=spec.image,
+            timed_out=ended.timed_out,
+            stopped=ended.stopped,
+        )
+
+    def reap(self) -> int:
+        """Do nothing: what this engine starts ends with its driver."""
+        return 0
+
+
+def _environment(reference: str) -> Path:
+    return cache_dir() / "venvs" / reference.replace("/", "%").replace(":", "%")
+
+
+def _make(image: ImageSpec, ingredients: Ingredients, target: Path, log: Path, control: Control) -> None:
+    aside = target.with_name(f"{target.name}.{os.getpid()}.new")
+    # Only a build that was killed leaves one behind, and we hold the lock.
+    for old in target.parent.glob(f"{target.name}.*.new") if target.parent.exists() else []:
+        shutil.rmtree(old, ignore_errors=True)
+    python = ["--python", image.requires_python] if image.requires_python else []
+    _uv(["venv", "--relocatable", "--no-project", *python, str(aside)], image, log, control)
+    try:
+        for requirements in ingredients.requirements:
+            install = ["pip", "install", "--require-hashes", "--compile-bytecode"]
+            _uv([*install, "--python", str(aside), "--requirements", str(requirements)], image, log, control)
+        os.replace(aside, target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _uv(arguments: list[str], image: ImageSpec, log: Path, control: Control) -> None:
+    settings = host.settings()
+    env = {**os.environ, **settings.environment(str(settings.ca) if settings.ca else None), "NO_COLOR": "1"}
+    env["PATH"] = os.pathsep.join((env.get("PATH", os.defpath), *_other_pythons()))
+    child = proc.Child([str(uv()), *arguments], env=env)
+    child.close_input()
+    ended = supervise(child, log, _INSTALL_SECONDS, control, [(child.terminate, 3.0), (child.kill, 5.0)])
+    if ended.stopped:
+        raise InfrastructureError("stopped by the user", where=image.key)
+    if ended.code:
+        _explain(arguments[0], ended.output, image, log)
+
+
+def _explain(command: str, output: str, image: ImageSpec, log: Path) -> None:
+    text = " ".join(output.replace("│", " ").replace("×", " ").replace("╰─▶", " ").split())
+    if command == "venv" and ("No interpreter found" in text or "download" in text):
+        raise UnsupportedError(f"needs Python {image.requires_python}, which is not on this machine")
+    if any(fault in text.lower() for fault in _NETWORK_FAULTS):
+        raise InfrastructureError(f"packages could not be fetched: {text[-300:]}", fix="invoke doctor")
+    raise BuildError(f"the environment could not be made: {text[-300:]}", where=image.key, fix=f"read {log}")
+
+
+def _other_pythons() -> list[str]:
+    """Return directories of interpreters that pyenv keeps off PATH; uv does not look there by itself."""
+    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    return [str(path) for path in sorted(versions.glob("3.*/bin"), reverse=True)]
+
+
+def _check_system_packages(image: ImageSpec) -> None:
+    if not image.system_packages:
+        return
+    missing = list(image.system_packages)
+    if shutil.which("dpkg-query"):
+        form = "${binary:Package} ${db:Status-Status}\\n"
+        done = proc.run(["dpkg-query", "--show", f"--showformat={form}", *image.system_packages])
+        there = {line.split()[0].partition(":")[0] for line in done.stdout.splitlines() if line.endswith(" installed")}
+        missing = [name for name in image.system_packages if name not in there]
+    if missing:
+        raise UnsupportedError(f"needs system packages that are not on this machine: {', '.join(missing)}")

@@ -1,0 +1,126 @@
+"""What this machine says of its network: certificate authority, package index, proxy, and who the user is."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from helpers import proc
+
+_CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """Network settings of the machine, none of which may end in an image's layer.
+
+    Arguments:
+        ca: a bundle of certificates that packages are fetched with; None is the system's own.
+        index: URL of the package index; None is the installer's default.
+        extra_indexes: URLs asked besides it.
+        proxies: environment variables that name a proxy.
+    """
+
+    ca: Path | None
+    index: str | None
+    extra_indexes: tuple[str, ...]
+    proxies: tuple[tuple[str, str], ...]
+
+    def environment(self, ca: str | None) -> dict[str, str]:
+        """Return the variables that uv, pip and apt take these settings from.
+
+        Arguments:
+            ca: where the bundle lies for the program that will read it.
+        """
+        env = dict(self.proxies)
+        if ca:
+            env |= {name: ca for name in (*_CA_VARIABLES, "GIT_SSL_CAINFO")}
+        if self.index:
+            env |= {"UV_DEFAULT_INDEX": self.index, "PIP_INDEX_URL": self.index}
+        if self.extra_indexes:
+            env["UV_INDEX"] = env["PIP_EXTRA_INDEX_URL"] = " ".join(self.extra_indexes)
+        return env
+
+    def shell_file(self, ca: str | None) -> str:
+        """Return `environment` as lines that a shell reads with `.`."""
+        return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in self.environment(ca).items())
+
+
+@lru_cache(maxsize=None)
+def settings() -> HostSettings:
+    """Return the settings of this machine: environment variables first, then pip's configuration files."""
+    pip = _pip_settings()
+    ca = next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), pip.get("cert"))
+    index = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL") or pip.get("index-url")
+    extra = f"{os.environ.get('UV_INDEX', '')} {pip.get('extra-index-url', '')}".split()
+    return HostSettings(
+        ca=Path(ca) if ca and Path(ca).is_file() else None,
+        index=index,
+        extra_indexes=tuple(url for url in extra if url.startswith(("http://", "https://"))),
+        proxies=_proxies(os.environ),
+    )
+
+
+def _proxies(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    found = {}
+    for name in _PROXY_VARIABLES:
+        value = environ.get(name) or environ.get(name.upper())
+        if value:
+            found[name] = found[name.upper()] = value
+    return tuple(found.items())
+
+
+def _pip_settings() -> dict[str, str]:
+    # pip itself merges its files and variables; a line of its answer is SECTION.KEY='VALUE'.
+    found: dict[str, str] = {}
+    for line in proc.run([sys.executable, "-m", "pip", "config", "list"]).stdout.splitlines():
+        key, _, value = line.partition("=")
+        name = key.rpartition(".")[2]
+        if key.startswith((":env:", "global.")):
+            # The environment wins over files, as in pip.
+            found[name] = ast.literal_eval(value) if key.startswith(":env:") else found.get(name, ast.literal_eval(value))
+    return found
+
+
+@lru_cache(maxsize=None)
+def pip_index() -> str:
+    """Return the URL of the package index that pip on this machine uses, its built-in default included."""
+    index = settings().index
+    if index:
+        return index
+    script = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
+    return proc.run([sys.executable, "-c", script]).stdout.strip()
+
+
+@dataclass(frozen=True)
+class User:
+    """Who runs a command: numeric ids, and a name that is safe in a path and in `/etc/passwd`."""
+
+    uid: int
+    gid: int
+    name: str
+
+    @property
+    def home(self) -> str:
+        """The home directory inside a container."""
+        return "/root" if self.uid == 0 else f"/home/{self.name}"
+
+
+def user() -> User:
+    """Return the caller; an id without a name in this machine's user database is called `user<uid>`."""
+    import pwd  # not on every platform, and only containers need it
+
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"user{uid}"
+    return User(uid, os.getgid(), re.sub(r"[^a-z0-9_-]", "-", name.lower()) or f"user{uid}")

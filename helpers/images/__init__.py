@@ -1,0 +1,1 @@
+"""Images of runnable dirs: what goes into one, its lock, its build."""

@@ -1,0 +1,37 @@
+"""Gets images: those that are there already are used, the others are built, bases first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers.engine.specs import Control, Engine, ImageSpec, Ingredients
+from helpers.images import lock
+
+
+def ensure(engine: Engine, chain: Sequence[ImageSpec], logs: Path, control: Control) -> str:
+    """Return the id of the last image of `chain`, after building what is missing.
+
+    Arguments:
+        engine: builds them.
+        chain: images, each one built on the one before it.
+        logs: directory for the output of builds.
+        control: stops a build.
+
+    Raises:
+        BuildError: one of them can not be built.
+    """
+    found = engine.find([image.reference for image in chain])
+    for index, image in enumerate(chain):
+        if image.reference not in found:
+            found[image.reference] = build_one(engine, chain[: index + 1], logs, control)
+    return found[chain[-1].reference]
+
+
+def build_one(engine: Engine, chain: Sequence[ImageSpec], logs: Path, control: Control) -> str:
+    """Build the last image of `chain`, whose others are there already, and return its id."""
+    image = chain[-1]
+    requirements = tuple(lock.requirements(layer.directory) for layer in chain if layer.directory)
+    base = chain[-2].reference if len(chain) > 1 else ""
+    log = logs / f"build-{image.inputs[:16]}.log"
+    return engine.provide(image, Ingredients(requirements, base), log, control)

@@ -1,0 +1,71 @@
+"""Locks dependencies with poetry, and exports a lock as pinned requirements with hashes for the installer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers import config, host, proc
+from helpers.errors import ConfigError, InfrastructureError
+from helpers.images.recipe import lock_text, python_minor
+from helpers.storage import cache_dir, digest, write_once
+from helpers.thin_env.bootstrap import ensure_tool_env
+
+_POETRY_REQUIREMENTS = Path(__file__).parent.parent / "thin_env" / "poetry.txt"
+_WRAPPER = Path(__file__).with_name("poetry_for_python.py")
+_SECONDS = 900.0
+# Poetry's own words when a project says something else than its lock.
+_STALE = ("changed significantly", "not up to date", "lock file does not exist")
+
+
+def lock(path: Path) -> bool:
+    """Write `poetry.lock` of the runnable dir at `path`, for all platforms and the directory's Python.
+
+    Returns:
+        Whether the file changed.
+
+    Raises:
+        ConfigError: poetry finds no solution, or `pyproject.toml` is wrong.
+    """
+    file = path / "poetry.lock"
+    before = file.read_bytes() if file.exists() else None
+    _poetry(path, ["lock"])
+    return file.read_bytes() != before
+
+
+def requirements(path: Path) -> Path:
+    """Return a file with what the lock of the runnable dir at `path` pins, hashes included, all groups.
+
+    Raises:
+        ConfigError: there is no lock, or `pyproject.toml` says something else than it.
+    """
+    # The project is a part of the key because the export is also the check that lock and project agree.
+    key = digest(lock_text(path), config.read_text(path / "pyproject.toml"), _POETRY_REQUIREMENTS.read_bytes())
+    file = cache_dir() / "requirements" / f"{key}.txt"
+    if file.exists():
+        return file
+    return write_once(file, _poetry(path, ["export", "--all-groups", "--format", "requirements.txt"]))
+
+
+def _poetry(path: Path, arguments: Sequence[str]) -> str:
+    python = ensure_tool_env(_POETRY_REQUIREMENTS) / "bin" / "python"
+    minor = python_minor(str(config.read_pyproject(path).get("project", {}).get("requires-python", "")))
+    settings = host.settings()
+    env = {**os.environ, **settings.environment(str(settings.ca) if settings.ca else None)}
+    env |= {"POETRY_PYPI_MIRROR_URL": host.pip_index(), "POETRY_NO_INTERACTION": "1", "NO_COLOR": "1"}
+    env |= {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+    # -I: the directory of the wrapper holds modules whose names poetry imports from elsewhere.
+    argv = [str(python), "-I", str(_WRAPPER), minor, "--directory", str(path), "--no-ansi", *arguments]
+    done = proc.run(argv, cwd=path, env=env, timeout=_SECONDS)
+    if done.code == 0:
+        return done.stdout
+    said = "\n".join(line for line in (done.stderr or done.stdout).splitlines() if line.strip())
+    if any(text in said for text in _STALE):
+        raise ConfigError(
+            "pyproject.toml says something else than poetry.lock", where=path, fix=f"invoke docker_lock --dir {path}"
+        )
+    if any(text in said for text in ("Connection", "ConnectTimeout", "Max retries", "All attempts to connect")):
+        raise InfrastructureError(f"the package index gave no answer: {done.reason}", fix="invoke doctor")
+    raise ConfigError(f"poetry {arguments[0]} failed: {said[-600:]}", where=path / "pyproject.toml")
+

@@ -1,0 +1,137 @@
+"""Says, for every runnable dir, which image it needs: a pure function of its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from helpers import config, host
+from helpers.engine import archive
+from helpers.engine.specs import ImageSpec
+from helpers.errors import ConfigError, HelpersError
+from helpers.model import image as names
+from helpers.model.graph import Step, order
+from helpers.model.image import Base, BaseKind
+from helpers.model.runnable import RunnableDir
+from helpers.storage import digest
+
+SHARED_DOCKERFILE = Path(__file__).with_name("Dockerfile")
+# Counted up when images built by an older version of this toolchain must not be used any more.
+_FORMAT = "1"
+
+Loader = Callable[[Path], RunnableDir]
+
+
+def image_chain(runnable: RunnableDir, load: Loader) -> list[ImageSpec]:
+    """Return the images that `runnable` needs, bases first, its own last.
+
+    Arguments:
+        runnable: the directory.
+        load: reads the runnable dir at a path, for bases of the kind `dir:`.
+
+    Raises:
+        ConfigError: a base is no runnable dir, lies outside the repo, or bases stand on each other in a circle.
+    """
+    layers = _layers(runnable, load)
+    chain = [spec] if (spec := _outside(layers[-1].base)) else []
+    for layer in reversed(layers):
+        chain.append(_image(layer, chain[-1]))
+    return chain
+
+
+def _layers(runnable: RunnableDir, load: Loader) -> list[RunnableDir]:
+    """Return `runnable` and the runnable dirs below it, nearest first."""
+    layers = [runnable]
+    while layers[-1].base.kind is BaseKind.DIR:
+        top = layers[-1]
+        path = Path(os.path.realpath(top.path / top.base.value))
+        where = top.path / "pyproject.toml"
+        if not path.is_relative_to(top.root):
+            raise ConfigError(f"[tool.helpers] base {top.settings.base!r} leads out of the repo", where=where)
+        if path in [layer.path for layer in layers]:
+            # The graph's own check words the circle.
+            order(Step(one.name, (other.name,)) for one, other in zip(layers, [*layers[1:], load(path)], strict=True))
+        try:
+            layers.append(load(path))
+        except HelpersError as error:
+            raise ConfigError(f"base {top.settings.base!r} is not a sound runnable dir: {error}", where=where) from None
+    return layers
+
+
+def _outside(base: Base) -> ImageSpec | None:
+    """Return the image at the bottom, which belongs to no directory."""
+    if base.kind is BaseKind.IMAGE:
+        return ImageSpec(key=str(base), reference=base.value, inputs=digest(base.value), base=base)
+    inputs = digest(_FORMAT, base.value, archive.recipe())
+    reference = f"{names.repository('', 'helpers-archive')}:{base.value}-{inputs[:16]}"
+    labels = {names.LABEL_TITLE: str(base), names.LABEL_INPUTS: inputs}
+    return ImageSpec(key=str(base), reference=reference, inputs=inputs, base=base, labels=labels, suite=base.value)
+
+
+def _image(runnable: RunnableDir, parent: ImageSpec) -> ImageSpec:
+    own = runnable.path / "devops" / "Dockerfile"
+    dockerfile = own if own.exists() else SHARED_DOCKERFILE
+    inputs = _inputs(runnable, parent, dockerfile)
+    return ImageSpec(
+        key=runnable.name,
+        reference=f"{runnable.repository}:{names.inputs_tag(inputs)}",
+        tags=(f"{runnable.repository}:{names.local_tag(host.user().name, runnable.version)}",),
+        inputs=inputs,
+        base=runnable.base,
+        parent=parent.key,
+        directory=runnable.path,
+        labels={
+            names.LABEL_TITLE: runnable.changelog.name,
+            names.LABEL_VERSION: str(runnable.version),
+            names.LABEL_DIR: runnable.name,
+            names.LABEL_INPUTS: inputs,
+            names.LABEL_BASE_NAME: str(runnable.base),
+        },
+        requires_python=runnable.requires_python,
+        system_packages=runnable.settings.system_packages,
+        suite=parent.suite,
+        dockerfile=dockerfile,
+    )
+
+
+def _inputs(runnable: RunnableDir, parent: ImageSpec, dockerfile: Path) -> str:
+    project = config.read_pyproject(runnable.path)
+    # The lock repeats these; they are here so that an edit without a new lock is noticed.
+    wanted = [project.get("project", {}), project.get("dependency-groups"), project.get("tool", {}).get("poetry")]
+    return digest(
+        _FORMAT,
+        parent.inputs,
+        config.read_text(dockerfile),
+        lock_text(runnable.path),
+        json.dumps(wanted, sort_keys=True, default=str),
+        "\n".join(runnable.settings.system_packages),
+        runnable.changelog.name,
+        str(runnable.version),
+        runnable.name,
+    )
+
+
+def lock_text(path: Path) -> str:
+    """Return the content of the lock of the runnable dir at `path`.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    lock = path / "poetry.lock"
+    if not lock.exists():
+        raise ConfigError("has no poetry.lock", where=path, fix=f"invoke docker_lock --dir {path.name}")
+    return config.read_text(lock)
+
+
+def python_minor(requires_python: str) -> str:
+    """Return the lowest Python that `requires_python` allows, as in `3.11`; the lock is made for it and newer ones."""
+    found = re.search(r"(?:>=|==|~=)\s*(3\.\d+)", requires_python)
+    return found.group(1) if found else "3.11"
+
+
+def by_key(chains: Mapping[str, list[ImageSpec]]) -> dict[str, ImageSpec]:
+    """Return every image of `chains` once, by its key, bases before what is built on them."""
+    return {spec.key: spec for chain in chains.values() for spec in chain}

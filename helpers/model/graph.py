@@ -1,0 +1,33 @@
+"""The plan: a graph of steps, each of which is started when what it needs is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from helpers.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Step:
+    """One node of a plan: something with a key that other steps may need."""
+
+    key: str
+    needs: tuple[str, ...]
+
+
+def order(steps: Iterable[Step]) -> list[str]:
+    """Return the keys of `steps` in an order in which each comes after what it needs.
+
+    Raises:
+        ConfigError: the steps need each other in a circle; the message names it.
+    """
+    sorter = TopologicalSorter({step.key: step.needs for step in steps})
+    try:
+        return list(sorter.static_order())
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        raise ConfigError(
+            "images are built on each other in a circle: " + " -> ".join(circle), fix="change one `base`"
+        ) from None

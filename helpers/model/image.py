@@ -1,0 +1,73 @@
+"""Names of images: bases, references, tags and the labels that we put on what is ours."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from helpers.model.version import Version
+
+# https://github.com/distribution/reference: path components of a repository name.
+NAME_PATTERN = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_SUITE_PATTERN = r"[a-z][a-z0-9.-]*"
+
+# Labels: every image and container of ours carries OURS; nothing without it is ever stopped or removed.
+OURS = "helpers.toolchain"
+LABEL_INPUTS = "helpers.inputs"
+LABEL_DIR = "helpers.dir"
+LABEL_VERSION = "org.opencontainers.image.version"
+LABEL_TITLE = "org.opencontainers.image.title"
+LABEL_BASE_NAME = "org.opencontainers.image.base.name"
+
+
+class BaseKind(Enum):
+    """What an image is built on."""
+
+    ARCHIVE = "archive"
+    IMAGE = "image"
+    DIR = "dir"
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base as written in the settings: `archive:bookworm`, `image:python:3.12-slim-bookworm` or `dir:../base`."""
+
+    kind: BaseKind
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Base:
+        """Return the base that `text` spells.
+
+        Raises:
+            ValueError: unknown kind, or a value that the kind does not allow.
+        """
+        kind, colon, value = text.partition(":")
+        kinds = {member.value: member for member in BaseKind}
+        if not colon or kind not in kinds or not value:
+            raise ValueError(f"{text!r} is not a base: write archive:SUITE, image:NAME:TAG or dir:PATH")
+        base = cls(kinds[kind], value)
+        if base.kind is BaseKind.ARCHIVE and not re.fullmatch(_SUITE_PATTERN, value):
+            raise ValueError(f"{value!r} is not the name of a distribution's suite, like bookworm")
+        if base.kind is BaseKind.IMAGE and not re.fullmatch(r"[a-zA-Z0-9][\w.:/@-]*", value, re.ASCII):
+            raise ValueError(f"{value!r} is not an image reference")
+        return base
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.value}"
+
+
+def repository(registry: str, name: str) -> str:
+    """Return `<registry>/<name>`, or the name alone where no registry is set."""
+    return f"{registry}/{name}" if registry else name
+
+
+def inputs_tag(inputs: str) -> str:
+    """Return the tag that finds an image by the hash of its build's inputs; it stays on this machine."""
+    return f"inputs-{inputs[:16]}"
+
+
+def local_tag(user: str, version: Version) -> str:
+    """Return the tag of the stage `local`; characters that a tag can not hold become dots."""
+    return f"local-{re.sub(r'[^A-Za-z0-9_.-]', '.', user)}-{version}"

@@ -1,0 +1,59 @@
+"""A runnable dir: a directory with its own `devops/` and `changelog.txt`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.model.changelog import Changelog
+from helpers.model.image import Base, repository
+from helpers.model.settings import Settings
+from helpers.model.version import Version
+
+
+@dataclass(frozen=True)
+class RunnableDir:
+    """One runnable dir, as its files describe it.
+
+    Arguments:
+        root: absolute path of the repo's root.
+        path: absolute path of the directory.
+        settings: its `[tool.helpers]`.
+        changelog: its parsed `changelog.txt`.
+        requires_python: PEP 440 specifier from `[project]`, such as `>=3.11,<3.12`; empty if there is none.
+        registry: where its images are pushed, from the root's settings.
+        nested: absolute paths of the runnable dirs inside it.
+    """
+
+    root: Path
+    path: Path
+    settings: Settings
+    changelog: Changelog
+    requires_python: str
+    registry: str
+    nested: tuple[Path, ...]
+
+    @property
+    def name(self) -> str:
+        """Its path relative to the root, with forward slashes; the root itself is `.`."""
+        return self.path.relative_to(self.root).as_posix()
+
+    @property
+    def base(self) -> Base:
+        """What its image is built on."""
+        return Base.parse(self.settings.base)
+
+    @property
+    def version(self) -> Version:
+        """The version of its code."""
+        return self.changelog.version
+
+    @property
+    def repository(self) -> str:
+        """Where its images live: `<registry>/<name>`."""
+        return repository(self.registry, self.changelog.name)
+
+    @property
+    def python_path(self) -> tuple[Path, ...]:
+        """What Python finds first inside its container: the directory itself and its `src`."""
+        return (self.path, self.path / "src")

@@ -1,0 +1,118 @@
+"""The one schema of `[tool.helpers]`: names, types, defaults and what each setting is for."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from helpers.errors import ConfigError
+from helpers.model.image import NAME_PATTERN, Base
+
+_SIZE = re.compile(r"[1-9]\d*[kmg]", re.ASCII)
+_ENV_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+# https://www.debian.org/doc/debian-policy/ch-controlfields.html#source
+_DEBIAN_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+", re.ASCII)
+_REGISTRY = re.compile(rf"[a-zA-Z0-9.-]+(:\d+)?(/{NAME_PATTERN})*", re.ASCII)
+DEFAULT_BASE = "archive:bookworm"
+
+
+def _setting(default: Any, about: str) -> Any:
+    """Declare one setting; lists are given as tuples so that settings stay hashable."""
+    return field(default=default, metadata={"about": about})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`[tool.helpers]` of one directory."""
+
+    base: str = _setting(DEFAULT_BASE, "what the image is built on: `archive:SUITE`, `image:NAME:TAG` or `dir:PATH`")
+    system_packages: tuple[str, ...] = _setting((), "packages of the distribution that the image holds")
+    tests: tuple[str, ...] = _setting(("test",), "directories and files, inside the directory, that hold tests")
+    uses: tuple[str, ...] = _setting((), "paths in the repo, beside the directory itself, that its tests may read")
+    writable: tuple[str, ...] = _setting((), "paths inside the directory that its tests may write to")
+    network: str = _setting("none", "network of a test run: `none` or `bridge`")
+    env: tuple[str, ...] = _setting((), "names of the host's environment variables that a container is given")
+    memory: str = _setting("2g", "memory limit of a container: a number and k, m or g")
+    pids: int = _setting(1024, "how many processes a container may have")
+    timeout: int = _setting(600, "seconds until a test run is stopped")
+    registry: str = _setting("", "registry that images are pushed to, with port and path if any; read from the root")
+
+
+def defaults_table() -> list[tuple[str, str, str]]:
+    """Return (name, default as TOML, what it is for) of every setting, in the order of the schema."""
+    return [(item.name, _toml(item.default), item.metadata["about"]) for item in fields(Settings)]
+
+
+def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
+    """Return the settings in `table`, the content of `[tool.helpers]` in the file `where`.
+
+    Raises:
+        ConfigError: an unknown key (with the nearest right name), a wrong type, or a value out of range.
+    """
+    known = {item.name: item for item in fields(Settings)}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            raise ConfigError(
+                f"[tool.helpers] has no setting {key!r}",
+                where=where,
+                fix=f"did you mean {near[0]!r}?" if near else f"the settings are: {', '.join(known)}",
+            )
+        values[key] = _typed(key, value, known[key].default, where)
+    settings = Settings(**values)
+    _check_values(settings, where)
+    return settings
+
+
+def _typed(key: str, value: Any, default: Any, where: str) -> Any:
+    if isinstance(default, tuple):
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise _wrong(key, value, "a list of strings", where)
+        if len(set(value)) != len(value):
+            raise ConfigError(f"[tool.helpers] {key} names {_duplicate(value)!r} twice", where=where)
+        return tuple(value)
+    if isinstance(value, bool) or not isinstance(value, type(default)):
+        raise _wrong(key, value, {str: "a string", int: "a whole number"}[type(default)], where)
+    return value
+
+
+def _wrong(key: str, value: Any, wanted: str, where: str) -> ConfigError:
+    return ConfigError(f"[tool.helpers] {key} must be {wanted}, not {value!r}", where=where)
+
+
+def _duplicate(values: list[str]) -> str:
+    return next(value for index, value in enumerate(values) if value in values[:index])
+
+
+def _check_values(settings: Settings, where: str) -> None:
+    try:
+        Base.parse(settings.base)
+    except ValueError as error:
+        raise ConfigError(f"[tool.helpers] base: {error}", where=where) from None
+    checks: list[tuple[str, bool, str]] = [
+        ("network", settings.network in ("none", "bridge"), "'none' or 'bridge'"),
+        ("memory", bool(_SIZE.fullmatch(settings.memory)), "a size like '512m' or '2g'"),
+        ("pids", settings.pids >= 16, "at least 16"),
+        ("timeout", settings.timeout >= 1, "at least 1 (seconds)"),
+        ("tests", bool(settings.tests), "at least one path"),
+        ("registry", not settings.registry or bool(_REGISTRY.fullmatch(settings.registry)), "HOST[:PORT][/PATH]"),
+        ("env", all(_ENV_NAME.fullmatch(name) for name in settings.env), "names of environment variables"),
+        (
+            "system_packages",
+            all(_DEBIAN_PACKAGE.fullmatch(name) for name in settings.system_packages),
+            "names of packages",
+        ),
+    ]
+    for key, good, wanted in checks:
+        if not good:
+            raise _wrong(key, getattr(settings, key), wanted, where)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(f'"{item}"' for item in value) + "]"
+    return str(value) if isinstance(value, int) else f'"{value}"'

@@ -1,0 +1,63 @@
+"""The only door to git."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from helpers import proc
+from helpers.errors import InfrastructureError, UsageError
+
+# `git` commands that hooks run in export these; they would point us at another repo than the one asked for.
+_FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
+
+
+def find_root(start: Path) -> Path:
+    """Return the root of the checkout that `start` lies in, without asking git.
+
+    Raises:
+        UsageError: `start` is not inside a git checkout.
+    """
+    for directory in (start, *start.parents):
+        if (directory / ".git").exists():
+            return directory
+    raise UsageError("not inside a git checkout", where=start, fix="cd into a checkout that has helpers in it")
+
+
+def files(root: Path, pattern: str) -> list[Path]:
+    """Return the absolute paths of the tracked and untracked, not ignored, files of `root` that match `pattern`.
+
+    Arguments:
+        root: root of a checkout; submodules and repos nested in it are not entered.
+        pattern: a glob as in git's `:(glob)` pathspecs, such as `**/changelog.txt`.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    spec = f":(glob){pattern}"
+    out = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate", "--", spec)
+    return [root / name for name in out.split("\0") if name]
+
+
+def work_trees(root: Path) -> tuple[Path, ...]:
+    """Return all directories that git needs to see to work in `root`.
+
+    That is the outermost super-repo when `root` is a submodule, and the repo that keeps the objects when it is a linked
+    worktree (https://git-scm.com/docs/git-worktree). The first one contains `root`.
+    """
+    if (root / ".git").is_dir():
+        return (root,)
+    common = _git(root, "rev-parse", "--path-format=absolute", "--git-common-dir").rstrip("\n")
+    above = _git(root, "rev-parse", "--show-superproject-working-tree").rstrip("\n")
+    trees = list(work_trees(Path(above))) if above else [root]
+    if not any(Path(common).is_relative_to(tree) for tree in trees):
+        trees.append(Path(common))
+    return tuple(trees)
+
+
+def _git(root: Path, *arguments: str) -> str:
+    env = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    done = proc.run(["git", "-C", str(root), *arguments], env={**env, "GIT_OPTIONAL_LOCKS": "0"})
+    if done.code:
+        raise InfrastructureError(f"git {arguments[0]} failed: {done.reason}", where=root)
+    return done.stdout

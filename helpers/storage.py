@@ -1,0 +1,90 @@
+"""The cache directory: what is kept between runs, safely shared by runs at the same time."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from helpers.errors import InfrastructureError, LockHeldError
+from helpers.thin_env.bootstrap import cache_dir
+
+__all__ = ["cache_dir", "digest", "locked", "run_directory", "write_once"]
+
+_LOCK_SECONDS = 1800.0
+_RUNS_KEPT = 20
+
+
+def digest(*parts: bytes | str) -> str:
+    """Return the SHA-256 of `parts`, each one told apart from the next, as 64 hexadecimal digits."""
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(b"%d:" % len(data) + data)
+    return total.hexdigest()
+
+
+def write_once(path: Path, text: str) -> Path:
+    """Write `text` to `path` unless it is there already; another process sees the whole file or none."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    return path
+
+
+@contextmanager
+def locked(name: str, timeout: float = _LOCK_SECONDS) -> Iterator[None]:
+    """Hold the lock `name`; the system lets go of it when this process ends, however that happens.
+
+    Arguments:
+        name: a file name.
+        timeout: seconds to wait for another holder.
+
+    Raises:
+        LockHeldError: another process holds it for longer than `timeout`.
+    """
+    path = cache_dir() / "locks" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + timeout
+    with path.open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise LockHeldError(f"another process holds the lock for {timeout:g} s", where=path) from None
+                time.sleep(0.1)
+        yield
+
+
+def run_directory(run_id: str) -> Path:
+    """Make and return the directory that holds the logs and results of one run; old ones are removed.
+
+    Raises:
+        InfrastructureError: the disk is full or not writable.
+    """
+    runs = cache_dir() / "runs"
+    path = runs / run_id
+    try:
+        path.mkdir(parents=True)
+        old = sorted(runs.iterdir(), key=lambda item: item.stat().st_mtime)[:-_RUNS_KEPT]
+    except OSError as error:
+        raise InfrastructureError(
+            f"cannot write: {os.strerror(error.errno or 0).lower()}", where=runs, fix="df -h  (make room, then again)"
+        ) from None
+    for item in old:
+        # A run that is still going keeps its directory fresh; an hour is longer than any step writes nothing.
+        if time.time() - item.stat().st_mtime > 3600:
+            shutil.rmtree(item, ignore_errors=True)
+    return path

@@ -1,0 +1,30 @@
+"""The thin environment: the few packages that the toolchain needs on the host. Standard library only.
+
+Here is what its two halves share: `bootstrap.py` (every start) and `install.py` (only when something is missing).
+"""
+
+from __future__ import annotations
+
+import os
+
+# Written last into an environment, a copy of what was installed: only an environment that has it is believed.
+MARKER = "installed.txt"
+INFRASTRUCTURE, LOCK_HELD, INTERRUPTED, TERMINATED = 6, 9, 130, 143
+
+
+class ThinEnvError(Exception):
+    """An environment could not be made.
+
+    Arguments:
+        message: what, where, why and the next command.
+        exit_code: 6 (network, disk, Python) or 9 (lock held too long).
+    """
+
+    def __init__(self, message: str, exit_code: int = INFRASTRUCTURE) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def is_ready(env: str) -> bool:
+    """Whether the environment at this path was made to its end: one `stat`."""
+    return os.path.exists(os.path.join(env, MARKER))

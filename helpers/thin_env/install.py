@@ -1,0 +1,265 @@
+"""Makes an environment: under a lock, built aside, and put in place by one rename. Only `bootstrap.py` comes here."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from helpers.thin_env import LOCK_HELD, MARKER, ThinEnvError, is_ready
+
+SAY_AFTER, GIVE_UP_AFTER = 2.0, 300.0
+SHELLS = ("bash", "zsh")
+
+
+class Command(NamedTuple):
+    """A process to start: its arguments and its whole environment."""
+
+    argv: list[str]
+    environ: dict[str, str]
+
+
+# From the new environment's directory and the requirements file to the commands that install them, in order.
+Installer = Callable[[str, str], list[Command]]
+
+
+def say(text: str) -> None:
+    """Print one line for a person who waits."""
+    print(f"helpers: {text}", file=sys.stderr, flush=True)
+
+
+def build(env: str, requirements: str, installer: Installer) -> None:
+    """Make the environment at `env`, unless another process has made it meanwhile.
+
+    Raises:
+        ThinEnvError: no network, no space, no permission, no usable pip, or the lock was held too long.
+    """
+    try:
+        with _lock(env) as lock:
+            if not is_ready(env):
+                _remove_leftovers(env)
+                _build_aside(env, requirements, installer, lock)
+    except OSError as error:
+        where = error.filename or env
+        raise ThinEnvError(
+            f"cannot make the environment: {where}: {error.strerror or error}; "
+            "fix: make room or permission there, or set HELPERS_CACHE to another directory"
+        ) from error
+
+
+@contextmanager
+def _lock(env: str) -> Iterator[TextIO]:
+    path = Path(env).parent.parent / "locks" / f"{Path(env).name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as lock:
+        _wait_for(lock, path)
+        lock.truncate(0)
+        print(os.getpid(), file=lock, flush=True)
+        yield lock
+
+
+def _wait_for(lock: TextIO, path: Path) -> None:
+    start, said = time.monotonic(), False
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            waited = time.monotonic() - start
+        holder = f"process {path.read_text().strip() or '?'}, which holds {path}"
+        if waited > GIVE_UP_AFTER:
+            message = f"waited {GIVE_UP_AFTER:.0f} s in vain for {holder}; fix: end that process, then start again"
+            raise ThinEnvError(message, LOCK_HELD)
+        if waited > SAY_AFTER and not said:
+            say(f"waiting for {holder} and makes the same environment...")
+            said = True
+        time.sleep(0.1)
+
+
+def _remove_leftovers(env: str) -> None:
+    """Under the lock: whatever has this environment's name without its marker was left by a killed build."""
+    path = Path(env)
+    for left in (path, *path.parent.glob(f"{path.name}.*")):
+        if left.is_symlink() or left.is_file():
+            left.unlink()
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _build_aside(env: str, requirements: str, installer: Installer, lock: TextIO) -> None:
+    os.makedirs(os.path.dirname(env), exist_ok=True)
+    # Scripts in an environment name its path, so the built directory keeps its own and a link takes the final name.
+    aside = tempfile.mkdtemp(prefix=f"{os.path.basename(env)}.", dir=os.path.dirname(env))
+    os.chmod(aside, 0o755)
+    content = Path(requirements).read_bytes()
+    try:
+        stem = Path(requirements).stem
+        say(f"making the {'thin' if stem == 'requirements' else stem} environment (once, about 10 s)...")
+        venv.EnvBuilder(symlinks=True).create(aside)
+        for command in installer(aside, requirements):
+            _run(command, lock)
+        if os.path.exists(os.path.join(aside, "bin", "invoke")):
+            _add_path_dir(aside, lock)
+        Path(aside, MARKER).write_bytes(content)
+        os.symlink(os.path.basename(aside), f"{aside}.link")
+        os.replace(f"{aside}.link", env)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+
+
+def _run(command: Command, lock: TextIO) -> str:
+    """The command's output; it inherits the lock: when we are killed, nobody touches what it still writes to."""
+    done = subprocess.run(
+        command.argv,
+        env=command.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        pass_fds=(lock.fileno(),),
+        check=False,
+    )
+    if done.returncode:
+        last = "".join(f"\n    {line}" for line in done.stdout.strip().splitlines()[-6:])
+        raise ThinEnvError(
+            f"cannot install packages: exit code {done.returncode} of {shlex.join(command.argv)}{last}\n"
+            "  fix: check the network, the package index and proxy that `python3 -m pip config list` shows, and the"
+            " space on the disk; then start again"
+        )
+    return done.stdout
+
+
+def pip_installer(env: str, requirements: str) -> list[Command]:
+    """How pip installs into `env`: the environment's own pip, on a Python without `ensurepip` the system's.
+
+    Raises:
+        ThinEnvError: this Python has neither.
+    """
+    python = os.path.join(env, "bin", "python")
+    # These would send the packages to another place than the environment.
+    environ = {name: value for name, value in os.environ.items() if name not in {"PIP_TARGET", "PIP_PREFIX"}}
+    if importlib.util.find_spec("ensurepip"):
+        pip = [python, "-I", "-m", "pip"]
+        before = [Command([python, "-I", "-m", "ensurepip", "--default-pip"], environ)]
+    elif importlib.util.find_spec("pip"):
+        pip = [sys.executable, "-m", "pip", "--python", python]
+        before = []
+    else:
+        raise ThinEnvError(_NO_PIP.format(python=sys.executable))
+    options = ["--quiet", "--no-input", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
+    return [*before, Command([*pip, "install", "--no-user", *options, "-r", requirements], environ)]
+
+
+_NO_PIP = (
+    "{python} has neither the module ensurepip nor pip, so it cannot make an environment; "
+    "fix: apt-get install python3-venv (or name another Python in HELPERS_PYTHON)"
+)
+
+
+# Where uv looks for what pip calls this.
+UV_NAMES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "no-index": "UV_NO_INDEX",
+    "cert": "SSL_CERT_FILE",
+    "proxy": "ALL_PROXY",
+}
+
+
+def parse_pip_config(listing: str) -> dict[str, str]:
+    """The settings in the output of `pip config list`, by pip's option name; environment before file."""
+    found: dict[str, tuple[int, str]] = {}
+    for line in listing.splitlines():
+        key, equals, value = line.partition("=")
+        section, _, option = key.rpartition(".")
+        rank = {"global": 1, "install": 2, ":env:": 3}.get(section)
+        if equals and rank and rank >= found.get(option, (0, ""))[0]:
+            found[option] = rank, value.strip("'\"")
+    return {option: value for option, (_, value) in found.items()}
+
+
+def uv_environ(environ: Mapping[str, str], pip_settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which uv finds packages where this machine's pip does; a uv setting of the user wins.
+
+    Arguments:
+        environ: the process environment.
+        pip_settings: by pip's option name, as from `parse_pip_config`.
+    """
+    wanted = {UV_NAMES[option]: value for option, value in pip_settings.items() if option in UV_NAMES}
+    # uv asks an extra index first and then no other, and it reads no partial index from a directory well.
+    extra = [url for url in wanted.pop("UV_INDEX", "").split() if url.startswith(("http://", "https://"))]
+    if extra:
+        wanted |= {"UV_INDEX": " ".join(extra), "UV_INDEX_STRATEGY": "unsafe-best-match"}
+    if "REQUESTS_CA_BUNDLE" in environ:
+        wanted.setdefault("SSL_CERT_FILE", environ["REQUESTS_CA_BUNDLE"])
+    if "UV_FIND_LINKS" in wanted:
+        wanted["UV_FIND_LINKS"] = ",".join(wanted["UV_FIND_LINKS"].split())
+    if wanted.get("UV_NO_INDEX", "1").lower() in {"", "0", "no", "off", "false"}:
+        del wanted["UV_NO_INDEX"]
+    return {**wanted, **environ}
+
+
+def uv_installer(thin: str) -> Installer:
+    """An installer that uses the uv of the thin environment at `thin`."""
+
+    def commands(env: str, requirements: str) -> list[Command]:
+        argv = [os.path.join(thin, "bin", "uv"), "pip", "install", "--python", os.path.join(env, "bin", "python")]
+        options = ["--quiet", "--no-build", "--compile-bytecode", "--require-hashes", "-r", requirements]
+        return [Command([*argv, *options], uv_environ(os.environ, pip_settings(thin)))]
+
+    return commands
+
+
+def pip_settings(thin: str) -> dict[str, str]:
+    """This machine's settings for pip, asked of the pip in the thin environment, otherwise of the system's."""
+    for python in (os.path.join(thin, "bin", "python"), "python3"):
+        command = [python, "-m", "pip", "config", "list"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return parse_pip_config(done.stdout)
+    return {}
+
+
+LAUNCHER = """\
+#!/bin/sh
+# Starts the main_pytest.py of the checkout around the current directory.
+dir=$PWD
+while :; do
+    if [ -f "$dir/main_pytest.py" ] && [ -d "$dir/helpers" ]; then
+        exec {python} "$dir/main_pytest.py" "$@"
+    fi
+    [ -n "$dir" ] || break
+    dir=${{dir%/*}}
+done
+echo "main_pytest.py: error: neither $PWD nor a directory above it has main_pytest.py; fix: cd into a checkout" >&2
+exit 2
+"""
+
+
+def _add_path_dir(env: str, lock: TextIO) -> None:
+    """Add what `setenv.sh` needs: a directory with our commands and no `python`, and invoke's completion."""
+    folder = Path(env, "path")
+    folder.mkdir()
+    for name in ("invoke", "inv"):
+        (folder / name).symlink_to(f"../bin/{name}")
+    launcher = folder / "main_pytest.py"
+    launcher.write_text(LAUNCHER.format(python=shlex.quote(os.path.join(env, "bin", "python"))))
+    launcher.chmod(0o755)
+    for shell in SHELLS:
+        argv = [os.path.join(env, "bin", "invoke"), f"--print-completion-script={shell}"]
+        text = _run(Command(argv, dict(os.environ)), lock)
+        Path(env, f"completion.{shell}").write_text(text)

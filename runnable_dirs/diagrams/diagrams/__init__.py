@@ -1,0 +1,1 @@
+"""Draws a dependency list as a picture."""

@@ -1,0 +1,1 @@
+"""Forecasts a daily series: CSV in, JSON out."""

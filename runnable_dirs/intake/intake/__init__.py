@@ -1,0 +1,1 @@
+"""Validates and normalises order records."""

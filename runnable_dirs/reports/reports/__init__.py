@@ -1,0 +1,1 @@
+"""Turns the orders that intake accepted into a page."""

@@ -1,0 +1,1 @@
+"""Simulates a queue and compares it with the theory."""
