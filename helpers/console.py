@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import TextIO
 
 from helpers import errors
@@ -32,6 +33,13 @@ def say(message: str) -> None:
 def printable(text: str) -> str:
     """Return `text` with control characters (a directory's name may hold a newline) shown as escapes."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def print_rows(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows as columns on standard output; the first one is the head."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def report_error(error: BaseException) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 import time
@@ -55,25 +56,38 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: list[str] | None = None) -> int:
+def run_tier(tier: str, directory: str, engine: str, arguments: str) -> int:
+    """Run one tier of the tests of the runnable dir that encloses `directory` and return the exit code.
+
+    Arguments:
+        tier: which tests.
+        directory: a place in the runnable dir; empty is the current directory.
+        engine: `auto`, `docker` or `venv`.
+        arguments: pytest's arguments, split into words as a shell would.
+    """
+    root, path = discover.enclosing(Path(directory or "."))
+    return main([f"--dir={path}", f"--tier={tier}", f"--engine={engine}", "--", *shlex.split(arguments)], root)
+
+
+def main(argv: list[str] | None = None, root: Path | None = None) -> int:
     """Run the driver and return its exit code.
 
     Arguments:
         argv: arguments without the program's name; None takes those of this process.
+        root: root of the repo; None is where the program that was started lies.
     """
     arguments = sys.argv[1:] if argv is None else argv
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options = build_parser().parse_args(arguments[:end])
     try:
-        return _main(options, arguments[end + 1 :])
+        return _main(options, arguments[end + 1 :], root or Path(os.path.realpath(sys.argv[0])).parent)
     except (Exception, KeyboardInterrupt) as error:
         return console.report_error(error)
 
 
-def _main(options: argparse.Namespace, pytest_args: list[str]) -> int:
+def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> int:
     from helpers.driver import plan as planner
 
-    root = Path(os.path.realpath(sys.argv[0])).parent
     try:
         every = discover.runnable_paths(root)
         paths = discover.select(root, options.dir, Path.cwd())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import config, inside
+from helpers.containers.environment import base_environment, container_labels
 from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import ConfigError, NothingSelectedError
 from helpers.host import User
@@ -15,21 +16,6 @@ from helpers.model.runnable import RunnableDir
 
 INSIDE = Path(inside.__file__).parent
 _PYTEST_FILES = ("pytest.ini", ".pytest.ini", "pytest.toml", "tox.ini", "setup.cfg")
-
-
-def base_environment(runnable: RunnableDir, user: User, host_env: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of every container of `runnable`; of the host's variables only those that it names."""
-    return {
-        "HOME": user.home,
-        "USER": user.name,
-        "LOGNAME": user.name,
-        "LANG": "C.UTF-8",
-        "TMPDIR": "/tmp",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": os.pathsep.join(str(path) for path in runnable.python_path if path.is_dir()),
-        **{name: host_env[name] for name in runnable.settings.env if name in host_env},
-    }
 
 
 def test_container(
@@ -42,7 +28,6 @@ def test_container(
     nonce: str,
     tier: str,
     arguments: Sequence[str],
-    labels: Mapping[str, str],
 ) -> RunSpec:
     """Return the container that runs the tests of `runnable`.
 
@@ -55,7 +40,6 @@ def test_container(
         nonce: what the verdict must carry.
         tier: which tests.
         arguments: pytest's own, from the command line.
-        labels: what the reaper knows it by.
 
     Raises:
         ConfigError: a path in the settings is missing or leads out of the repo.
@@ -83,7 +67,7 @@ def test_container(
         memory=settings.memory,
         pids=settings.pids,
         read_only=True,
-        labels=labels,
+        labels=container_labels(runnable),
     )
 
 

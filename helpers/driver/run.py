@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,6 @@ class Options:
         timeout: seconds for one directory's tests; None takes each one's own setting.
         exitfirst: start nothing more after the first directory that does not pass.
         arguments: pytest's own arguments.
-        labels: what the reaper knows our containers by.
     """
 
     run_id: str
@@ -61,7 +60,6 @@ class Options:
     timeout: float | None = None
     exitfirst: bool = False
     arguments: Sequence[str] = ()
-    labels: dict[str, str] = field(default_factory=dict)
 
 
 class Run:
@@ -178,7 +176,6 @@ class Run:
             nonce=nonce,
             tier=self._plan.tier,
             arguments=self._options.arguments,
-            labels=self._options.labels,
         )
         self._notify(Event("testing", item.name, str(results)))
         outcome = self._engine.run(spec, results.with_name("output.log"), timeout, self._control)

@@ -11,7 +11,6 @@ from helpers.engine.specs import BuildContext, ImageSpec, RunSpec
 from helpers.model.image import OURS
 
 DOCKER = "docker"
-LABEL_OWNER = "helpers.owner"
 
 
 def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
@@ -40,8 +39,8 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
         argv += ["--mount", _mount(type="bind", src=mount.path, dst=mount.path, **flags)]
     for path in spec.hidden:
         argv += ["--mount", _mount(type="tmpfs", dst=path, readonly="true")]
-    for port in spec.publish:
-        argv += ["--publish", f"127.0.0.1::{port}"]
+    for outside, within in spec.publish:
+        argv += ["--publish", f"127.0.0.1:{outside}:{within}"]
     argv += _pairs("--label", {OURS: "run", **spec.labels}) + _pairs("--env", spec.env)
     return [*argv, spec.image, *spec.argv]
 
@@ -95,11 +94,6 @@ def list_containers(*filters: str) -> list[str]:
 def list_images(*filters: str) -> list[str]:
     """Return the command that lists images of ours, one JSON object a line."""
     return [DOCKER, "image", "ls", "--no-trunc", "--format", "{{json .}}", *_filters(f"label={OURS}", *filters)]
-
-
-def port(name: str, inside: int) -> list[str]:
-    """Return the command that prints where on the host a container's port is reachable."""
-    return [DOCKER, "port", name, f"{inside}/tcp"]
 
 
 def version() -> list[str]:

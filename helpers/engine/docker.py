@@ -15,7 +15,7 @@ from helpers.engine.context import build_context
 from helpers.engine.specs import Control, ImageSpec, Ingredients, Outcome, RunSpec
 from helpers.engine.supervise import supervise
 from helpers.errors import BuildError, InfrastructureError
-from helpers.model.image import BaseKind
+from helpers.model.image import LABEL_OWNER, BaseKind
 from helpers.storage import cache_dir, write_once
 
 _BUILD_SECONDS = 3600.0
@@ -42,9 +42,9 @@ def account_files(user: host.User) -> Path:
     return home
 
 
-def labels() -> dict[str, str]:
-    """Return the labels by which the reaper knows whose a container is."""
-    return {argv.LABEL_OWNER: ownership.this_owner()}
+def has_image(reference: str) -> bool:
+    """Say whether the engine has the image `reference`."""
+    return proc.run(argv.inspect_images([reference])).code == 0
 
 
 def become(spec: RunSpec) -> None:
@@ -53,20 +53,29 @@ def become(spec: RunSpec) -> None:
     proc.replace(argv.run(spec, account_files=account_files(spec.user), remove=True))
 
 
+def rows(command: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what a listing command of the client prints, one dictionary a line.
+
+    Raises:
+        InfrastructureError: no engine answers.
+    """
+    done = proc.run(command)
+    if done.code:
+        raise InfrastructureError(f"the engine does not answer: {done.reason}", fix="invoke doctor")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def reap() -> int:
     """Remove the containers whose owners are dead; return how many there were."""
-    done = proc.run(argv.list_containers())
-    if done.code:
-        return 0
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
-    dead = [row["ID"] for row in rows if ownership.is_dead(_label(row, argv.LABEL_OWNER))]
+    dead = [row["ID"] for row in rows(argv.list_containers()) if ownership.is_dead(label(row, LABEL_OWNER))]
     if dead:
         proc.run(argv.remove_containers(dead))
     return len(dead)
 
 
-def _label(row: dict[str, Any], name: str) -> str:
-    # `docker ps` joins labels with commas; the owner's value holds none.
+def label(row: dict[str, Any], name: str) -> str:
+    """Return the value of a label in a row that the client printed; empty if it has none."""
+    # The client joins labels with commas; a value with a comma in it is cut there.
     pairs = (pair.partition("=") for pair in str(row.get("Labels", "")).split(","))
     return next((value for key, _, value in pairs if key == name), "")
 

@@ -106,7 +106,7 @@ class RunSpec:
         memory: limit, as in `2g`.
         pids: how many processes it may have.
         read_only: whether its root file system is read-only.
-        publish: ports of the container that become reachable on the host's loopback address.
+        publish: pairs of a port on the host's loopback address and the container's port that it leads to.
         terminal: whether it gets the caller's terminal.
         labels: what the reaper knows it by.
     """
@@ -124,7 +124,7 @@ class RunSpec:
     read_only: bool
     labels: Mapping[str, str]
     hidden: tuple[Path, ...] = ()
-    publish: tuple[int, ...] = ()
+    publish: tuple[tuple[int, int], ...] = ()
     terminal: bool = False
 
 

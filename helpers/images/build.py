@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from helpers.console import say
 from helpers.engine.specs import Control, Engine, ImageSpec, Ingredients
 from helpers.images import lock
+from helpers.storage import cache_dir
 
 
-def ensure(engine: Engine, chain: Sequence[ImageSpec], logs: Path, control: Control) -> str:
+def ensure(engine: Engine, chain: Sequence[ImageSpec], control: Control) -> str:
     """Return the id of the last image of `chain`, after building what is missing.
 
     Arguments:
         engine: builds them.
         chain: images, each one built on the one before it.
-        logs: directory for the output of builds.
         control: stops a build.
 
     Raises:
@@ -24,7 +26,10 @@ def ensure(engine: Engine, chain: Sequence[ImageSpec], logs: Path, control: Cont
     found = engine.find([image.reference for image in chain])
     for index, image in enumerate(chain):
         if image.reference not in found:
-            found[image.reference] = build_one(engine, chain[: index + 1], logs, control)
+            say(f"building {image.key} on {image.base}" if image.directory else f"getting {image.key}")
+            start = time.monotonic()
+            found[image.reference] = build_one(engine, chain[: index + 1], cache_dir() / "builds", control)
+            say(f"{image.key} is ready after {time.monotonic() - start:.0f} s")
     return found[chain[-1].reference]
 
 

@@ -129,7 +129,8 @@ def enter(script: str, argv: Sequence[str]) -> None:
         return
     env = env_path(REQUIREMENTS)
     if entered == env:
-        raise ThinEnvError(f"{env} was started but Python runs in {sys.prefix}; fix: unset PYTHONHOME")
+        # Without this check the two starts would go on for ever.
+        raise ThinEnvError(f"{env} was entered, but Python runs in {sys.prefix} with other packages; fix: rm -r {env}*")
     if not is_ready(env):
         from pathlib import Path
 

@@ -1,0 +1,1 @@
+"""Containers that a person works in, and what is left of them."""

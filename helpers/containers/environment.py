@@ -1,0 +1,35 @@
+"""What every container of a runnable dir is given: its environment, and the labels that say whose it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from helpers.engine import ownership
+from helpers.host import User
+from helpers.model import image as names
+from helpers.model.runnable import RunnableDir
+
+
+def base_environment(runnable: RunnableDir, user: User, host_env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of every container of `runnable`; of the host's variables only those that it names."""
+    return {
+        "HOME": user.home,
+        "USER": user.name,
+        "LOGNAME": user.name,
+        "LANG": "C.UTF-8",
+        "TMPDIR": "/tmp",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": os.pathsep.join(str(path) for path in runnable.python_path if path.is_dir()),
+        **{name: host_env[name] for name in runnable.settings.env if name in host_env},
+    }
+
+
+def container_labels(runnable: RunnableDir) -> dict[str, str]:
+    """Return the labels of every container of `runnable`: what it is for, and which process it must not outlive."""
+    return {
+        names.LABEL_DIR: runnable.name,
+        names.LABEL_ROOT: str(runnable.root),
+        names.LABEL_OWNER: ownership.this_owner(),
+    }

@@ -1,0 +1,140 @@
+"""Runs a shell, a command or Jupyter in the container of a runnable dir, with the checkout mounted."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers import config, discover, host, repo
+from helpers.console import say
+from helpers.containers.environment import base_environment, container_labels
+from helpers.engine import docker
+from helpers.engine.specs import Control, Mount, RunSpec
+from helpers.errors import ConfigError, InfrastructureError, UsageError
+from helpers.images import build
+from helpers.images.recipe import image_chain, lock_text
+from helpers.model.runnable import RunnableDir
+
+_JUPYTER_PORT = 8888
+
+
+def bash(directory: str | None) -> None:
+    """Become a shell in the container of a runnable dir; its exit code is the shell's.
+
+    Arguments:
+        directory: the runnable dir; None is the one that encloses the current directory.
+    """
+    _become(_nearest(directory), ["bash"])
+
+
+def command(directory: str | None, line: str) -> None:
+    """Become a command in the container of a runnable dir; its exit code is the command's.
+
+    Arguments:
+        directory: the runnable dir; None is the one that encloses the current directory.
+        line: the command, split into words as a shell would but never run by one.
+
+    Raises:
+        UsageError: the line is empty or its quotes do not match.
+    """
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"--cmd can not be split into words: {error}", where=line) from None
+    if not words:
+        raise UsageError("--cmd is empty", fix='invoke docker_cmd --cmd "python -V"')
+    _become(_nearest(directory), words)
+
+
+def jupyter(directory: str | None, port: int | None) -> None:
+    """Become a Jupyter server in the container of a runnable dir, reachable on this machine's loopback address.
+
+    Arguments:
+        directory: the runnable dir; None is the one that encloses the current directory.
+        port: port on this machine; None takes a free one.
+
+    Raises:
+        ConfigError: the directory's lock holds no Jupyter.
+    """
+    found = _nearest(directory)
+    if '\nname = "jupyterlab"\n' not in lock_text(found[0].path):
+        raise ConfigError(
+            "has no jupyterlab in its lock",
+            where=found[0].path,
+            fix='add "jupyterlab" to the group `dev` in pyproject.toml, then: invoke docker_lock && invoke docker_build',
+        )
+    port = port or _free_port()
+    token = secrets.token_urlsafe(24)
+    say(f"Jupyter will answer on http://127.0.0.1:{port}/lab?token={token}  (Ctrl-C twice ends it)")
+    words = ["jupyter", "lab", "--ip=0.0.0.0", f"--port={_JUPYTER_PORT}", "--no-browser"]
+    words += ["--allow-root"] if os.getuid() == 0 else []
+    _become(found, words, env={"JUPYTER_TOKEN": token}, publish=((port, _JUPYTER_PORT),))
+
+
+def _nearest(directory: str | None) -> tuple[RunnableDir, Path]:
+    """Return the runnable dir that a command acts on, and the directory that it runs in."""
+    start = Path(os.path.realpath(directory or "."))
+    if not start.is_dir():
+        raise UsageError(f"--dir {directory!r} is not a directory", where=start, fix="invoke dir_list")
+    root, path = discover.enclosing(start)
+    return config.load(root, path, ()), start
+
+
+def _become(
+    found: tuple[RunnableDir, Path],
+    words: Sequence[str],
+    *,
+    env: dict[str, str] | None = None,
+    publish: tuple[tuple[int, int], ...] = (),
+) -> None:
+    runnable, cwd = found
+    user = host.user()
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    chain = image_chain(runnable, lambda path: config.load(runnable.root, path, ()))
+    environment = base_environment(runnable, user, os.environ) | _git_environment() | (env or {})
+    if terminal:
+        environment["TERM"] = os.environ.get("TERM", "xterm")
+    image = build.ensure(_engine(), chain, Control()) if not docker.has_image(chain[-1].reference) else None
+    docker.become(
+        RunSpec(
+            name=f"helpers-{user.name}-{secrets.token_hex(6)}",
+            image=image or chain[-1].reference,
+            argv=tuple(words),
+            cwd=cwd,
+            user=user,
+            mounts=tuple(Mount(path, read_only=False) for path in repo.work_trees(runnable.root)),
+            env=environment,
+            network="bridge",
+            memory=runnable.settings.memory,
+            pids=runnable.settings.pids,
+            read_only=False,
+            labels=container_labels(runnable),
+            publish=publish,
+            terminal=terminal,
+        )
+    )
+
+
+def _engine() -> docker.DockerEngine:
+    if not docker.is_running():
+        raise InfrastructureError("no docker engine answers on this machine", fix="dev_scripts/install_engine.sh")
+    return docker.DockerEngine()
+
+
+def _git_environment() -> dict[str, str]:
+    """Return what lets git work in a checkout that belongs to another user than the caller.
+
+    https://git-scm.com/docs/git-config#Documentation/git-config.txt-safedirectory: asked for by variables only.
+    """
+    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,0 +1,30 @@
+"""Invoke tasks: every module `*_tasks` here is read, so that adding a task touches one file."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from invoke import Collection, Task
+
+from helpers.errors import ConfigError
+
+
+def collect() -> Collection:
+    """Return the collection of all tasks.
+
+    Raises:
+        ConfigError: two tasks have the same name.
+    """
+    namespace = Collection(auto_dash_names=False)
+    for file in sorted(Path(__file__).parent.glob("*_tasks.py")):
+        module = import_module(f"{__name__}.{file.stem}")
+        for name, value in vars(module).items():
+            if isinstance(value, Task):
+                if name in namespace.tasks:
+                    raise ConfigError(f"two tasks have the name {name!r}", where=file)
+                namespace.add_task(value, name=name)
+    return namespace
+
+
+namespace = collect()

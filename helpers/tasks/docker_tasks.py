@@ -1,0 +1,87 @@
+"""Tasks around images and containers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from helpers.tasks.adapter import helpers_task
+
+_DIR = "the runnable dir; default: the nearest enclosing one"
+
+
+@helpers_task(help={"dir": _DIR, "all": "every runnable dir of this repo"})
+def docker_build(_: Any, dir: str = "", all: bool = False) -> None:
+    """Build the image of a runnable dir, and what it is built on."""
+    from helpers.images import commands
+
+    commands.build(dir or None, everything=all)
+
+
+@helpers_task(help={"dir": _DIR})
+def docker_bash(_: Any, dir: str = "") -> None:
+    """Open a shell in a runnable dir's container, the checkout mounted."""
+    from helpers.containers import shell
+
+    shell.bash(dir or None)
+
+
+@helpers_task(help={"dir": _DIR, "cmd": "the command; quotes group words, no shell reads it"})
+def docker_cmd(_: Any, cmd: str, dir: str = "") -> None:
+    """Run one command in a runnable dir's container, the checkout mounted."""
+    from helpers.containers import shell
+
+    shell.command(dir or None, cmd)
+
+
+@helpers_task(help={"dir": _DIR, "port": "port on this machine; default: a free one"})
+def docker_jupyter(_: Any, dir: str = "", port: int = 0) -> None:
+    """Start Jupyter in a runnable dir's container."""
+    from helpers.containers import shell
+
+    shell.jupyter(dir or None, port or None)
+
+
+@helpers_task(help={"dir": _DIR, "all": "every runnable dir of this repo"})
+def docker_lock(_: Any, dir: str = "", all: bool = False) -> None:
+    """Lock the dependencies of a runnable dir (poetry.lock), without building."""
+    from helpers.images import commands
+
+    commands.lock(dir or None, everything=all)
+
+
+@helpers_task()
+def docker_images(_: Any) -> None:
+    """List our images."""
+    from helpers.console import print_rows
+    from helpers.containers import housekeeping
+
+    print_rows(housekeeping.images())
+
+
+@helpers_task()
+def docker_ps(_: Any) -> None:
+    """List our containers."""
+    from helpers.console import print_rows
+    from helpers.containers import housekeeping
+
+    print_rows(housekeeping.containers())
+
+
+@helpers_task(help={"all": "those of every repo, not only of this one"})
+def docker_kill(_: Any, all: bool = False) -> None:
+    """End and remove our containers of this repo."""
+    from helpers.console import say
+    from helpers.containers import housekeeping
+
+    say(f"{housekeeping.kill(everything=all)} containers ended")
+
+
+@helpers_task(help={"all": "all our images, of every repo", "dry_run": "only say what would be removed"})
+def docker_prune(_: Any, all: bool = False, dry_run: bool = False) -> None:
+    """Remove our images that this repo does not need any more."""
+    from helpers.console import say
+    from helpers.containers import housekeeping
+
+    names = housekeeping.prune(everything=all, dry_run=dry_run)
+    print("\n".join(names), end="\n" if names else "")
+    say(f"{len(names)} images {'would be removed' if dry_run else 'removed'}")
