@@ -1,0 +1,153 @@
+"""Fixtures of the live tests: a scratch repo with real git, run by the real driver on the live engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# Its lock holds pytest and nothing else, for every Python that an archive base has.
+_LOCKED = ROOT / "runnable_dirs" / "simulate"
+
+
+def start(argv: list[str], cwd: Path, **env: str) -> subprocess.Popen[str]:
+    """Start a command in a session of its own, as a terminal or a CI service does."""
+    return subprocess.Popen(
+        argv,
+        cwd=cwd,
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+
+
+def docker(*arguments: str) -> str:
+    """Return what the docker client prints."""
+    return subprocess.run(["docker", *arguments], check=True, capture_output=True, encoding="utf-8").stdout
+
+
+class Result:
+    """How a run of the driver ended: its exit code, its JSON report, and what it printed."""
+
+    def __init__(self, code: int, stdout: str, stderr: str, report: dict[str, Any]) -> None:
+        self.code = code
+        self.stdout = stdout
+        self.stderr = stderr
+        self.report = report
+        self.verdicts = {item["directory"]: item for item in report.get("directories", [])}
+
+    def of(self, name: str) -> tuple[str, int]:
+        """Return the verdict on a directory and its exit code."""
+        return self.verdicts[name]["verdict"], self.verdicts[name]["exit_code"]
+
+
+class Scratch:
+    """A real git repo with the toolchain in it, and runnable dirs made for one test."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        shutil.copytree(ROOT / "helpers", root / "helpers", ignore=shutil.ignore_patterns("test", "__pycache__"))
+        for name in ("main_pytest.py", "tasks.py", "invoke.yaml"):
+            shutil.copy2(ROOT / name, root / name)
+        (root / "dev_scripts").mkdir()
+        shutil.copy2(ROOT / "dev_scripts" / "setenv.sh", root / "dev_scripts" / "setenv.sh")
+        self.git("init", "--quiet", "--initial-branch", "main")
+
+    def git(self, *arguments: str, cwd: Path | None = None) -> str:
+        """Run git in the repo as a user who has an identity."""
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "protocol.file.allow=always"]
+        done = subprocess.run(
+            ["git", *identity, *arguments], cwd=cwd or self.root, check=True, capture_output=True, encoding="utf-8"
+        )
+        return done.stdout
+
+    def add(self, name: str, test: str, *, image: str = "scratch", settings: str = "", lock: bool = True) -> Path:
+        """Make a runnable dir with one test file and return its path."""
+        path = self.root / name
+        (path / "devops").mkdir(parents=True)
+        (path / "devops" / ".gitkeep").touch()
+        (path / "test").mkdir()
+        (path / "changelog.txt").write_text(f"# helpers-test-{image}-0.1.0\n- 2026-11-20\n- first\n")
+        project = (_LOCKED / "pyproject.toml").read_text()
+        (path / "pyproject.toml").write_text(project + textwrap.dedent(settings))
+        if lock:
+            shutil.copy2(_LOCKED / "poetry.lock", path / "poetry.lock")
+        (path / "test" / "test_it.py").write_text(textwrap.dedent(test))
+        return path
+
+    def driver(self, *arguments: str, json_file: Path | None = None) -> list[str]:
+        """Return the command that runs the driver in the repo."""
+        report = ["--json", str(json_file)] if json_file else []
+        return [sys.executable, str(self.root / "main_pytest.py"), *report, *arguments]
+
+    def run(self, *arguments: str, cwd: Path | None = None, **env: str) -> Result:
+        """Run the driver to its end."""
+        file = self.root.parent / "report.json"
+        file.unlink(missing_ok=True)
+        end = arguments.index("--") if "--" in arguments else len(arguments)
+        own = ["--json", str(file), *arguments[:end], *arguments[end:]]
+        process = start([sys.executable, str(self.root / "main_pytest.py"), *own], cwd or self.root, **env)
+        stdout, stderr = process.communicate(timeout=300)
+        report = json.loads(file.read_text()) if file.exists() else {}
+        return Result(process.returncode, stdout, stderr, report)
+
+    def invoke(self, *arguments: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run an invoke task in the repo."""
+        invoke = Path(sys.executable).with_name("invoke")
+        return subprocess.run(
+            [str(invoke), *arguments],
+            cwd=cwd or self.root,
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=300,
+            check=False,
+        )
+
+    def containers(self) -> list[str]:
+        """Return the names of this repo's containers, running or not."""
+        return docker(
+            "ps", "--all", "--filter", f"label=helpers.root={self.root}", "--format", "{{.Names}}"
+        ).splitlines()
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Iterator[Scratch]:
+    """A scratch repo; nothing of it may be left in the engine when the test ends."""
+    repo = Scratch(_made(tmp_path / "repo"))
+    yield repo
+    left = repo.containers()
+    if left:
+        docker("rm", "--force", *left)
+    assert left == [], "the test left containers behind"
+
+
+@pytest.fixture
+def scratch_at(tmp_path: Path) -> Callable[[str], Scratch]:
+    """Make a scratch repo at a path of the test's choice below its temporary directory."""
+    return lambda name: Scratch(_made(tmp_path / name))
+
+
+def _made(path: Path) -> Path:
+    path.mkdir(parents=True)
+    return path
+
+
+def only_env(names: Mapping[str, str]) -> dict[str, str]:
+    """Return the present environment with `names` set."""
+    return {**os.environ, **names}
