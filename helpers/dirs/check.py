@@ -1,0 +1,325 @@
+"""Says all that is wrong with a runnable dir, each finding with its file, its line and what to do."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from helpers import config, discover, repo
+from helpers.console import printable
+from helpers.dirs import project_text
+from helpers.dirs.testfiles import test_files
+from helpers.errors import OK, ConfigError, HelpersError, UsageError, worst
+from helpers.images import lock
+from helpers.images.recipe import image_chain, python_minor
+from helpers.model import changelog as changelog_format
+from helpers.model.image import Base, BaseKind
+from helpers.model.runnable import RunnableDir
+from helpers.model.settings import Settings, parse_settings
+
+# What belongs to the root only; a copy in a runnable dir would be found first.
+_ROOT_ONLY = ("tasks.py", "invoke.yaml", "main_pytest.py", "dev_scripts", "helpers")
+_NOT_OURS = (".git", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".nox")
+# The Python of a distribution's suite, for bases that bring no other one.
+SUITE_PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
+
+Requirements = Callable[[Path], Path]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Arguments:
+        file: absolute path.
+        line: its line, from 1.
+        what: what is wrong with it.
+        fix: the edit or command that helps.
+        exit_code: what a command ends with that found it.
+    """
+
+    file: Path
+    line: int
+    what: str
+    fix: str
+    exit_code: int = ConfigError.exit_code
+
+    def text(self, cwd: Path) -> str:
+        """Return the finding on one line, its file relative to `cwd`."""
+        return f"{printable(os.path.relpath(self.file, cwd))}:{self.line}: {self.what}; fix: {self.fix}"
+
+
+def check(root: Path, path: Path, requirements: Requirements = lock.requirements) -> list[Finding]:
+    """Return all that is wrong with the directory `path` of the repo at `root`.
+
+    Arguments:
+        root: absolute path of the repo's root.
+        path: absolute path of the directory.
+        requirements: exports its lock, and so says whether lock and project agree.
+    """
+    every = discover.runnable_paths(root)
+    found = [*_missing(path, every), *_changelog(path), *_project(path)]
+    if not found:
+        # Only files that are right one by one can be read as a whole.
+        found += _as_a_whole(root, path, every)
+    return [*found, *_image_names(path, every), *_leftovers(root, path, every), *_lock(root, path, requirements)]
+
+
+def main(*, directory: str, every: bool, cwd: Path | None = None, requirements: Requirements = lock.requirements) -> int:
+    """Print what is wrong with the runnable dirs asked for, and return the exit code.
+
+    Arguments:
+        directory: the directory's path, relative to `cwd`; empty for the nearest enclosing one.
+        every: check all of the repo instead.
+        cwd: where the command was given.
+        requirements: exports a lock.
+
+    Raises:
+        UsageError: no such directory.
+    """
+    here = (cwd or Path.cwd()).resolve()
+    root = repo.find_root(here)
+    paths = _all(root) if every else [_named(root, here, directory) if directory else discover.enclosing(here)[1]]
+    findings = [finding for path in paths for finding in check(root, path, requirements)]
+    for finding in findings:
+        print(finding.text(here))
+    if not findings:
+        names = ", ".join(printable(path.relative_to(root).as_posix()) for path in paths)
+        print(f"nothing wrong with {names}")
+    return worst([OK, *(finding.exit_code for finding in findings)])
+
+
+def _named(root: Path, here: Path, directory: str) -> Path:
+    path = Path(os.path.realpath(here / directory))
+    if not path.is_relative_to(root):
+        raise UsageError(f"--dir {directory!r} leads out of the repo", where=path, why=f"the repo is {root}")
+    if not path.is_dir():
+        raise UsageError(f"--dir {directory!r} is not a directory", where=path, fix="invoke dir_list")
+    return path
+
+
+def _all(root: Path) -> list[Path]:
+    """Return all runnable dirs, and those that lack one of the two things that would make them one."""
+    logs = {file.parent for file in repo.files(root, "**/changelog.txt")}
+    devops = {file.parent.parent for file in repo.files(root, "**/devops/*")}
+    projects = {file.parent for file in repo.files(root, "**/pyproject.toml")}
+    almost = {path for path in (logs ^ devops) & projects if "templates" not in path.relative_to(root).parts}
+    found = sorted({*discover.runnable_paths(root), *almost})
+    if not found:
+        raise UsageError("no runnable dir in this repo", where=root, fix="invoke dir_create NAME")
+    return found
+
+
+def _of_error(error: HelpersError, file: Path, line: int = 1, fix: str = "") -> Finding:
+    """Return `error` as a finding; a `file:line` that it names itself counts more than ours."""
+    where = re.fullmatch(r"(.+?):(\d+)", error.where or "")
+    if where:
+        file, line = Path(where.group(1)), int(where.group(2))
+    what = " ".join(f"{error.what} ({error.why})".split() if error.why else error.what.split())
+    return Finding(file, line, what, error.fix or fix or "correct this line", error.exit_code)
+
+
+def _missing(path: Path, every: Sequence[Path]) -> Iterator[Finding]:
+    if not (path / "devops").is_dir():
+        yield Finding(path / "devops", 1, "is missing", "mkdir devops && touch devops/.gitkeep")
+    if not (path / "changelog.txt").is_file():
+        yield Finding(path / "changelog.txt", 1, "is missing", f"begin one with '# {path.name.lower()}-0.1.0'")
+    if not (path / "pyproject.toml").is_file():
+        yield Finding(path / "pyproject.toml", 1, "is missing", "write one with [project] name and requires-python")
+    if not (path / "poetry.lock").is_file():
+        yield Finding(path / "poetry.lock", 1, "is missing", f"invoke docker_lock --dir {path.name}")
+    if discover.is_runnable(path) and path not in every:
+        yield Finding(path / "changelog.txt", 1, "is ignored by git, so nobody finds this directory", "git add -f it")
+
+
+def _changelog(path: Path) -> Iterator[Finding]:
+    file = path / "changelog.txt"
+    if not file.is_file():
+        return
+    try:
+        text = config.read_text(file)
+    except ConfigError as error:
+        yield _of_error(error, file)
+        return
+    lines = text.splitlines()
+    starts = [index for index, line in enumerate(lines) if line.strip().startswith("#")]
+    # Each entry alone first, then each with the next one for their order: so one mistake does not hide another.
+    bounds = list(zip([0, *starts[1:]], [*starts[1:], len(lines)], strict=False))
+    singles = [finding for start, end in bounds for finding in _parse_part(lines, start, end, file)]
+    yield from singles
+    if not singles:
+        for start, end in ((one[0], two[1]) for one, two in zip(bounds, bounds[1:], strict=False)):
+            yield from _parse_part(lines, start, end, file)
+
+
+def _parse_part(lines: list[str], start: int, end: int, file: Path) -> list[Finding]:
+    try:
+        # Empty lines in place of those before it keep the numbers right.
+        changelog_format.parse("\n" * start + "\n".join(lines[start:end]), str(file))
+    except ConfigError as error:
+        return [_of_error(error, file)]
+    return []
+
+
+def _project(path: Path) -> Iterator[Finding]:
+    file = path / "pyproject.toml"
+    if not file.is_file():
+        return
+    try:
+        text = config.read_text(file)
+        data = project_text.parse(text)
+    except ConfigError as error:
+        yield _of_error(error, file)
+        return
+    except ValueError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        yield Finding(file, int(line.group(1)) if line else 1, f"is not TOML: {error}", "correct this line")
+        return
+    project = data.get("project", {})
+    top = project_text.line_of(text, "project")
+    if not project.get("name"):
+        yield Finding(file, top, "[project] has no name", f'add name = "{path.name.lower()}"')
+    if not project.get("requires-python"):
+        yield Finding(file, top, "[project] has no requires-python", 'add requires-python = ">=3.11,<3.12"')
+    poetry = data.get("tool", {}).get("poetry", {})
+    if poetry.get("package-mode", True) is not False:
+        line_number = project_text.line_of(text, "tool.poetry", "package-mode")
+        yield Finding(file, line_number, "[tool.poetry] package-mode is not false", "add package-mode = false")
+    yield from _settings(file, text, data.get("tool", {}).get("helpers", {}))
+
+
+def _settings(file: Path, text: str, table: dict[str, Any]) -> Iterator[Finding]:
+    good: dict[str, Any] = {}
+    for key, value in table.items():
+        try:
+            # One at a time: the first wrong setting must not hide the next.
+            parse_settings({key: value}, str(file))
+            good[key] = value
+        except ConfigError as error:
+            yield _of_error(error, file, project_text.line_of(text, "tool.helpers", key), "write it as README.md says")
+    yield from _paths(file, text, parse_settings(good, str(file)))
+
+
+def _paths(file: Path, text: str, settings: Settings) -> Iterator[Finding]:
+    path = file.parent
+    root = repo.find_root(path)
+    limits = (("tests", settings.tests, path), ("uses", settings.uses, root), ("writable", settings.writable, path))
+    for key, names, limit in limits:
+        for name in names:
+            real = Path(os.path.realpath(path / name))
+            line = project_text.line_of(text, "tool.helpers", key)
+            if not real.is_relative_to(limit):
+                inside = "the repo" if limit == root and limit != path else "the directory"
+                yield Finding(file, line, f"{key}: {name!r} leads out of {inside}", "name a path inside it")
+            elif not real.exists():
+                yield Finding(file, line, f"{key}: {name!r} does not exist", "make it, or take it out of the list")
+    if any((path / name).exists() for name in settings.tests) and not test_files(path, settings.tests):
+        shown = ", ".join(settings.tests)
+        yield Finding(path / settings.tests[0], 1, f"no test file in {shown}", "write test_*.py there")
+
+
+def _image_names(path: Path, every: Sequence[Path]) -> Iterator[Finding]:
+    own = image_name_of(path)
+    for other in every:
+        if own and other != path and image_name_of(other) == own:
+            name = printable(os.path.relpath(other, path))
+            yield Finding(path / "changelog.txt", 1, f"the image {own!r} is the one of {name} too", "rename one of them")
+
+
+def image_name_of(path: Path) -> str:
+    """Return the name of the image of the runnable dir at `path`, or nothing when its changelog is wrong."""
+    file = path / "changelog.txt"
+    try:
+        return changelog_format.parse(config.read_text(file), str(file)).name
+    except ConfigError:
+        return ""
+
+
+def _as_a_whole(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Finding]:
+    @lru_cache(maxsize=None)
+    def load(one: Path) -> RunnableDir:
+        return config.load(root, one, every)
+
+    file = path / "pyproject.toml"
+    line = project_text.line_of(config.read_text(file), "tool.helpers", "base")
+    try:
+        runnable = load(path)
+        image_chain(runnable, load)
+    except HelpersError as error:
+        yield _of_error(error, file, line, "change `base`")
+        return
+    if problem := python_problem(runnable.base, runnable.requires_python):
+        number = project_text.line_of(config.read_text(file), "project", "requires-python")
+        yield Finding(file, number, problem, "change `base` or requires-python")
+
+
+def python_problem(base: Base, requires_python: str) -> str:
+    """Return why `requires_python` does not fit the Python of `base`; empty when it does or when nobody can tell."""
+    there = SUITE_PYTHON.get(base.value) if base.kind is BaseKind.ARCHIVE else None
+    if not there or not requires_python:
+        return ""
+    number = int(there.split(".")[1])
+    above = re.search(r"<\s*3\.(\d+)\b(?!\.[1-9])", requires_python)
+    if int(python_minor(requires_python).split(".")[1]) > number or (above and int(above.group(1)) <= number):
+        return f"requires-python {requires_python!r} does not allow Python {there}, which {base} has"
+    return ""
+
+
+def _leftovers(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Finding]:
+    if path != root:
+        for name in _ROOT_ONLY:
+            if os.path.lexists(path / name):
+                yield Finding(path / name, 1, "belongs to the root of the repo only", f"git rm -r {name}, or rename it")
+    others = set(every) - {path}
+    for top, directories, files in os.walk(path):
+        here = Path(top)
+        for name in (*directories, *files):
+            if (here / name).is_symlink() and not Path(os.path.realpath(here / name)).is_relative_to(root):
+                yield Finding(here / name, 1, "is a link that leads out of the repo", "put a file in its place")
+        directories[:] = [name for name in directories if name not in _NOT_OURS and here / name not in others]
+
+
+def _lock(root: Path, path: Path, requirements: Requirements) -> Iterator[Finding]:
+    file = path / "poetry.lock"
+    if not file.is_file() or not (path / "pyproject.toml").is_file():
+        return
+    names = _locked(path)
+    if names is None:
+        yield Finding(file, 1, "is not a lock of poetry", f"rm poetry.lock; invoke docker_lock --dir {path.name}")
+        return
+    if "pytest" not in names and "pytest" not in _locked_below(root, path):
+        fix = "add it to the group `test` in pyproject.toml, then invoke docker_lock"
+        yield Finding(file, 1, "pytest is not in the lock, so no test can run", fix)
+    try:
+        requirements(path)
+    except HelpersError as error:
+        yield _of_error(error, file, 1, f"invoke docker_lock --dir {path.name}")
+
+
+def _locked(path: Path) -> set[str] | None:
+    try:
+        packages = project_text.parse(config.read_text(path / "poetry.lock")).get("package", [])
+    except (ConfigError, ValueError):
+        return None
+    return {str(package.get("name")) for package in packages}
+
+
+def _locked_below(root: Path, path: Path) -> set[str]:
+    """Return the names of the packages that the images below bring, as far as their files can be read."""
+    found: set[str] = set()
+    seen = {path}
+    while True:
+        try:
+            base = config.read_pyproject(path).get("tool", {}).get("helpers", {}).get("base", "")
+        except ConfigError:
+            return found
+        path = Path(os.path.realpath(path / str(base).removeprefix("dir:")))
+        if not str(base).startswith("dir:") or path in seen or not path.is_relative_to(root):
+            return found
+        seen.add(path)
+        found |= _locked(path) or set()

@@ -1,0 +1,78 @@
+"""Lists the runnable dirs of a repo as a table or as data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from helpers import discover, repo
+from helpers.console import printable
+from helpers.dirs.testfiles import test_files
+from helpers.errors import OK, NothingSelectedError, worst
+
+_HEAD = ("directory", "image", "version", "base", "python", "tests")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One runnable dir: what its files say, or the `error` in them."""
+
+    directory: str
+    image: str = "-"
+    version: str = "-"
+    base: str = "-"
+    requires_python: str = "-"
+    test_files: int = 0
+    error: str = ""
+    exit_code: int = OK
+
+
+def rows(root: Path) -> list[Row]:
+    """Return one row for each runnable dir of the repo at `root`, sorted by path."""
+    from helpers.driver import plan as planner
+
+    paths = discover.runnable_paths(root)
+    found = []
+    for item in planner.make(root, paths, paths, "fast").dirs:
+        if item.error or not item.runnable:
+            error = item.error or NothingSelectedError("says nothing")
+            where = f"{error.where}: " if error.where else ""
+            found.append(Row(item.name, error=where + error.summary, exit_code=error.exit_code))
+            continue
+        one = item.runnable
+        count = len(test_files(one.path, one.settings.tests, one.nested))
+        python = one.requires_python or "any"
+        found.append(Row(item.name, one.changelog.name, str(one.version), one.settings.base, python, count))
+    return found
+
+
+def as_text(found: Sequence[Row]) -> str:
+    """Return `found` as a table for a person; a wrong directory's row ends in its error."""
+    table = [_HEAD, *((r.directory, r.image, r.version, r.base, r.requires_python, str(r.test_files)) for r in found)]
+    widths = [max(len(printable(cells[column])) for cells in table) for column in range(len(_HEAD))]
+    errors = ["", *(f"error: {printable(row.error)}" if row.error else "" for row in found)]
+    lines = []
+    for cells, error in zip(table, errors, strict=True):
+        shown = [printable(cell).ljust(width) for cell, width in zip(cells, widths, strict=True)]
+        lines.append("  ".join([shown[0], error] if error else shown).rstrip())
+    return "\n".join(lines)
+
+
+def main(*, as_json: bool, cwd: Path | None = None) -> int:
+    """Print the runnable dirs of the repo around `cwd` and return the exit code.
+
+    Raises:
+        UsageError: `cwd` is in no checkout.
+        NothingSelectedError: the repo has no runnable dir.
+    """
+    root = repo.find_root((cwd or Path.cwd()).resolve())
+    found = rows(root)
+    if as_json:
+        print(json.dumps([asdict(row) for row in found], indent=2))
+    elif found:
+        print(as_text(found))
+    if not found:
+        raise NothingSelectedError("no runnable dir in this repo", where=root, fix="invoke dir_create NAME")
+    return worst([OK, *(row.exit_code for row in found)])

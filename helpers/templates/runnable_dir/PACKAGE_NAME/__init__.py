@@ -1,0 +1,1 @@
+"""Counts words; replace it by what this directory is for."""
