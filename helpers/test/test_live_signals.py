@@ -46,11 +46,14 @@ class Running:
         assert self.process.poll() is None, self.process.communicate()
 
     def busy(self) -> list[str]:
-        """Return the containers in which pytest has been started."""
-        names = self.scratch.containers()
-        return [name for name in names if "run_pytest" in subprocess.run(
-            ["docker", "top", name, "-eo", "args"], capture_output=True, encoding="utf-8", check=False
-        ).stdout.replace("runner.py", "", 1)]
+        """Return the containers in which pytest has started a test: it has opened the file for its progress."""
+        return [name for name in self.scratch.containers() if self._collected(name)]
+
+    @staticmethod
+    def _collected(name: str) -> bool:
+        mounts = json.loads(docker("container", "inspect", "--format", "{{json .Mounts}}", name))
+        results = [Path(mount["Source"]) for mount in mounts if mount["Source"].endswith("/results")]
+        return any((path / "progress").exists() and "collected" in (path / "progress").read_text() for path in results)
 
     def end(self, number: signal.Signals) -> None:
         """Send a signal to the driver alone, as `kill` does."""
@@ -68,10 +71,12 @@ def running(scratch: Scratch) -> Iterator[Running]:
     scratch.add("long", SLEEPS, image="long")
     scratch.add("stubborn", STUBBORN, image="stubborn")
     run = Running(scratch, "-j", "2")
-    run.wait_until_testing(2)
-    yield run
-    if run.process.poll() is None:
+    try:
+        run.wait_until_testing(2)
+        yield run
+    finally:
         run.process.kill()
+        run.process.wait()
 
 
 def test_one_interrupt_ends_with_130_leaves_nothing_and_marks_the_report_as_partial(running: Running) -> None:
