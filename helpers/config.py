@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def read_text(path: Path) -> str:
         raise ConfigError("is not UTF-8", where=f"{path}:{line}", fix="save it as UTF-8") from None
 
 
-@lru_cache(maxsize=None)
+@cache
 def read_pyproject(path: Path) -> dict[str, Any]:
     """Return the parsed `pyproject.toml` of the directory `path`.
 
@@ -68,12 +68,13 @@ def read_pyproject(path: Path) -> dict[str, Any]:
     """
     file = path / "pyproject.toml"
     try:
-        return tomllib.loads(read_text(file))
+        parsed: dict[str, Any] = tomllib.loads(read_text(file))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"is not TOML: {error}", where=file) from None
+    return parsed
 
 
-@lru_cache(maxsize=None)
+@cache
 def _settings(path: Path) -> Settings:
     if not (path / "pyproject.toml").exists():
         return Settings()

@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from helpers import proc
@@ -42,7 +42,7 @@ class HostSettings:
         """
         env = dict(self.proxies)
         if ca:
-            env |= {name: ca for name in (*_CA_VARIABLES, "GIT_SSL_CAINFO")}
+            env |= dict.fromkeys((*_CA_VARIABLES, "GIT_SSL_CAINFO"), ca)
         if self.index:
             env |= {"UV_DEFAULT_INDEX": self.index, "PIP_INDEX_URL": self.index}
         if self.extra_indexes:
@@ -54,7 +54,7 @@ class HostSettings:
         return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in self.environment(ca).items())
 
 
-@lru_cache(maxsize=None)
+@cache
 def settings() -> HostSettings:
     """Return the settings of this machine: environment variables first, then pip's configuration files."""
     pip = _pip_settings()
@@ -86,11 +86,13 @@ def _pip_settings() -> dict[str, str]:
         name = key.rpartition(".")[2]
         if key.startswith((":env:", "global.")):
             # The environment wins over files, as in pip.
-            found[name] = ast.literal_eval(value) if key.startswith(":env:") else found.get(name, ast.literal_eval(value))
+            found[name] = (
+                ast.literal_eval(value) if key.startswith(":env:") else found.get(name, ast.literal_eval(value))
+            )
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def pip_index() -> str:
     """Return the URL of the package index that pip on this machine uses, its built-in default included."""
     index = settings().index

@@ -52,7 +52,14 @@ def run(
     """
     try:
         done = subprocess.run(
-            argv, cwd=cwd, env=env, input=stdin, timeout=timeout, capture_output=True, encoding="utf-8", errors="replace"
+            argv,
+            cwd=cwd,
+            env=env,
+            input=stdin,
+            timeout=timeout,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
         )
     except (FileNotFoundError, PermissionError) as error:
         raise _cannot_start(argv, error) from None

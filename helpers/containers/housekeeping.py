@@ -56,9 +56,7 @@ def prune(*, everything: bool, dry_run: bool) -> list[str]:
     docker.reap()
     rows = docker.rows(argv.list_images())
     current, own = _needed()
-    chosen = [
-        row for row in rows if everything or (row["Repository"] in own and not {_name(row), row["ID"]} & current)
-    ]
+    chosen = [row for row in rows if everything or (row["Repository"] in own and not {_name(row), row["ID"]} & current)]
     if chosen and not dry_run:
         left = [name for row in chosen if proc.run(argv.remove_images([_handle(row)])).code for name in [_name(row)]]
         if left:

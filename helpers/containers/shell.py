@@ -66,7 +66,7 @@ def jupyter(directory: str | None, port: int | None) -> None:
         raise ConfigError(
             "has no jupyterlab in its lock",
             where=found[0].path,
-            fix='add "jupyterlab" to the group `dev` in pyproject.toml, then: invoke docker_lock && invoke docker_build',
+            fix='add "jupyterlab" to the group `dev` in pyproject.toml; invoke docker_lock && invoke docker_build',
         )
     port = port or _free_port()
     token = secrets.token_urlsafe(24)

@@ -12,7 +12,7 @@ from typing import Any
 
 from helpers import config, discover, repo
 from helpers.console import printable
-from helpers.dirs import project_text
+from helpers.dirs import locked, project_text
 from helpers.dirs.testfiles import test_files
 from helpers.errors import OK, ConfigError, HelpersError, UsageError, worst
 from helpers.images import lock
@@ -63,11 +63,11 @@ def check(root: Path, path: Path, requirements: Requirements = lock.requirements
         requirements: exports its lock, and so says whether lock and project agree.
     """
     every = discover.runnable_paths(root)
-    found = [*_missing(path, every), *_changelog(path), *_project(path)]
-    if not found:
+    found = [*_changelog(path), *_project(path)]
+    if not found and discover.is_runnable(path) and (path / "pyproject.toml").is_file():
         # Only files that are right one by one can be read as a whole.
-        found += _as_a_whole(root, path, every)
-    return [*found, *_image_names(path, every), *_leftovers(root, path, every), *_lock(root, path, requirements)]
+        found = list(_as_a_whole(root, path, every))
+    return [*_missing(path, every), *found, *_image_names(path, every), *_leftovers(root, path, every), *_lock(root, path, requirements)]
 
 
 def main(*, directory: str, every: bool, cwd: Path | None = None, requirements: Requirements = lock.requirements) -> int:
@@ -180,17 +180,23 @@ def _project(path: Path) -> Iterator[Finding]:
         line = re.search(r"at line (\d+)", str(error))
         yield Finding(file, int(line.group(1)) if line else 1, f"is not TOML: {error}", "correct this line")
         return
-    project = data.get("project", {})
+    project = _table(data, "project")
     top = project_text.line_of(text, "project")
     if not project.get("name"):
         yield Finding(file, top, "[project] has no name", f'add name = "{path.name.lower()}"')
     if not project.get("requires-python"):
         yield Finding(file, top, "[project] has no requires-python", 'add requires-python = ">=3.11,<3.12"')
-    poetry = data.get("tool", {}).get("poetry", {})
-    if poetry.get("package-mode", True) is not False:
+    if _table(data, "tool", "poetry").get("package-mode", True) is not False:
         line_number = project_text.line_of(text, "tool.poetry", "package-mode")
         yield Finding(file, line_number, "[tool.poetry] package-mode is not false", "add package-mode = false")
-    yield from _settings(file, text, data.get("tool", {}).get("helpers", {}))
+    yield from _settings(file, text, _table(data, "tool", "helpers"))
+
+
+def _table(data: dict[str, Any], *keys: str) -> dict[str, Any]:
+    for key in keys:
+        inner = data.get(key)
+        data = inner if isinstance(inner, dict) else {}
+    return data
 
 
 def _settings(file: Path, text: str, table: dict[str, Any]) -> Iterator[Finding]:
@@ -247,12 +253,12 @@ def _as_a_whole(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Findi
 
     file = path / "pyproject.toml"
     line = project_text.line_of(config.read_text(file), "tool.helpers", "base")
+    runnable = load(path)
     try:
-        runnable = load(path)
         image_chain(runnable, load)
     except HelpersError as error:
-        yield _of_error(error, file, line, "change `base`")
-        return
+        if error.where != str(path) or (path / "poetry.lock").exists():
+            yield _of_error(error, file, line, "change `base`")
     if problem := python_problem(runnable.base, runnable.requires_python):
         number = project_text.line_of(config.read_text(file), "project", "requires-python")
         yield Finding(file, number, problem, "change `base` or requires-python")
@@ -288,38 +294,17 @@ def _lock(root: Path, path: Path, requirements: Requirements) -> Iterator[Findin
     file = path / "poetry.lock"
     if not file.is_file() or not (path / "pyproject.toml").is_file():
         return
-    names = _locked(path)
+    names = locked.names(path)
     if names is None:
         yield Finding(file, 1, "is not a lock of poetry", f"rm poetry.lock; invoke docker_lock --dir {path.name}")
         return
-    if "pytest" not in names and "pytest" not in _locked_below(root, path):
+    if own := locked.needed_by_others(path):
+        what = f"others in the lock need {own!r}, which poetry leaves out because this project is called so"
+        yield Finding(path / "pyproject.toml", 1, what, "give [project] another name, then invoke docker_lock")
+    if "pytest" not in names and "pytest" not in locked.names_below(root, path):
         fix = "add it to the group `test` in pyproject.toml, then invoke docker_lock"
         yield Finding(file, 1, "pytest is not in the lock, so no test can run", fix)
     try:
         requirements(path)
     except HelpersError as error:
         yield _of_error(error, file, 1, f"invoke docker_lock --dir {path.name}")
-
-
-def _locked(path: Path) -> set[str] | None:
-    try:
-        packages = project_text.parse(config.read_text(path / "poetry.lock")).get("package", [])
-    except (ConfigError, ValueError):
-        return None
-    return {str(package.get("name")) for package in packages}
-
-
-def _locked_below(root: Path, path: Path) -> set[str]:
-    """Return the names of the packages that the images below bring, as far as their files can be read."""
-    found: set[str] = set()
-    seen = {path}
-    while True:
-        try:
-            base = config.read_pyproject(path).get("tool", {}).get("helpers", {}).get("base", "")
-        except ConfigError:
-            return found
-        path = Path(os.path.realpath(path / str(base).removeprefix("dir:")))
-        if not str(base).startswith("dir:") or path in seen or not path.is_relative_to(root):
-            return found
-        seen.add(path)
-        found |= _locked(path) or set()

@@ -73,6 +73,14 @@ def add_to_table(text: str, table: str, lines: Iterable[str]) -> str:
     return f"{text}\n[{table}]\n{added}"
 
 
+def replace_value(text: str, table: str, key: str, value: str) -> str:
+    """Return `text` with another string for `key` of `table`; the old one is kept as a comment."""
+    rows = text.splitlines(keepends=True)
+    index = line_of(text, table, key) - 1
+    rows[index] = f"{key} = {toml_string(value)}  # was: {rows[index].strip()}\n"
+    return "".join(rows)
+
+
 def tables_below(text: str, prefix: str) -> str:
     """Return the text of the table `prefix` and of all tables below it."""
     pairs = zip(text.splitlines(keepends=True), table_lines(text), strict=True)

@@ -43,10 +43,18 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--dir", action="append", default=[], metavar="DIR", help="a runnable dir, or a directory above some; repeatable")
+    add(
+        "--dir",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a runnable dir, or a directory above some; repeatable",
+    )
     add("--tier", choices=("fast", "slow", "superslow", "all"), default="fast", help="which tests (default: fast)")
     add("-j", "--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="directories at a time")
-    add("--engine", choices=("auto", "docker", "venv"), default="auto", help="auto falls back to venv without an engine")
+    add(
+        "--engine", choices=("auto", "docker", "venv"), default="auto", help="auto falls back to venv without an engine"
+    )
     add("--list", action="store_true", help="print the plan and do nothing")
     add("--json", metavar="FILE", help="write the result (with --list: the plan) as JSON; - is standard output")
     add("--junit", metavar="FILE", help="write all results as one JUnit file")

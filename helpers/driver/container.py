@@ -93,13 +93,17 @@ def pytest_arguments(runnable: RunnableDir, results: Path, arguments: Sequence[s
 
 def _configuration(path: Path) -> list[str]:
     """Return the option that keeps pytest from taking settings of a directory further up, which no container sees."""
-    if "pytest" in config.read_pyproject(path).get("tool", {}) or not any((path / name).exists() for name in _PYTEST_FILES):
+    if "pytest" in config.read_pyproject(path).get("tool", {}) or not any(
+        (path / name).exists() for name in _PYTEST_FILES
+    ):
         return ["-c", str(path / "pyproject.toml")]
     return [f"--rootdir={path}"]
 
 
 def _hidden(runnable: RunnableDir) -> tuple[Path, ...]:
-    nested = [path for path in runnable.nested if not any(path != up and path.is_relative_to(up) for up in runnable.nested)]
+    nested = [
+        path for path in runnable.nested if not any(path != up and path.is_relative_to(up) for up in runnable.nested)
+    ]
     git = runnable.path / ".git"
     return (*nested, git) if git.is_dir() else tuple(nested)
 

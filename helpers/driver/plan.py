@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,9 @@ class Plan:
                 row = (item.name, "-", "-", "-", "-", f"error: {item.error.summary if item.error else ''}")
             rows.append(row)
         widths = [max(len(printable(row[column])) for row in rows) for column in range(len(rows[0]) - 1)]
-        lines = ("  ".join([*(printable(c).ljust(w) for c, w in zip(row, widths, strict=False)), row[-1]]) for row in rows)
+        lines = (
+            "  ".join([*(printable(c).ljust(w) for c, w in zip(row, widths, strict=False)), row[-1]]) for row in rows
+        )
         return "\n".join(lines)
 
 
@@ -83,7 +85,7 @@ def make(root: Path, paths: Sequence[Path], every: Sequence[Path], tier: str) ->
         tier: which tests: `fast`, `slow`, `superslow` or `all`.
     """
 
-    @lru_cache(maxsize=None)
+    @cache
     def load(path: Path) -> RunnableDir:
         return config.load(root, path, every)
 

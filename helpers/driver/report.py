@@ -122,11 +122,13 @@ def print_table(verdicts: Sequence[Verdict], *, interrupted: bool, engine: str, 
     table = Table(title=None, box=None, pad_edge=False)
     for name in ("directory", "verdict", "passed", "failed", "skipped", "time", "image", "why"):
         right = name in ("passed", "failed", "skipped", "time")
-        table.add_column(name, justify="right" if right else "left", no_wrap=name in ("verdict", "image"), overflow="fold")
+        table.add_column(
+            name, justify="right" if right else "left", no_wrap=name in ("verdict", "image"), overflow="fold"
+        )
     for verdict in verdicts:
         colour = _COLOURS.get(verdict.status, "red")
         counts = (str(number) for number in (verdict.passed, verdict.failed, verdict.skipped))
-        row = [printable(verdict.name), Text(verdict.status.value, style=colour), *counts]
+        row: list[str | Text] = [printable(verdict.name), Text(verdict.status.value, style=colour), *counts]
         row += [f"{verdict.seconds:.1f} s", _short_image(verdict.image), printable(verdict.why)]
         table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
     console.print(table)
@@ -136,7 +138,9 @@ def print_table(verdicts: Sequence[Verdict], *, interrupted: bool, engine: str, 
         if any(verdict.status is status for verdict in verdicts)
     )
     console.print(Text(f"{len(verdicts)} directories: {how_many}; engine {engine}; {seconds:.1f} s; logs in {folder}"))
-    passed, failed, skipped = (sum(getattr(item, what) for item in verdicts) for what in ("passed", "failed", "skipped"))
+    passed, failed, skipped = (
+        sum(getattr(item, what) for item in verdicts) for what in ("passed", "failed", "skipped")
+    )
     console.print(Text(f"{passed} passed, {failed} failed, {skipped} skipped"))
 
 

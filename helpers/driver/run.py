@@ -92,7 +92,9 @@ class Run:
             if item.error:
                 self._settle(verdicts.of_error(item.name, item.error))
         found = self._engine.find([image.reference for image in self._plan.images.values()])
-        self._images = {key: found[spec.reference] for key, spec in self._plan.images.items() if spec.reference in found}
+        self._images = {
+            key: found[spec.reference] for key, spec in self._plan.images.items() if spec.reference in found
+        }
         waiting = {step.key: set(step.needs) for step in self._plan.steps}
         running: dict[Future[None], str] = {}
         with ThreadPoolExecutor(max_workers=self._options.jobs) as pool:

@@ -96,7 +96,14 @@ def of_error(name: str, error: errors.HelpersError) -> Verdict:
 
 
 def judge(
-    name: str, outcome: Outcome, report: dict[str, Any] | None, *, image: str, nonce: str, timeout: float, stop_code: int
+    name: str,
+    outcome: Outcome,
+    report: dict[str, Any] | None,
+    *,
+    image: str,
+    nonce: str,
+    timeout: float,
+    stop_code: int,
 ) -> Verdict:
     """Return the verdict on a directory whose container ran.
 

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from helpers import proc
@@ -77,7 +77,7 @@ def _assemble(suite: str, target: Path, log: Path, control: Control) -> None:
     os.replace(aside, target)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _mirrors() -> dict[str, str]:
     """Return the mirrors that this machine's apt uses for Debian, as {"main": URL, "security": URL}."""
     if not shutil.which("apt-get"):

@@ -123,5 +123,5 @@ def _mount(**fields: object) -> str:
 def _csv(fields: Iterable[str]) -> str:
     """Join the fields as docker's `--mount`, `--secret` and `--output` read them: one CSV record (RFC 4180)."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(list(fields))
-    return line.getvalue()
+    csv.writer(line, lineterminator="\n").writerow(list(fields))
+    return line.getvalue().removesuffix("\n")

@@ -216,9 +216,6 @@ class Engine(Protocol):
     def reap(self) -> int:
         """Remove what drivers that are dead left behind; return how many containers that were."""
 
-    def close(self) -> None:
-        """Let go of what the engine holds for this run."""
-
 
 class UnsupportedError(Exception):
     """This engine can not give what a directory needs; another one can."""

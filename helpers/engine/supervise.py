@@ -116,7 +116,7 @@ class _Ladder:
         self._hurried = False
 
     def climb(self, *, hurry: bool) -> None:
-        """Take the next rung if the grace of the last one is over; in a hurry, not the mildest and without its grace."""
+        """Take the next rung if the grace of the last one is over; in a hurry, skip the mildest and its grace."""
         now = time.monotonic()
         if hurry and not self._hurried:
             self._hurried = True

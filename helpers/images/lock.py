@@ -68,4 +68,3 @@ def _poetry(path: Path, arguments: Sequence[str]) -> str:
     if any(text in said for text in ("Connection", "ConnectTimeout", "Max retries", "All attempts to connect")):
         raise InfrastructureError(f"the package index gave no answer: {done.reason}", fix="invoke doctor")
     raise ConfigError(f"poetry {arguments[0]} failed: {said[-600:]}", where=path / "pyproject.toml")
-

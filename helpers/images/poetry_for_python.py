@@ -16,5 +16,5 @@ if __name__ == "__main__":
     major, minor = (int(part) for part in sys.argv.pop(1).split("."))
     environment = MockEnv(version_info=(major, minor, 0, "final", 0), is_venv=True)
     # Poetry asks for an environment only to learn which Python a project is for.
-    EnvManager.create_venv = lambda self, *args, **kwargs: environment  # type: ignore[assignment]
+    EnvManager.create_venv = lambda self, *args, **kwargs: environment
     sys.exit(main())

@@ -35,7 +35,7 @@ class VerdictPlugin:
         self.failures: List[str] = []
         self.hints: List[str] = []
         self.collect_errors = 0
-        self.progress = open(os.path.join(results, "progress"), "w", buffering=1)
+        self.progress = open(os.path.join(results, "progress"), "w", buffering=1)  # noqa: SIM115 open as long as pytest runs
 
     def pytest_configure(self, config: Any) -> None:
         config.addinivalue_line("markers", "slow: takes seconds; run by --tier slow or all")
@@ -52,6 +52,7 @@ class VerdictPlugin:
     @staticmethod
     def tier_of(item: Any) -> str:
         """Return the tier of a test: the slowest marker that it, its class or its module carries."""
+        tier: str
         for tier in reversed(TIERS[1:]):
             if item.get_closest_marker(tier):
                 return tier
@@ -124,7 +125,7 @@ def hints(failure: str) -> List[str]:
     if "MemoryError" in failure:
         found.append("a container may have only so much memory: raise `memory`")
     if "FileNotFoundError" in failure:
-        found.append("a test sees only its own directory: name other paths in `uses`, and programs in `system_packages`")
+        found.append("a test sees only its own directory: name paths in `uses`, and programs in `system_packages`")
     return found
 
 

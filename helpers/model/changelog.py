@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from helpers.errors import ConfigError
 from helpers.model.image import NAME_PATTERN
 from helpers.model.version import Version
 
 _EXAMPLE = "# forecast-1.2.0"
+_DATE = re.compile(r"- \d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,7 @@ def parse(text: str, where: str) -> Changelog:
     if text.startswith("\ufeff"):
         raise ConfigError("starts with a byte order mark", where=f"{where}:1", fix="save the file as plain UTF-8")
     blocks: list[tuple[int, str, list[tuple[int, str]]]] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        line = line.strip()
+    for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
         if line.startswith("#"):
             blocks.append((number, line, []))
         elif line and not blocks:
@@ -65,7 +66,7 @@ def parse(text: str, where: str) -> Changelog:
     if not blocks:
         raise ConfigError("has no entry", where=f"{where}:1", fix=f"begin it with '{_EXAMPLE}'")
     entries = tuple(_parse_entry(number, head, body, where) for number, head, body in blocks)
-    for newer, older in zip(entries, entries[1:], strict=False):
+    for newer, older in pairwise(entries):
         _check_order(newer, older, where)
     return Changelog(entries)
 
@@ -83,7 +84,7 @@ def _parse_entry(number: int, head: str, body: list[tuple[int, str]], where: str
         raise ConfigError(f"{name}-{version} has no date", where=at, fix="add a line '- YYYY-MM-DD' below it")
     date_line, date_text = body[0]
     try:
-        date = datetime.datetime.strptime(date_text, "- %Y-%m-%d").date()
+        date = datetime.date.fromisoformat(date_text[2:] if _DATE.fullmatch(date_text) else "")
     except ValueError:
         raise ConfigError(f"expected a date '- YYYY-MM-DD', not {date_text!r}", where=f"{where}:{date_line}") from None
     notes = tuple(text.removeprefix("- ") for _, text in body[1:])

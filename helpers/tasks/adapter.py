@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from invoke import task
+from invoke.tasks import task
 
 
 def helpers_task(**options: Any) -> Callable[[Callable[..., int | None]], Any]:

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,15 @@ def start(argv: list[str], cwd: Path, **env: str) -> subprocess.Popen[str]:
 def docker(*arguments: str) -> str:
     """Return what the docker client prints."""
     return subprocess.run(["docker", *arguments], check=True, capture_output=True, encoding="utf-8").stdout
+
+
+def until(condition: Callable[[], object], seconds: float) -> float:
+    """Wait until `condition` holds and return how long that took; fail after `seconds`."""
+    begin = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begin < seconds, f"not within {seconds} s"
+        time.sleep(0.05)
+    return time.monotonic() - begin
 
 
 class Result:
@@ -146,8 +156,3 @@ def scratch_at(tmp_path: Path) -> Callable[[str], Scratch]:
 def _made(path: Path) -> Path:
     path.mkdir(parents=True)
     return path
-
-
-def only_env(names: Mapping[str, str]) -> dict[str, str]:
-    """Return the present environment with `names` set."""
-    return {**os.environ, **names}

@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from helpers.test.conftest import Scratch, docker, start
+from helpers.test.conftest import Scratch, docker, start, until
 
 pytestmark = pytest.mark.engine
 
@@ -21,15 +21,6 @@ STUBBORN = (
     "import signal, time\ndef test_it():\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     "    signal.signal(signal.SIGINT, signal.SIG_IGN)\n    time.sleep(600)\n"
 )
-
-
-def until(condition: Callable[[], object], seconds: float) -> float:
-    """Wait until `condition` holds and return how long that took; fail after `seconds`."""
-    begin = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begin < seconds, f"not within {seconds} s"
-        time.sleep(0.05)
-    return time.monotonic() - begin
 
 
 class Running:

@@ -1,0 +1,254 @@
+"""Makes a runnable dir of an existing Python project, such as an unpacked source distribution."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpers import config
+from helpers.dirs import locked, metadata, project_text, wanted
+from helpers.dirs.metadata import Metadata
+from helpers.dirs.testfiles import pytest_settings, words
+from helpers.dirs.wanted import Wanted
+from helpers.errors import ConfigError, UsageError
+
+_NOT_COPIED = (".git", ".hg", ".venv", "venv", ".tox", ".nox", "__pycache__", "*.pyc", ".pytest_cache", ".mypy_cache")
+_MARK = "# added by dir_create"
+_ORIGINAL = "pyproject.original.toml"
+
+
+@dataclass(frozen=True)
+class Project:
+    """An existing project, as its files describe it.
+
+    Arguments:
+        text: its `pyproject.toml`; empty if it has none.
+        data: the same, parsed.
+        said: what its `PKG-INFO` says.
+        tests: where its tests are, relative to it.
+        wanted: what they need.
+    """
+
+    text: str
+    data: dict[str, Any]
+    said: Metadata
+    tests: tuple[str, ...]
+    wanted: Wanted
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """Its `[project]`."""
+        return dict(self.data.get("project", {}))
+
+
+def check_is_project(path: Path) -> None:
+    """Raise unless `path` holds a Python project.
+
+    Raises:
+        UsageError: it has none of the files that one has.
+    """
+    if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py", "setup.cfg", "PKG-INFO")):
+        why = "it has no pyproject.toml, setup.py, setup.cfg or PKG-INFO"
+        raise UsageError("--from is not a Python project", where=path, why=why)
+
+
+def says_its_python(path: Path) -> bool:
+    """Say whether the project at `path` names the Python that it needs."""
+    project = read(path)
+    return bool(project.own.get("requires-python") or project.said.requires_python)
+
+
+def read(path: Path) -> Project:
+    """Return the project at `path`.
+
+    Raises:
+        ConfigError: its `pyproject.toml` is not TOML.
+    """
+    file = path / "pyproject.toml"
+    text = config.read_text(file) if file.is_file() else ""
+    try:
+        data = project_text.parse(text)
+    except ValueError as error:
+        raise ConfigError(f"is not TOML: {error}", where=file) from None
+    said = metadata.read(path)
+    return Project(text, data, said, _tests(path), wanted.find(path, data, said))
+
+
+def _tests(path: Path) -> tuple[str, ...]:
+    """Return where tests are: what pytest is told, otherwise `tests/` or `test/`, otherwise the whole directory."""
+    told = tuple(name.rstrip("/") for name in words(pytest_settings(path).get("testpaths")) if (path / name).exists())
+    if told:
+        return tuple(dict.fromkeys(told))
+    return next(((name,) for name in ("tests", "test") if (path / name).is_dir()), (".",))
+
+
+def adopt(
+    source: Path, aside: Path, name: str, base: str, requires: str, lock: Callable[[Path], bool]
+) -> list[str]:
+    """Copy the project at `source` to the empty directory `aside`, complete and lock it.
+
+    Arguments:
+        source: absolute path; stays as it is.
+        aside: where to.
+        name: of the project, when it does not say.
+        base: what its image is built on.
+        requires: its Python, when it does not say.
+        lock: writes the lock.
+
+    Returns:
+        What was decided, for the user.
+
+    Raises:
+        ConfigError: poetry finds no solution in any of the ways that we know.
+    """
+    shutil.copytree(source, aside, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+    project = read(source)
+    notes = [f"tests are in {', '.join(project.tests)}; what they need is taken from {project.wanted.source}"]
+    if (aside / "changelog.txt").is_file():
+        (aside / "changelog.txt").rename(aside / "changelog.original.txt")
+        notes.append("its own changelog.txt is kept as changelog.original.txt")
+    if folder := metadata.install(aside, project.said, project.own):
+        where = folder.relative_to(aside)
+        notes.append(f"{where} is made of PKG-INFO, so that importlib.metadata knows the version")
+    if not project.text and not project.said.name:
+        notes.append("its dependencies are unknown: it has neither pyproject.toml nor PKG-INFO; add them")
+    return notes + _lock(aside, list(_attempts(project, name, base, requires)), lock)
+
+
+def _attempts(project: Project, name: str, base: str, requires: str) -> Iterator[tuple[str, str]]:
+    """Yield (pyproject, what is special about it), the most faithful one first."""
+    if text := _extended(project, base, requires):
+        yield text, ""
+    kept = f"its pyproject.toml is kept as {_ORIGINAL}; a new one says the same to poetry" if project.text else ""
+    yield _fresh(project, name, base, requires, project.wanted.requirements), kept
+    if project.wanted.requirements:
+        loose = wanted.relaxed(project.wanted.requirements)
+        yield _fresh(project, name, base, requires, loose), f"{kept}, WITHOUT the versions that its tests ask for"
+
+
+def _lock(aside: Path, attempts: Sequence[tuple[str, str]], lock: Callable[[Path], bool]) -> list[str]:
+    file = aside / "pyproject.toml"
+    original = file.read_bytes() if file.is_file() else None
+    reasons: list[str] = []
+    for text, special in attempts:
+        if special and original is not None:
+            (aside / _ORIGINAL).write_bytes(original)
+        file.write_text(text, encoding="utf-8")
+        config.read_pyproject.cache_clear()
+        try:
+            lock(aside)
+        except ConfigError as error:
+            reasons.append(error.what)
+            continue
+        notes = [special] if special else []
+        return [*notes, *(f"poetry refused at first: {reason}" for reason in reasons), *_renamed(aside, lock)]
+    raise ConfigError("poetry can not lock this project", where=file.name, why=reasons[-1], fix="correct its dependencies")
+
+
+def _renamed(aside: Path, lock: Callable[[Path], bool]) -> list[str]:
+    """Give the project another name and lock again when what its tests need needs a package of its name."""
+    own = locked.needed_by_others(aside)
+    if not own:
+        return []
+    file = aside / "pyproject.toml"
+    other = f"{own}-checkout"
+    text = project_text.replace_value(config.read_text(file), "project", "name", other)
+    file.write_text(text, encoding="utf-8")
+    (aside / "poetry.lock").unlink()
+    config.read_pyproject.cache_clear()
+    lock(aside)
+    return [f"[project] name is now {other!r}: what its tests need needs {own!r}, and poetry would leave that out"]
+
+
+def _extended(project: Project, base: str, requires: str) -> str:
+    """Return the project's own `pyproject.toml` with what is missing; empty when that can not be done."""
+    own, data = project.own, project.data
+    if not own.get("name") or {"dependencies", "name", "requires-python"} & set(own.get("dynamic", ())):
+        return ""
+    text = project.text
+    if not own.get("requires-python"):
+        python = project.said.requires_python or requires
+        text = project_text.add_to_table(text, "project", [f"requires-python = {_quoted(python)}  {_MARK}"])
+    text = project_text.add_to_table(text, "dependency-groups", _group_lines(project.wanted))
+    text = project_text.add_to_table(text, "tool.poetry", _poetry_lines(project))
+    if "helpers" not in data.get("tool", {}):
+        text = project_text.add_to_table(text, "tool.helpers", _helpers_lines(project, base))
+    return text if _keeps(text, data) else ""
+
+
+def _keeps(text: str, before: dict[str, Any]) -> bool:
+    """Say whether `text` is TOML that makes it a runnable dir and loses nothing of `before`."""
+    try:
+        after = project_text.parse(text)
+    except ValueError:
+        return False
+    tool = after.get("tool", {})
+    complete = tool.get("poetry", {}).get("package-mode") is False and "helpers" in tool
+    return complete and _contains(after, before)
+
+
+def _contains(after: dict[str, Any], before: dict[str, Any]) -> bool:
+    for key, value in before.items():
+        inner = after.get(key)
+        if isinstance(value, dict) and isinstance(inner, dict):
+            if not _contains(inner, value):
+                return False
+        elif inner != value:
+            return False
+    return True
+
+
+def _group_lines(found: Wanted) -> list[str]:
+    if found.has_pytest and found.group:
+        return []
+    if found.group:
+        return [f'pytest = ["pytest"]  {_MARK}']
+    return [_MARK, f"test = {project_text.toml_list(_with_pytest(found.requirements))}"]
+
+
+def _with_pytest(requirements: Sequence[str]) -> list[str]:
+    there = any(wanted.normal_name(item) == "pytest" for item in requirements)
+    return [*requirements, *([] if there else ["pytest"])]
+
+
+def _poetry_lines(project: Project) -> list[str]:
+    there = project.data.get("tool", {}).get("poetry", {})
+    lines = [] if "package-mode" in there else [f"package-mode = false  {_MARK}"]
+    # A package that tests need may itself need this project, in some version.
+    if project.said.version and not project.own.get("version") and "version" not in there:
+        lines.append(f"version = {_quoted(project.said.version)}  {_MARK}")
+    return lines
+
+
+def _helpers_lines(project: Project, base: str) -> list[str]:
+    return [f"{_MARK}", f"base = {_quoted(base)}", f"tests = {project_text.toml_list(project.tests)}"]
+
+
+def _fresh(project: Project, name: str, base: str, requires: str, requirements: Sequence[str]) -> str:
+    """Return a new `pyproject.toml` with what locking and testing need, and pytest's settings as they were."""
+    own, said = project.own, project.said
+    dependencies = own.get("dependencies") or said.requires
+    python = own.get("requires-python") or said.requires_python or requires
+    version = own.get("version") or said.version
+    return "\n".join(
+        [
+            "[project]",
+            f"name = {_quoted(own.get('name') or said.name or name)}",
+            f"version = {_quoted(version)}" if version else 'dynamic = ["version"]',
+            f"requires-python = {_quoted(python)}",
+            f"dependencies = {project_text.toml_list(dependencies)}",
+            "\n[dependency-groups]",
+            f"test = {project_text.toml_list(_with_pytest(requirements))}",
+            "\n[tool.poetry]\npackage-mode = false",
+            "\n[tool.helpers]",
+            f"base = {_quoted(base)}\ntests = {project_text.toml_list(project.tests)}",
+            f"\n{project_text.tables_below(project.text, 'tool.pytest')}",
+        ]
+    )
+
+
+def _quoted(value: object) -> str:
+    return project_text.toml_string(str(value))

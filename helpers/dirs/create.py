@@ -1,0 +1,240 @@
+"""Makes a new runnable dir, from a template or of an existing Python project: whole or not at all."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from helpers import discover, repo
+from helpers.console import printable, say
+from helpers.dirs import adopt, check, names
+from helpers.errors import OK, SIGTERM_EXIT, UsageError, worst
+from helpers.images import lock as locks
+from helpers.model.image import Base
+from helpers.model.settings import DEFAULT_BASE
+
+_TEMPLATE = Path(__file__).parent.parent / "templates" / "runnable_dir"
+_DEFAULT_PYTHON = "3.11"
+_FIRST_VERSION = "0.1.0"
+
+Lock = Callable[[Path], bool]
+
+
+@dataclass(frozen=True)
+class Doors:
+    """What a creation calls that is slow or needs the network.
+
+    Arguments:
+        lock: writes `poetry.lock` of a directory.
+        requirements: exports it, for the check at the end.
+    """
+
+    lock: Lock = locks.lock
+    requirements: check.Requirements = locks.requirements
+
+
+def main(
+    name: str,
+    *,
+    base: str = "",
+    python: str = "",
+    source: str = "",
+    cwd: Path | None = None,
+    doors: Doors | None = None,
+) -> int:
+    """Make the runnable dir `name`, say what was made, check it, and return the exit code.
+
+    Arguments:
+        name: a path relative to `cwd`.
+        base: what its image is built on; empty for the default.
+        python: its Python, as in `3.11`; empty for the one of the base.
+        source: an existing Python project to make it of, relative to `cwd`; empty for a new one.
+        cwd: where the command was given.
+        doors: the lock's functions.
+
+    Raises:
+        UsageError: the name, base or Python is no good, or the directory exists.
+        ConfigError: poetry finds no solution for the dependencies.
+    """
+    doors = doors or Doors()
+    here = (cwd or Path.cwd()).resolve()
+    root = repo.find_root(here)
+    target = names.place(root, here, name)
+    image = names.image_name(target.name)
+    base = base or DEFAULT_BASE
+    requires = _requires_python(target, base, python)
+    _check_image_is_new(root, target, image)
+    if source:
+        project = _source(here, target, source)
+        if python and adopt.says_its_python(project):
+            raise UsageError("--python goes with a new directory", why=f"{source} says itself which Python it needs")
+    else:
+        project = None
+        names.package_name(target.name)
+    _check_target(target, project)
+    notes = make(target, image, base, requires, project, doors.lock)
+    return _report(root, here, target, notes, doors)
+
+
+def make(target: Path, image: str, base: str, requires: str, project: Path | None, lock: Lock) -> list[str]:
+    """Make the directory `target` and return what its user should know.
+
+    Arguments:
+        target: absolute path.
+        image: name of its image.
+        base: what the image is built on.
+        requires: PEP 440 specifier of its Python.
+        project: directory with the project that it is made of; None fills in the template.
+        lock: writes the lock.
+    """
+    with _made_aside(target) as aside:
+        if project:
+            notes = adopt.adopt(project, aside, target.name, base, requires, lock)
+        else:
+            notes = []
+            _fill_template(aside, image, names.package_name(target.name), base, requires)
+            lock(aside)
+        (aside / "devops").mkdir(exist_ok=True)
+        (aside / "devops" / ".gitkeep").touch()
+        # Last, because with it the directory becomes one that a test run at this moment would find.
+        what = f"made of {project.name}" if project else "first version"
+        text = f"# {image}-{_FIRST_VERSION}\n- {datetime.date.today():%Y-%m-%d}\n- {what}\n"
+        (aside / "changelog.txt").write_text(text, encoding="utf-8")
+        _move(aside, target)
+    return notes
+
+
+def _requires_python(target: Path, base: str, python: str) -> str:
+    try:
+        parsed = Base.parse(base)
+    except ValueError as error:
+        raise UsageError(f"--base: {error}", fix="invoke dir_create NAME --base archive:bookworm") from None
+    python = python or check.SUITE_PYTHON.get(parsed.value, _DEFAULT_PYTHON)
+    major, _, minor = python.partition(".")
+    if major != "3" or not minor.isascii() or not minor.isdigit():
+        raise UsageError(f"--python {python!r} is not a version like 3.11", fix="invoke dir_create NAME --python 3.11")
+    requires = f">=3.{int(minor)},<3.{int(minor) + 1}"
+    if problem := check.python_problem(parsed, requires):
+        raise UsageError(problem, where=target, fix="leave --python out, or choose another --base")
+    return requires
+
+
+def _check_image_is_new(root: Path, target: Path, image: str) -> None:
+    for other in discover.runnable_paths(root):
+        if other != target and check.image_name_of(other) == image:
+            raise UsageError(f"the image {image!r} is the one of {other.relative_to(root)} already", fix="another name")
+
+
+def _check_target(target: Path, project: Path | None) -> None:
+    if discover.is_runnable(target):
+        raise UsageError("is a runnable dir already", where=target, fix=f"invoke dir_check --dir {target.name}")
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise UsageError("is there already and is not a directory", where=target, fix="another name")
+    if target.is_dir() and any(target.iterdir()) and target != project:
+        raise UsageError(
+            "is there already and has content, nothing of which is overwritten",
+            where=target,
+            fix=f"another name, or make it one as it is: invoke dir_create {target.name} --from {target.name}",
+        )
+
+
+def _source(here: Path, target: Path, source: str) -> Path:
+    path = Path(os.path.realpath(here / source))
+    if not path.is_dir():
+        fix = "unpack it first" if path.is_file() else "name the directory of an unpacked source distribution"
+        raise UsageError(f"--from {source!r} is not a directory", where=path, fix=fix)
+    if target != path and target.is_relative_to(path):
+        raise UsageError(f"--from {source!r} holds the new directory itself", where=path, fix="choose a place outside it")
+    adopt.check_is_project(path)
+    return path
+
+
+def _fill_template(aside: Path, image: str, package: str, base: str, requires: str) -> None:
+    words = {"PACKAGE_NAME": package, "IMAGE_NAME": image, "BASE_NAME": base, "REQUIRES_PYTHON": requires}
+    for file in sorted(item for item in _TEMPLATE.rglob("*") if item.is_file() and item.suffix != ".pyc"):
+        name, text = file.relative_to(_TEMPLATE).as_posix(), file.read_text(encoding="utf-8")
+        for word, value in words.items():
+            name, text = name.replace(word, value), text.replace(word, value)
+        (aside / name).parent.mkdir(parents=True, exist_ok=True)
+        (aside / name).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _made_aside(target: Path) -> Iterator[Path]:
+    """Yield a directory beside `target` to work in; it is gone afterwards, with parents that were made for it."""
+    new_parents = [parent for parent in target.parents if not parent.exists()]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _sigterm_unwinds():
+        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-new-", dir=target.parent))
+        try:
+            # mkdtemp makes it private; this one becomes a directory like any other.
+            aside.chmod(target.parent.stat().st_mode & 0o777)
+            yield aside
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+            for parent in new_parents:
+                if not any(parent.iterdir()):
+                    parent.rmdir()
+
+
+@contextmanager
+def _sigterm_unwinds() -> Iterator[None]:
+    """Let SIGTERM unwind the stack, so that what is half-made is removed."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(SIGTERM_EXIT)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _move(aside: Path, target: Path) -> None:
+    """Make `aside` the directory `target`; one with content (the project itself) gets what is new or changed."""
+    if not target.exists() or not any(target.iterdir()):
+        os.rename(aside, target)
+        return
+    for file in sorted(item for item in aside.rglob("*") if item.is_file() and not item.is_symlink()):
+        there = target / file.relative_to(aside)
+        if not there.exists() or there.read_bytes() != file.read_bytes():
+            there.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(file, there)
+
+
+def _report(root: Path, here: Path, target: Path, notes: Sequence[str], doors: Doors) -> int:
+    shown = printable(os.path.relpath(target, here))
+    for note in [*notes, *_ignored_note(root, target)]:
+        say(f"note: {note}")
+    findings = check.check(root, target, doors.requirements)
+    for finding in findings:
+        print(finding.text(here))
+    print(f"made {shown}" + ("" if not findings else "; correct the above"))
+    if not findings:
+        print(f"next: ./main_pytest.py --dir {target.relative_to(root).as_posix()}  (from the root of the repo)")
+    return worst([OK, *(finding.exit_code for finding in findings)])
+
+
+def _ignored_note(root: Path, target: Path) -> list[str]:
+    """Return a note on files that the directory came with and that git would leave out of a commit."""
+    known = set(repo.files(root, f"{target.relative_to(root).as_posix()}/**"))
+    skipped = ("__pycache__",)
+    mine = [file for file in target.rglob("*") if file.is_file() and not any(part in skipped for part in file.parts)]
+    ignored = sorted(file.relative_to(target).as_posix() for file in mine if file not in known)
+    if not ignored or not known:
+        return []
+    more = f" and {len(ignored) - 3} more" if len(ignored) > 3 else ""
+    return [f"git ignores {', '.join(ignored[:3])}{more}; fix: git add -f, if the tests need them"]

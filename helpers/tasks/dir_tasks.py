@@ -1,0 +1,38 @@
+"""Tasks on runnable dirs: make one, check one, list them."""
+
+from typing import Any
+
+from helpers.tasks.adapter import helpers_task
+
+_DIR = "the runnable dir; default: the nearest enclosing one"
+
+
+@helpers_task(help={"json": "print data for another program"})
+def dir_list(ctx: Any, json: bool = False) -> int:
+    """List the runnable dirs of this repo."""
+    from helpers.dirs import listing
+
+    return listing.main(as_json=json)
+
+
+@helpers_task(help={"dir": _DIR, "all": "check every runnable dir of this repo"})
+def dir_check(ctx: Any, dir: str = "", all: bool = False) -> int:  # noqa: A002
+    """Say what is wrong with a runnable dir, and how to correct it."""
+    from helpers.dirs import check
+
+    return check.main(directory=dir, every=all)
+
+
+@helpers_task(
+    help={
+        "name": "path of the new directory; a bare name at the root goes to runnable_dirs/",
+        "base": "what its image is built on: archive:SUITE, image:NAME:TAG or dir:PATH; default: archive:bookworm",
+        "python": "its Python, as in 3.11; default: the one of the base",
+        "from": "an existing Python project (an unpacked source distribution) to make it of",
+    },
+)
+def dir_create(ctx: Any, name: str, base: str = "", python: str = "", from_: str = "") -> int:
+    """Make a new runnable dir, ready to be tested."""
+    from helpers.dirs import create
+
+    return create.main(name, base=base, python=python, source=from_)

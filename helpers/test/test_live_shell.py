@@ -1,0 +1,254 @@
+"""`docker_bash` and `docker_cmd` as a person uses them: at a terminal, as any user, from any kind of checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from helpers.test.conftest import Scratch, docker, until
+
+pytestmark = pytest.mark.engine
+
+PASSES = "def test_it():\n    assert True\n"
+INVOKE = str(Path(sys.executable).with_name("invoke"))
+
+
+def as_user(uid: int, cache: Path) -> tuple[list[str], dict[str, str]]:
+    """Return what starts a command as `uid`, and its environment.
+
+    The user may use the engine, and may read the interpreter that this test runs on although that lies in a home of
+    another user; he may write nowhere but where any user may.
+    """
+    cache.mkdir(exist_ok=True)
+    os.chown(cache, uid, uid)
+    # A plain terminal: no escape sequences between the prompt and what a command prints.
+    env = {**os.environ, "HELPERS_CACHE": str(cache), "TERM": "dumb"}
+    if uid == os.getuid():
+        return [], env
+    group = os.stat("/var/run/docker.sock").st_gid
+    capability = "+dac_read_search"
+    drop = ["setpriv", f"--reuid={uid}", f"--regid={uid}", f"--groups={group}"]
+    return [*drop, f"--inh-caps={capability}", f"--ambient-caps={capability}"], env
+
+
+def shell(place: Path, uid: int, cache: Path, *arguments: str) -> pexpect.spawn:
+    """Start `invoke docker_bash` in `place` at a terminal, and wait for its prompt."""
+    prefix, env = as_user(uid, cache)
+    argv = [*prefix, INVOKE, "docker_bash", *arguments]
+    child = pexpect.spawn(argv[0], argv[1:], cwd=str(place), env=env, encoding="utf-8", timeout=60, dimensions=(40, 200))
+    child.expect(r"[$#] ")
+    # Written in two parts so that the echo of this line is not taken for the prompt.
+    child.sendline("stty -echo; PS1='rea''dy> '")
+    child.expect("ready> ")
+    return child
+
+
+def ask(child: pexpect.spawn, command: str) -> str:
+    """Return what a command prints in the shell."""
+    child.sendline(command)
+    child.expect("ready> ")
+    return str(child.before).replace("\r\n", "\n").strip()
+
+
+def places(scratch: Scratch) -> dict[str, Path]:
+    """Make the kinds of checkout that a shell must work in; each path is inside a runnable dir."""
+    scratch.add(".", PASSES, image="dot") if not (scratch.root / "devops").exists() else None
+    scratch.add("tool", PASSES, image="tool")
+    scratch.git("add", "--all")
+    scratch.git("commit", "--quiet", "--message", "all")
+    tree = scratch.root.parent / "linked tree"
+    scratch.git("worktree", "add", "--quiet", "-b", "linked", str(tree))
+    above = scratch.root.parent / "above"
+    above.mkdir()
+    scratch.git("init", "--quiet", cwd=above)
+    scratch.git("submodule", "--quiet", "add", str(scratch.root), "sub", cwd=above)
+    spaced = scratch.root.parent / "with a space"
+    scratch.git("clone", "--quiet", str(scratch.root), str(spaced), cwd=scratch.root.parent)
+    return {
+        "root": scratch.root,
+        "runnable dir": scratch.root / "tool",
+        "space": spaced / "tool",
+        "worktree": tree / "tool",
+        "submodule": above / "sub" / "tool",
+    }
+
+
+@pytest.mark.parametrize("uid", [0, 1000, 12345])
+def test_a_shell_works_in_every_kind_of_checkout_and_makes_files_of_the_caller(tmp_path: Path, uid: int) -> None:
+    if os.getuid() != 0:
+        pytest.fail("only root can start a shell as another user: run the live tests as root")
+    root = tmp_path / "repo"
+    root.mkdir()
+    scratch = Scratch(root)
+    found = places(scratch)
+    for path in tmp_path, *tmp_path.rglob("*"):
+        os.chown(path, uid, uid, follow_symlinks=False)
+    _open_the_way_to(tmp_path)
+    for name, place in found.items():
+        child = shell(place, uid, tmp_path / "cache")
+        assert ask(child, "id -u") == str(uid), name
+        assert ask(child, "whoami") in (("root",) if uid == 0 else (f"user{uid}", _name_of(uid))), name
+        assert ask(child, "pwd") == str(place), name
+        assert ask(child, "git status --short --branch").startswith("## "), name
+        assert ask(child, 'touch "$HOME/x" && echo yes') == "yes", name
+        ask(child, "echo made > made-in-container")
+        child.sendline("exit 7")
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == 7, name
+        made = (place / "made-in-container").stat()
+        assert (made.st_uid, made.st_gid) == (uid, uid), name
+    assert scratch.containers() == []
+
+
+def test_ctrl_c_and_the_size_of_the_window_reach_the_shell(scratch: Scratch) -> None:
+    scratch.add("tool", PASSES, image="tool")
+    child = shell(scratch.root / "tool", os.getuid(), scratch.root.parent / "cache")
+    child.sendline("echo asleep; sleep 600")
+    child.expect("asleep")
+    until(lambda: "sleep 600" in docker("top", *scratch.containers()), 5)
+    time.sleep(0.2)  # the shell gives the terminal to its child a moment after it has started it
+    child.sendintr()
+    child.expect("ready> ", timeout=5)
+    assert ask(child, "stty size") == "40 200"
+    child.setwinsize(33, 77)
+    child.sendline("sleep 0.5")
+    child.expect("ready> ")
+    assert ask(child, "stty size") == "33 77"
+    child.sendline("exit 0")
+    child.expect(pexpect.EOF)
+
+
+def test_a_command_gives_its_output_and_exit_code_and_reads_standard_input(scratch: Scratch) -> None:
+    scratch.add("tool", PASSES, image="tool")
+    argv = [INVOKE, "docker_cmd", "--dir", "tool", "--cmd"]
+    run: Callable[..., subprocess.CompletedProcess[str]] = lambda line, text="": subprocess.run(  # noqa: E731
+        [*argv, line], cwd=scratch.root, input=text, capture_output=True, encoding="utf-8", check=False
+    )
+    done = run("sh -c 'exit 42'")
+    assert (done.returncode, done.stdout) == (42, "")
+    done = run("cat", "through the pipe\n")
+    assert (done.returncode, done.stdout) == (0, "through the pipe\n")
+    assert run("no-such-program").returncode == 127
+
+
+def test_nothing_in_a_command_is_run_by_a_shell(scratch: Scratch) -> None:
+    scratch.add("tool", PASSES, image="tool")
+    done = scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", "echo $(touch PWNED) ; `touch PWNED` && touch PWNED | x")
+    assert done.returncode == 0
+    assert done.stdout == "$(touch PWNED) ; `touch PWNED` && touch PWNED | x\n"
+    assert not list(scratch.root.rglob("PWNED*"))
+    assert scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", "echo 'open").returncode == 2
+    assert scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", "").returncode == 2
+
+
+@pytest.mark.parametrize("name", ["a b", "$(touch PWNED)", "-rf", "co:lon", "com,ma", "new\nline", 'quo"te', "Ünicode"])
+def test_a_directory_of_any_name_is_tested_and_nothing_of_its_name_is_run(scratch: Scratch, name: str) -> None:
+    scratch.add(name, PASSES, image="name")
+    result = scratch.run("--engine", "docker", f"--dir={name}")
+    assert result.of(name) == ("PASS", 0), result.stderr
+    done = scratch.invoke("docker_cmd", "--cmd", "pwd", cwd=scratch.root / name)
+    assert done.stdout == f"{scratch.root / name}\n", done.stderr
+    assert not list(scratch.root.rglob("PWNED*"))
+
+
+def test_a_branch_of_any_name_is_only_a_name(scratch: Scratch) -> None:
+    scratch.add("tool", PASSES, image="tool")
+    scratch.git("checkout", "--quiet", "-b", "$(touch${IFS}PWNED)")
+    assert scratch.run("--engine", "docker").code == 0
+    assert scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", "true").returncode == 0
+    assert not list(scratch.root.rglob("PWNED*"))
+
+
+def test_a_directory_outside_the_repo_is_refused(scratch: Scratch) -> None:
+    scratch.add("tool", PASSES)
+    (scratch.root / "way-out").symlink_to("/etc")
+    for name in ("../../etc", "/etc", "way-out", "no-such-dir"):
+        result = scratch.run("--dir", name)
+        assert result.code == 2, name
+        assert "Traceback" not in result.stderr
+        assert scratch.invoke("docker_cmd", "--dir", name, "--cmd", "true").returncode == 2, name
+
+
+def test_jupyter_answers_on_the_address_that_it_prints() -> None:
+    import urllib.error
+    import urllib.request
+
+    from helpers.test.conftest import ROOT
+
+    child = pexpect.spawn(INVOKE, ["docker_jupyter"], cwd=str(ROOT / "runnable_dirs" / "forecast"), encoding="utf-8", timeout=90)
+    child.expect(r"http://127\.0\.0\.1:(\d+)/lab\?token=(\S+)")
+    port, token = child.match.groups()
+    child.expect("is running at")
+    until(lambda: _answers(int(port)), 20)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token={token}", timeout=20) as answer:
+        assert answer.status == 200
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status", timeout=20)
+    child.sendintr()
+    child.expect("Shut down this Jupyter server")
+    child.sendline("y")
+    child.expect(pexpect.EOF)
+    child.close()
+
+
+def test_kill_and_prune_touch_only_what_carries_our_label(scratch: Scratch) -> None:
+    scratch.add("tool", PASSES, image="prunable")
+    image = scratch.run("--engine", "docker").verdicts["tool"]["image"]
+    stranger = docker("create", image, "sleep", "1").strip()
+    docker("create", "--label", "helpers.toolchain=run", "--label", f"helpers.root={scratch.root}", image, "true")
+    try:
+        assert len(scratch.containers()) == 1
+        assert scratch.invoke("docker_kill").returncode == 0
+        assert scratch.containers() == []
+        assert docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"id={stranger}").strip() == stranger
+    finally:
+        docker("rm", "--force", stranger)
+    before = docker("image", "ls", "--quiet", "--filter", "label=helpers.toolchain").split()
+    assert scratch.invoke("docker_prune").stdout == ""  # what the repo needs stays
+    changelog = scratch.root / "tool" / "changelog.txt"
+    changelog.write_text("# helpers-test-prunable-0.2.0\n- 2026-11-20\n- second\n\n" + changelog.read_text())
+    dry = scratch.invoke("docker_prune", "--dry-run").stdout
+    assert "helpers-test-prunable:inputs-" in dry
+    assert scratch.invoke("docker_prune").stdout == dry
+    after = docker("image", "ls", "--quiet", "--filter", "label=helpers.toolchain").split()
+    assert len(after) < len(before)
+    assert "helpers-test-prunable:inputs-" not in docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+
+
+def _answers(port: int) -> bool:
+    import http.client
+
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/api")
+        return connection.getresponse().status < 500
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _name_of(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return ""
+
+
+def _open_the_way_to(path: Path) -> None:
+    """Let every user pass through the directories of pytest above `path`."""
+    for directory in path.parents:
+        if directory == Path("/") or not shutil.os.access(directory, os.W_OK):  # type: ignore[attr-defined]
+            break
+        directory.chmod(directory.stat().st_mode | 0o055)

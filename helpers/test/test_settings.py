@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.errors import ConfigError
+from helpers.model.settings import Settings, defaults_table, parse_settings
+from helpers.test.unit_fixtures import add_dir, forget, make_repo
+
+FULL: dict[str, Any] = {
+    "base": "dir:../base",
+    "system_packages": ["g++", "libc6-dev"],
+    "tests": ["test", "more/test_x.py"],
+    "uses": ["../data"],
+    "writable": ["out"],
+    "network": "bridge",
+    "env": ["TOKEN", "_X1"],
+    "memory": "512m",
+    "pids": 16,
+    "timeout": 1,
+    "registry": "registry.example.invalid:5000/team",
+}
+
+
+def test_every_setting_is_read() -> None:
+    settings = parse_settings(FULL, "pyproject.toml")
+    read = {name: getattr(settings, name) for name in FULL}
+    assert read == {name: tuple(value) if isinstance(value, list) else value for name, value in FULL.items()}
+    assert set(FULL) == {item.name for item in fields(Settings)}, "a new setting needs a line in FULL"
+
+
+def test_no_table_means_the_defaults_which_are_valid_themselves() -> None:
+    assert parse_settings({}, "p") == Settings()
+    assert [(name, about != "") for name, _, about in defaults_table()] == [(name, True) for name in FULL]
+
+
+@pytest.mark.parametrize(
+    "table, says",
+    [
+        ({"tiemout": 5}, ("no setting 'tiemout'", "did you mean 'timeout'?")),
+        ({"system-packages": []}, ("no setting 'system-packages'", "did you mean 'system_packages'?")),
+        ({"zzz": 5}, ("no setting 'zzz'", "the settings are: base,")),
+        ({"timeout": "5"}, ("timeout must be a whole number, not '5'",)),
+        ({"timeout": True}, ("timeout must be a whole number, not True",)),
+        ({"timeout": 1.5}, ("timeout must be a whole number",)),
+        ({"timeout": 0}, ("timeout must be at least 1",)),
+        ({"pids": 15}, ("pids must be at least 16",)),
+        ({"memory": 2}, ("memory must be a string",)),
+        ({"memory": "0g"}, ("memory must be a size",)),
+        ({"memory": "2gb"}, ("memory must be a size",)),
+        ({"network": "host"}, ("network must be 'none' or 'bridge', not 'host'",)),
+        ({"tests": "test"}, ("tests must be a list of strings",)),
+        ({"tests": []}, ("tests must be at least one path",)),
+        ({"uses": ["a", 1]}, ("uses must be a list of strings",)),
+        ({"uses": ["a", "b", "a"]}, ("uses names 'a' twice",)),
+        ({"env": ["A=1"]}, ("env must be names of environment variables",)),
+        ({"system_packages": ["gcc; rm"]}, ("system_packages must be names of packages",)),
+        ({"system_packages": ["--purge"]}, ("system_packages must be names of packages",)),
+        ({"registry": "http://x"}, ("registry must be HOST[:PORT][/PATH]",)),
+        ({"base": "bookworm"}, ("base: 'bookworm' is not a base",)),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_file_and_what_is_right(table: dict[str, Any], says: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(table, "a/pyproject.toml")
+    assert caught.value.where == "a/pyproject.toml"
+    for text in says:
+        assert text in str(caught.value)
+
+
+def test_a_key_written_twice_is_an_error_of_the_file(tmp_path: Path) -> None:
+    from helpers import config
+
+    forget()
+    path = add_dir(make_repo(tmp_path / "r"), "a", "timeout = 1\ntimeout = 2")
+    with pytest.raises(ConfigError, match="is not TOML") as caught:
+        config.load(path.parent, path, [path])
+    assert caught.value.where == str(path / "pyproject.toml")
