@@ -2,8 +2,8 @@
 """Proves that a container changes nothing: test suites of public projects, in containers and in plain environments.
 
 Source distributions of public projects become runnable dirs of a scratch copy of this repo (`invoke dir_create --from`)
-and are tested by `main_pytest.py --engine docker`. The same suites run in plain virtual environments with the same pins.
-Collected and passed tests must be equal, directory by directory; exit code 1 says that they are not.
+and are tested by `main_pytest.py --engine docker`. The same suites run in plain virtual environments with the same
+pins. Collected and passed tests must be equal, directory by directory; exit code 1 says that they are not.
 
 usage: python3 benchmarks/real_suites.py [PROJECT...]
 
@@ -34,12 +34,15 @@ from helpers.console import report_error  # noqa: E402
 from helpers.images import lock  # noqa: E402
 from helpers.model.image import LABEL_DIR  # noqa: E402
 from helpers.storage import cache_dir  # noqa: E402
-from helpers.thin_env import bootstrap  # noqa: E402
+from helpers.thin_env import ThinEnvError, bootstrap  # noqa: E402
 
 PROJECTS = ("packaging", "humanize", "boltons")
 BASE, PYTHON = "archive:bookworm", "3.11"
-# Settings that weaken the container of a suite that can not do without: project -> lines for [tool.helpers].
+# Lines for [tool.helpers] that weaken the container of a suite that can not do without, such as network = "bridge".
 WEAKER: dict[str, tuple[str, ...]] = {}
+# Programs that a suite starts when they are there, and the package that holds each: where the host has one, the
+# container gets it too, otherwise a test would be skipped on one side only.
+PROGRAMS: dict[str, dict[str, str]] = {"humanize": {"xgettext": "gettext"}}
 _SECONDS = 1800.0
 _OUTCOMES = ("passed", "failed", "skipped", "xfailed", "xpassed", "errors")
 
@@ -77,13 +80,13 @@ def step(message: str) -> None:
     print(f"-- {message}", flush=True)
 
 
-def must(argv: Sequence[str | Path], cwd: Path, env: dict[str, str] | None = None) -> str:
+def must(argv: Sequence[str], cwd: Path, env: dict[str, str] | None = None) -> str:
     """Run `argv` and return what it printed.
 
     Raises:
         InfrastructureError: it failed.
     """
-    done = proc.run([str(part) for part in argv], cwd=cwd, env=env, timeout=_SECONDS)
+    done = proc.run(argv, cwd=cwd, env=env, timeout=_SECONDS)
     if done.code:
         said = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
         raise errors.InfrastructureError(f"'{' '.join(done.argv[:4])} ...' failed ({done.code}):\n{said}", where=cwd)
@@ -98,7 +101,7 @@ def source_distribution(name: str) -> Path:
         kept.mkdir(parents=True, exist_ok=True)
         step(f"downloading {name}")
         # The machine's own settings of pip decide where from.
-        pip = [sys.executable, "-m", "pip", "download", "--no-binary", ":all:", "--no-deps", "--dest", kept, name]
+        pip = [sys.executable, "-m", "pip", "download", "--no-binary", ":all:", "--no-deps", "--dest", str(kept), name]
         must(pip, cwd=kept)
         found = sorted(kept.glob("*.tar.gz"))
     if not found:
@@ -117,7 +120,7 @@ def unpack(file: Path, into: Path) -> Path:
 def scratch_checkout(into: Path) -> Path:
     """Clone this repo with what is not committed and return the clone."""
     clone = into / "checkout"
-    must(["git", "clone", "--quiet", "--no-hardlinks", ROOT, clone], cwd=into)
+    must(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(clone)], cwd=into)
     changed = must(["git", "ls-files", "-z", "--modified", "--others", "--exclude-standard"], cwd=ROOT)
     for name in filter(None, changed.split("\0")):
         (clone / name).parent.mkdir(parents=True, exist_ok=True)
@@ -130,13 +133,16 @@ def scratch_checkout(into: Path) -> Path:
 
 def make_runnable_dir(suite: Suite, checkout: Path, thin: Path) -> None:
     """Make the runnable dir of `suite` as a user would."""
-    argv = [thin / "bin" / "invoke", "dir_create", suite.directory, "--base", BASE, "--from", suite.source]
+    invoke = str(thin / "bin" / "invoke")
+    argv = [invoke, "dir_create", suite.directory, "--base", BASE, "--from", str(suite.source)]
     started = time.monotonic()
     must(argv, cwd=checkout)
     step(f"invoke dir_create {suite.directory} --from {suite.source.name}: {time.monotonic() - started:.1f} s")
-    for line in WEAKER.get(suite.name, ()):
-        step(f"  {suite.name}: the container is weaker than the default: {line}")
-        file = checkout / suite.directory / "pyproject.toml"
+    packages = [package for name, package in PROGRAMS.get(suite.name, {}).items() if shutil.which(name)]
+    lines = [f"system_packages = {json.dumps(packages)}"] if packages else []
+    file = checkout / suite.directory / "pyproject.toml"
+    for line in (*lines, *WEAKER.get(suite.name, ())):
+        step(f"  set in its [tool.helpers]: {line}")
         file.write_text(file.read_text().replace("[tool.helpers]\n", f"[tool.helpers]\n{line}\n"))
 
 
@@ -163,13 +169,14 @@ def run_plain(suite: Suite, checkout: Path, scratch: Path, thin: Path) -> None:
     """Test the suite in a virtual environment with the same pins, in its own unpacked source distribution."""
     settings = host.settings()
     env = {**host_environment(), **settings.environment(str(settings.ca) if settings.ca else None)}
-    venv, uv = scratch / f"venv-{suite.name}", thin / "bin" / "uv"
-    must([uv, "venv", "--quiet", "--no-project", "--python", PYTHON, venv], cwd=scratch, env=env)
-    install = [uv, "pip", "install", "--quiet", "--no-deps", "--python", venv / "bin" / "python"]
-    must([*install, "--require-hashes", "-r", lock.requirements(checkout / suite.directory)], cwd=scratch, env=env)
-    must([*install, "--reinstall", suite.source], cwd=scratch, env=env)
+    venv, uv = scratch / f"venv-{suite.name}", str(thin / "bin" / "uv")
+    python = str(venv / "bin" / "python")
+    must([uv, "venv", "--quiet", "--no-project", "--python", PYTHON, str(venv)], cwd=scratch, env=env)
+    install = [uv, "pip", "install", "--quiet", "--no-deps", "--python", python]
+    must([*install, "--require-hashes", "-r", str(lock.requirements(checkout / suite.directory))], cwd=scratch, env=env)
+    must([*install, "--reinstall", str(suite.source)], cwd=scratch, env=env)
     started = time.monotonic()
-    done = proc.run([str(venv / "bin" / "python"), "-m", "pytest"], cwd=suite.source, env=env, timeout=_SECONDS)
+    done = proc.run([python, "-m", "pytest"], cwd=suite.source, env=env, timeout=_SECONDS)
     suite.plain_seconds = time.monotonic() - started
     suite.plain = summary(done.stdout)
     step(f"plain pytest in {suite.source.name}: exit {done.code}, {suite.plain_seconds:.1f} s")
@@ -185,7 +192,9 @@ def host_environment() -> dict[str, str]:
 
 def summary(output: str) -> dict[str, int]:
     """Return what pytest's own last lines say: how many tests it selected, and how they ended."""
-    collected = re.findall(r"^collected (\d+) items?(?: / (\d+) errors?)?(?: / (\d+) deselected)?", output, re.MULTILINE)
+    collected = re.findall(
+        r"^collected (\d+) items?(?: / (\d+) errors?)?(?: / (\d+) deselected)?", output, re.MULTILINE
+    )
     last = re.findall(r"^=+ (.*\d+ (?:passed|failed|skipped|error).*) in [\d.]+s.*=+$", output, re.MULTILINE)
     if not collected or not last:
         return {}
@@ -264,7 +273,7 @@ def main() -> int:
     parser.add_argument("project", nargs="*", default=list(PROJECTS), help=f"default: {' '.join(PROJECTS)}")
     try:
         return compare(parser.parse_args().project)
-    except (errors.HelpersError, bootstrap.ThinEnvError, KeyboardInterrupt) as error:
+    except (errors.HelpersError, ThinEnvError, KeyboardInterrupt) as error:
         return report_error(error)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -17,6 +18,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+# What we read of a `pyproject.toml`; a table stands after the one that it is in.
+_TABLES = (("project",), ("dependency-groups",), ("tool",), ("tool", "poetry"), ("tool", "helpers"))
 
 
 def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
@@ -47,7 +51,7 @@ def read_text(path: Path) -> str:
     """Return the content of a file that a user wrote.
 
     Raises:
-        ConfigError: it is missing or not UTF-8.
+        ConfigError: it is missing, can not be read, or is not UTF-8.
     """
     try:
         # newline="" keeps carriage returns: the format's own check reports or accepts them.
@@ -57,6 +61,8 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise ConfigError("is not UTF-8", where=f"{path}:{line}", fix="save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {os.strerror(error.errno or 0).lower()}", where=path) from None
 
 
 @cache
@@ -64,14 +70,24 @@ def read_pyproject(path: Path) -> dict[str, Any]:
     """Return the parsed `pyproject.toml` of the directory `path`.
 
     Raises:
-        ConfigError: it is missing or not TOML.
+        ConfigError: it is missing, not TOML, or has something else where a table belongs.
     """
     file = path / "pyproject.toml"
     try:
         parsed: dict[str, Any] = tomllib.loads(read_text(file))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"is not TOML: {error}", where=file) from None
+    for keys in _TABLES:
+        _check_table(parsed, keys, file)
     return parsed
+
+
+def _check_table(parsed: dict[str, Any], keys: Sequence[str], file: Path) -> None:
+    inner: Any = parsed
+    for key in keys:
+        inner = inner.get(key, {})
+    if not isinstance(inner, dict):
+        raise ConfigError(f"{'.'.join(keys)} must be a table, not {inner!r}", where=file)
 
 
 @cache

@@ -4,32 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from helpers import config, discover, proc, repo
 from helpers.console import printable, say
-from helpers.engine import argv, docker, ownership
+from helpers.engine import argv, client, ownership
 from helpers.errors import HelpersError, InfrastructureError
 from helpers.images.recipe import image_chain
-from helpers.model.image import LABEL_DIR, LABEL_OWNER, LABEL_ROOT
 from helpers.model.runnable import RunnableDir
 
 
 def images() -> list[tuple[str, ...]]:
     """Return a row for each of our images: name, id, directory, size, age."""
     head = ("image", "id", "size", "created")
-    found = docker.rows(argv.list_images())
-    return [head, *((_name(row), row["ID"][:19], row["Size"], row["CreatedSince"]) for row in found)]
+    found = client.rows(argv.list_images())
+    return [head, *((_name(row), row["id"][:19], row["size"], row["created"]) for row in found)]
 
 
 def containers() -> list[tuple[str, ...]]:
     """Return a row for each of our containers: name, directory, repo, state, and whether its owner lives."""
     head = ("container", "directory", "repo", "status", "owner")
     rows = []
-    for row in docker.rows(argv.list_containers()):
-        owner = "dead" if ownership.is_dead(docker.label(row, LABEL_OWNER)) else "alive"
-        where = (docker.label(row, LABEL_DIR), docker.label(row, LABEL_ROOT))
-        rows.append((row["Names"], *map(printable, where), row["Status"], owner))
+    for row in client.rows(argv.list_containers()):
+        owner = "dead" if ownership.is_dead(row["owner"]) else "alive"
+        rows.append((row["name"], printable(row["dir"]), printable(row["root"]), row["status"], owner))
     return [head, *rows]
 
 
@@ -40,10 +37,10 @@ def kill(*, everything: bool) -> int:
         everything: those of all repos; otherwise those of this repo, and those whose owner is dead.
     """
     root = None if everything else str(repo.find_root(Path.cwd().resolve()))
-    chosen = [row["ID"] for row in docker.rows(argv.list_containers()) if root in (None, docker.label(row, LABEL_ROOT))]
+    chosen = [row["id"] for row in client.rows(argv.list_containers()) if root in (None, row["root"])]
     if chosen:
         _do(argv.remove_containers(chosen))
-    return len(chosen) + docker.reap()
+    return len(chosen) + client.reap()
 
 
 def prune(*, everything: bool, dry_run: bool) -> list[str]:
@@ -53,10 +50,10 @@ def prune(*, everything: bool, dry_run: bool) -> list[str]:
         everything: all our images, those that are needed too, of all repos.
         dry_run: only say what would be removed.
     """
-    docker.reap()
-    rows = docker.rows(argv.list_images())
+    client.reap()
+    rows = client.rows(argv.list_images())
     current, own = _needed()
-    chosen = [row for row in rows if everything or (row["Repository"] in own and not {_name(row), row["ID"]} & current)]
+    chosen = [row for row in rows if everything or (row["repository"] in own and _name(row) not in current)]
     if chosen and not dry_run:
         left = [name for row in chosen if proc.run(argv.remove_images([_handle(row)])).code for name in [_name(row)]]
         if left:
@@ -66,7 +63,7 @@ def prune(*, everything: bool, dry_run: bool) -> list[str]:
 
 
 def _needed() -> tuple[set[str], set[str]]:
-    """Return (references and ids of the images that this repo needs now, repositories that belong to it)."""
+    """Return (references of the images that this repo needs now, repositories that belong to it)."""
     root = repo.find_root(Path.cwd().resolve())
     paths = discover.runnable_paths(root)
 
@@ -88,12 +85,12 @@ def _needed() -> tuple[set[str], set[str]]:
     return current, own
 
 
-def _name(row: dict[str, Any]) -> str:
-    return f"{row['Repository']}:{row['Tag']}"
+def _name(row: dict[str, str]) -> str:
+    return f"{row['repository']}:{row['tag']}"
 
 
-def _handle(row: dict[str, Any]) -> str:
-    return str(row["ID"]) if "<none>" in _name(row) else _name(row)
+def _handle(row: dict[str, str]) -> str:
+    return row["id"] if "<none>" in _name(row) else _name(row)
 
 
 def _do(command: Sequence[str]) -> None:

@@ -13,10 +13,9 @@ from pathlib import Path
 from helpers import config, discover, host, repo
 from helpers.console import say
 from helpers.containers.environment import base_environment, container_labels
-from helpers.engine import docker
-from helpers.engine.specs import Control, Mount, RunSpec
-from helpers.errors import ConfigError, InfrastructureError, UsageError
-from helpers.images import build
+from helpers.engine import client
+from helpers.engine.specs import Control, ImageSpec, Mount, RunSpec
+from helpers.errors import ConfigError, UsageError
 from helpers.images.recipe import image_chain, lock_text
 from helpers.model.runnable import RunnableDir
 
@@ -99,11 +98,12 @@ def _become(
     environment = base_environment(runnable, user, os.environ) | _git_environment() | (env or {})
     if terminal:
         environment["TERM"] = os.environ.get("TERM", "xterm")
-    image = build.ensure(_engine(), chain, Control()) if not docker.has_image(chain[-1].reference) else None
-    docker.become(
+    if not client.has_image(chain[-1].reference):
+        _build(chain)
+    client.become(
         RunSpec(
             name=f"helpers-{user.name}-{secrets.token_hex(6)}",
-            image=image or chain[-1].reference,
+            image=chain[-1].reference,
             argv=tuple(words),
             cwd=cwd,
             user=user,
@@ -120,10 +120,12 @@ def _become(
     )
 
 
-def _engine() -> docker.DockerEngine:
-    if not docker.is_running():
-        raise InfrastructureError("no docker engine answers on this machine", fix="dev_scripts/install_engine.sh")
-    return docker.DockerEngine()
+def _build(chain: Sequence[ImageSpec]) -> None:
+    # Only the first time: a start that finds its image does without these modules.
+    from helpers.engine.choose import choose
+    from helpers.images import build
+
+    build.ensure(choose("docker"), chain, Control())
 
 
 def _git_environment() -> dict[str, str]:

@@ -85,9 +85,7 @@ def _tests(path: Path) -> tuple[str, ...]:
     return next(((name,) for name in ("tests", "test") if (path / name).is_dir()), (".",))
 
 
-def adopt(
-    source: Path, aside: Path, name: str, base: str, requires: str, lock: Callable[[Path], bool]
-) -> list[str]:
+def adopt(source: Path, aside: Path, *, name: str, base: str, requires: str, lock: Callable[[Path], bool]) -> list[str]:
     """Copy the project at `source` to the empty directory `aside`, complete and lock it.
 
     Arguments:
@@ -145,7 +143,9 @@ def _lock(aside: Path, attempts: Sequence[tuple[str, str]], lock: Callable[[Path
             continue
         notes = [special] if special else []
         return [*notes, *(f"poetry refused at first: {reason}" for reason in reasons), *_renamed(aside, lock)]
-    raise ConfigError("poetry can not lock this project", where=file.name, why=reasons[-1], fix="correct its dependencies")
+    raise ConfigError(
+        "poetry can not lock this project", where=file.name, why=reasons[-1], fix="correct its dependencies"
+    )
 
 
 def _renamed(aside: Path, lock: Callable[[Path], bool]) -> list[str]:

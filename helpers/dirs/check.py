@@ -6,7 +6,8 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,18 @@ def check(root: Path, path: Path, requirements: Requirements = lock.requirements
     if not found and discover.is_runnable(path) and (path / "pyproject.toml").is_file():
         # Only files that are right one by one can be read as a whole.
         found = list(_as_a_whole(root, path, every))
-    return [*_missing(path, every), *found, *_image_names(path, every), *_leftovers(root, path, every), *_lock(root, path, requirements)]
+    return [
+        *_missing(path, every),
+        *found,
+        *_image_names(path, every),
+        *_leftovers(root, path, every),
+        *_lock(root, path, requirements),
+    ]
 
 
-def main(*, directory: str, every: bool, cwd: Path | None = None, requirements: Requirements = lock.requirements) -> int:
+def main(
+    *, directory: str, every: bool, cwd: Path | None = None, requirements: Requirements = lock.requirements
+) -> int:
     """Print what is wrong with the runnable dirs asked for, and return the exit code.
 
     Arguments:
@@ -153,7 +162,7 @@ def _changelog(path: Path) -> Iterator[Finding]:
     singles = [finding for start, end in bounds for finding in _parse_part(lines, start, end, file)]
     yield from singles
     if not singles:
-        for start, end in ((one[0], two[1]) for one, two in zip(bounds, bounds[1:], strict=False)):
+        for start, end in ((one[0], two[1]) for one, two in pairwise(bounds)):
             yield from _parse_part(lines, start, end, file)
 
 
@@ -234,7 +243,9 @@ def _image_names(path: Path, every: Sequence[Path]) -> Iterator[Finding]:
     for other in every:
         if own and other != path and image_name_of(other) == own:
             name = printable(os.path.relpath(other, path))
-            yield Finding(path / "changelog.txt", 1, f"the image {own!r} is the one of {name} too", "rename one of them")
+            yield Finding(
+                path / "changelog.txt", 1, f"the image {own!r} is the one of {name} too", "rename one of them"
+            )
 
 
 def image_name_of(path: Path) -> str:
@@ -247,7 +258,7 @@ def image_name_of(path: Path) -> str:
 
 
 def _as_a_whole(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Finding]:
-    @lru_cache(maxsize=None)
+    @cache
     def load(one: Path) -> RunnableDir:
         return config.load(root, one, every)
 

@@ -81,11 +81,11 @@ def main(
         project = None
         names.package_name(target.name)
     _check_target(target, project)
-    notes = make(target, image, base, requires, project, doors.lock)
+    notes = make(target, image=image, base=base, requires=requires, project=project, lock=doors.lock)
     return _report(root, here, target, notes, doors)
 
 
-def make(target: Path, image: str, base: str, requires: str, project: Path | None, lock: Lock) -> list[str]:
+def make(target: Path, *, image: str, base: str, requires: str, project: Path | None, lock: Lock) -> list[str]:
     """Make the directory `target` and return what its user should know.
 
     Arguments:
@@ -98,7 +98,7 @@ def make(target: Path, image: str, base: str, requires: str, project: Path | Non
     """
     with _made_aside(target) as aside:
         if project:
-            notes = adopt.adopt(project, aside, target.name, base, requires, lock)
+            notes = adopt.adopt(project, aside, name=target.name, base=base, requires=requires, lock=lock)
         else:
             notes = []
             _fill_template(aside, image, names.package_name(target.name), base, requires)
@@ -153,7 +153,9 @@ def _source(here: Path, target: Path, source: str) -> Path:
         fix = "unpack it first" if path.is_file() else "name the directory of an unpacked source distribution"
         raise UsageError(f"--from {source!r} is not a directory", where=path, fix=fix)
     if target != path and target.is_relative_to(path):
-        raise UsageError(f"--from {source!r} holds the new directory itself", where=path, fix="choose a place outside it")
+        raise UsageError(
+            f"--from {source!r} holds the new directory itself", where=path, fix="choose a place outside it"
+        )
     adopt.check_is_project(path)
     return path
 
@@ -161,7 +163,8 @@ def _source(here: Path, target: Path, source: str) -> Path:
 def _fill_template(aside: Path, image: str, package: str, base: str, requires: str) -> None:
     words = {"PACKAGE_NAME": package, "IMAGE_NAME": image, "BASE_NAME": base, "REQUIRES_PYTHON": requires}
     for file in sorted(item for item in _TEMPLATE.rglob("*") if item.is_file() and item.suffix != ".pyc"):
-        name, text = file.relative_to(_TEMPLATE).as_posix(), file.read_text(encoding="utf-8")
+        # A pyproject.toml with words to fill in would upset linters that take each one they meet for settings.
+        name, text = file.relative_to(_TEMPLATE).as_posix().removesuffix(".in"), file.read_text(encoding="utf-8")
         for word, value in words.items():
             name, text = name.replace(word, value), text.replace(word, value)
         (aside / name).parent.mkdir(parents=True, exist_ok=True)

@@ -41,7 +41,7 @@ def read(path: Path) -> Metadata:
     requires: list[str] = []
     extras: dict[str, tuple[str, ...]] = {}
     for line in said.get_all("Requires-Dist", []):
-        requirement, semicolon, marker = str(line).partition(";")
+        requirement, _, marker = str(line).partition(";")
         extra = _EXTRA.search(marker)
         if not extra:
             requires.append(" ".join(str(line).split()))
@@ -70,7 +70,12 @@ def install(path: Path, said: Metadata, project: Mapping[str, Any]) -> Path | No
         The directory that was written; None when the project brings one, or has no `PKG-INFO`.
     """
     place = path / "src" if (path / "src").is_dir() else path
-    there = [*path.glob("*.egg-info"), *path.glob("src/*.egg-info"), *path.glob("*.dist-info"), *path.glob("src/*.dist-info")]
+    there = [
+        *path.glob("*.egg-info"),
+        *path.glob("src/*.egg-info"),
+        *path.glob("*.dist-info"),
+        *path.glob("src/*.dist-info"),
+    ]
     if there or not said.name or not said.version:
         return None
     folder = place / f"{re.sub(r'[-_.]+', '_', said.name).lower()}-{said.version}.dist-info"

@@ -18,10 +18,10 @@ _COMMON_PARENT = "runnable_dirs"
 _LONGEST = 100
 _NEW_PARENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
 # Imported by every test run, beside the standard library: a package of that name would be found instead.
-_TAKEN = frozenset(
-    ("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments", "pip", "setuptools", "uv", "helpers")
-    + ("conftest", "tests", "devops", "src")
-)
+_TAKEN = {
+    *("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments", "pip", "setuptools", "uv", "helpers"),
+    *("conftest", "test", "tests", "devops", "src"),
+}
 
 
 def place(root: Path, cwd: Path, name: str) -> Path:
@@ -39,7 +39,9 @@ def place(root: Path, cwd: Path, name: str) -> Path:
     if not name.strip() or "\0" in name:
         raise UsageError(f"{shown} is empty", fix="invoke dir_create forecast")
     if ".." in Path(name).parts:
-        raise UsageError(f"{shown} has a '..' in it", fix="cd to the directory that it belongs in, or name it from here")
+        raise UsageError(
+            f"{shown} has a '..' in it", fix="cd to the directory that it belongs in, or name it from here"
+        )
     image_name(Path(os.path.normpath(cwd / name)).name if Path(name).name in ("", ".") else Path(name).name)
     bare = "/" not in name and cwd == root and (root / _COMMON_PARENT).is_dir()
     path = Path(os.path.normpath(cwd / (f"{_COMMON_PARENT}/{name}" if bare else name)))
@@ -58,7 +60,9 @@ def _check_parents(root: Path, path: Path, shown: str) -> None:
         if there.exists() and not there.is_dir():
             raise UsageError(f"{shown}: {parent} is a file", where=there)
         if not there.exists() and not _NEW_PARENT.fullmatch(parent.name):
-            raise UsageError(f"{shown}: {parent.name!r} is no good name for a directory", fix=f"{suggestion(parent.name)}")
+            raise UsageError(
+                f"{shown}: {parent.name!r} is no good name for a directory", fix=f"{suggestion(parent.name)}"
+            )
     nearest = next(parent for parent in path.parents if parent.is_dir())
     if repo.find_root(nearest) != root:
         raise UsageError(f"{shown} lies in another repo", where=nearest, fix=f"cd {nearest} and make it there")

@@ -22,7 +22,8 @@ def parse(text: str) -> dict[str, Any]:
     Raises:
         ValueError: it is not TOML.
     """
-    return tomllib.loads(text)
+    data: dict[str, Any] = tomllib.loads(text)
+    return data
 
 
 def toml_string(value: str) -> str:

@@ -12,8 +12,15 @@ from helpers.dirs.metadata import Metadata
 
 _GROUPS = ("test", "tests", "testing", "dev")
 _EXTRAS = ("test", "tests", "testing")
-_FILES = ("requirements-test*.txt", "requirements_test*.txt", "test-requirements*.txt", "test_requirements*.txt")
-_FILES += ("tests/requirements*.txt", "test/requirements*.txt", "requirements/test*.txt")
+_FILES = (
+    "requirements-test*.txt",
+    "requirements_test*.txt",
+    "test-requirements*.txt",
+    "test_requirements*.txt",
+    "tests/requirements*.txt",
+    "test/requirements*.txt",
+    "requirements/test*.txt",
+)
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 

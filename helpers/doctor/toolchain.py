@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from dataclasses import dataclass
 from importlib import metadata
@@ -36,12 +37,14 @@ class ThinEnv:
 
 
 def gather_git() -> str:
-    """Return what git says of its version."""
-    return proc.run(["git", "--version"], timeout=5).stdout.strip()
+    """Return what git says of its version; empty when it is not on PATH."""
+    return "" if not shutil.which("git") else proc.run(["git", "--version"], timeout=5).stdout.strip()
 
 
 def judge_git(answer: str) -> tuple[str, str, str]:
     """Git is new enough."""
+    if not answer:
+        return MISSING, "not on PATH", "sudo apt-get install git"
     found = re.search(r"(\d+)\.(\d+)\S*", answer)
     if not found:
         return WARN, f"cannot tell: git says {answer!r}", ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from helpers.engine.specs import BuildContext, ImageSpec, RunSpec
-from helpers.model.image import OURS
+from helpers.model.image import LABEL_DIR, LABEL_OWNER, LABEL_ROOT, OURS
 
 DOCKER = "docker"
 
@@ -86,14 +86,18 @@ def remove_images(references: Iterable[str]) -> list[str]:
     return [DOCKER, "image", "rm", *references]
 
 
-def list_containers(*filters: str) -> list[str]:
+def list_containers() -> list[str]:
     """Return the command that lists containers of ours, running or not, one JSON object a line."""
-    return [DOCKER, "ps", "--all", "--no-trunc", "--format", "{{json .}}", *_filters(f"label={OURS}", *filters)]
+    fields = {"id": ".ID", "name": ".Names", "status": ".Status"}
+    labels = {"owner": LABEL_OWNER, "dir": LABEL_DIR, "root": LABEL_ROOT}
+    fields |= {key: f'(.Label "{name}")' for key, name in labels.items()}
+    return [DOCKER, "ps", "--all", "--no-trunc", "--filter", f"label={OURS}", "--format", _json_template(fields)]
 
 
-def list_images(*filters: str) -> list[str]:
+def list_images() -> list[str]:
     """Return the command that lists images of ours, one JSON object a line."""
-    return [DOCKER, "image", "ls", "--no-trunc", "--format", "{{json .}}", *_filters(f"label={OURS}", *filters)]
+    fields = {"id": ".ID", "repository": ".Repository", "tag": ".Tag", "size": ".Size", "created": ".CreatedSince"}
+    return [DOCKER, "image", "ls", "--no-trunc", "--filter", f"label={OURS}", "--format", _json_template(fields)]
 
 
 def version() -> list[str]:
@@ -108,8 +112,9 @@ def _result(image: ImageSpec) -> list[str]:
     return [*labels, "--output", _csv(["type=image", f"name={names}", "compression=uncompressed", "unpack=true"])]
 
 
-def _filters(*filters: str) -> list[str]:
-    return [part for item in filters for part in ("--filter", item)]
+def _json_template(fields: Mapping[str, str]) -> str:
+    """Return a Go template that prints the fields as one JSON object."""
+    return "{" + ",".join(f'"{key}":{{{{json {value}}}}}' for key, value in fields.items()) + "}"
 
 
 def _pairs(flag: str, values: Mapping[str, str]) -> list[str]:

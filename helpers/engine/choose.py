@@ -13,9 +13,9 @@ def choose(name: str) -> Engine:
     Raises:
         InfrastructureError: docker was asked for by name and does not answer.
     """
-    from helpers.engine import docker, venv
+    from helpers.engine import client, docker, venv
 
-    if name != "venv" and docker.is_running():
+    if name != "venv" and client.is_running():
         return docker.DockerEngine()
     if name == "docker":
         raise InfrastructureError(

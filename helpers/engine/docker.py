@@ -8,76 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers import host, proc
-from helpers.engine import argv, ownership
+from helpers import proc
+from helpers.engine import argv, client
 from helpers.engine.archive import assembled_archive
 from helpers.engine.context import build_context
 from helpers.engine.specs import Control, ImageSpec, Ingredients, Outcome, RunSpec
 from helpers.engine.supervise import supervise
 from helpers.errors import BuildError, InfrastructureError
-from helpers.model.image import LABEL_OWNER, BaseKind
-from helpers.storage import cache_dir, write_once
+from helpers.model.image import BaseKind
 
 _BUILD_SECONDS = 3600.0
 _ENGINE_DOWN = ("cannot connect to the docker daemon", "is the docker daemon running", "connection refused")
-
-
-def is_running() -> bool:
-    """Say whether a docker engine answers."""
-    try:
-        return proc.run(argv.version(), timeout=20).code == 0
-    except InfrastructureError:
-        return False
-
-
-def account_files(user: host.User) -> Path:
-    """Return a directory with a `passwd` and a `group` in which the caller has a name and a home."""
-    home = cache_dir() / "accounts" / f"{user.uid}-{user.gid}-{user.name}"
-    root = "root:x:0:0:root:/root:/bin/bash\n"
-    nobody = "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
-    line = f"{user.name}:x:{user.uid}:{user.gid}:{user.name}:{user.home}:/bin/bash\n"
-    write_once(home / "passwd", root + nobody + (line if user.uid else ""))
-    group = f"{user.name}:x:{user.gid}:\n" if user.gid else ""
-    write_once(home / "group", f"root:x:0:\nnogroup:x:65534:\n{group}")
-    return home
-
-
-def has_image(reference: str) -> bool:
-    """Say whether the engine has the image `reference`."""
-    return proc.run(argv.inspect_images([reference])).code == 0
-
-
-def become(spec: RunSpec) -> None:
-    """Replace this process by the client that runs `spec`; its terminal, signals and exit code are the caller's."""
-    proc.after_death(lambda: proc.run(argv.remove_containers([spec.name])))
-    proc.replace(argv.run(spec, account_files=account_files(spec.user), remove=True))
-
-
-def rows(command: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what a listing command of the client prints, one dictionary a line.
-
-    Raises:
-        InfrastructureError: no engine answers.
-    """
-    done = proc.run(command)
-    if done.code:
-        raise InfrastructureError(f"the engine does not answer: {done.reason}", fix="invoke doctor")
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def reap() -> int:
-    """Remove the containers whose owners are dead; return how many there were."""
-    dead = [row["ID"] for row in rows(argv.list_containers()) if ownership.is_dead(label(row, LABEL_OWNER))]
-    if dead:
-        proc.run(argv.remove_containers(dead))
-    return len(dead)
-
-
-def label(row: dict[str, Any], name: str) -> str:
-    """Return the value of a label in a row that the client printed; empty if it has none."""
-    # The client joins labels with commas; a value with a comma in it is cut there.
-    pairs = (pair.partition("=") for pair in str(row.get("Labels", "")).split(","))
-    return next((value for key, _, value in pairs if key == name), "")
 
 
 class DockerEngine:
@@ -87,7 +28,7 @@ class DockerEngine:
 
     def __init__(self) -> None:
         # Whatever kills this process, its containers are removed: those that the dead-man inside can not end as well.
-        proc.after_death(reap)
+        proc.after_death(client.reap)
 
     def find(self, references: Sequence[str]) -> dict[str, str]:
         """Return the digest of each image of `references` that the engine has."""
@@ -115,7 +56,7 @@ class DockerEngine:
 
     def run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
         """Run a container, look at how the engine says that it ended, and remove it."""
-        command = argv.run(spec, account_files=account_files(spec.user), remove=False)
+        command = argv.run(spec, account_files=client.account_files(spec.user), remove=False)
         child = proc.Child(command)
         remove = argv.remove_containers([spec.name])
         try:
@@ -145,7 +86,7 @@ class DockerEngine:
 
     def reap(self) -> int:
         """Remove what dead drivers left."""
-        return reap()
+        return client.reap()
 
     @staticmethod
     def _state(name: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def dir_list(ctx: Any, json: bool = False) -> int:
 
 
 @helpers_task(help={"dir": _DIR, "all": "check every runnable dir of this repo"})
-def dir_check(ctx: Any, dir: str = "", all: bool = False) -> int:  # noqa: A002
+def dir_check(ctx: Any, dir: str = "", all: bool = False) -> int:
     """Say what is wrong with a runnable dir, and how to correct it."""
     from helpers.dirs import check
 

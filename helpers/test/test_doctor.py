@@ -105,6 +105,7 @@ CASES: list[tuple[Any, Any, str, str, str]] = [
     (toolchain.judge_git, "git version 2.31.0", OK, "2.31.0", ""),
     (toolchain.judge_git, "git version 2.30.9", MISSING, "2.30.9 is older than 2.31", "git"),
     (toolchain.judge_git, "git version 2.9.5.windows.1", MISSING, "older", "git"),
+    (toolchain.judge_git, "", MISSING, "not on PATH", "git"),
     (toolchain.judge_git, "what?", WARN, "cannot tell", ""),
     (toolchain.judge_python, (3, 10, 0), OK, "3.10.0", ""),
     (toolchain.judge_python, (3, 9, 18), MISSING, "older than 3.10", "HELPERS_PYTHON"),
@@ -278,14 +279,14 @@ def test_a_machine_without_docker_says_that_venv_works_and_how_to_get_an_engine(
     assert code == 6
     assert found["client"] == {"mark": MISSING, "what": "client", "detail": "no docker client on PATH", "fix": INSTALL}
     assert "main_pytest.py still works by the embedded engine `venv`" in found["engine"]["detail"]
-    assert "cannot run 'git'" in found["git"]["detail"] and found["git"]["mark"] == WARN
+    assert (found["git"]["mark"], found["git"]["detail"]) == (MISSING, "not on PATH")
 
 
-@pytest.mark.parametrize("hang", ["exec sleep 60", "sleep 60"])
-def test_a_client_that_hangs_is_not_waited_for(tmp_path: Path, hang: str) -> None:
+def test_a_client_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
     client = tmp_path / "docker"
-    client.write_text(f"#!/bin/sh\n{hang}\n")
+    # Its child keeps the pipe open when the client itself is killed.
+    client.write_text("#!/bin/sh\nsleep 15\n")
     client.chmod(0o755)
     code, found, seconds = _doctor(PATH=f"{tmp_path}:/usr/bin:/bin")
     assert code == 6 and seconds < 10, found
-    assert "gave no answer" in found["engine"]["detail"] or "no answer" in found["engine"]["detail"]
+    assert "no answer" in found["engine"]["detail"]

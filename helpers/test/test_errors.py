@@ -17,7 +17,7 @@ def all_errors(base: type[errors.HelpersError] = errors.HelpersError) -> list[ty
     return found
 
 
-@pytest.mark.parametrize("worse, better", combinations(WORST_FIRST, 2))
+@pytest.mark.parametrize("worse, better", list(combinations(WORST_FIRST, 2)))
 def test_of_two_codes_the_worse_one_wins_in_any_order(worse: int, better: int) -> None:
     assert errors.worst([worse, better]) == worse
     assert errors.worst([better, worse]) == worse

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from helpers.containers import environment
+from helpers.engine import argv, ownership
+from helpers.engine.specs import BuildContext, ImageSpec, Mount, RunSpec
+from helpers.host import User
+from helpers.model.image import Base
+
+ANN = User(1000, 100, "ann")
+TESTS = RunSpec(
+    name="helpers-r1-0",
+    image="sha256:0123",
+    argv=("python", "/i/runner.py", "$(id)", "a b"),
+    cwd=Path("/repo/dir"),
+    user=ANN,
+    mounts=(Mount(Path("/repo/dir")), Mount(Path("/results"), read_only=False)),
+    hidden=(Path("/repo/dir/nested"),),
+    env={"HOME": "/home/ann", "A": "x=y z"},
+    network="none",
+    memory="2g",
+    pids=1024,
+    read_only=True,
+    labels={"helpers.dir": "dir"},
+)
+SHELL = replace(
+    TESTS,
+    argv=("bash",),
+    user=User(0, 0, "root"),
+    mounts=(Mount(Path("/repo"), read_only=False),),
+    hidden=(),
+    network="bridge",
+    read_only=False,
+    publish=((4711, 8888),),
+    terminal=True,
+)
+
+
+def test_the_command_of_a_test_container_is_exactly_this() -> None:
+    assert argv.run(TESTS, account_files=Path("/accounts"), remove=False) == [
+        *("docker", "run", "--name", "helpers-r1-0", "--init", "--interactive", "--pull", "never"),
+        *("--user", "1000:100", "--workdir", "/repo/dir"),
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--network", "none", "--pids-limit", "1024"),
+        *("--memory", "2g", "--memory-swap", "2g"),
+        "--read-only",
+        *("--tmpfs", "/tmp:exec,mode=1777"),
+        *("--tmpfs", "/home/ann:exec,mode=0700,uid=1000,gid=100"),
+        *("--mount", "type=bind,src=/accounts/passwd,dst=/etc/passwd,readonly=true"),
+        *("--mount", "type=bind,src=/accounts/group,dst=/etc/group,readonly=true"),
+        *("--mount", "type=bind,src=/repo/dir,dst=/repo/dir,readonly=true"),
+        *("--mount", "type=bind,src=/results,dst=/results"),
+        *("--mount", "type=tmpfs,dst=/repo/dir/nested,readonly=true"),
+        *("--label", "helpers.toolchain=run", "--label", "helpers.dir=dir"),
+        *("--env", "HOME=/home/ann", "--env", "A=x=y z"),
+        *("sha256:0123", "python", "/i/runner.py", "$(id)", "a b"),
+    ]
+
+
+def test_the_command_of_a_shell_is_exactly_this() -> None:
+    assert argv.run(SHELL, account_files=Path("/accounts"), remove=True) == [
+        *("docker", "run", "--name", "helpers-r1-0", "--init", "--interactive", "--pull", "never"),
+        *("--rm", "--tty"),
+        *("--user", "0:0", "--workdir", "/repo/dir"),
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--network", "bridge", "--pids-limit", "1024"),
+        *("--memory", "2g", "--memory-swap", "2g"),
+        *("--tmpfs", "/tmp:exec,mode=1777"),
+        *("--tmpfs", "/root:exec,mode=0700,uid=0,gid=0"),
+        *("--mount", "type=bind,src=/accounts/passwd,dst=/etc/passwd,readonly=true"),
+        *("--mount", "type=bind,src=/accounts/group,dst=/etc/group,readonly=true"),
+        *("--mount", "type=bind,src=/repo,dst=/repo"),
+        *("--publish", "127.0.0.1:4711:8888"),
+        *("--label", "helpers.toolchain=run", "--label", "helpers.dir=dir"),
+        *("--env", "HOME=/home/ann", "--env", "A=x=y z"),
+        *("sha256:0123", "bash"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["a b", "a,b", "a:b", "a\nb", 'a"b', '"', 'a,"\n:b', "-rf", "$(id)", "a=b,readonly=false"])
+def test_a_mount_of_any_path_is_one_csv_record_of_its_fields(name: str) -> None:
+    path = Path("/repo") / name
+    spec = replace(TESTS, mounts=(Mount(path),), hidden=(path / "in",))
+    command = argv.run(spec, account_files=Path("/accounts"), remove=False)
+    mounts = [list(csv.reader([value], strict=True)) for flag, value in zip(command, command[1:]) if flag == "--mount"]
+    assert [["type=bind", f"src={path}", f"dst={path}", "readonly=true"]] in mounts
+    assert [["type=tmpfs", f"dst={path / 'in'}", "readonly=true"]] in mounts
+    for flag, value in zip(command, command[1:]):
+        if flag == "--mount" and "\n" in value:
+            assert '"' in value, "docker takes a line break outside quotes for the end of the record"
+
+
+IMAGE = ImageSpec(
+    key="dir",
+    reference="host:5000/forecast:inputs-01",
+    inputs="01",
+    base=Base.parse("archive:bookworm"),
+    tags=("host:5000/forecast:local-ann-1.0.0",),
+    directory=Path("/repo/dir"),
+    labels={"helpers.inputs": "01"},
+    requires_python=">=3.11,<3.12",
+    dockerfile=Path("/repo/a b/Dockerfile"),
+)
+
+
+def test_the_command_of_a_build_names_files_with_secrets_and_never_what_is_in_them(tmp_path: Path) -> None:
+    secret = tmp_path / "host,env"
+    secret.write_text("export PIP_INDEX_URL=https://user:password@x.invalid")
+    context = BuildContext("base:1", Path("/context"), {"host_env": secret}, Path("/tools"))
+    command = argv.build(IMAGE, context)
+    assert command == [
+        *("docker", "buildx", "build", "--progress", "plain", "--provenance", "false", "--pull=false"),
+        *("--file", "/repo/a b/Dockerfile", "--build-arg", "BASE=base:1"),
+        *("--build-arg", "REQUIRES_PYTHON=>=3.11,<3.12", "--build-context", "tools=/tools"),
+        *("--secret", f'id=host_env,"src={secret}"'),
+        *("--label", "helpers.toolchain=image", "--label", "helpers.inputs=01"),
+        "--output",
+        'type=image,"name=host:5000/forecast:inputs-01,host:5000/forecast:local-ann-1.0.0",'
+        "compression=uncompressed,unpack=true",
+        "/context",
+    ]
+    assert "password" not in " ".join(command)
+
+
+def test_only_variables_that_a_directory_names_come_into_a_container(tmp_path: Path) -> None:
+    from helpers import config
+    from helpers.test.unit_fixtures import add_dir, make_repo
+
+    path = add_dir(make_repo(tmp_path / "r"), "a", 'env = ["WANTED", "ABSENT"]')
+    host_env = {"WANTED": "w", "AWS_SECRET_ACCESS_KEY": "hidden", "PATH": "/hidden", "HOME": "/hidden", "LANG": "hidden"}
+    env = environment.base_environment(config.load(path.parent, path, []), ANN, host_env)
+    labels = environment.container_labels(config.load(path.parent, path, []))
+    command = argv.run(replace(TESTS, env=env, labels=labels), account_files=Path("/accounts"), remove=True)
+    assert "WANTED=w" in command and not any("ABSENT" in item or "hidden" in item for item in command)
+    assert env["HOME"] == "/home/ann" and env["PYTHONPATH"] == str(path)
+    assert f"helpers.owner={ownership.this_owner()}" in command
+
+
+@pytest.mark.parametrize(
+    "command, wanted",
+    [
+        (argv.assemble(replace(IMAGE, tags=()), context=Path("/c")), "buildx build"),
+        (argv.pull("a:b"), "docker pull --quiet a:b"),
+        (argv.inspect_images(["a", "b"]), "docker image inspect a b"),
+        (argv.inspect_container("a"), "docker container inspect a"),
+        (argv.remove_containers(["a", "b"]), "docker rm --force --volumes a b"),
+        (argv.remove_images(["a"]), "docker image rm a"),
+        (argv.list_containers(), "docker ps --all --no-trunc --filter label=helpers.toolchain --format {"),
+        (argv.list_images(), "docker image ls --no-trunc --filter label=helpers.toolchain --format {"),
+        (argv.version(), "docker version --format {{.Server.Version}}"),
+    ],
+)
+def test_every_other_command_says_what_it_is_for(command: list[str], wanted: str) -> None:
+    assert wanted in " ".join(command)
+
+
+def test_images_are_never_removed_by_force() -> None:
+    assert "--force" not in argv.remove_images(["a"]) and "-f" not in argv.remove_images(["a"])
+
+
+def test_the_order_for_pytest_is_one_argument_whatever_is_in_it() -> None:
+    order = json.dumps({"arguments": ["-k", "a or 'b'\n"]})
+    command = argv.run(replace(TESTS, argv=("python", order)), account_files=Path("/a"), remove=False)
+    assert command[-1] == order

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from helpers import config
+from helpers.errors import ConfigError
+from helpers.test.unit_fixtures import add_dir, cache, make_repo
+
+__all__ = ["cache"]
+
+
+@pytest.fixture
+def root(tmp_path: Path, cache: Path) -> Path:
+    return make_repo(tmp_path / "r")
+
+
+def test_a_runnable_dir_is_what_its_files_and_the_root_say(root: Path) -> None:
+    top = add_dir(root, ".", 'registry = "host:5000/team"')
+    path = add_dir(root, "a/b", 'memory = "1g"\nregistry = "ignored:1"', version="1.2.3", image="thing")
+    nested = add_dir(root, "a/b/c")
+    runnable = config.load(root, path, [top, path, nested])
+    assert (runnable.name, str(runnable.version), runnable.settings.memory) == ("a/b", "1.2.3", "1g")
+    assert runnable.repository == "host:5000/team/thing"
+    assert runnable.requires_python == ">=3.11"
+    assert runnable.nested == (nested,)
+    assert runnable.python_path == (path, path / "src")
+    assert config.load(root, top, [top]).name == "."
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "changelog.txt"])
+def test_a_missing_file_is_named(root: Path, name: str) -> None:
+    path = add_dir(root, "a")
+    (path / name).unlink()
+    with pytest.raises(ConfigError, match="is missing") as caught:
+        config.load(root, path, [path])
+    assert caught.value.where == str(path / name)
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "changelog.txt"])
+def test_a_file_that_is_not_utf8_is_named_with_its_line(root: Path, name: str) -> None:
+    path = add_dir(root, "a")
+    (path / name).write_bytes(b"# one\n# tw\xff\n")
+    with pytest.raises(ConfigError, match="is not UTF-8") as caught:
+        config.load(root, path, [path])
+    assert caught.value.where == f"{path / name}:2"
+
+
+def test_broken_toml_is_an_error_of_its_file(root: Path) -> None:
+    path = add_dir(root, "a")
+    (path / "pyproject.toml").write_text("[project\n")
+    with pytest.raises(ConfigError, match="is not TOML") as caught:
+        config.load(root, path, [path])
+    assert caught.value.where == str(path / "pyproject.toml")
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "changelog.txt"])
+def test_a_file_that_can_not_be_read_is_named(root: Path, name: str) -> None:
+    path = add_dir(root, "a")
+    (path / name).unlink()
+    (path / name).mkdir()
+    with pytest.raises(ConfigError, match="cannot be read: is a directory") as caught:
+        config.load(root, path, [path])
+    assert caught.value.where == str(path / name)
+
+
+@pytest.mark.parametrize("text", ['project = 1\n', 'tool = "x"\n', "[tool]\nhelpers = 1\n", "[[project]]\na = 1\n", "[tool]\npoetry = []\n"])
+def test_a_table_of_another_type_is_an_error_of_its_file(root: Path, text: str) -> None:
+    path = add_dir(root, "a")
+    (path / "pyproject.toml").write_text(text)
+    with pytest.raises(ConfigError, match="must be a table"):
+        config.load(root, path, [path])

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from helpers import discover
+from helpers.errors import NothingSelectedError, UsageError
+from helpers.test.unit_fixtures import add_dir, git, make_repo
+
+ODD_NAMES = ["a b", "$(touch PWNED)", "-rf", "co:lon", "com,ma", "new\nline", 'quo"te', "gr\u00fcn"]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repo with runnable dirs at its root, nested in one another, in a submodule, and in an ignored place."""
+    inner = make_repo(tmp_path / "inner")
+    add_dir(inner, "theirs")
+    (inner / "theirs" / "devops" / ".gitkeep").touch()
+    git(inner, "add", "--all")
+    git(inner, "commit", "--quiet", "--message", "x")
+    root = make_repo(tmp_path / "root")
+    for name in (".", "group/one", "group/one/nested", "group/two", "junk/old"):
+        add_dir(root, name)
+    (root / ".gitignore").write_text("junk/\n")
+    (root / "group" / "no_changelog" / "devops").mkdir(parents=True)
+    (root / "group" / "no_devops").mkdir()
+    (root / "group" / "no_devops" / "changelog.txt").touch()
+    git(root, "submodule", "add", "--quiet", str(inner), "sub")
+    return root
+
+
+def names(root: Path, paths: list[Path]) -> list[str]:
+    return [path.relative_to(root).as_posix() for path in paths]
+
+
+def test_all_runnable_dirs_of_this_repo_are_found_and_no_others(root: Path) -> None:
+    assert (root / "sub" / "theirs" / "changelog.txt").is_file()
+    assert names(root, discover.runnable_paths(root)) == [".", "group/one", "group/one/nested", "group/two"]
+
+
+@pytest.mark.parametrize(
+    "chosen, cwd, selected",
+    [
+        ([], ".", [".", "group/one", "group/one/nested", "group/two"]),
+        (["group/one"], ".", ["group/one"]),
+        (["group/one", "group/one/", "./group/../group/one"], ".", ["group/one"]),
+        (["group"], ".", ["group/one", "group/one/nested", "group/two"]),
+        (["."], "group/two", ["group/two"]),
+        (["../two", "nested"], "group/one", ["group/one/nested", "group/two"]),
+        (["."], ".", ["."]),
+    ],
+)
+def test_a_name_selects_one_directory_or_all_below(
+    root: Path, chosen: list[str], cwd: str, selected: list[str]
+) -> None:
+    assert names(root, discover.select(root, chosen, root / cwd)) == selected
+
+
+@pytest.mark.parametrize("name", ["../../etc", "/etc", "link", "..", "group/../../inner"])
+def test_a_name_that_leads_out_of_the_repo_is_refused(root: Path, name: str) -> None:
+    (root / "link").symlink_to("/etc")
+    with pytest.raises(UsageError, match="leads out of the repo"):
+        discover.select(root, [name], root)
+
+
+def test_a_linked_directory_is_not_found_twice(root: Path) -> None:
+    (root / "alias").symlink_to(root / "group" / "two")
+    assert "alias" not in names(root, discover.runnable_paths(root))
+    assert names(root, discover.select(root, ["alias"], root)) == ["group/two"]
+
+
+def test_names_that_select_nothing_say_so(root: Path) -> None:
+    with pytest.raises(UsageError, match="'nowhere' is not a directory"):
+        discover.select(root, ["nowhere"], root)
+    with pytest.raises(NothingSelectedError, match="'group/no_devops' is not a runnable dir and has none below"):
+        discover.select(root, ["group/no_devops"], root)
+
+
+def test_an_empty_repo_has_nothing_to_run(tmp_path: Path) -> None:
+    with pytest.raises(NothingSelectedError, match="no runnable dir in this repo"):
+        discover.select(make_repo(tmp_path / "r"), [], tmp_path)
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_any_name_that_a_file_system_allows_is_found_and_selected(tmp_path: Path, name: str) -> None:
+    root = make_repo(tmp_path / "r")
+    path = add_dir(root, name)
+    assert discover.select(root, [], root) == [path]
+    assert discover.select(root, [name], root) == [path]
+    assert sorted(item.name for item in root.iterdir()) == sorted([".git", name])
+
+
+def test_the_enclosing_one_is_the_nearest_and_never_outside_the_repo(root: Path) -> None:
+    inside = root / "group" / "one" / "nested" / "test"
+    assert discover.enclosing(inside) == (root, inside.parent)
+    assert discover.enclosing(root / "group") == (root, root)
+    bare = make_repo(root / "bare")
+    with pytest.raises(UsageError, match="is not inside a runnable dir"):
+        discover.enclosing(bare)

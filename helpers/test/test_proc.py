@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers import proc
+from helpers.errors import InfrastructureError
+
+
+def python(code: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-S", "-c", code, *arguments]
+
+
+def alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in (b"Z", b"X")
+
+
+def gone(process: int, seconds: float = 5) -> bool:
+    end = time.monotonic() + seconds
+    while alive(process) and time.monotonic() < end:
+        time.sleep(0.02)
+    return not alive(process)
+
+
+def test_a_process_that_ended_is_its_code_and_what_it_printed() -> None:
+    code = "import sys; sys.stdout.write(sys.stdin.read() + sys.argv[1]); sys.stderr.write('one\\ntwo\\n'); sys.exit(3)"
+    done = proc.run(python(code, "$(id) 'x'\n"), stdin="in ")
+    assert (done.code, done.stdout, done.stderr, done.reason) == (3, "in $(id) 'x'\n", "one\ntwo\n", "two")
+
+
+def test_the_reason_is_the_last_words_or_the_code() -> None:
+    assert proc.Completed((), 1, "said on stdout\n", " \n").reason == "said on stdout"
+    assert proc.Completed((), -9, "", "").reason == "exit code -9"
+
+
+def test_bytes_that_are_not_utf8_do_not_stop_us() -> None:
+    assert proc.run(python("import os; os.write(1, b'a\\xffb')")).stdout == "a\ufffdb"
+
+
+def test_cwd_and_the_whole_environment_are_what_was_asked_for(tmp_path: Path) -> None:
+    code = "import os; print(os.getcwd(), os.environ.get('A'), os.environ.get('HOME'))"
+    assert proc.run(python(code), cwd=tmp_path, env={"A": "1"}).stdout == f"{tmp_path.resolve()} 1 None\n"
+
+
+def test_a_program_that_is_not_there_is_infrastructure(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    for program, why in (("no-such-program", "no such file or directory"), (str(tmp_path / "plain"), "permission denied")):
+        with pytest.raises(InfrastructureError, match=f"cannot run '{program}': {why}"):
+            proc.run([program])
+        with pytest.raises(InfrastructureError, match="cannot run"):
+            proc.Child([program])
+
+
+def test_a_process_that_takes_too_long_is_killed() -> None:
+    with pytest.raises(InfrastructureError, match="gave no answer within 0.2 s"):
+        proc.run(["sleep", "60"], timeout=0.2)
+
+
+def test_a_child_runs_in_a_session_of_its_own_and_its_streams_are_one() -> None:
+    child = proc.Child(python("import os, sys; print(os.getsid(0) == os.getpid(), flush=True); sys.stderr.write('e')"))
+    assert child.output.read() == b"True\ne"
+    assert child.wait(5) == 0
+
+
+def test_killing_a_child_kills_what_it_started() -> None:
+    code = "import subprocess; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); p.wait()"
+    child = proc.Child(python(code))
+    below = int(child.output.readline())
+    assert child.wait(0.01) is None and child.poll() is None
+    child.kill()
+    assert child.wait(5) == -signal.SIGKILL
+    assert gone(below)
+    child.kill()
+    child.terminate()
+
+
+def test_writing_to_a_child_that_reads_no_more_is_no_error() -> None:
+    child = proc.Child(["true"])
+    assert child.wait(5) == 0
+    child.write(b"x")
+    child.close_input()
+    child.write(b"x")
+
+
+def test_replacing_this_process_keeps_its_id_and_hands_on_the_exit_code() -> None:
+    code = "import os\nfrom helpers import proc\nprint(os.getpid(), end=' ')\nproc.replace(['sh', '-c', 'echo $$; exit 7'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
+    before, after = done.stdout.split()
+    assert before == after and done.returncode == 7
+
+
+@pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), 9)", "proc.replace(['true'])"])
+def test_what_must_happen_after_our_death_happens_however_we_end(end: str, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    code = f"import os, pathlib\nfrom helpers import proc\nproc.after_death(pathlib.Path({str(mark)!r}).touch)\n"
+    code += "print(pathlib.Path({!r}).exists(), flush=True)\n".format(str(mark)) + end
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False, timeout=5)
+    assert done.stdout == "False\n", "it may not happen while we live"
+    deadline = time.monotonic() + 5
+    while not mark.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert mark.exists()
+
+
+def test_this_test_leaves_no_child_behind() -> None:
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

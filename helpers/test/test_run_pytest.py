@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers import inside
+from helpers.inside.run_pytest import hints
+
+SCRIPT = Path(inside.__file__).with_name("run_pytest.py")
+
+
+@dataclass
+class Done:
+    """What is left of a run: exit code, verdict, lines of progress, and what it printed."""
+
+    code: int
+    verdict: dict[str, Any] | None
+    progress: list[str]
+    output: str
+
+
+def run(tmp_path: Path, test: str, *arguments: str, tier: str = "fast") -> Done:
+    """Run a file of tests as a container does, in a process of its own."""
+    tests, results = tmp_path / "dir", tmp_path / "results"
+    tests.mkdir()
+    results.mkdir()
+    (tests / "test_it.py").write_text(textwrap.dedent(test))
+    (tests / "pytest.ini").write_text("[pytest]\n")
+    own = ["-p", "no:cacheprovider", *arguments]
+    order = {"results": str(results), "nonce": "n1", "tier": tier, "arguments": own}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), json.dumps(order)],
+        cwd=tests,
+        env={**env, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    file = results / "verdict.json"
+    verdict = json.loads(file.read_text()) if file.exists() else None
+    progress = (results / "progress").read_text().splitlines() if (results / "progress").exists() else []
+    return Done(done.returncode, verdict, progress, done.stdout + done.stderr)
+
+
+CASES: dict[str, tuple[str, int, dict[str, int], int, Sequence[str]]] = {
+    "passes": ("def test_a(): pass\ndef test_b(): pass\n", 0, {"passed": 2}, 2, ()),
+    "fails": ("def test_a(): pass\ndef test_b(): assert 0\n", 1, {"passed": 1, "failed": 1}, 2, ("test_it.py::test_b",)),
+    "is_skipped": ("import pytest\ndef test_a(): pytest.skip('x')\n", 0, {"skipped": 1}, 1, ()),
+    "is_expected_to_fail": ("import pytest\n@pytest.mark.xfail\ndef test_a(): assert 0\n", 0, {"xfailed": 1}, 1, ()),
+    "passes_unexpectedly": ("import pytest\n@pytest.mark.xfail\ndef test_a(): pass\n", 0, {"xpassed": 1}, 1, ()),
+    "passes_against_a_strict_mark": (
+        "import pytest\n@pytest.mark.xfail(strict=True)\ndef test_a(): pass\n",
+        1,
+        {"failed": 1},
+        1,
+        ("test_it.py::test_a",),
+    ),
+    "cannot_be_set_up": (
+        "import pytest\n@pytest.fixture\ndef f(): 1 / 0\ndef test_a(f): pass\n",
+        1,
+        {"error": 1},
+        1,
+        ("test_it.py::test_a",),
+    ),
+    "cannot_be_torn_down": (
+        "import pytest\n@pytest.fixture\ndef f():\n    yield\n    1 / 0\ndef test_a(f): pass\n",
+        1,
+        {"error": 1},
+        1,
+        ("test_it.py::test_a",),
+    ),
+    "fails_twice": (
+        "import pytest\n@pytest.fixture\ndef f():\n    yield\n    1 / 0\ndef test_a(f): assert 0\n",
+        1,
+        {"failed": 1},
+        1,
+        ("test_it.py::test_a",),
+    ),
+    "is_not_there": ("x = 1\n", 5, {}, 0, ()),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_verdict_says_what_happened_to_a_test_that(name: str, tmp_path: Path) -> None:
+    test, code, counts, collected, failures = CASES[name]
+    done = run(tmp_path, test)
+    assert done.code == code, done.output
+    assert done.verdict == {
+        "nonce": "n1",
+        "exit": code,
+        "collected": collected,
+        "reported": collected,
+        "collect_errors": 0,
+        "counts": counts,
+        "failures": list(failures),
+        "hints": [],
+    }
+
+
+def test_a_file_that_does_not_import_is_an_error_with_its_name(tmp_path: Path) -> None:
+    done = run(tmp_path, "import no_such_module\n")
+    assert done.code == 2 and done.verdict
+    assert (done.verdict["exit"], done.verdict["collect_errors"]) == (2, 1)
+    assert done.verdict["failures"] == ["test_it.py: could not be imported"]
+
+
+TIERS = """
+import pytest
+def test_quick(): pass
+@pytest.mark.slow
+def test_slow(): pass
+@pytest.mark.superslow
+@pytest.mark.slow
+def test_both(): pass
+@pytest.mark.superslow
+class TestAll:
+    def test_it(self): pass
+    @pytest.mark.slow
+    def test_marked(self): pass
+"""
+
+
+@pytest.mark.parametrize("tier, count", [("fast", 1), ("slow", 1), ("superslow", 3), ("all", 5)])
+def test_a_tier_holds_the_tests_whose_slowest_mark_names_it(tier: str, count: int, tmp_path: Path) -> None:
+    done = run(tmp_path, TIERS, "--strict-markers", tier=tier)
+    assert done.verdict and done.code == 0, done.output
+    assert (done.verdict["collected"], done.verdict["counts"]) == (count, {"passed": count})
+
+
+def test_what_the_user_deselects_is_neither_collected_nor_missing(tmp_path: Path) -> None:
+    done = run(tmp_path, TIERS, "-k", "marked or quick", tier="all")
+    assert done.verdict and (done.verdict["collected"], done.verdict["reported"]) == (2, 2)
+
+
+def test_a_run_cut_short_reports_less_than_it_collected(tmp_path: Path) -> None:
+    done = run(tmp_path, "def test_a(): assert 0\ndef test_b(): pass\n", "-x")
+    assert done.verdict and (done.verdict["collected"], done.verdict["reported"]) == (2, 1)
+
+
+def test_a_test_that_leaves_with_exit_code_0_leaves_no_verdict(tmp_path: Path) -> None:
+    done = run(tmp_path, "import os\ndef test_a(): os._exit(0)\n")
+    assert (done.code, done.verdict) == (0, None)
+
+
+def test_the_child_of_a_test_that_forks_writes_no_second_verdict(tmp_path: Path) -> None:
+    # The child comes back into pytest and ends its session first, with a failure.
+    done = run(
+        tmp_path,
+        """
+        import os
+        def test_a():
+            child = os.fork()
+            if child == 0:
+                raise RuntimeError("in the child")
+            assert os.waitpid(child, 0)[1] != 0
+            assert not os.path.exists(os.path.join(os.environ["RESULTS"], "verdict.json"))
+        """.replace('os.environ["RESULTS"]', repr(str(tmp_path / "results"))),
+    )
+    assert done.verdict and done.verdict["counts"] == {"passed": 1}, done.output
+    assert done.progress == ["collected 1", "passed"]
+
+
+def test_progress_is_a_line_for_each_test(tmp_path: Path) -> None:
+    done = run(tmp_path, "def test_a(): pass\ndef test_b(): assert 0\n")
+    assert done.progress == ["collected 2", "passed", "failed"]
+
+
+def test_the_current_directory_is_importable_and_ours_is_not(tmp_path: Path) -> None:
+    done = run(tmp_path, f"import sys, os\ndef test_a(): assert sys.path.count(os.getcwd()) and {str(SCRIPT.parent)!r} not in sys.path\n")
+    assert done.code == 0, done.output
+
+
+@pytest.mark.parametrize(
+    "failure, says",
+    [
+        ("OSError: [Errno 30] Read-only file system: 'x'", "writable"),
+        ("OSError: [Errno 101] Network is unreachable", "network"),
+        ("gaierror: Temporary failure in name resolution", "network"),
+        ("PermissionError: [Errno 1] Operation not permitted", "capabilities"),
+        ("RuntimeError: can't start new thread", "pids"),
+        ("MemoryError", "memory"),
+        ("FileNotFoundError: [Errno 2] No such file", "uses"),
+    ],
+)
+def test_a_failure_caused_by_a_limit_gets_one_hint_that_names_the_setting(failure: str, says: str) -> None:
+    found = hints(failure)
+    assert len(found) == 1 and says in found[0]
+
+
+def test_other_failures_get_no_hint_and_the_same_hint_comes_once(tmp_path: Path) -> None:
+    assert hints("AssertionError: assert 1 == 2") == []
+    done = run(tmp_path, "def test_a(): raise MemoryError\ndef test_b(): raise MemoryError\n")
+    assert done.verdict and [("memory" in hint) for hint in done.verdict["hints"]] == [True]

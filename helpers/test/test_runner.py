@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers import inside
+from helpers.test.test_proc import gone
+
+RUNNER = Path(inside.__file__).with_name("runner.py")
+DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+# A daemon: out of its parent's session and group, and its parent is gone.
+DAEMON = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)
+        os.close(1)
+        time.sleep(60)
+    os._exit(0)
+os.wait()
+"""
+
+
+def start(*command: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, str(RUNNER), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def python(code: str) -> tuple[str, ...]:
+    return (sys.executable, "-S", "-c", code)
+
+
+def line_of(process: subprocess.Popen[bytes]) -> str:
+    assert process.stdout
+    return process.stdout.readline().decode().strip()
+
+
+def end_of(process: subprocess.Popen[bytes]) -> int:
+    with process:
+        return process.wait(10)
+
+
+@pytest.mark.parametrize("code", [0, 1, 5, 255])
+def test_the_exit_code_is_the_command_s(code: int) -> None:
+    with start(*python(f"import os; os._exit({code})")) as process:
+        assert process.wait(10) == code
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+def test_the_exit_code_of_a_signal_is_128_and_its_number(number: signal.Signals) -> None:
+    with start(*python(f"import os; os.kill(os.getpid(), {int(number)})")) as process:
+        assert process.wait(10) == 128 + number
+
+
+def test_a_command_that_ignores_sigterm_dies_with_its_driver() -> None:
+    process = start(*python(DEAF))
+    assert line_of(process) == "ready"
+    assert process.stdin
+    process.stdin.close()
+    assert end_of(process) == 137
+
+
+def test_the_byte_t_asks_the_command_to_terminate() -> None:
+    process = start(*python("import signal, sys, time; signal.signal(15, lambda *_: sys.exit(9)); print(1, flush=True); time.sleep(60)"))
+    assert line_of(process) == "1"
+    assert process.stdin
+    process.stdin.write(b"t")
+    process.stdin.flush()
+    assert end_of(process) == 9
+
+
+def test_other_bytes_mean_nothing() -> None:
+    process = start(*python("import time; print(1, flush=True); time.sleep(0.3)"))
+    assert line_of(process) == "1"
+    assert process.stdin
+    process.stdin.write(b"x\n")
+    process.stdin.flush()
+    assert end_of(process) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans to a chosen parent")
+@pytest.mark.parametrize("rest, code", [("", 0), ("time.sleep(60)", 137)])
+def test_a_daemon_ends_with_the_command_or_with_the_driver(rest: str, code: int) -> None:
+    process = start(*python(DAEMON + rest))
+    daemon = int(line_of(process))
+    if rest:
+        assert process.stdin
+        process.stdin.close()
+    assert end_of(process) == code
+    assert gone(daemon)
+
+
+def test_the_command_reads_nothing_from_the_driver() -> None:
+    process = start(*python("import sys; print(repr(sys.stdin.read()))"))
+    assert line_of(process) == "''"
+    assert end_of(process) == 0
+
+
+def test_descendants_are_all_processes_below_whatever_their_names() -> None:
+    from helpers.inside import runner
+
+    code = "import ctypes, subprocess; ctypes.CDLL(None).prctl(15, b'a) b (', 0, 0, 0)\np = subprocess.Popen(['sleep', '60'])\nprint(p.pid, flush=True); p.wait()"
+    with subprocess.Popen(python(code), stdout=subprocess.PIPE, start_new_session=True) as child:
+        below = int(line_of(child))
+        try:
+            assert {child.pid, below} <= runner.descendants(os.getpid())
+            assert runner.descendants(below) == set()
+        finally:
+            os.killpg(child.pid, signal.SIGKILL)

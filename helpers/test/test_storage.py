@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers import storage
+from helpers.errors import InfrastructureError, LockHeldError
+from helpers.test.unit_fixtures import cache
+
+__all__ = ["cache"]
+
+HOLD = "import sys, time; from helpers import storage\nwith storage.locked('a.lock'):\n print(1, flush=True); time.sleep(60)"
+
+
+def test_parts_of_a_digest_do_not_flow_into_each_other() -> None:
+    parts = [("ab", "c"), ("a", "bc"), ("abc",), ("abc", ""), ("", "abc"), ("2:ab", "c")]
+    assert len({storage.digest(*part) for part in parts}) == len(parts)
+    assert storage.digest("a", b"b") == storage.digest(b"a", "b")
+    assert len(storage.digest()) == 64
+
+
+def test_a_file_is_written_once_and_readable_by_others(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file.txt"
+    assert storage.write_once(path, "one").read_text() == "one"
+    assert storage.write_once(path, "two").read_text() == "one"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert [item.name for item in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_a_lock_that_another_process_holds_is_waited_for_and_free_when_it_is_killed(cache: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout and holder.stdout.readline() == b"1\n"
+        with pytest.raises(LockHeldError) as caught, storage.locked("a.lock", timeout=0.1):
+            pass
+        assert caught.value.where == str(cache / "locks" / "a.lock")
+        with storage.locked("b.lock", timeout=0.1):
+            pass
+        holder.kill()
+        with storage.locked("a.lock", timeout=5):
+            pass
+
+
+def test_of_the_runs_only_old_ones_beyond_the_last_twenty_go(cache: Path) -> None:
+    old = time.time() - 7200
+    for number in range(25):
+        path = cache / "runs" / f"old-{number:02}"
+        path.mkdir(parents=True)
+        os.utime(path, (old + number, old + number))
+    fresh = [storage.run_directory(f"new-{number}") for number in range(3)]
+    left = {path.name for path in (cache / "runs").iterdir()}
+    assert {path.name for path in fresh} <= left
+    assert "old-00" not in left and "old-24" in left and len(left) == 20
+
+
+def test_a_cache_that_can_not_be_written_is_infrastructure(cache: Path) -> None:
+    cache.write_text("a file stands where the directory should be")
+    with pytest.raises(InfrastructureError, match="cannot write: not a directory"):
+        storage.run_directory("x")

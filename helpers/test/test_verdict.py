@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers import errors
+from helpers.driver import verdict as verdicts
+from helpers.driver.verdict import Status
+from helpers.engine.specs import Outcome
+
+# What a run in which all went well leaves behind; each case changes what is different in it.
+WELL: dict[str, Any] = {"code": 0, "seconds": 1.5, "output": "said", "log": Path("/log"), "image": "sha256:1"}
+REPORT: dict[str, Any] = {
+    "nonce": "n",
+    "exit": 0,
+    "collected": 3,
+    "reported": 3,
+    "collect_errors": 0,
+    "counts": {"passed": 2, "skipped": 1},
+    "failures": [],
+    "hints": [],
+}
+FAILED = {"exit": 1, "counts": {"passed": 2, "failed": 1}, "failures": ["t.py::test_a"]}
+Case = tuple[dict[str, Any], dict[str, Any] | None, Status, int, str]
+CASES: dict[str, Case] = {
+    "passes": ({}, {}, Status.PASS, 0, ""),
+    "passes by an expected failure": ({}, {"counts": {"xfailed": 3}}, Status.PASS, 0, ""),
+    "passes by an unexpected pass": ({}, {"counts": {"xpassed": 3}}, Status.PASS, 0, ""),
+    "has a failing test": ({"code": 1}, FAILED, Status.FAIL, 1, "t.py::test_a"),
+    "has two failing tests": ({"code": 1}, {**FAILED, "failures": ["a", "b"]}, Status.FAIL, 1, "a and 1 more"),
+    "was stopped after a failure (-x)": ({"code": 1}, {**FAILED, "reported": 1}, Status.FAIL, 1, "t.py::test_a"),
+    "cannot be imported": (
+        {"code": 2},
+        {"exit": 2, "collect_errors": 1, "failures": ["t.py: could not be imported"]},
+        Status.FAIL,
+        1,
+        "could not be imported",
+    ),
+    "has no test": ({"code": 5}, {"exit": 5, "collected": 0, "reported": 0, "counts": {}}, Status.EMPTY, 5, "no test"),
+    "collects nothing but ends well": ({}, {"collected": 0, "reported": 0, "counts": {}}, Status.EMPTY, 5, "no test"),
+    "skips all": ({}, {"counts": {"skipped": 3}}, Status.EMPTY, 5, "every test was skipped"),
+    "calls pytest wrongly": ({"code": 4}, {"exit": 4, "collected": 0}, Status.CONFIG, 2, "does not accept"),
+    "breaks pytest": ({"code": 3}, {"exit": 3}, Status.CRASH, 8, "internal error"),
+    "is interrupted from inside": ({"code": 2}, {"exit": 2, "reported": 1}, Status.CRASH, 8, "interrupted from inside"),
+    "loses a test": ({}, {"reported": 2}, Status.CRASH, 8, "3 tests were collected, 2 reported"),
+    "reports more than it collected": ({}, {"reported": 4}, Status.CRASH, 8, "3 tests were collected, 4 reported"),
+    "dies after its verdict": ({"code": 139}, {}, Status.FAIL, 1, "its container with 139"),
+    "fails without a failing test": ({"code": 0}, {"exit": 1}, Status.FAIL, 1, "exit code 1"),
+    "leaves by os._exit(0)": ({}, None, Status.CRASH, 8, "exit code 0 and without a verdict"),
+    "leaves by os._exit(1)": ({"code": 1}, None, Status.CRASH, 8, "exit code 1 and without a verdict"),
+    "brings the verdict of another run": ({}, {"nonce": "old"}, Status.CRASH, 8, "without a verdict"),
+    "brings a verdict without a nonce": ({}, {"nonce": None}, Status.CRASH, 8, "without a verdict"),
+    "is killed": ({"code": 137}, None, Status.CRASH, 8, "killed by signal 9 (SIGKILL)"),
+    "segfaults": ({"code": 139}, None, Status.CRASH, 8, "killed by signal 11 (SIGSEGV)"),
+    "ends by a signal without a name": ({"code": 255}, None, Status.CRASH, 8, "killed by signal 127"),
+    "has no pytest": ({"code": 1, "output": "No module named 'pytest'"}, None, Status.CONFIG, 2, "pytest is not in its lock"),
+    "runs out of memory": ({"code": 137, "out_of_memory": True}, None, Status.CRASH, 8, "memory limit"),
+    "runs out of memory and goes on": ({"out_of_memory": True}, {}, Status.CRASH, 8, "memory limit"),
+    "takes too long": ({"code": 143, "timed_out": True}, None, Status.TIMEOUT, 7, "did not end within 60 s"),
+    "takes too long and passes": ({"timed_out": True}, {}, Status.TIMEOUT, 7, "did not end within 60 s"),
+    "is stopped": ({"code": 143, "stopped": True}, None, Status.STOPPED, 130, "stopped by the user"),
+    "is stopped when it had passed": ({"stopped": True}, {}, Status.STOPPED, 130, "stopped by the user"),
+    "runs in another image": ({"image": "sha256:2"}, {}, Status.REFUSED, 4, "ran in image sha256:2, planned was sha256:1"),
+    "runs in an unknown image": ({"image": ""}, {}, Status.REFUSED, 4, "ran in image unknown"),
+}
+
+
+def judge(outcome: dict[str, Any], report: dict[str, Any] | None) -> verdicts.Verdict:
+    return verdicts.judge(
+        "dir",
+        Outcome(**{**WELL, **outcome}),
+        None if report is None else {**REPORT, **report},
+        image="sha256:1",
+        nonce="n",
+        timeout=60,
+        stop_code=130,
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_verdict_on_a_directory_that(name: str) -> None:
+    outcome, report, status, code, why = CASES[name]
+    verdict = judge(outcome, report)
+    assert (verdict.status, verdict.code) == (status, code), verdict.why
+    assert why in verdict.why and bool(why) == bool(verdict.why)
+    assert "\n" not in verdict.why
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 5, 6, 42, 125, 137, 139, 255, -9])
+@pytest.mark.parametrize("report", [None, *range(7)])
+def test_only_exit_code_0_of_both_is_a_pass(code: int, report: int | None) -> None:
+    verdict = judge({"code": code}, None if report is None else {"exit": report})
+    assert (verdict.status is Status.PASS) == (code == 0 and report == 0)
+    assert (verdict.code == 0) == (verdict.status is Status.PASS)
+
+
+def test_the_table_above_reaches_every_status_that_a_run_can_have() -> None:
+    not_run = {Status.BUILD, Status.INFRA, Status.BUG, Status.SKIP}
+    assert {case[2] for case in CASES.values()} == set(Status) - not_run
+
+
+def test_a_verdict_carries_counts_failures_and_where_the_output_is() -> None:
+    counts = {"passed": 1, "xfailed": 1, "xpassed": 1, "failed": 1, "error": 2, "skipped": 4}
+    verdict = judge({"code": 1}, {**FAILED, "counts": counts, "collect_errors": 3})
+    assert (verdict.passed, verdict.failed, verdict.skipped) == (3, 6, 4)
+    assert (verdict.failures, verdict.seconds, verdict.output, verdict.log) == (("t.py::test_a",), 1.5, "said", "/log")
+    assert verdict.image == "sha256:1"
+
+
+def test_a_hint_stands_behind_a_failure_and_not_behind_a_pass() -> None:
+    hints = {"hints": ["set `network`", "other"]}
+    assert judge({"code": 1}, {**FAILED, **hints}).why == "t.py::test_a; hint: set `network`"
+    assert judge({}, hints).why == ""
+
+
+@pytest.mark.parametrize(
+    "error, status, code",
+    [
+        (errors.TestsFailedError("x"), Status.FAIL, 1),
+        (errors.UsageError("x"), Status.CONFIG, 2),
+        (errors.ConfigError("x"), Status.CONFIG, 2),
+        (errors.BuildError("x"), Status.BUILD, 3),
+        (errors.PolicyError("x"), Status.REFUSED, 4),
+        (errors.NothingSelectedError("x"), Status.EMPTY, 5),
+        (errors.InfrastructureError("x"), Status.INFRA, 6),
+        (errors.DeadlineError("x"), Status.TIMEOUT, 7),
+        (errors.CrashError("x"), Status.CRASH, 8),
+        (errors.LockHeldError("x"), Status.INFRA, 6),
+        (errors.HelpersError("x"), Status.BUG, 70),
+    ],
+)
+def test_an_error_before_the_run_is_a_verdict_too(error: errors.HelpersError, status: Status, code: int) -> None:
+    verdict = verdicts.of_error("dir", error)
+    assert (verdict.status, verdict.code, verdict.why) == (status, code, "x")
+
+
+def test_an_error_s_place_is_named_unless_it_is_the_directory_itself() -> None:
+    assert verdicts.of_error("dir", errors.ConfigError("x", where="dir/a:1", fix="y")).why == "dir/a:1: x; fix: y"
+    assert verdicts.of_error("dir", errors.BuildError("x", where="dir")).why == "x"
