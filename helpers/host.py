@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from helpers import proc
+from helpers.errors import InfrastructureError
 
 _CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
@@ -94,12 +95,22 @@ def _pip_settings() -> dict[str, str]:
 
 @cache
 def pip_index() -> str:
-    """Return the URL of the package index that pip on this machine uses, its built-in default included."""
+    """Return the URL of the package index that pip on this machine uses, its built-in default included.
+
+    Raises:
+        InfrastructureError: there is no pip beside this Python to say so.
+    """
     index = settings().index
     if index:
         return index
     script = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
-    return proc.run([sys.executable, "-c", script]).stdout.strip()
+    done = proc.run([sys.executable, "-c", script])
+    if not done.stdout.strip():
+        raise InfrastructureError(
+            f"pip does not say which package index this machine uses: {done.reason}",
+            fix="set PIP_INDEX_URL, or run this from the thin environment (source dev_scripts/setenv.sh)",
+        )
+    return done.stdout.strip()
 
 
 @dataclass(frozen=True)

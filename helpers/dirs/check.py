@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -64,7 +65,8 @@ def check(root: Path, path: Path, requirements: Requirements = lock.requirements
         requirements: exports its lock, and so says whether lock and project agree.
     """
     every = discover.runnable_paths(root)
-    found = [*_changelog(path), *_project(path)]
+    nested = [other for other in every if other != path and other.is_relative_to(path)]
+    found = [*_changelog(path), *_project(path, nested)]
     if not found and discover.is_runnable(path) and (path / "pyproject.toml").is_file():
         # Only files that are right one by one can be read as a whole.
         found = list(_as_a_whole(root, path, every))
@@ -133,6 +135,11 @@ def _of_error(error: HelpersError, file: Path, line: int = 1, fix: str = "") -> 
     return Finding(file, line, what, error.fix or fix or "correct this line", error.exit_code)
 
 
+def relock(path: Path) -> str:
+    """Return the command that writes the lock of the directory `path`, from wherever it is given."""
+    return f"invoke docker_lock --dir {shlex.quote(str(path))}"
+
+
 def _missing(path: Path, every: Sequence[Path]) -> Iterator[Finding]:
     if not (path / "devops").is_dir():
         yield Finding(path / "devops", 1, "is missing", "mkdir devops && touch devops/.gitkeep")
@@ -141,7 +148,7 @@ def _missing(path: Path, every: Sequence[Path]) -> Iterator[Finding]:
     if not (path / "pyproject.toml").is_file():
         yield Finding(path / "pyproject.toml", 1, "is missing", "write one with [project] name and requires-python")
     if not (path / "poetry.lock").is_file():
-        yield Finding(path / "poetry.lock", 1, "is missing", f"invoke docker_lock --dir {path.name}")
+        yield Finding(path / "poetry.lock", 1, "is missing", relock(path))
     if discover.is_runnable(path) and path not in every:
         yield Finding(path / "changelog.txt", 1, "is ignored by git, so nobody finds this directory", "git add -f it")
 
@@ -175,7 +182,7 @@ def _parse_part(lines: list[str], start: int, end: int, file: Path) -> list[Find
     return []
 
 
-def _project(path: Path) -> Iterator[Finding]:
+def _project(path: Path, nested: Sequence[Path]) -> Iterator[Finding]:
     file = path / "pyproject.toml"
     if not file.is_file():
         return
@@ -198,7 +205,7 @@ def _project(path: Path) -> Iterator[Finding]:
     if _table(data, "tool", "poetry").get("package-mode", True) is not False:
         line_number = project_text.line_of(text, "tool.poetry", "package-mode")
         yield Finding(file, line_number, "[tool.poetry] package-mode is not false", "add package-mode = false")
-    yield from _settings(file, text, _table(data, "tool", "helpers"))
+    yield from _settings(file, text, _table(data, "tool", "helpers"), nested)
 
 
 def _table(data: dict[str, Any], *keys: str) -> dict[str, Any]:
@@ -208,7 +215,7 @@ def _table(data: dict[str, Any], *keys: str) -> dict[str, Any]:
     return data
 
 
-def _settings(file: Path, text: str, table: dict[str, Any]) -> Iterator[Finding]:
+def _settings(file: Path, text: str, table: dict[str, Any], nested: Sequence[Path]) -> Iterator[Finding]:
     good: dict[str, Any] = {}
     for key, value in table.items():
         try:
@@ -216,11 +223,11 @@ def _settings(file: Path, text: str, table: dict[str, Any]) -> Iterator[Finding]
             parse_settings({key: value}, str(file))
             good[key] = value
         except ConfigError as error:
-            yield _of_error(error, file, project_text.line_of(text, "tool.helpers", key), "write it as README.md says")
-    yield from _paths(file, text, parse_settings(good, str(file)))
+            yield _of_error(error, file, project_text.line_of(text, "tool.helpers", key), "correct this value")
+    yield from _paths(file, text, parse_settings(good, str(file)), nested)
 
 
-def _paths(file: Path, text: str, settings: Settings) -> Iterator[Finding]:
+def _paths(file: Path, text: str, settings: Settings, nested: Sequence[Path]) -> Iterator[Finding]:
     path = file.parent
     root = repo.find_root(path)
     limits = (("tests", settings.tests, path), ("uses", settings.uses, root), ("writable", settings.writable, path))
@@ -233,7 +240,7 @@ def _paths(file: Path, text: str, settings: Settings) -> Iterator[Finding]:
                 yield Finding(file, line, f"{key}: {name!r} leads out of {inside}", "name a path inside it")
             elif not real.exists():
                 yield Finding(file, line, f"{key}: {name!r} does not exist", "make it, or take it out of the list")
-    if any((path / name).exists() for name in settings.tests) and not test_files(path, settings.tests):
+    if any((path / name).exists() for name in settings.tests) and not test_files(path, settings.tests, nested):
         shown = ", ".join(settings.tests)
         yield Finding(path / settings.tests[0], 1, f"no test file in {shown}", "write test_*.py there")
 
@@ -307,15 +314,15 @@ def _lock(root: Path, path: Path, requirements: Requirements) -> Iterator[Findin
         return
     names = locked.names(path)
     if names is None:
-        yield Finding(file, 1, "is not a lock of poetry", f"rm poetry.lock; invoke docker_lock --dir {path.name}")
+        yield Finding(file, 1, "is not a lock of poetry", f"rm it, then {relock(path)}")
         return
     if own := locked.needed_by_others(path):
         what = f"others in the lock need {own!r}, which poetry leaves out because this project is called so"
-        yield Finding(path / "pyproject.toml", 1, what, "give [project] another name, then invoke docker_lock")
+        yield Finding(path / "pyproject.toml", 1, what, f"give [project] another name, then {relock(path)}")
     if "pytest" not in names and "pytest" not in locked.names_below(root, path):
-        fix = "add it to the group `test` in pyproject.toml, then invoke docker_lock"
+        fix = f"add it to the group `test` in pyproject.toml, then {relock(path)}"
         yield Finding(file, 1, "pytest is not in the lock, so no test can run", fix)
     try:
         requirements(path)
     except HelpersError as error:
-        yield _of_error(error, file, 1, f"invoke docker_lock --dir {path.name}")
+        yield _of_error(error, file, 1, relock(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import shlex
 import shutil
 import signal
 import tempfile
@@ -135,15 +136,16 @@ def _check_image_is_new(root: Path, target: Path, image: str) -> None:
 
 
 def _check_target(target: Path, project: Path | None) -> None:
+    quoted = shlex.quote(str(target))
     if discover.is_runnable(target):
-        raise UsageError("is a runnable dir already", where=target, fix=f"invoke dir_check --dir {target.name}")
+        raise UsageError("is a runnable dir already", where=target, fix=f"invoke dir_check --dir {quoted}")
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise UsageError("is there already and is not a directory", where=target, fix="another name")
     if target.is_dir() and any(target.iterdir()) and target != project:
         raise UsageError(
             "is there already and has content, nothing of which is overwritten",
             where=target,
-            fix=f"another name, or make it one as it is: invoke dir_create {target.name} --from {target.name}",
+            fix=f"another name, or make it one as it is: invoke dir_create {quoted} --from {quoted}",
         )
 
 

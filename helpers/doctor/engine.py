@@ -14,9 +14,8 @@ from typing import Any
 from helpers import proc
 from helpers.doctor.finding import INSTALL, MISSING, OK, WARN, Check, masked
 from helpers.doctor.machine import judge_space, measure
-from helpers.engine import argv, docker, ownership
+from helpers.engine import argv, ownership
 from helpers.errors import InfrastructureError
-from helpers.model.image import LABEL_OWNER
 
 _SECONDS = 5.0
 _SOCKET = "/var/run/docker.sock"
@@ -201,8 +200,8 @@ def gather_stale() -> tuple[int, int]:
     done = proc.run(argv.list_containers(), timeout=_SECONDS)
     if done.code:
         raise InfrastructureError("no engine answers", fix=INSTALL)
-    owners = [docker.label(json.loads(line), LABEL_OWNER) for line in done.stdout.splitlines()]
-    return len(owners), sum(ownership.is_dead(owner) for owner in owners)
+    owners = [str(json.loads(line)["owner"]) for line in done.stdout.splitlines()]
+    return len(owners), sum(map(ownership.is_dead, owners))
 
 
 def judge_stale(counts: tuple[int, int]) -> tuple[str, str, str]:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import config, host, proc
-from helpers.errors import ConfigError, InfrastructureError
+from helpers.errors import ConfigError, InfrastructureError, LockHeldError
 from helpers.images.recipe import lock_text, python_minor
 from helpers.storage import cache_dir, digest, write_once
+from helpers.thin_env import ThinEnvError
 from helpers.thin_env.bootstrap import ensure_tool_env
 
 _POETRY_REQUIREMENTS = Path(__file__).parent.parent / "thin_env" / "poetry.txt"
@@ -49,7 +50,7 @@ def requirements(path: Path) -> Path:
 
 
 def _poetry(path: Path, arguments: Sequence[str]) -> str:
-    python = ensure_tool_env(_POETRY_REQUIREMENTS) / "bin" / "python"
+    python = _poetry_environment() / "bin" / "python"
     minor = python_minor(str(config.read_pyproject(path).get("project", {}).get("requires-python", "")))
     settings = host.settings()
     env = {**os.environ, **settings.environment(str(settings.ca) if settings.ca else None)}
@@ -68,3 +69,11 @@ def _poetry(path: Path, arguments: Sequence[str]) -> str:
     if any(text in said for text in ("Connection", "ConnectTimeout", "Max retries", "All attempts to connect")):
         raise InfrastructureError(f"the package index gave no answer: {done.reason}", fix="invoke doctor")
     raise ConfigError(f"poetry {arguments[0]} failed: {said[-600:]}", where=path / "pyproject.toml")
+
+
+def _poetry_environment() -> Path:
+    try:
+        return ensure_tool_env(_POETRY_REQUIREMENTS)
+    except ThinEnvError as error:
+        kind = LockHeldError if error.exit_code == LockHeldError.exit_code else InfrastructureError
+        raise kind(f"poetry's tool environment could not be made: {error}") from None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,13 @@ def start(argv: list[str], cwd: Path, **env: str) -> subprocess.Popen[str]:
         errors="replace",
         start_new_session=True,
     )
+
+
+@lru_cache(maxsize=None)
+def thin_env() -> Path:
+    """Return the thin environment, as a user's shell finds it after `setenv.sh`."""
+    script = ROOT / "helpers" / "thin_env" / "bootstrap.py"
+    return Path(subprocess.run([sys.executable, script], check=True, capture_output=True, encoding="utf-8").stdout.strip())
 
 
 def docker(*arguments: str) -> str:
@@ -69,6 +79,9 @@ class Scratch:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        # Images of one test are not those of another, nor of a run before.
+        self.prefix = f"helpers-test-{secrets.token_hex(4)}"
+        root.mkdir(parents=True, exist_ok=True)
         shutil.copytree(ROOT / "helpers", root / "helpers", ignore=shutil.ignore_patterns("test", "__pycache__"))
         for name in ("main_pytest.py", "tasks.py", "invoke.yaml"):
             shutil.copy2(ROOT / name, root / name)
@@ -90,7 +103,7 @@ class Scratch:
         (path / "devops").mkdir(parents=True)
         (path / "devops" / ".gitkeep").touch()
         (path / "test").mkdir()
-        (path / "changelog.txt").write_text(f"# helpers-test-{image}-0.1.0\n- 2026-11-20\n- first\n")
+        (path / "changelog.txt").write_text(f"# {self.prefix}-{image}-0.1.0\n- 2026-11-20\n- first\n")
         project = (_LOCKED / "pyproject.toml").read_text()
         (path / "pyproject.toml").write_text(project + textwrap.dedent(settings))
         if lock:
@@ -116,7 +129,7 @@ class Scratch:
 
     def invoke(self, *arguments: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
         """Run an invoke task in the repo."""
-        invoke = Path(sys.executable).with_name("invoke")
+        invoke = thin_env() / "bin" / "invoke"
         return subprocess.run(
             [str(invoke), *arguments],
             cwd=cwd or self.root,
@@ -129,6 +142,12 @@ class Scratch:
             check=False,
         )
 
+    def remove_images(self) -> None:
+        """Remove the images of this repo from the engine."""
+        names = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
+        if own := [name for name in names if name.startswith(self.prefix)]:
+            docker("image", "rm", "--force", *own)
+
     def containers(self) -> list[str]:
         """Return the names of this repo's containers, running or not."""
         return docker(
@@ -136,23 +155,20 @@ class Scratch:
         ).splitlines()
 
 
-@pytest.fixture
-def scratch(tmp_path: Path) -> Iterator[Scratch]:
-    """A scratch repo; nothing of it may be left in the engine when the test ends."""
-    repo = Scratch(_made(tmp_path / "repo"))
+@contextmanager
+def scratch_repo(root: Path) -> Iterator[Scratch]:
+    """Yield a scratch repo at `root`; its images are removed, and none of its containers may be left."""
+    repo = Scratch(root)
     yield repo
     left = repo.containers()
     if left:
         docker("rm", "--force", *left)
+    repo.remove_images()
     assert left == [], "the test left containers behind"
 
 
 @pytest.fixture
-def scratch_at(tmp_path: Path) -> Callable[[str], Scratch]:
-    """Make a scratch repo at a path of the test's choice below its temporary directory."""
-    return lambda name: Scratch(_made(tmp_path / name))
-
-
-def _made(path: Path) -> Path:
-    path.mkdir(parents=True)
-    return path
+def scratch(tmp_path: Path) -> Iterator[Scratch]:
+    """A scratch repo for one test."""
+    with scratch_repo(tmp_path / "repo") as repo:
+        yield repo

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers import config, discover
 from helpers.dirs import adopt, check, create, listing, metadata, names, project_text, testfiles, wanted
 from helpers.errors import ConfigError, HelpersError, UsageError
 
@@ -162,6 +163,7 @@ HOSTILE = [
     ("a\0b", "empty"),
     ("café", "cafe"),
     ("模型", "forecast"),
+    ("\u212aelvin", "kelvin"),
     (".hidden", "hidden"),
     ("a:b", "a-b"),
     ("a;b", "a-b"),
@@ -239,7 +241,7 @@ def test_nobody_finds_a_directory_that_is_being_made(root: Path) -> None:
     seen: list[list[Path]] = []
 
     def looking(path: Path) -> bool:
-        seen.append(check.discover.runnable_paths(root))
+        seen.append(discover.runnable_paths(root))
         return make_lock(path)
 
     create.main("forecast", cwd=root, doors=create.Doors(looking, agreed))
@@ -339,11 +341,20 @@ def test_a_pyproject_that_can_not_be_extended_is_kept_beside_a_new_one(root: Pat
     assert found["tool"]["helpers"]["tests"] == ["checks"]
 
 
+def test_tables_in_an_unusual_form_are_not_broken(root: Path) -> None:
+    text = '[project]\nname = "tool"\nrequires-python = ">=3.9"\n[tool]\npoetry = { requires-poetry = ">=2" }\n'
+    path = adopted(root, {"pyproject.toml": text})
+    assert (path / "pyproject.original.toml").read_text() == text
+    assert toml(path)["project"]["name"] == "tool"
+
+
 def test_versions_are_given_up_only_when_poetry_refuses_and_never_silently(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def picky(path: Path) -> bool:
-        if "==1.0" in (path / "pyproject.toml").read_text():
+        text = (path / "pyproject.toml").read_text()
+        assert config.read_pyproject(path) == project_text.parse(text), "an older attempt is remembered"
+        if "==1.0" in text:
             raise ConfigError("pytest 1.0 does not exist")
         return make_lock(path)
 
@@ -372,7 +383,7 @@ def test_a_project_that_its_own_test_tools_need_gets_another_name(root: Path) ->
     path = root / "runnable_dirs" / "tool"
     assert toml(path)["project"]["name"] == "my-tool-checkout"
     (path / "pyproject.toml").write_text((path / "pyproject.toml").read_text().replace("my-tool-checkout", "my-tool"))
-    check.config.read_pyproject.cache_clear()
+    config.read_pyproject.cache_clear()
     assert [text for text in findings(root, path) if "'my-tool'" in text]
 
 
@@ -586,6 +597,16 @@ def test_a_directory_that_git_ignores_is_told(root: Path) -> None:
     assert "ignored by git" in findings(root, path)[0]
 
 
+def test_a_directory_answers_for_itself_and_not_for_those_inside_it(root: Path) -> None:
+    outer, inner = sound(root, "outer"), sound(root, "outer/test/inner")
+    (inner / "link").symlink_to("/etc")
+    (outer / "test" / "test_it.py").unlink()
+    texts = findings(root, outer)
+    assert len(texts) == 1
+    assert "no test file in test" in texts[0]
+    assert [row.test_files for row in listing.rows(root)] == [0, 1]
+
+
 def test_pytest_may_come_from_the_image_below(root: Path) -> None:
     sound(root, "below")
     path = sound(root, "above")
@@ -629,7 +650,7 @@ def test_a_repo_without_runnable_dirs_says_so(root: Path) -> None:
 
 
 def test_lines_and_tables_are_found_in_odd_text() -> None:
-    text = 'a = 1\n[tool.x]  # note\nlist = [\n  ["q", "r"],\n]\n"key" = 2\n[[tool.y]]\nkey = 3\n'
+    text = 'a = 1\n[tool.x]  # note\nlist = [\n  ["q", "r"]\n]\n"key" = 2\n[[tool.y]]\nkey = 3\n'
     assert project_text.line_of(text, "tool.x", "key") == 6
     assert project_text.line_of(text, "tool.x", "none") == 2
     assert project_text.line_of(text, "none", "key") == 1

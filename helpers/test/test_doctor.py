@@ -23,7 +23,9 @@ from helpers.doctor.finding import INSTALL, MISSING, OK, WARN, Check, Finding, m
 from helpers.doctor.machine import Emulation
 from helpers.doctor.network import Answer, Bundle
 from helpers.doctor.toolchain import ThinEnv
+from helpers.engine import argv, ownership
 from helpers.errors import InfrastructureError
+from helpers.model.image import LABEL_OWNER, OURS
 
 TOP = Path(__file__).resolve().parents[2]
 RUNS = Engine("28.0", "26.1", "", {"buildx": "0.13", "compose": "2.26"}, "driver-type io.containerd.snapshotter.v1")
@@ -264,7 +266,29 @@ def test_a_machine_with_a_live_engine_has_all_that_is_needed() -> None:
     code, found, seconds = _doctor()
     assert code == 0 and seconds < 8, found
     assert {found[name]["mark"] for name in ("client", "engine", "access", "buildx")} == {OK}
-    assert found["containers"]["mark"] == OK or "left by" in found["containers"]["detail"]
+
+
+@pytest.fixture
+def container() -> Iterator[str]:
+    """A container of ours, never started, whose owner is this process."""
+    labels = ["--label", f"{OURS}=run", "--label", f"{LABEL_OWNER}={ownership.this_owner()}"]
+    image = _docker("import", "-", stdin=bytes(10240))  # an archive without files
+    name = _docker("create", *labels, image, "/nothing")
+    yield name
+    _docker("rm", name)
+    _docker("image", "rm", image)
+
+
+def _docker(*arguments: str, stdin: bytes = b"") -> str:
+    return subprocess.run(["docker", *arguments], input=stdin, check=True, capture_output=True).stdout.decode().strip()
+
+
+@pytest.mark.engine
+def test_a_container_whose_owner_lives_is_not_taken_for_one_that_was_left(container: str) -> None:
+    total, dead = engine.gather_stale()
+    listed = [json.loads(line) for line in _docker(*argv.list_containers()[1:]).splitlines()]
+    owned = [row["owner"] for row in listed if container.startswith(row["id"])]
+    assert owned == [ownership.this_owner()] and total > dead
 
 
 def test_an_engine_that_is_not_there_is_missing(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +12,16 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from helpers.test.conftest import Scratch, docker, until
+from helpers.test.conftest import ROOT, Scratch, docker, scratch_repo, thin_env, until
 
 pytestmark = pytest.mark.engine
 
 PASSES = "def test_it():\n    assert True\n"
-INVOKE = str(Path(sys.executable).with_name("invoke"))
+
+
+def invoke() -> str:
+    """Return the path of the program that a user's shell finds as `invoke`."""
+    return str(thin_env() / "path" / "invoke")
 
 
 def as_user(uid: int, cache: Path) -> tuple[list[str], dict[str, str]]:
@@ -42,7 +45,7 @@ def as_user(uid: int, cache: Path) -> tuple[list[str], dict[str, str]]:
 def shell(place: Path, uid: int, cache: Path, *arguments: str) -> pexpect.spawn:
     """Start `invoke docker_bash` in `place` at a terminal, and wait for its prompt."""
     prefix, env = as_user(uid, cache)
-    argv = [*prefix, INVOKE, "docker_bash", *arguments]
+    argv = [*prefix, invoke(), "docker_bash", *arguments]
     child = pexpect.spawn(argv[0], argv[1:], cwd=str(place), env=env, encoding="utf-8", timeout=60, dimensions=(40, 200))
     child.expect(r"[$#] ")
     # Written in two parts so that the echo of this line is not taken for the prompt.
@@ -85,10 +88,13 @@ def places(scratch: Scratch) -> dict[str, Path]:
 def test_a_shell_works_in_every_kind_of_checkout_and_makes_files_of_the_caller(tmp_path: Path, uid: int) -> None:
     if os.getuid() != 0:
         pytest.fail("only root can start a shell as another user: run the live tests as root")
-    root = tmp_path / "repo"
-    root.mkdir()
-    scratch = Scratch(root)
+    with scratch_repo(tmp_path / "repo") as scratch:
+        _check_places(scratch, tmp_path, uid)
+
+
+def _check_places(scratch: Scratch, tmp_path: Path, uid: int) -> None:
     found = places(scratch)
+    assert scratch.invoke("docker_build", "--all").returncode == 0
     for path in tmp_path, *tmp_path.rglob("*"):
         os.chown(path, uid, uid, follow_symlinks=False)
     _open_the_way_to(tmp_path)
@@ -106,11 +112,11 @@ def test_a_shell_works_in_every_kind_of_checkout_and_makes_files_of_the_caller(t
         assert child.exitstatus == 7, name
         made = (place / "made-in-container").stat()
         assert (made.st_uid, made.st_gid) == (uid, uid), name
-    assert scratch.containers() == []
 
 
 def test_ctrl_c_and_the_size_of_the_window_reach_the_shell(scratch: Scratch) -> None:
     scratch.add("tool", PASSES, image="tool")
+    assert scratch.invoke("docker_build", "--dir", "tool").returncode == 0
     child = shell(scratch.root / "tool", os.getuid(), scratch.root.parent / "cache")
     child.sendline("echo asleep; sleep 600")
     child.expect("asleep")
@@ -129,7 +135,7 @@ def test_ctrl_c_and_the_size_of_the_window_reach_the_shell(scratch: Scratch) -> 
 
 def test_a_command_gives_its_output_and_exit_code_and_reads_standard_input(scratch: Scratch) -> None:
     scratch.add("tool", PASSES, image="tool")
-    argv = [INVOKE, "docker_cmd", "--dir", "tool", "--cmd"]
+    argv = [invoke(), "docker_cmd", "--dir", "tool", "--cmd"]
     run: Callable[..., subprocess.CompletedProcess[str]] = lambda line, text="": subprocess.run(  # noqa: E731
         [*argv, line], cwd=scratch.root, input=text, capture_output=True, encoding="utf-8", check=False
     )
@@ -182,9 +188,7 @@ def test_jupyter_answers_on_the_address_that_it_prints() -> None:
     import urllib.error
     import urllib.request
 
-    from helpers.test.conftest import ROOT
-
-    child = pexpect.spawn(INVOKE, ["docker_jupyter"], cwd=str(ROOT / "runnable_dirs" / "forecast"), encoding="utf-8", timeout=90)
+    child = pexpect.spawn(invoke(), ["docker_jupyter"], cwd=str(ROOT / "runnable_dirs" / "forecast"), encoding="utf-8", timeout=90)
     child.expect(r"http://127\.0\.0\.1:(\d+)/lab\?token=(\S+)")
     port, token = child.match.groups()
     child.expect("is running at")
@@ -215,13 +219,13 @@ def test_kill_and_prune_touch_only_what_carries_our_label(scratch: Scratch) -> N
     before = docker("image", "ls", "--quiet", "--filter", "label=helpers.toolchain").split()
     assert scratch.invoke("docker_prune").stdout == ""  # what the repo needs stays
     changelog = scratch.root / "tool" / "changelog.txt"
-    changelog.write_text("# helpers-test-prunable-0.2.0\n- 2026-11-20\n- second\n\n" + changelog.read_text())
+    changelog.write_text(f"# {scratch.prefix}-prunable-0.2.0\n- 2026-11-20\n- second\n\n" + changelog.read_text())
     dry = scratch.invoke("docker_prune", "--dry-run").stdout
-    assert "helpers-test-prunable:inputs-" in dry
+    assert f"{scratch.prefix}-prunable:inputs-" in dry
     assert scratch.invoke("docker_prune").stdout == dry
     after = docker("image", "ls", "--quiet", "--filter", "label=helpers.toolchain").split()
     assert len(after) < len(before)
-    assert "helpers-test-prunable:inputs-" not in docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+    assert f"{scratch.prefix}-prunable:inputs-" not in docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
 
 
 def _answers(port: int) -> bool:

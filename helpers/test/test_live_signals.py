@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.test.conftest import Scratch, docker, start, until
+from helpers.test.conftest import Scratch, docker, start, thin_env, until
 
 pytestmark = pytest.mark.engine
 
@@ -158,7 +158,7 @@ def test_it():
 def test_sigkill_of_a_shell_task_removes_its_container(scratch: Scratch) -> None:
     scratch.add("tool", "def test_it():\n    assert True\n")
     assert scratch.invoke("docker_build", "--dir", "tool").returncode == 0
-    invoke = Path(os.sys.executable).with_name("invoke")  # type: ignore[attr-defined]
+    invoke = thin_env() / "bin" / "invoke"
     process = start([str(invoke), "docker_cmd", "--dir", "tool", "--cmd", "sleep 600"], scratch.root)
     until(scratch.containers, 30)
     os.kill(process.pid, signal.SIGKILL)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from helpers.test.conftest import Scratch, docker
+from helpers.test.conftest import Result, Scratch, docker, scratch_repo
 
 pytestmark = pytest.mark.engine
 
@@ -93,55 +96,64 @@ CASES = {
 }
 
 
+@dataclass
+class Everything:
+    """The one run in which all cases are directories of one repo: none may disturb another."""
+
+    scratch: Scratch
+    result: Result
+    junit: Path
+
+    @property
+    def verdicts(self) -> dict[str, dict[str, Any]]:
+        """The verdict on each directory."""
+        return self.result.verdicts
+
+
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scratch, dict[str, dict[str, object]], object]:
-    """Run all cases as directories of one repo, in one run: none may disturb another."""
-    scratch = Scratch(_made(tmp_path_factory.mktemp("verdicts") / "repo"))
-    for name, (test, settings, *_) in CASES.items():
-        scratch.add(name, test, settings=settings, image=name.replace("_", "-"))
-    junit = scratch.root.parent / "junit.xml"
-    result = scratch.run("--engine", "docker", "-j", "4", "--junit", str(junit))
-    return scratch, result.verdicts, (result, junit)
-
-
-def _made(path: Path) -> Path:
-    path.mkdir()
-    return path
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
+    """Run all cases."""
+    home = tmp_path_factory.mktemp("verdicts")
+    with scratch_repo(home / "repo") as scratch:
+        for name, (test, settings, *_) in CASES.items():
+            scratch.add(name, test, settings=settings, image=name.replace("_", "-"))
+        result = scratch.run("--engine", "docker", "-j", "4", "--junit", str(home / "junit.xml"))
+        yield Everything(scratch, result, home / "junit.xml")
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_directory_gets_the_verdict_that_it_earned(name: str, everything) -> None:
+def test_a_directory_gets_the_verdict_that_it_earned(name: str, everything: Everything) -> None:
     _, _, verdict, code, why = CASES[name]
-    item = everything[1][name]
+    item = everything.verdicts[name]
     assert (item["verdict"], item["exit_code"]) == (verdict, code), item
     assert why in item["why"]
 
 
-def test_the_worst_directory_decides_the_exit_code_and_all_are_in_the_table(everything) -> None:
-    result, _ = everything[2]
+def test_the_worst_directory_decides_the_exit_code_and_all_are_in_the_table(everything: Everything) -> None:
+    result = everything.result
     assert result.code == 2  # bad configuration stands above a failed build, a crash and the rest
     for name in CASES:
         assert f"\n{name} " in result.stdout
     assert result.report["exit_code"] == 2
 
 
-def test_nothing_is_left_in_the_engine(everything) -> None:
-    assert everything[0].containers() == []
+def test_nothing_is_left_in_the_engine(everything: Everything) -> None:
+    assert everything.scratch.containers() == []
 
 
-def test_the_image_in_the_report_is_the_digest_that_the_engine_knows(everything) -> None:
-    digest = everything[1]["passes"]["image"]
+def test_the_image_in_the_report_is_the_digest_that_the_engine_knows(everything: Everything) -> None:
+    digest = everything.verdicts["passes"]["image"]
     assert docker("image", "inspect", "--format", "{{.Id}}", digest).strip() == digest
 
 
-def test_the_log_of_a_hundred_megabytes_is_kept_small(everything) -> None:
-    log = Path(everything[1]["prints_a_lot"]["log"])
+def test_the_log_of_a_hundred_megabytes_is_kept_small(everything: Everything) -> None:
+    log = Path(everything.verdicts["prints_a_lot"]["log"])
     assert log.stat().st_size < 20 << 20
     assert b"bytes left out" in log.read_bytes()
 
 
-def test_junit_names_every_directory_and_counts_a_crash_as_an_error(everything) -> None:
-    suites = {suite.get("name"): suite for suite in ET.parse(everything[2][1]).getroot()}
+def test_junit_names_every_directory_and_counts_a_crash_as_an_error(everything: Everything) -> None:
+    suites = {suite.get("name"): suite for suite in ET.parse(everything.junit).getroot()}
     assert set(suites) == set(CASES)
     assert suites["exits"].find("testcase/error") is not None
     assert suites["passes"].get("tests") == "1"

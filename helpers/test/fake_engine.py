@@ -1,0 +1,117 @@
+"""An engine that does what a test told it and refuses everything else."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from helpers.engine.specs import Control, Engine, ImageSpec, Ingredients, Outcome, RunSpec
+from helpers.model.image import LABEL_DIR
+
+PASSES: dict[str, Any] = {
+    "exit": 0,
+    "collected": 1,
+    "reported": 1,
+    "collect_errors": 0,
+    "counts": {"passed": 1},
+    "failures": [],
+    "hints": [],
+}
+FAILS: dict[str, Any] = {**PASSES, "exit": 1, "counts": {"failed": 1}, "failures": ["test_it.py::test_it"]}
+SKIPS: dict[str, Any] = {**PASSES, "counts": {"skipped": 1}}
+COLLECTS_NOTHING: dict[str, Any] = {**PASSES, "exit": 5, "collected": 0, "reported": 0, "counts": {}}
+
+
+@dataclass
+class Tests:
+    """What the tests of one directory do in a container.
+
+    Arguments:
+        report: what the plugin writes, without the nonce; None if it writes nothing.
+        meanwhile: what else happens while they run.
+        changes: fields of the outcome that are not those of a good end.
+    """
+
+    __test__ = False
+    report: dict[str, Any] | None = None
+    meanwhile: Callable[[RunSpec], object] = lambda spec: None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class FakeEngine:
+    """Stands behind the seam `Engine`; keeps a list of all that it was asked for.
+
+    Arguments:
+        plan_images: the images of the plan, by key; it knows no others.
+        has: keys of images that are there already.
+        builds: keys of images that it may be asked to make; an exception as value is how that ends.
+        tests: directories whose tests it may be asked to run.
+    """
+
+    name = "fake"
+
+    def __init__(
+        self,
+        plan_images: Mapping[str, ImageSpec],
+        *,
+        has: Sequence[str] = (),
+        builds: Mapping[str, Exception | None] | None = None,
+        tests: Mapping[str, Tests] | None = None,
+    ) -> None:
+        self._known = {image.reference: key for key, image in plan_images.items()}
+        self._there = set(has)
+        self._builds = dict(builds or {})
+        self._tests = dict(tests or {})
+        self._lock = threading.Lock()
+        self.calls: list[str] = []
+        self.specs: dict[str, RunSpec] = {}
+
+    def find(self, references: Sequence[str]) -> dict[str, str]:
+        self._note(f"find {len(references)}")
+        unknown = [reference for reference in references if reference not in self._known]
+        assert not unknown, f"was asked for images that no plan names: {unknown}"
+        return {name: f"id {self._known[name]}" for name in references if self._known[name] in self._there}
+
+    def provide(self, image: ImageSpec, ingredients: Ingredients, log: Path, control: Control) -> str:
+        self._note(f"build {image.key}")
+        assert image.key in self._builds, f"was not told of the image {image.key!r}"
+        assert image.key not in self._there, f"{image.key!r} is there already"
+        assert image.parent is None or image.parent in self._there, f"{image.parent!r} must come before {image.key!r}"
+        assert bool(ingredients.base) == bool(image.parent)
+        if fault := self._builds[image.key]:
+            raise fault
+        self._there.add(image.key)
+        return f"id {image.key}"
+
+    def run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
+        name = spec.labels[LABEL_DIR]
+        self._note(f"test {name}")
+        assert name in self._tests, f"was not told of tests in {name!r}"
+        assert spec.image.removeprefix("id ") in self._there, f"{spec.image!r} is not there"
+        tests = self._tests[name]
+        self.specs[name] = spec
+        tests.meanwhile(spec)
+        order = json.loads(spec.argv[-1])
+        if tests.report is not None:
+            written = {"nonce": order["nonce"], **tests.report}
+            (Path(order["results"]) / "verdict.json").write_text(json.dumps(written))
+        code = tests.report["exit"] if tests.report else 0
+        log.write_text("output\n")
+        return replace(Outcome(code, 0.1, "output\n", log, spec.image), **dict(tests.changes))
+
+    def reap(self) -> int:
+        self._note("reap")
+        return 0
+
+    def _note(self, call: str) -> None:
+        with self._lock:
+            self.calls.append(call)
+
+
+def as_engine(fake: FakeEngine) -> Engine:
+    """Return the fake as what it stands for; mypy holds the two together."""
+    return fake

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from helpers import discover
+from helpers.driver import cli
+from helpers.driver import plan as planner
+from helpers.engine import choose as choosing
+from helpers.errors import InfrastructureError
+from helpers.test.fake_engine import COLLECTS_NOTHING, FAILS, PASSES, SKIPS, FakeEngine, Tests
+from helpers.test.unit_fixtures import add_dir, cache, make_repo, no_poetry
+
+__all__ = ["cache", "no_poetry"]
+
+OPTIONS = ("--dir", "--tier", "-j", "--jobs", "--engine", "--list", "--json", "--junit", "--exitfirst", "--timeout")
+
+
+@pytest.fixture
+def root(tmp_path: Path, no_poetry: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A repo with the runnable dirs `a` and `b`, in which the command is given; signals are as before afterwards."""
+    root = make_repo(tmp_path / "r")
+    add_dir(root, "a")
+    add_dir(root, "b")
+    monkeypatch.chdir(root)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield root
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def engine(root: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """An engine that has all images; a test says what the tests of `a` and `b` do."""
+    every = discover.runnable_paths(root)
+    images = planner.make(root, every, every, "fast").images
+    fake = FakeEngine(images, has=tuple(images))
+    monkeypatch.setattr(choosing, "choose", lambda name: fake)
+    return fake
+
+
+def test_help_names_every_option_and_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--help"])
+    out = capsys.readouterr().out
+    assert caught.value.code == 0
+    known = {name for action in cli.build_parser()._actions for name in action.option_strings}
+    assert known >= {*OPTIONS, "--allow-empty"}
+    assert [name for name in known if name not in out] == []
+    assert "-- PYTEST_ARGUMENT" in out
+    for code in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 70, 130, 143):
+        assert f"\n  {code:>3}  " in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--no-such"], ["--tie", "fast"], ["--tier", "quick"], ["-j", "0"], ["--jobs", "x"], ["--timeout", "-1"], ["stray"]],
+)
+def test_a_wrong_command_line_is_exit_2(root: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments, root)
+    assert caught.value.code == 2
+    assert "main_pytest.py: error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments, code, says",
+    [
+        (["--dir", "../.."], 2, "leads out of the repo"),
+        (["--dir", "nowhere"], 2, "is not a directory"),
+        (["--dir", "a/test"], 5, "has none below it"),
+        (["--dir", "a/test", "--allow-empty"], 0, "has none below it"),
+        (["--list", "--dir", "bad"], 2, ""),
+        (["--list"], 2, ""),
+        (["--list", "--dir", "a"], 0, ""),
+        (["--list", "--dir", "a", "--json", "no/such/file"], 2, "cannot write"),
+    ],
+)
+def test_the_exit_code_says_what_was_wrong(
+    root: Path, arguments: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_dir(root, "bad", "tiemout = 1")
+    assert cli.main(arguments, root) == code
+    out, err = capsys.readouterr()
+    assert says in err and "Traceback" not in err
+    assert "--list" not in arguments or code == 0 or says or "bad" in out
+
+
+def test_the_plan_as_json_is_the_plan_that_is_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--list"], root) == 0
+    text = capsys.readouterr().out
+    assert cli.main(["--list", "--json", "-"], root) == 0
+    data = json.loads(capsys.readouterr().out)
+    rows = [line.split() for line in text.splitlines()[1:]]
+    assert rows == [
+        [item["directory"], item["version"], item["base"], item["python"], item["network"], *" <- ".join(item["builds"]).split()]
+        for item in data["directories"]
+    ]
+    assert cli.main(["--list", "--json", "plan.json"], root) == 0
+    assert json.loads((root / "plan.json").read_text()) == data
+    assert capsys.readouterr().out == text
+
+
+def test_listing_asks_no_engine(root: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    monkeypatch.setattr(choosing, "choose", lambda name: pytest.fail("an engine was asked for"))
+    assert cli.main(["--list"], root) == 0
+    assert not cache.exists()
+
+
+Both = tuple[Tests, Tests]
+
+
+@pytest.mark.parametrize(
+    "both, options, code",
+    [
+        ((Tests(PASSES), Tests(PASSES)), [], 0),
+        ((Tests(PASSES), Tests(FAILS)), [], 1),
+        ((Tests(PASSES), Tests(COLLECTS_NOTHING)), [], 5),
+        ((Tests(PASSES), Tests(COLLECTS_NOTHING)), ["--allow-empty"], 0),
+        ((Tests(SKIPS), Tests(COLLECTS_NOTHING)), [], 5),
+        ((Tests(SKIPS), Tests(COLLECTS_NOTHING)), ["--allow-empty"], 0),
+        ((Tests(FAILS), Tests(None)), [], 8),
+        ((Tests(FAILS), Tests(PASSES, changes={"timed_out": True})), [], 7),
+        ((Tests(None), Tests(PASSES, changes={"image": "id other"})), [], 4),
+    ],
+)
+def test_the_worst_directory_decides_the_exit_code(engine: FakeEngine, root: Path, both: Both, options: list[str], code: int) -> None:
+    engine._tests = dict(zip("ab", both, strict=True))
+    assert cli.main(["--json", "report.json", *options], root) == code
+    assert json.loads((root / "report.json").read_text())["exit_code"] == code
+
+
+def test_a_run_prints_its_table_and_writes_both_reports(
+    engine: FakeEngine, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine._tests = {"a": Tests(PASSES), "b": Tests(FAILS)}
+    assert cli.main(["--json", "r.json", "--junit", "r.xml", "-j", "1"], root) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == "1 passed, 1 failed, 0 skipped"
+    assert "FAIL b" in err and "test_it.py::test_it" in err
+    assert [item["verdict"] for item in json.loads((root / "r.json").read_text())["directories"]] == ["PASS", "FAIL"]
+    assert 'name="a"' in (root / "r.xml").read_text()
+    assert engine.calls[0] == "reap"
+
+
+def test_json_on_standard_output_is_all_that_stands_there(
+    engine: FakeEngine, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine._tests = {"a": Tests(PASSES)}
+    assert cli.main(["--dir", "a", "--json", "-"], root) == 0
+    assert json.loads(capsys.readouterr().out)["engine"] == "fake"
+
+
+def test_what_stands_behind_two_dashes_is_pytest_s(engine: FakeEngine, root: Path) -> None:
+    engine._tests = {"a": Tests(PASSES)}
+    assert cli.main(["--dir", "a", "--tier", "all", "--", "--list", "-k", "x or y", "--", "z"], root) == 0
+    order = json.loads(engine.specs["a"].argv[-1])
+    assert order["tier"] == "all"
+    assert order["arguments"][-6:] == ["--list", "-k", "x or y", "--", "z", "test"]
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_the_run_and_says_so(
+    engine: FakeEngine, root: Path, number: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import os
+    import time
+
+    def hit(spec: object) -> None:
+        os.kill(os.getpid(), number)
+        time.sleep(0.5)
+
+    engine._tests = {"a": Tests(PASSES, hit, {"stopped": True})}
+    assert cli.main(["-j", "1", "--json", "r.json"], root) == code
+    assert "INTERRUPTED: this report is partial" in capsys.readouterr().out
+    report = json.loads((root / "r.json").read_text())
+    assert report["interrupted"] and {item["exit_code"] for item in report["directories"]} == {code}
+
+
+def test_an_engine_that_is_asked_for_by_name_and_not_there_is_infrastructure(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def choose(name: str) -> FakeEngine:
+        raise InfrastructureError(f"no {name}", fix="install it")
+
+    monkeypatch.setattr(choosing, "choose", choose)
+    assert cli.main(["--engine", "docker"], root) == 6
+    assert "no docker" in capsys.readouterr().err
+
+
+def test_a_bug_of_ours_is_exit_70(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(choosing, "choose", lambda name: 1 / 0)
+    assert cli.main([], root) == 70
+    assert "this is a bug in helpers: ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_tier_task_runs_the_enclosing_directory_with_words_split_as_a_shell_would(engine: FakeEngine, root: Path) -> None:
+    engine._tests = {"a": Tests(PASSES)}
+    assert cli.run_tier("slow", str(root / "a" / "test"), "venv", "-k 'x y'") == 0
+    order = json.loads(engine.specs["a"].argv[-1])
+    assert (order["tier"], order["arguments"][-3:]) == ("slow", ["-k", "x y", "test"])

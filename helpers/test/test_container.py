@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers import config, discover
+from helpers.driver import container
+from helpers.driver.container import INSIDE, pytest_arguments
+from helpers.engine.specs import Mount, RunSpec
+from helpers.errors import ConfigError, NothingSelectedError
+from helpers.host import User
+from helpers.model.runnable import RunnableDir
+from helpers.test.unit_fixtures import add_dir, cache, make_repo
+
+__all__ = ["cache"]
+
+
+@pytest.fixture
+def root(tmp_path: Path, cache: Path) -> Path:
+    return make_repo(tmp_path / "r")
+
+
+def load(root: Path, name: str) -> RunnableDir:
+    return config.load(root, root / name, discover.runnable_paths(root))
+
+
+def spec_of(runnable: RunnableDir, *arguments: str) -> RunSpec:
+    return container.test_container(
+        runnable,
+        name="n",
+        image="sha256:1",
+        user=User(7, 8, "u"),
+        results=Path("/results"),
+        nonce="n1",
+        tier="slow",
+        arguments=arguments,
+    )
+
+
+def order_of(spec: RunSpec) -> dict[str, Any]:
+    order: dict[str, Any] = json.loads(spec.argv[-1])
+    return order
+
+
+def test_a_test_sees_its_own_directory_our_plugin_and_nothing_else(root: Path) -> None:
+    spec = spec_of(load(root, add_dir(root, "a").name))
+    assert spec.mounts == (Mount(root / "a"), Mount(INSIDE), Mount(Path("/results"), read_only=False))
+    assert (spec.network, spec.read_only, spec.publish, spec.terminal) == ("none", True, (), False)
+    assert spec.cwd == root / "a" and spec.image == "sha256:1"
+
+
+def test_settings_lift_limits_one_by_one(root: Path) -> None:
+    add_dir(root, "a", 'uses = ["../data"]\nwritable = ["out"]\nnetwork = "bridge"\nmemory = "1g"\npids = 99')
+    (root / "data").mkdir()
+    (root / "a" / "out").mkdir()
+    spec = spec_of(load(root, "a"))
+    assert Mount(root / "data") in spec.mounts and Mount(root / "a" / "out", read_only=False) in spec.mounts
+    assert (spec.network, spec.memory, spec.pids) == ("bridge", "1g", 99)
+
+
+def test_runnable_dirs_inside_and_git_s_own_directory_are_hidden(root: Path) -> None:
+    for name in (".", "a", "a/deep", "b"):
+        add_dir(root, name)
+    assert spec_of(load(root, ".")).hidden == (root / "a", root / "b", root / ".git")
+    assert spec_of(load(root, "a")).hidden == (root / "a" / "deep",)
+
+
+@pytest.mark.parametrize(
+    "setting, says",
+    [
+        ('uses = ["../../x"]', "uses: '../../x' leads out of"),
+        ('uses = ["/etc"]', "uses: '/etc' leads out of"),
+        ('uses = ["link"]', "uses: 'link' leads out of"),
+        ('uses = ["../nowhere"]', "uses: '../nowhere' does not exist"),
+        ('writable = ["../b"]', "writable: '../b' leads out of"),
+        ('writable = ["nowhere"]', "writable: 'nowhere' does not exist"),
+    ],
+)
+def test_a_path_that_leads_out_or_is_missing_is_an_error_of_the_settings(root: Path, setting: str, says: str) -> None:
+    add_dir(root, "b")
+    path = add_dir(root, "a", setting)
+    (path / "link").symlink_to("/etc")
+    with pytest.raises(ConfigError) as caught:
+        spec_of(load(root, "a"))
+    assert says in str(caught.value) and caught.value.where == str(path / "pyproject.toml")
+
+
+def test_the_order_for_pytest_says_all_that_it_needs(root: Path) -> None:
+    path = add_dir(root, "a")
+    spec = spec_of(load(root, "a"), "-k", "x y", "--maxfail=1")
+    assert spec.argv[:4] == ("python", str(INSIDE / "runner.py"), "python", str(INSIDE / "run_pytest.py"))
+    assert order_of(spec) == {
+        "results": "/results",
+        "nonce": "n1",
+        "tier": "slow",
+        "arguments": [
+            *("-c", str(path / "pyproject.toml"), "-o", "cache_dir=$TMPDIR/pytest-cache"),
+            *("--junitxml=/results/junit.xml", "-k", "x y", "--maxfail=1", "test"),
+        ],
+    }
+
+
+@pytest.mark.parametrize("named", ["test/test_it.py", "test/test_it.py::test_it", "test", "code.py"])
+def test_tests_that_the_user_names_stand_for_those_of_the_settings(root: Path, named: str) -> None:
+    path = add_dir(root, "a", 'tests = ["test", "missing", "more"]')
+    (path / "more").mkdir()
+    (path / "code.py").touch()
+    runnable = load(root, "a")
+    assert pytest_arguments(runnable, Path("/r"), [named])[-1] == named
+    assert pytest_arguments(runnable, Path("/r"), [])[-2:] == ["test", "more"]
+
+
+@pytest.mark.parametrize(
+    "file, text, option",
+    [
+        ("pytest.ini", "[pytest]\n", "--rootdir="),
+        ("tox.ini", "[pytest]\n", "--rootdir="),
+        ("README.md", "", "-c"),
+    ],
+)
+def test_pytest_takes_its_settings_from_this_directory_only(root: Path, file: str, text: str, option: str) -> None:
+    path = add_dir(root, "a")
+    (path / file).write_text(text)
+    assert pytest_arguments(load(root, "a"), Path("/r"), [])[0].startswith(option)
+
+
+def test_a_directory_without_its_tests_has_nothing_to_run(root: Path) -> None:
+    add_dir(root, "a", 'tests = ["tests"]')
+    with pytest.raises(NothingSelectedError, match="no tests: tests does not exist"):
+        spec_of(load(root, "a"))
+
+
+def test_the_environment_is_ours_and_not_the_host_s(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    monkeypatch.setenv("WANTED", "w")
+    path = add_dir(root, "a", 'env = ["WANTED"]')
+    (path / "src").mkdir()
+    env = spec_of(load(root, "a")).env
+    assert env["WANTED"] == "w" and "s3cret" not in env.values() and "PATH" not in env
+    assert env["PYTHONPATH"] == f"{path}{os.pathsep}{path / 'src'}"
+    assert (env["HOME"], env["USER"], env["PYTHONDONTWRITEBYTECODE"]) == ("/home/u", "u", "1")

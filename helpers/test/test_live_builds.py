@@ -1,0 +1,172 @@
+"""Builds on the live engine: host settings reach them and stay in no layer, nothing is built twice, faults are named."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from helpers.test.conftest import ROOT, Scratch, docker
+
+pytestmark = pytest.mark.engine
+
+PASSES = "def test_it():\n    assert True\n"
+MARK = "mark-of-a-host-setting"
+# A directory's own recipe may use the same secrets as the shared one; this one proves that they arrive.
+RECIPE = f"""\
+ARG BASE
+FROM ${{BASE}}
+RUN --mount=type=secret,id=host_env --mount=type=secret,id=ca \\
+    . /run/secrets/host_env && grep -q {MARK} "$SSL_CERT_FILE" && test -n "$no_proxy" && touch /arrived
+ENV PATH=/opt/venv/bin:$PATH
+RUN --mount=type=bind,source=requirements.txt,target=/run/requirements.txt --mount=type=bind,from=tools,target=/run/tools \\
+    --mount=type=secret,id=host_env --mount=type=secret,id=ca --mount=type=cache,id=helpers-uv,target=/run/uv-cache \\
+    . /run/secrets/host_env && export UV_CACHE_DIR=/run/uv-cache UV_LINK_MODE=copy && \\
+    /run/tools/uv venv --no-project /opt/venv && \\
+    /run/tools/uv pip install --python /opt/venv/bin/python --require-hashes --requirements /run/requirements.txt
+"""
+
+
+def test_settings_of_the_host_reach_a_build_and_are_in_no_layer(scratch: Scratch) -> None:
+    bundle = scratch.root.parent / "bundle.pem"
+    ours = next((os.environ[name] for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE") if name in os.environ), None)
+    known = Path(ours or "/etc/ssl/certs/ca-certificates.crt").read_text()
+    bundle.write_text(f"# {MARK}\n{known}")
+    path = scratch.add("tool", "import os\ndef test_it():\n    assert os.path.exists('/arrived')\n", image="secret")
+    (path / "devops" / "Dockerfile").write_text(RECIPE)
+    result = scratch.run("--engine", "docker", SSL_CERT_FILE=str(bundle), NO_PROXY=f"{MARK}.invalid", no_proxy=f"{MARK}.invalid")
+    assert result.of("tool") == ("PASS", 0), result.stderr
+    image = result.verdicts["tool"]["image"]
+    recorded = docker("history", "--no-trunc", image) + docker("image", "inspect", image)
+    assert f"{MARK}.invalid" not in recorded
+    everything = subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE)
+    assert everything.stdout
+    found, before = False, b""
+    while piece := everything.stdout.read(1 << 20):
+        # The recipe's own text names the mark; the settings carry it with a suffix or as a comment of the bundle.
+        found = found or f"# {MARK}".encode() in before + piece or f"{MARK}.invalid".encode() in before + piece
+        before = piece[-200:]
+    assert everything.wait() == 0
+    assert not found
+
+
+def test_an_image_whose_inputs_are_the_same_is_not_built_again(scratch: Scratch) -> None:
+    scratch.add("tool", PASSES, image="twice")
+    first, second = scratch.invoke("docker_build", "--dir", "tool"), scratch.invoke("docker_build", "--dir", "tool")
+    assert first.returncode == second.returncode == 0, first.stderr
+    assert first.stdout == second.stdout
+    assert "building tool" in first.stderr
+    assert "building" not in second.stderr
+    with (scratch.root / "tool" / "test" / "test_it.py").open("a") as file:
+        file.write("# code is mounted, not built\n")
+    assert "building" not in scratch.invoke("docker_build", "--dir", "tool").stderr
+
+
+def test_an_image_that_was_removed_behind_our_back_is_built_again(scratch: Scratch) -> None:
+    scratch.add("tool", PASSES, image="removed")
+    digest = scratch.run("--engine", "docker").verdicts["tool"]["image"]
+    docker("image", "rm", "--force", digest)
+    assert scratch.run("--engine", "docker").of("tool") == ("PASS", 0)
+    docker("image", "rm", "--force", digest)
+    assert scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", "true").returncode == 0
+
+
+def test_a_python_that_the_base_does_not_have_is_a_failed_build(scratch: Scratch) -> None:
+    path = scratch.add("tool", PASSES, image="python")
+    text = (path / "pyproject.toml").read_text().replace(">=3.11,<3.14", ">=3.12,<3.14")
+    (path / "pyproject.toml").write_text(text)
+    assert scratch.invoke("docker_lock", "--dir", "tool").returncode == 0
+    result = scratch.run("--engine", "docker")
+    assert result.of("tool") == ("BUILD", 3)
+    assert Path(next(scratch.root.parent.glob("report.json"))).exists()
+
+
+def test_a_lock_that_says_something_else_than_the_project_is_named(scratch: Scratch) -> None:
+    path = scratch.add("tool", PASSES, image="stale")
+    text = (path / "pyproject.toml").read_text().replace("dependencies = []", 'dependencies = ["attrs==25.3.0"]')
+    assert "attrs" in text
+    (path / "pyproject.toml").write_text(text)
+    result = scratch.run("--engine", "docker")
+    assert result.of("tool") == ("CONFIG", 2)
+    assert "docker_lock" in result.verdicts["tool"]["why"]
+    assert scratch.invoke("docker_lock", "--dir", "tool").returncode == 0
+    assert scratch.run("--engine", "docker").of("tool") == ("PASS", 0)
+
+
+def test_bases_in_a_circle_are_named(scratch: Scratch) -> None:
+    for name, base in (("one", "two"), ("two", "one")):
+        path = scratch.add(name, PASSES, image=name)
+        text = (path / "pyproject.toml").read_text().replace('"archive:bookworm"', f'"dir:../{base}"')
+        (path / "pyproject.toml").write_text(text)
+    result = scratch.run("--engine", "docker")
+    assert result.of("one") == result.of("two") == ("CONFIG", 2)
+    assert "circle" in result.verdicts["one"]["why"]
+
+
+def test_without_an_engine_auto_takes_the_embedded_one_and_docker_refuses(scratch: Scratch) -> None:
+    scratch.add("tool", PASSES, image="none")
+    dead = f"unix://{scratch.root.parent}/no-engine.sock"
+    result = scratch.run(DOCKER_HOST=dead)
+    assert result.of("tool") == ("PASS", 0), result.stderr
+    assert result.report["engine"] == "venv"
+    assert sum("using `venv`" in line for line in result.stderr.splitlines()) == 1
+    refused = scratch.run("--engine", "docker", DOCKER_HOST=dead)
+    assert refused.code == 6
+    assert "install_engine.sh" in refused.stderr
+    shell = scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", "true", DOCKER_HOST=dead)
+    assert shell.returncode == 6
+    assert "install_engine.sh" in shell.stderr
+
+
+def test_the_embedded_engine_skips_what_it_can_not_give_and_that_alone_is_not_green(scratch: Scratch) -> None:
+    scratch.add("python", PASSES, image="python")
+    text = (scratch.root / "python" / "pyproject.toml").read_text().replace(">=3.11,<3.14", ">=3.99")
+    (scratch.root / "python" / "pyproject.toml").write_text(text)
+    scratch.invoke("docker_lock", "--dir", "python")
+    scratch.add("packages", PASSES, image="packages", settings='system_packages = ["no-such-package"]\n')
+    result = scratch.run("--engine", "venv")
+    assert result.of("python") == result.of("packages") == ("SKIP", 0), result.stderr
+    assert result.code == 5
+    scratch.add("plain", PASSES, image="plain")
+    assert scratch.run("--engine", "venv").code == 0
+
+
+@pytest.mark.parametrize("form", ["the sub-repo alone", "the whole repo"])
+def test_the_toolchain_works_as_a_submodule_of_another_repo(scratch: Scratch, tmp_path: Path, form: str) -> None:
+    scratch.git("add", "--all")
+    scratch.git("commit", "--quiet", "--message", "toolchain")
+    scratch.git("subtree", "split", "-q", "-P", "helpers", "-b", "helpers")
+    above = Scratch.__new__(Scratch)
+    above.root, above.prefix = tmp_path / "super repo", scratch.prefix
+    above.root.mkdir()
+    above.git("init", "--quiet", "--initial-branch", "main")
+    branch = ["-b", "helpers"] if form == "the sub-repo alone" else []
+    above.git("submodule", "--quiet", "add", *branch, str(scratch.root), "helpers")
+    assert (above.root / "helpers" / "__init__.py").exists() == bool(branch)
+    for name in ("main_pytest.py", "tasks.py", "invoke.yaml"):
+        shutil.copy2(ROOT / name, above.root / name)
+    above.add("tool", PASSES, image="above")
+    result = above.run("--engine", "docker")
+    assert result.of("tool") == ("PASS", 0), result.stderr
+    assert list(result.verdicts) == ["tool"]
+    listed = above.invoke("--list")
+    assert listed.returncode == 0
+    assert "docker_bash" in listed.stdout
+    inside = above.invoke("docker_cmd", "--cmd", "git -C ../helpers status --short", cwd=above.root / "tool")
+    assert (inside.returncode, inside.stdout) == (0, ""), inside.stderr
+    assert above.containers() == []
+
+
+def test_the_plan_as_data_is_the_plan_as_text_and_runs_nothing(scratch: Scratch) -> None:
+    scratch.add("tool", PASSES, image="listed")
+    dead = {"DOCKER_HOST": "unix:///no/such/socket"}
+    text = scratch.run("--list", **dead)
+    assert text.code == 0
+    data = json.loads((scratch.root.parent / "report.json").read_text())
+    assert [item["directory"] for item in data["directories"]] == ["tool"]
+    assert data["directories"][0]["image"] in text.stdout
+    assert {"step": "test tool", "needs": ["image tool"]} in data["steps"]

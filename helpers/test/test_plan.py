@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from helpers import discover
+from helpers.driver import plan as planner
+from helpers.driver.plan import Plan
+from helpers.test.unit_fixtures import add_dir, cache, make_repo
+
+__all__ = ["cache"]
+
+
+@pytest.fixture
+def root(tmp_path: Path, cache: Path) -> Path:
+    """A repo in which `a` stands on `z`, `b` is wrong, and `c` is alone."""
+    root = make_repo(tmp_path / "r")
+    add_dir(root, "z", image="zed")
+    add_dir(root, "a", 'base = "dir:../z"\ntimeout = 5', image="aye", version="2.0.1")
+    add_dir(root, "b", "tiemout = 5")
+    add_dir(root, "c", 'base = "archive:trixie"\nnetwork = "bridge"', image="cee")
+    return root
+
+
+def make(root: Path, *names: str) -> Plan:
+    every = discover.runnable_paths(root)
+    return planner.make(root, [root / name for name in names] or every, every, "fast")
+
+
+def test_every_step_stands_after_what_it_needs(root: Path) -> None:
+    plan = make(root)
+    done: set[str] = set()
+    for step in plan.steps:
+        assert set(step.needs) <= done, step
+        done.add(step.key)
+    assert {"image z", "image a", "test a", "test c", "test z", "image archive:trixie"} <= done
+    needs = {step.key: step.needs for step in plan.steps}
+    assert needs["test a"] == ("image a",) and needs["image a"] == ("image z",)
+
+
+def test_an_image_that_several_need_is_one_step(root: Path) -> None:
+    keys = [step.key for step in make(root).steps]
+    assert len(keys) == len(set(keys)) and keys.count("image z") == 1
+
+
+def test_a_directory_that_is_wrong_does_not_stop_the_plan_for_the_others(root: Path) -> None:
+    plan = make(root)
+    assert [(item.name, item.error is None) for item in plan.dirs] == [("a", True), ("b", False), ("c", True), ("z", True)]
+    assert not any("b" in step.key.split() for step in plan.steps)
+
+
+def test_one_directory_needs_only_its_own_bases(root: Path) -> None:
+    assert [step.key for step in make(root, "a").steps] == ["image archive:bookworm", "image z", "image a", "test a"]
+
+
+def test_the_plan_as_data_is_what_a_ci_matrix_needs(root: Path) -> None:
+    plan = make(root)
+    data = json.loads(json.dumps(plan.as_data()))
+    first, wrong = data["directories"][:2]
+    chain = plan.dirs[0].chain
+    assert first == {
+        "directory": "a",
+        "image": chain[-1].reference,
+        "version": "2.0.1",
+        "base": "dir:../z",
+        "python": ">=3.11",
+        "system_packages": [],
+        "network": "none",
+        "timeout": 5,
+        "builds": [image.reference for image in chain],
+    }
+    assert wrong == {"directory": "b", "error": "[tool.helpers] has no setting 'tiemout'; fix: did you mean 'timeout'?"}
+    assert (data["tier"], {"step": "test a", "needs": ["image a"]} in data["steps"]) == ("fast", True)
+
+
+def test_the_plan_as_text_is_a_line_for_each_directory(root: Path) -> None:
+    lines = make(root).as_text().splitlines()
+    assert [line.split()[0] for line in lines] == ["directory", "a", "b", "c", "z"]
+    assert lines[1].split()[1:5] == ["2.0.1", "dir:../z", ">=3.11", "none"]
+    assert " <- zed:inputs-" in lines[1] and " <- aye:inputs-" in lines[1]
+    assert "error: [tool.helpers] has no setting 'tiemout'" in lines[2]
+
+
+def test_a_name_with_a_newline_stays_on_its_line(root: Path) -> None:
+    add_dir(root, "new\nline")
+    lines = make(root, "new\nline", "c").as_text().splitlines()
+    assert len(lines) == 3 and lines[1].startswith("new\\nline  ")
+
+
+def test_planning_writes_nothing(root: Path, cache: Path) -> None:
+    before = sorted(root.rglob("*"))
+    make(root)
+    assert sorted(root.rglob("*")) == before and not cache.exists()

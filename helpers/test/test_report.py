@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from helpers.driver import report
+from helpers.driver.run import Event
+from helpers.driver.verdict import Status, Verdict
+
+PASS = Verdict("a", Status.PASS, 0, counts={"passed": 2, "skipped": 1}, seconds=1.2, image="sha256:" + "0123456789abcdef" * 4)
+FAIL = Verdict("b\nc", Status.FAIL, 1, "t.py::test_a", {"failed": 1}, output="\x1b[31mbad\x07\n", failures=("t",), log="/l")
+SKIP = Verdict("d", Status.SKIP, 0, "needs gcc")
+EMPTY = Verdict("e", Status.EMPTY, 5, "no test")
+STOPPED = Verdict("f", Status.STOPPED, 130, "stopped")
+CRASH = Verdict("g", Status.CRASH, 8, "killed")
+
+
+@pytest.mark.parametrize(
+    "verdicts, strict, lenient",
+    [
+        ([PASS], 0, 0),
+        ([PASS, SKIP], 0, 0),
+        ([PASS, EMPTY], 5, 0),
+        ([SKIP], 5, 0),
+        ([EMPTY], 5, 0),
+        ([SKIP, EMPTY], 5, 0),
+        ([], 5, 0),
+        ([PASS, FAIL], 1, 1),
+        ([FAIL, EMPTY], 1, 1),
+        ([FAIL, CRASH, EMPTY], 8, 8),
+        ([CRASH, STOPPED], 130, 130),
+        ([SKIP, FAIL], 1, 1),
+    ],
+)
+def test_the_worst_verdict_decides_and_a_run_of_no_test_is_no_success(
+    verdicts: list[Verdict], strict: int, lenient: int
+) -> None:
+    assert report.exit_code(verdicts, allow_empty=False) == strict
+    assert report.exit_code(verdicts, allow_empty=True) == lenient
+
+
+def shown(*events: Event) -> str:
+    stream = io.StringIO()
+    reporter = report.Reporter(stream)
+    for event in events:
+        reporter(event)
+    reporter.close()
+    return stream.getvalue()
+
+
+def test_a_pipe_gets_plain_lines_as_things_happen() -> None:
+    text = shown(Event("building", "a", "archive:x"), Event("testing", "a", "/r"), Event("done", "a", verdict=PASS))
+    assert text == "building a\ntesting a\nPASS a 2 passed (1.2 s)\n"
+
+
+def test_the_output_of_what_failed_is_shown_and_can_not_steer_the_terminal() -> None:
+    text = shown(Event("done", FAIL.name, verdict=FAIL))
+    assert text.startswith("FAIL b\\nc (0.0 s): t.py::test_a\n----- output of b\\nc (whole: /l)\n")
+    assert "[31mbad\n" in text and "\x1b" not in text and "\x07" not in text
+
+
+def test_the_table_has_a_line_for_each_directory_and_ends_with_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    report.print_table([PASS, FAIL, SKIP], interrupted=False, engine="docker", seconds=3.21, folder=Path("/runs/1"))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == "directory verdict passed failed skipped time image why".split()
+    assert lines[1] == ["a", "PASS", "2", "0", "1", "1.2", "s", "sha256:0123456789ab"]
+    assert lines[2] == ["b\\nc", "FAIL", "0", "1", "0", "0.0", "s", "-", "t.py::test_a"]
+    assert " ".join(lines[-2]) == "3 directories: 1 PASS, 1 FAIL, 1 SKIP; engine docker; 3.2 s; logs in /runs/1"
+    assert " ".join(lines[-1]) == "2 passed, 1 failed, 1 skipped"
+
+
+def test_a_run_that_was_stopped_says_that_its_table_is_partial(capsys: pytest.CaptureFixture[str]) -> None:
+    report.print_table([STOPPED], interrupted=True, engine="x", seconds=0, folder=Path("/r"))
+    assert capsys.readouterr().out.startswith("INTERRUPTED: this report is partial\n")
+
+
+def test_words_in_brackets_are_text_and_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    odd = Verdict("[red]x[/red]", Status.FAIL, 1, "t.py::test_a[1-b]")
+    report.print_table([odd], interrupted=False, engine="x", seconds=0, folder=Path("/r"))
+    out = capsys.readouterr().out
+    assert "[red]x[/red]" in out and "test_a[1-b]" in out

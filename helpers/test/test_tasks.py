@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import helpers.tasks
+from helpers.errors import ConfigError, PolicyError
+from helpers.tasks.adapter import helpers_task
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "helpers" / "tasks").glob("*_tasks.py"))
+NAMES = {
+    *("docker_bash", "docker_build", "docker_cmd", "docker_images", "docker_jupyter", "docker_kill", "docker_lock"),
+    *("docker_prune", "docker_ps"),
+    *("run_fast_tests", "run_slow_tests", "run_superslow_tests", "run_tests"),
+    *("dir_check", "dir_create", "dir_list"),
+    "doctor",
+}
+
+
+def test_the_tasks_are_exactly_these() -> None:
+    assert set(helpers.tasks.namespace.tasks) == NAMES
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_the_first_line_of_a_task_reads_as_in_a_menu(name: str) -> None:
+    line = (helpers.tasks.namespace.tasks[name].__doc__ or "").splitlines()[0]
+    assert line.endswith(".") and line[0].isupper() and len(line) <= 72, line
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_every_option_of_a_task_has_a_help_text(name: str) -> None:
+    for argument in helpers.tasks.namespace.tasks[name].get_arguments():
+        assert argument.help, f"{name} --{argument.name}"
+
+
+def test_invoke_lists_them_under_these_names_whatever_the_environment() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "--list"],
+        cwd=ROOT,
+        env={"PATH": "/nowhere", "PYTHONDONTWRITEBYTECODE": "1", "HELPERS_CACHE": "/nowhere"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    listed = {line.split()[0] for line in done.stdout.splitlines()[1:] if line.startswith("  ")}
+    assert listed == NAMES and done.stderr == ""
+
+
+def test_two_tasks_of_one_name_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "from helpers.tasks.adapter import helpers_task\n@helpers_task()\ndef same(_):\n    '''Do it.'''\n"
+    for name in ("x_tasks", "y_tasks"):
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.setattr(helpers.tasks, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(helpers.tasks, "__path__", [str(tmp_path)])
+    try:
+        with pytest.raises(ConfigError, match="two tasks have the name 'same'") as caught:
+            helpers.tasks.collect()
+        assert caught.value.where == str(tmp_path / "y_tasks.py")
+    finally:
+        for name in ("x_tasks", "y_tasks"):
+            sys.modules.pop(f"helpers.tasks.{name}", None)
+
+
+def statements(function: ast.FunctionDef) -> int:
+    """Return how many lines the body of a function has, without its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_task_is_a_thin_adapter(file: Path) -> None:
+    functions = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)]
+    assert functions and {item.name: statements(item) for item in functions if statements(item) > 15} == {}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_task_imports_its_use_case_only_when_it_runs(file: Path) -> None:
+    imported = {
+        name
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [item.name for item in node.names])
+    }
+    assert imported <= {"__future__", "typing", "helpers.tasks.adapter"}
+
+
+@pytest.mark.parametrize(
+    "end, code", [("return 0", 0), ("return None", 0), ("return 5", 5), ("raise", 4), ("interrupt", 130), ("bug", 70)]
+)
+def test_a_task_ends_in_the_right_exit_code(end: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    from invoke.context import Context
+
+    @helpers_task()
+    def it(_: object) -> int | None:
+        """Do it."""
+        faults = {"raise": PolicyError("no"), "interrupt": KeyboardInterrupt(), "bug": ValueError("x")}
+        if end in faults:
+            raise faults[end]
+        return {"return 0": 0, "return 5": 5}.get(end)
+
+    if code == 0:
+        assert it(Context()) is None
+    else:
+        with pytest.raises(SystemExit) as caught:
+            it(Context())
+        assert caught.value.code == code
+        assert "Traceback" not in capsys.readouterr().err
