@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from helpers.errors import ConfigError, UsageError
 _NOT_COPIED = (".git", ".hg", ".venv", "venv", ".tox", ".nox", "__pycache__", "*.pyc", ".pytest_cache", ".mypy_cache")
 _MARK = "# added by dir_create"
 _ORIGINAL = "pyproject.original.toml"
+_OLDEST = (3, 7)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,12 @@ def says_its_python(path: Path) -> bool:
     """Say whether the project at `path` names the Python that it needs."""
     project = read(path)
     return bool(project.own.get("requires-python") or project.said.requires_python)
+
+
+def is_old(requires_python: str) -> bool:
+    """Say whether `requires_python` allows a Python so old that a lock for it has no pytest for today's Pythons."""
+    lowest = re.search(r">=?\s*(\d+)(?:\.(\d+))?", requires_python)
+    return lowest is not None and (int(lowest.group(1)), int(lowest.group(2) or 0)) < _OLDEST
 
 
 def read(path: Path) -> Project:
@@ -111,6 +119,9 @@ def adopt(source: Path, aside: Path, *, name: str, base: str, requires: str, loc
     if folder := metadata.install(aside, project.said, project.own):
         where = folder.relative_to(aside)
         notes.append(f"{where} is made of PKG-INFO, so that importlib.metadata knows the version")
+    python = str(project.own.get("requires-python") or project.said.requires_python)
+    if is_old(python):
+        notes.append(f"requires-python is now {requires}: a lock for {python} would hold tools too old for it")
     if not project.text and not project.said.name:
         notes.append("its dependencies are unknown: it has neither pyproject.toml nor PKG-INFO; add them")
     return notes + _lock(aside, list(_attempts(project, name, base, requires)), lock)
@@ -170,13 +181,18 @@ def _extended(project: Project, base: str, requires: str) -> str:
         return ""
     text = project.text
     if not own.get("requires-python"):
-        python = project.said.requires_python or requires
+        python = project.said.requires_python
+        python = requires if not python or is_old(python) else python
         text = project_text.add_to_table(text, "project", [f"requires-python = {_quoted(python)}  {_MARK}"])
     text = project_text.add_to_table(text, "dependency-groups", _group_lines(project.wanted))
     text = project_text.add_to_table(text, "tool.poetry", _poetry_lines(project))
     if "helpers" not in data.get("tool", {}):
         text = project_text.add_to_table(text, "tool.helpers", _helpers_lines(project, base))
-    return text if _keeps(text, data) else ""
+    if not _keeps(text, data):
+        return ""
+    if is_old(str(own.get("requires-python", ""))):
+        text = project_text.replace_value(text, "project", "requires-python", requires)
+    return text
 
 
 def _keeps(text: str, before: dict[str, Any]) -> bool:
@@ -232,6 +248,7 @@ def _fresh(project: Project, name: str, base: str, requires: str, requirements: 
     own, said = project.own, project.said
     dependencies = own.get("dependencies") or said.requires
     python = own.get("requires-python") or said.requires_python or requires
+    python = requires if is_old(python) else python
     version = own.get("version") or said.version
     return "\n".join(
         [

@@ -23,13 +23,13 @@ class Reporter:
     """Shows events as they come: plain lines, and on a terminal also what is running right now.
 
     Arguments:
-        stream: where to.
+        stream: where to; None is standard error.
     """
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
         self._lock = threading.Lock()
-        self._live = wants_colour(stream)
+        self._live = wants_colour(self._stream)
         self._running: dict[str, tuple[str, Path | None, float]] = {}
         self._over = threading.Event()
         self._shown = False

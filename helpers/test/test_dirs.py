@@ -341,6 +341,16 @@ def test_a_pyproject_that_can_not_be_extended_is_kept_beside_a_new_one(root: Pat
     assert found["tool"]["helpers"]["tests"] == ["checks"]
 
 
+@pytest.mark.parametrize("said", [">=2.7, !=3.0.*", ">=3", ">= 3.6"])
+def test_a_python_too_old_for_any_lock_is_replaced_and_told(
+    root: Path, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f'[project]\nname = "tool"\nrequires-python = "{said}"\n'
+    assert toml(adopted(root, {"pyproject.toml": text}))["project"]["requires-python"] == ">=3.11,<3.12"
+    assert f"a lock for {said} would" in capsys.readouterr().err
+    assert not any(adopt.is_old(fine) for fine in (">=3.7", ">=3.10", "~=3.11", ""))
+
+
 def test_tables_in_an_unusual_form_are_not_broken(root: Path) -> None:
     text = '[project]\nname = "tool"\nrequires-python = ">=3.9"\n[tool]\npoetry = { requires-poetry = ">=2" }\n'
     path = adopted(root, {"pyproject.toml": text})

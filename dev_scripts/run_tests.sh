@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Runs all tests of this repo on a machine that may have nothing yet: it installs and starts an engine, then tests every
+# runnable dir in its own container, again by the embedded engine, and at last the toolchain against the live engine.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
+
+# Outside the checkout, and named, because the live tests run with a home directory of their own.
+export HELPERS_CACHE=${HELPERS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/helpers}
+worst=0
+
+step() {
+  printf '\n===== %s\n' "$*"
+  "$@"
+  local code=$?
+  [ "$code" -eq 0 ] || worst=1
+  printf '===== exit code %s\n' "$code"
+}
+
+dev_scripts/install_engine.sh || exit $?
+step ./main_pytest.py --engine docker --tier all
+step ./main_pytest.py --engine venv
+step ./main_pytest.py --engine venv --dir . --tier all --timeout 3600 -- -m 'engine or host' -n 2 --dist loadgroup --durations 10
+exit "$worst"
