@@ -87,7 +87,8 @@ def _make(image: ImageSpec, ingredients: Ingredients, target: Path, log: Path, c
     _uv(["venv", "--relocatable", "--no-project", *python, str(aside)], image, log, control)
     try:
         for requirements in ingredients.requirements:
-            install = ["pip", "install", "--require-hashes", "--compile-bytecode"]
+            # The lock names every package; --no-deps lets a checkout of one of them test itself.
+            install = ["pip", "install", "--no-deps", "--require-hashes", "--compile-bytecode"]
             _uv([*install, "--python", str(aside), "--requirements", str(requirements)], image, log, control)
         os.replace(aside, target)
     finally:

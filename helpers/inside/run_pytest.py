@@ -1,140 +1,27 @@
-"""Runs pytest with our plugin, which writes what really happened to a file that the driver reads.
+"""Runs pytest with our plugin, which writes what really happened to files that the driver reads.
 
 usage: python run_pytest.py JSON
 
-JSON holds: results (directory for our files), nonce (proves that a verdict is of this run), tier, arguments (pytest's).
+JSON holds: results, nonce and tier (for the plugin), arguments (pytest's).
 """
 
 import json
 import os
 import sys
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 import pytest
 
-TIERS = ("fast", "slow", "superslow")
-
-
-class VerdictPlugin:
-    """Selects tests by tier, counts what was collected and what was reported, and writes both down.
-
-    Arguments:
-        results: directory that the files go to.
-        nonce: written into the verdict.
-        tier: one of `TIERS`, or `all`.
-    """
-
-    def __init__(self, results: str, nonce: str, tier: str) -> None:
-        self.results = results
-        self.nonce = nonce
-        self.tier = tier
-        # A test that forks may come back here in its child, which must not write a second verdict.
-        self.process = os.getpid()
-        self.collected = 0
-        self.outcomes: Dict[str, str] = {}
-        self.failures: List[str] = []
-        self.hints: List[str] = []
-        self.collect_errors = 0
-        self.progress = open(os.path.join(results, "progress"), "w", buffering=1)  # noqa: SIM115 open as long as pytest runs
-
-    def pytest_configure(self, config: Any) -> None:
-        config.addinivalue_line("markers", "slow: takes seconds; run by --tier slow or all")
-        config.addinivalue_line("markers", "superslow: takes minutes; run by --tier superslow or all")
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, config: Any, items: List[Any]) -> None:
-        if self.tier != "all":
-            away = [item for item in items if self.tier_of(item) != self.tier]
-            if away:
-                items[:] = [item for item in items if self.tier_of(item) == self.tier]
-                config.hook.pytest_deselected(items=away)
-
-    @staticmethod
-    def tier_of(item: Any) -> str:
-        """Return the tier of a test: the slowest marker that it, its class or its module carries."""
-        tier: str
-        for tier in reversed(TIERS[1:]):
-            if item.get_closest_marker(tier):
-                return tier
-        return TIERS[0]
-
-    def pytest_collection_finish(self, session: Any) -> None:
-        self.collected = len(session.items)
-        self.note("collected %d" % self.collected)
-
-    def pytest_collectreport(self, report: Any) -> None:
-        if report.failed:
-            self.collect_errors += 1
-            self.failures.append("%s: could not be imported" % report.nodeid)
-        elif report.skipped:
-            self.note("skipped %s" % report.nodeid)
-
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        before = self.outcomes.get(report.nodeid)
-        if report.failed:
-            outcome = "failed" if report.when == "call" else "error"
-            if before not in ("failed", "error"):
-                self.failures.append(report.nodeid)
-                self.hints.extend(hint for hint in hints(str(report.longrepr)) if hint not in self.hints)
-            self.outcomes[report.nodeid] = outcome if before != "failed" else before
-        elif report.skipped:
-            self.outcomes[report.nodeid] = "xfailed" if hasattr(report, "wasxfail") else "skipped"
-        elif report.when == "call":
-            self.outcomes[report.nodeid] = "xpassed" if hasattr(report, "wasxfail") else "passed"
-        if report.when == "teardown":
-            self.note(self.outcomes.get(report.nodeid, "none"))
-
-    def pytest_sessionfinish(self, session: Any, exitstatus: int) -> None:
-        if os.getpid() != self.process:
-            return
-        counts: Dict[str, int] = {}
-        for outcome in self.outcomes.values():
-            counts[outcome] = counts.get(outcome, 0) + 1
-        verdict = {
-            "nonce": self.nonce,
-            "exit": int(exitstatus),
-            "collected": self.collected,
-            "reported": len(self.outcomes),
-            "collect_errors": self.collect_errors,
-            "counts": counts,
-            "failures": self.failures[:100],
-            "hints": self.hints,
-        }
-        path = os.path.join(self.results, "verdict.json")
-        with open(path + ".new", "w") as file:
-            json.dump(verdict, file)
-        os.replace(path + ".new", path)
-
-    def note(self, line: str) -> None:
-        """Tell the driver, which shows progress, of one event."""
-        if os.getpid() == self.process:
-            self.progress.write(line + "\n")
-
-
-def hints(failure: str) -> List[str]:
-    """Return what may have caused a failure among the limits of a test's container, with the setting that lifts it."""
-    found = []
-    if "Read-only file system" in failure:
-        found.append("the checkout is read-only in a test: write to tmp_path, or name the path in `writable`")
-    if any(text in failure for text in ("Network is unreachable", "Temporary failure in name resolution")):
-        found.append('a test has no network: set `network = "bridge"`')
-    if "PermissionError" in failure and "Operation not permitted" in failure:
-        found.append("all capabilities are dropped in a container")
-    if "Resource temporarily unavailable" in failure or "can't start new thread" in failure:
-        found.append("a container may have only so many processes: raise `pids`")
-    if "MemoryError" in failure:
-        found.append("a container may have only so much memory: raise `memory`")
-    if "FileNotFoundError" in failure:
-        found.append("a test sees only its own directory: name paths in `uses`, and programs in `system_packages`")
-    return found
+from helpers_verdict import ORDER
 
 
 def main(order: Dict[str, Any]) -> int:
     """Run pytest as `order` says and return its exit code."""
-    # `python -m pytest` puts the current directory first; the directory of this file must not be there for the tests.
+    os.environ[ORDER] = json.dumps({key: order[key] for key in ("results", "nonce", "tier")})
+    # `python -m pytest` puts the current directory first. This directory, where the plugin is, goes last.
+    sys.path.append(sys.path[0])
     sys.path[0] = os.getcwd()
-    plugin = VerdictPlugin(order["results"], order["nonce"], order["tier"])
-    return int(pytest.main(order["arguments"], plugins=[plugin]))
+    return int(pytest.main(["-p", "helpers_verdict", *order["arguments"]]))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -83,17 +85,19 @@ def test_the_command_of_a_shell_is_exactly_this() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["a b", "a,b", "a:b", "a\nb", 'a"b', '"', 'a,"\n:b', "-rf", "$(id)", "a=b,readonly=false"])
+@pytest.mark.parametrize(
+    "name", ["a b", "a,b", "a:b", "a\nb", 'a"b', '"', 'a,"\n:b', "-rf", "$(id)", "a=b,readonly=false"]
+)
 def test_a_mount_of_any_path_is_one_csv_record_of_its_fields(name: str) -> None:
     path = Path("/repo") / name
     spec = replace(TESTS, mounts=(Mount(path),), hidden=(path / "in",))
     command = argv.run(spec, account_files=Path("/accounts"), remove=False)
-    mounts = [list(csv.reader([value], strict=True)) for flag, value in zip(command, command[1:]) if flag == "--mount"]
+    records = [value for flag, value in pairwise(command) if flag == "--mount"]
+    mounts = [list(csv.reader(io.StringIO(record, newline=""), strict=True)) for record in records]
     assert [["type=bind", f"src={path}", f"dst={path}", "readonly=true"]] in mounts
     assert [["type=tmpfs", f"dst={path / 'in'}", "readonly=true"]] in mounts
-    for flag, value in zip(command, command[1:]):
-        if flag == "--mount" and "\n" in value:
-            assert '"' in value, "docker takes a line break outside quotes for the end of the record"
+    # Docker takes a line break outside quotes for the end of the record.
+    assert all('"' in record for record in records if "\n" in record)
 
 
 IMAGE = ImageSpec(
@@ -133,7 +137,13 @@ def test_only_variables_that_a_directory_names_come_into_a_container(tmp_path: P
     from helpers.test.unit_fixtures import add_dir, make_repo
 
     path = add_dir(make_repo(tmp_path / "r"), "a", 'env = ["WANTED", "ABSENT"]')
-    host_env = {"WANTED": "w", "AWS_SECRET_ACCESS_KEY": "hidden", "PATH": "/hidden", "HOME": "/hidden", "LANG": "hidden"}
+    host_env = {
+        "WANTED": "w",
+        "AWS_SECRET_ACCESS_KEY": "hidden",
+        "PATH": "/hidden",
+        "HOME": "/hidden",
+        "LANG": "hidden",
+    }
     env = environment.base_environment(config.load(path.parent, path, []), ANN, host_env)
     labels = environment.container_labels(config.load(path.parent, path, []))
     command = argv.run(replace(TESTS, env=env, labels=labels), account_files=Path("/accounts"), remove=True)

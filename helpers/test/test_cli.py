@@ -58,7 +58,15 @@ def test_help_names_every_option_and_every_exit_code(capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--no-such"], ["--tie", "fast"], ["--tier", "quick"], ["-j", "0"], ["--jobs", "x"], ["--timeout", "-1"], ["stray"]],
+    [
+        ["--no-such"],
+        ["--tie", "fast"],
+        ["--tier", "quick"],
+        ["-j", "0"],
+        ["--jobs", "x"],
+        ["--timeout", "-1"],
+        ["stray"],
+    ],
 )
 def test_a_wrong_command_line_is_exit_2(root: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -97,7 +105,14 @@ def test_the_plan_as_json_is_the_plan_that_is_listed(root: Path, capsys: pytest.
     data = json.loads(capsys.readouterr().out)
     rows = [line.split() for line in text.splitlines()[1:]]
     assert rows == [
-        [item["directory"], item["version"], item["base"], item["python"], item["network"], *" <- ".join(item["builds"]).split()]
+        [
+            item["directory"],
+            item["version"],
+            item["base"],
+            item["python"],
+            item["network"],
+            *" <- ".join(item["builds"]).split(),
+        ]
         for item in data["directories"]
     ]
     assert cli.main(["--list", "--json", "plan.json"], root) == 0
@@ -128,7 +143,9 @@ Both = tuple[Tests, Tests]
         ((Tests(None), Tests(PASSES, changes={"image": "id other"})), [], 4),
     ],
 )
-def test_the_worst_directory_decides_the_exit_code(engine: FakeEngine, root: Path, both: Both, options: list[str], code: int) -> None:
+def test_the_worst_directory_decides_the_exit_code(
+    engine: FakeEngine, root: Path, both: Both, options: list[str], code: int
+) -> None:
     engine._tests = dict(zip("ab", both, strict=True))
     assert cli.main(["--json", "report.json", *options], root) == code
     assert json.loads((root / "report.json").read_text())["exit_code"] == code
@@ -192,13 +209,17 @@ def test_an_engine_that_is_asked_for_by_name_and_not_there_is_infrastructure(
     assert "no docker" in capsys.readouterr().err
 
 
-def test_a_bug_of_ours_is_exit_70(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bug_of_ours_is_exit_70(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(choosing, "choose", lambda name: 1 / 0)
     assert cli.main([], root) == 70
     assert "this is a bug in helpers: ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_a_tier_task_runs_the_enclosing_directory_with_words_split_as_a_shell_would(engine: FakeEngine, root: Path) -> None:
+def test_a_tier_task_runs_the_enclosing_directory_with_words_split_as_a_shell_would(
+    engine: FakeEngine, root: Path
+) -> None:
     engine._tests = {"a": Tests(PASSES)}
     assert cli.run_tier("slow", str(root / "a" / "test"), "venv", "-k 'x y'") == 0
     order = json.loads(engine.specs["a"].argv[-1])

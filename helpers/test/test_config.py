@@ -65,7 +65,9 @@ def test_a_file_that_can_not_be_read_is_named(root: Path, name: str) -> None:
     assert caught.value.where == str(path / name)
 
 
-@pytest.mark.parametrize("text", ['project = 1\n', 'tool = "x"\n', "[tool]\nhelpers = 1\n", "[[project]]\na = 1\n", "[tool]\npoetry = []\n"])
+@pytest.mark.parametrize(
+    "text", ["project = 1\n", 'tool = "x"\n', "[tool]\nhelpers = 1\n", "[[project]]\na = 1\n", "[tool]\npoetry = []\n"]
+)
 def test_a_table_of_another_type_is_an_error_of_its_file(root: Path, text: str) -> None:
     path = add_dir(root, "a")
     (path / "pyproject.toml").write_text(text)

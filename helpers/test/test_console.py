@@ -65,9 +65,7 @@ def test_an_error_is_one_message_without_a_traceback(
     assert "Traceback" not in err and out == ""
 
 
-def test_a_traceback_is_shown_on_demand(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_traceback_is_shown_on_demand(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HELPERS_DEBUG", "1")
     try:
         raise errors.UsageError("no such directory")

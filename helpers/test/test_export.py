@@ -13,7 +13,7 @@ from helpers.errors import UsageError
 
 VERDICTS = [
     Verdict("a", Status.PASS, 0, "", {"passed": 2}, 1.23456, "sha256:1", "said", (), "/log"),
-    Verdict("b", Status.CRASH, 8, "killed <&> \"x\"", seconds=2),
+    Verdict("b", Status.CRASH, 8, 'killed <&> "x"', seconds=2),
     Verdict("c", Status.SKIP, 0, "needs gcc"),
     Verdict("d", Status.FAIL, 1, "t", {"failed": 1}, failures=("t",)),
 ]

@@ -10,7 +10,15 @@ import pytest
 from helpers import host, proc
 from helpers.test.unit_fixtures import forget
 
-NAMES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+NAMES = (
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX_URL",
+    "UV_INDEX",
+    "SSL_CERT_FILE",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+)
 PROXIES = [name for low in ("http_proxy", "https_proxy", "no_proxy", "all_proxy") for name in (low, low.upper())]
 
 

@@ -26,8 +26,10 @@ def test_a_base_is_its_kind_and_value_and_spells_itself(text: str, kind: BaseKin
 
 @pytest.mark.parametrize(
     "text",
-    ["", "bookworm", "archive:", "dir:", "Archive:bookworm", "oci:x", "archive:../x", "archive:-x", "archive:a b"]
-    + ["image:--privileged", "image:a b", "image:a\nb", "image:$(id)"],
+    [
+        *("", "bookworm", "archive:", "dir:", "Archive:bookworm", "oci:x", "archive:../x", "archive:-x", "archive:a b"),
+        *("image:--privileged", "image:a b", "image:a\nb", "image:$(id)"),
+    ],
 )
 def test_a_text_that_no_kind_allows_is_not_a_base(text: str) -> None:
     with pytest.raises(ValueError, match="not"):
@@ -49,8 +51,10 @@ def test_tags_are_what_a_registry_accepts(user: str) -> None:
 
 @pytest.mark.parametrize(
     "name, good",
-    [("a", True), ("a-b_c.d", True), ("a__b", True), ("a--b", True), ("A", False), ("a_", False), ("-a", False)]
-    + [("a..b", False), ("a/b", False), ("", False)],
+    [
+        *(("a", True), ("a-b_c.d", True), ("a__b", True), ("a--b", True), ("A", False), ("a_", False), ("-a", False)),
+        *(("a..b", False), ("a/b", False), ("", False)),
+    ],
 )
 def test_names_of_images_follow_the_registry_s_grammar(name: str, good: bool) -> None:
     assert bool(re.fullmatch(image.NAME_PATTERN, name)) is good

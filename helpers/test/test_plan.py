@@ -47,7 +47,12 @@ def test_an_image_that_several_need_is_one_step(root: Path) -> None:
 
 def test_a_directory_that_is_wrong_does_not_stop_the_plan_for_the_others(root: Path) -> None:
     plan = make(root)
-    assert [(item.name, item.error is None) for item in plan.dirs] == [("a", True), ("b", False), ("c", True), ("z", True)]
+    assert [(item.name, item.error is None) for item in plan.dirs] == [
+        ("a", True),
+        ("b", False),
+        ("c", True),
+        ("z", True),
+    ]
     assert not any("b" in step.key.split() for step in plan.steps)
 
 

@@ -54,7 +54,10 @@ def test_cwd_and_the_whole_environment_are_what_was_asked_for(tmp_path: Path) ->
 
 def test_a_program_that_is_not_there_is_infrastructure(tmp_path: Path) -> None:
     (tmp_path / "plain").touch()
-    for program, why in (("no-such-program", "no such file or directory"), (str(tmp_path / "plain"), "permission denied")):
+    for program, why in (
+        ("no-such-program", "no such file or directory"),
+        (str(tmp_path / "plain"), "permission denied"),
+    ):
         with pytest.raises(InfrastructureError, match=f"cannot run '{program}': {why}"):
             proc.run([program])
         with pytest.raises(InfrastructureError, match="cannot run"):
@@ -62,7 +65,7 @@ def test_a_program_that_is_not_there_is_infrastructure(tmp_path: Path) -> None:
 
 
 def test_a_process_that_takes_too_long_is_killed() -> None:
-    with pytest.raises(InfrastructureError, match="gave no answer within 0.2 s"):
+    with pytest.raises(InfrastructureError, match=r"gave no answer within 0\.2 s"):
         proc.run(["sleep", "60"], timeout=0.2)
 
 
@@ -93,7 +96,8 @@ def test_writing_to_a_child_that_reads_no_more_is_no_error() -> None:
 
 
 def test_replacing_this_process_keeps_its_id_and_hands_on_the_exit_code() -> None:
-    code = "import os\nfrom helpers import proc\nprint(os.getpid(), end=' ')\nproc.replace(['sh', '-c', 'echo $$; exit 7'])"
+    code = "import os\nfrom helpers import proc\nprint(os.getpid(), end=' ')\n"
+    code += "proc.replace(['sh', '-c', 'echo $$; exit 7'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
     before, after = done.stdout.split()
     assert before == after and done.returncode == 7
@@ -103,7 +107,7 @@ def test_replacing_this_process_keeps_its_id_and_hands_on_the_exit_code() -> Non
 def test_what_must_happen_after_our_death_happens_however_we_end(end: str, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     code = f"import os, pathlib\nfrom helpers import proc\nproc.after_death(pathlib.Path({str(mark)!r}).touch)\n"
-    code += "print(pathlib.Path({!r}).exists(), flush=True)\n".format(str(mark)) + end
+    code += f"print(pathlib.Path({str(mark)!r}).exists(), flush=True)\n" + end
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False, timeout=5)
     assert done.stdout == "False\n", "it may not happen while we live"
     deadline = time.monotonic() + 5

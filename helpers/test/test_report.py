@@ -9,8 +9,12 @@ from helpers.driver import report
 from helpers.driver.run import Event
 from helpers.driver.verdict import Status, Verdict
 
-PASS = Verdict("a", Status.PASS, 0, counts={"passed": 2, "skipped": 1}, seconds=1.2, image="sha256:" + "0123456789abcdef" * 4)
-FAIL = Verdict("b\nc", Status.FAIL, 1, "t.py::test_a", {"failed": 1}, output="\x1b[31mbad\x07\n", failures=("t",), log="/l")
+PASS = Verdict(
+    "a", Status.PASS, 0, counts={"passed": 2, "skipped": 1}, seconds=1.2, image="sha256:" + "0123456789abcdef" * 4
+)
+FAIL = Verdict(
+    "b\nc", Status.FAIL, 1, "t.py::test_a", {"failed": 1}, output="\x1b[31mbad\x07\n", failures=("t",), log="/l"
+)
 SKIP = Verdict("d", Status.SKIP, 0, "needs gcc")
 EMPTY = Verdict("e", Status.EMPTY, 5, "no test")
 STOPPED = Verdict("f", Status.STOPPED, 130, "stopped")
@@ -64,7 +68,7 @@ def test_the_output_of_what_failed_is_shown_and_can_not_steer_the_terminal() -> 
 def test_the_table_has_a_line_for_each_directory_and_ends_with_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
     report.print_table([PASS, FAIL, SKIP], interrupted=False, engine="docker", seconds=3.21, folder=Path("/runs/1"))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == "directory verdict passed failed skipped time image why".split()
+    assert lines[0] == ["directory", "verdict", "passed", "failed", "skipped", "time", "image", "why"]
     assert lines[1] == ["a", "PASS", "2", "0", "1", "1.2", "s", "sha256:0123456789ab"]
     assert lines[2] == ["b\\nc", "FAIL", "0", "1", "0", "0.0", "s", "-", "t.py::test_a"]
     assert " ".join(lines[-2]) == "3 directories: 1 PASS, 1 FAIL, 1 SKIP; engine docker; 3.2 s; logs in /runs/1"

@@ -69,7 +69,9 @@ def test_every_image_is_built_once_after_its_base_and_before_its_tests(plan: Pla
     verdicts, _ = follow(plan, engine, tmp_path, jobs=4)
     assert statuses(verdicts) == dict.fromkeys(NAMES, "PASS")
     assert engine.calls[0] == "find 5"
-    assert sorted(engine.calls[1:]) == sorted([*(f"build {key}" for key in ALL_IMAGES), *(f"test {name}" for name in NAMES)])
+    assert sorted(engine.calls[1:]) == sorted(
+        [*(f"build {key}" for key in ALL_IMAGES), *(f"test {name}" for name in NAMES)]
+    )
     position = {call: index for index, call in enumerate(engine.calls)}
     for earlier, later in [(BASE, "low"), ("low", "mid"), ("mid", "top"), (BASE, "alone")]:
         assert position[f"build {earlier}"] < position[f"build {later}"]
@@ -228,7 +230,7 @@ def test_events_tell_a_reporter_what_goes_on(plan: Plan, tmp_path: Path) -> None
 
 def test_the_fake_engine_refuses_what_it_was_not_told(plan: Plan, tmp_path: Path) -> None:
     for engine in (FakeEngine(plan.images), FakeEngine(plan.images, has=ALL_IMAGES), FakeEngine({})):
-        with pytest.raises(AssertionError, match="was not told|no plan names"):
+        with pytest.raises(AssertionError, match=r"was not told|no plan names"):
             follow(plan, engine, tmp_path / str(id(engine)))
 
 

@@ -55,7 +55,13 @@ def run(tmp_path: Path, test: str, *arguments: str, tier: str = "fast") -> Done:
 
 CASES: dict[str, tuple[str, int, dict[str, int], int, Sequence[str]]] = {
     "passes": ("def test_a(): pass\ndef test_b(): pass\n", 0, {"passed": 2}, 2, ()),
-    "fails": ("def test_a(): pass\ndef test_b(): assert 0\n", 1, {"passed": 1, "failed": 1}, 2, ("test_it.py::test_b",)),
+    "fails": (
+        "def test_a(): pass\ndef test_b(): assert 0\n",
+        1,
+        {"passed": 1, "failed": 1},
+        2,
+        ("test_it.py::test_b",),
+    ),
     "is_skipped": ("import pytest\ndef test_a(): pytest.skip('x')\n", 0, {"skipped": 1}, 1, ()),
     "is_expected_to_fail": ("import pytest\n@pytest.mark.xfail\ndef test_a(): assert 0\n", 0, {"xfailed": 1}, 1, ()),
     "passes_unexpectedly": ("import pytest\n@pytest.mark.xfail\ndef test_a(): pass\n", 0, {"xpassed": 1}, 1, ()),
@@ -177,7 +183,10 @@ def test_progress_is_a_line_for_each_test(tmp_path: Path) -> None:
 
 
 def test_the_current_directory_is_importable_and_ours_is_not(tmp_path: Path) -> None:
-    done = run(tmp_path, f"import sys, os\ndef test_a(): assert sys.path.count(os.getcwd()) and {str(SCRIPT.parent)!r} not in sys.path\n")
+    done = run(
+        tmp_path,
+        f"import sys, os\ndef test_a(): assert os.getcwd() in sys.path and {str(SCRIPT.parent)!r} not in sys.path\n",
+    )
     assert done.code == 0, done.output
 
 

@@ -66,7 +66,11 @@ def test_a_command_that_ignores_sigterm_dies_with_its_driver() -> None:
 
 
 def test_the_byte_t_asks_the_command_to_terminate() -> None:
-    process = start(*python("import signal, sys, time; signal.signal(15, lambda *_: sys.exit(9)); print(1, flush=True); time.sleep(60)"))
+    process = start(
+        *python(
+            "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(9)); print(1, flush=True); time.sleep(60)"
+        )
+    )
     assert line_of(process) == "1"
     assert process.stdin
     process.stdin.write(b"t")
@@ -104,7 +108,8 @@ def test_the_command_reads_nothing_from_the_driver() -> None:
 def test_descendants_are_all_processes_below_whatever_their_names() -> None:
     from helpers.inside import runner
 
-    code = "import ctypes, subprocess; ctypes.CDLL(None).prctl(15, b'a) b (', 0, 0, 0)\np = subprocess.Popen(['sleep', '60'])\nprint(p.pid, flush=True); p.wait()"
+    code = "import ctypes, subprocess; ctypes.CDLL(None).prctl(15, b'a) b (', 0, 0, 0)\n"
+    code += "p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); p.wait()"
     with subprocess.Popen(python(code), stdout=subprocess.PIPE, start_new_session=True) as child:
         below = int(line_of(child))
         try:

@@ -14,7 +14,13 @@ from helpers.test.unit_fixtures import cache
 
 __all__ = ["cache"]
 
-HOLD = "import sys, time; from helpers import storage\nwith storage.locked('a.lock'):\n print(1, flush=True); time.sleep(60)"
+HOLD = """
+import time
+from helpers import storage
+with storage.locked("a.lock"):
+    print(1, flush=True)
+    time.sleep(60)
+"""
 
 
 def test_parts_of_a_digest_do_not_flow_into_each_other() -> None:

@@ -55,14 +55,26 @@ CASES: dict[str, Case] = {
     "is killed": ({"code": 137}, None, Status.CRASH, 8, "killed by signal 9 (SIGKILL)"),
     "segfaults": ({"code": 139}, None, Status.CRASH, 8, "killed by signal 11 (SIGSEGV)"),
     "ends by a signal without a name": ({"code": 255}, None, Status.CRASH, 8, "killed by signal 127"),
-    "has no pytest": ({"code": 1, "output": "No module named 'pytest'"}, None, Status.CONFIG, 2, "pytest is not in its lock"),
+    "has no pytest": (
+        {"code": 1, "output": "No module named 'pytest'"},
+        None,
+        Status.CONFIG,
+        2,
+        "pytest is not in its lock",
+    ),
     "runs out of memory": ({"code": 137, "out_of_memory": True}, None, Status.CRASH, 8, "memory limit"),
     "runs out of memory and goes on": ({"out_of_memory": True}, {}, Status.CRASH, 8, "memory limit"),
     "takes too long": ({"code": 143, "timed_out": True}, None, Status.TIMEOUT, 7, "did not end within 60 s"),
     "takes too long and passes": ({"timed_out": True}, {}, Status.TIMEOUT, 7, "did not end within 60 s"),
     "is stopped": ({"code": 143, "stopped": True}, None, Status.STOPPED, 130, "stopped by the user"),
     "is stopped when it had passed": ({"stopped": True}, {}, Status.STOPPED, 130, "stopped by the user"),
-    "runs in another image": ({"image": "sha256:2"}, {}, Status.REFUSED, 4, "ran in image sha256:2, planned was sha256:1"),
+    "runs in another image": (
+        {"image": "sha256:2"},
+        {},
+        Status.REFUSED,
+        4,
+        "ran in image sha256:2, planned was sha256:1",
+    ),
     "runs in an unknown image": ({"image": ""}, {}, Status.REFUSED, 4, "ran in image unknown"),
 }
 

@@ -1,0 +1,153 @@
+"""The pytest plugin of a test run: selects tests by tier, and writes what really happened to files for the driver.
+
+It is loaded by name, so that the workers of pytest-xdist have it as well; they select, and their controller counts.
+"""
+
+import json
+import os
+from typing import Any, Dict, List
+
+import pytest
+
+# Holds the driver's order as JSON: results (directory for our files), nonce (proves that a verdict is of this run), tier.
+ORDER = "HELPERS_TEST_ORDER"
+TIERS = ("fast", "slow", "superslow")
+
+
+def pytest_configure(config: Any) -> None:
+    """Register the markers and what the driver ordered."""
+    config.addinivalue_line("markers", "slow: takes seconds; run by --tier slow or all")
+    config.addinivalue_line("markers", "superslow: takes minutes; run by --tier superslow or all")
+    order = json.loads(os.environ[ORDER])
+    config.pluginmanager.register(TierPlugin(order["tier"]), "helpers-tier")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(VerdictPlugin(order["results"], order["nonce"]), "helpers-verdict")
+
+
+class TierPlugin:
+    """Selects the tests of one tier.
+
+    Arguments:
+        tier: one of `TIERS`, or `all`.
+    """
+
+    def __init__(self, tier: str) -> None:
+        self.tier = tier
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: Any, items: List[Any]) -> None:
+        if self.tier != "all":
+            away = [item for item in items if self.tier_of(item) != self.tier]
+            if away:
+                items[:] = [item for item in items if self.tier_of(item) == self.tier]
+                config.hook.pytest_deselected(items=away)
+
+    @staticmethod
+    def tier_of(item: Any) -> str:
+        """Return the tier of a test: the slowest marker that it, its class or its module carries."""
+        for tier in reversed(TIERS[1:]):
+            if item.get_closest_marker(tier):
+                return tier
+        return TIERS[0]
+
+
+class VerdictPlugin:
+    """Counts what was collected and what was reported, and writes both down.
+
+    Arguments:
+        results: directory that the files go to.
+        nonce: written into the verdict.
+    """
+
+    def __init__(self, results: str, nonce: str) -> None:
+        self.results = results
+        self.nonce = nonce
+        # A test that forks may come back here in its child, which must not write a second verdict.
+        self.process = os.getpid()
+        self.collected = 0
+        self.outcomes: Dict[str, str] = {}
+        self.failures: List[str] = []
+        self.hints: List[str] = []
+        self.collect_errors: List[str] = []
+        self.skipped_modules: List[str] = []
+        self.progress = open(os.path.join(results, "progress"), "w", buffering=1)  # noqa: SIM115 open as long as pytest runs
+
+    def pytest_collection_finish(self, session: Any) -> None:
+        if session.items or not self.collected:
+            self.collected = len(session.items)
+            self.note("collected %d" % self.collected)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: List[str]) -> None:
+        # Every worker of pytest-xdist collects the same tests; the controller itself collects none.
+        self.collected = len(ids)
+        self.note("collected %d" % self.collected)
+
+    def pytest_collectreport(self, report: Any) -> None:
+        # Each worker of pytest-xdist reports the same.
+        if report.failed and report.nodeid not in self.collect_errors:
+            self.collect_errors.append(report.nodeid)
+            self.failures.append("%s: could not be imported" % report.nodeid)
+        elif report.skipped and report.nodeid not in self.skipped_modules:
+            self.skipped_modules.append(report.nodeid)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        before = self.outcomes.get(report.nodeid)
+        if report.failed:
+            outcome = "failed" if report.when == "call" else "error"
+            if before not in ("failed", "error"):
+                self.failures.append(report.nodeid)
+                self.hints.extend(hint for hint in hints(str(report.longrepr)) if hint not in self.hints)
+            self.outcomes[report.nodeid] = outcome if before != "failed" else before
+        elif report.skipped:
+            self.outcomes[report.nodeid] = "xfailed" if hasattr(report, "wasxfail") else "skipped"
+        elif report.when == "call":
+            self.outcomes[report.nodeid] = "xpassed" if hasattr(report, "wasxfail") else "passed"
+        if report.when == "teardown":
+            self.note(self.outcomes.get(report.nodeid, "none"))
+
+    def pytest_sessionfinish(self, session: Any, exitstatus: int) -> None:
+        if os.getpid() != self.process:
+            return
+        counts: Dict[str, int] = {}
+        for outcome in self.outcomes.values():
+            counts[outcome] = counts.get(outcome, 0) + 1
+        if self.skipped_modules:
+            counts["skipped"] = counts.get("skipped", 0) + len(self.skipped_modules)
+        verdict = {
+            "nonce": self.nonce,
+            "exit": int(exitstatus),
+            "collected": self.collected,
+            "reported": len(self.outcomes),
+            "collect_errors": len(self.collect_errors),
+            "counts": counts,
+            "failures": self.failures[:100],
+            "hints": self.hints,
+        }
+        path = os.path.join(self.results, "verdict.json")
+        with open(path + ".new", "w") as file:
+            json.dump(verdict, file)
+        os.replace(path + ".new", path)
+
+    def note(self, line: str) -> None:
+        """Tell the driver, which shows progress, of one event."""
+        if os.getpid() == self.process:
+            self.progress.write(line + "\n")
+
+
+def hints(failure: str) -> List[str]:
+    """Return what may have caused a failure among the limits of a test's container, with the setting that lifts it."""
+    found = []
+    if "Read-only file system" in failure:
+        found.append("the checkout is read-only in a test: write to tmp_path, or name the path in `writable`")
+    if any(text in failure for text in ("Network is unreachable", "Temporary failure in name resolution")):
+        found.append('a test has no network: set `network = "bridge"`')
+    if "PermissionError" in failure and "Operation not permitted" in failure:
+        found.append("all capabilities are dropped in a container")
+    if "Resource temporarily unavailable" in failure or "can't start new thread" in failure:
+        found.append("a container may have only so many processes: raise `pids`")
+    if "MemoryError" in failure:
+        found.append("a container may have only so much memory: raise `memory`")
+    if "FileNotFoundError" in failure:
+        found.append("a test sees only its own directory: name paths in `uses`, and programs in `system_packages`")
+    return found
