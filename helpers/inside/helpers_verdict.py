@@ -45,6 +45,7 @@ class TierPlugin:
     @staticmethod
     def tier_of(item: Any) -> str:
         """Return the tier of a test: the slowest marker that it, its class or its module carries."""
+        tier: str
         for tier in reversed(TIERS[1:]):
             if item.get_closest_marker(tier):
                 return tier

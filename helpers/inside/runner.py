@@ -17,6 +17,7 @@ import time
 from typing import Dict, List, Set
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+KILLED = 128 + signal.SIGKILL
 
 
 def adopt_orphans() -> None:
@@ -65,8 +66,8 @@ def kill_rest() -> None:
         time.sleep(0.01)
 
 
-def listen(command: "subprocess.Popen[bytes]") -> None:
-    """Obey the driver until it is gone."""
+def listen(command: "subprocess.Popen[bytes]", gone: threading.Event) -> None:
+    """Obey the driver until it is gone; say so with `gone` before anything is killed for it."""
     while True:
         try:
             order = os.read(0, 1)
@@ -78,21 +79,26 @@ def listen(command: "subprocess.Popen[bytes]") -> None:
             except ProcessLookupError:
                 pass
         elif not order:
+            gone.set()
             try:
                 os.killpg(command.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
             kill_rest()
-            os._exit(137)
+            os._exit(KILLED)
 
 
 def main(argv: List[str]) -> int:
     """Run the command `argv` and return its exit code, 128 + N for signal N."""
     adopt_orphans()
     command = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
-    threading.Thread(target=listen, args=(command,), daemon=True).start()
+    gone = threading.Event()
+    threading.Thread(target=listen, args=(command, gone), daemon=True).start()
     code = command.wait()
     kill_rest()
+    if gone.is_set():
+        # The listener may have taken the command's exit code, and then `wait` makes a 0 of it.
+        return KILLED
     return code if code >= 0 else 128 - code
 
 

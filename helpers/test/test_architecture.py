@@ -24,9 +24,10 @@ LAYERS = {
     **dict.fromkeys(("helpers.proc", "helpers.repo", "helpers.storage"), 2),
     **dict.fromkeys(("helpers.config", "helpers.discover", "helpers.host", "helpers.engine"), 3),
     **dict.fromkeys(("helpers.images", "helpers.containers", "helpers.dirs", "helpers.doctor", "helpers.driver"), 4),
-    **dict.fromkeys(("helpers.tasks", "helpers.driver.cli"), 5),
+    **dict.fromkeys(("helpers.tasks", "helpers.driver.cli", "helpers.reference"), 5),
 }
 ISLANDS = ("helpers.thin_env", "helpers.inside")
+RUN_BY_PYTEST = ("helpers.inside.run_pytest", "helpers.inside.helpers_verdict")
 PROCESS_CALLS = re.compile(r"system|popen|fork|forkpty|startfile|posix_spawnp?|exec[lv]p?e?|spawn[lv]p?e?")
 DOCKER_FLAGS = {"--cap-drop", "--mount", "--tmpfs", "--security-opt", "--pids-limit", "--publish", "--memory-swap"}
 CLOCKS = {"now", "today", "utcnow", "time", "monotonic"}
@@ -173,7 +174,7 @@ def has_a_name_that_says_something(source: Source) -> Iterator[str]:
 
 def is_stdlib_only_on_an_island(source: Source) -> Iterator[str]:
     for island in (name for name in ISLANDS if source.within(name)):
-        allowed = {"pytest"} if source.within("helpers.inside.run_pytest") else set()
+        allowed = {"pytest"} if source.within(*RUN_BY_PYTEST) else set()
         for item in source.imports():
             top = item.module.split(".")[0]
             home = item.module == island or item.module.startswith(f"{island}.")

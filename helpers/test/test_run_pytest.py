@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from helpers import inside
-from helpers.inside.run_pytest import hints
+from helpers.inside import helpers_verdict, run_pytest
+from helpers.inside.helpers_verdict import hints
 
 SCRIPT = Path(inside.__file__).with_name("run_pytest.py")
 
@@ -144,6 +145,29 @@ def test_a_tier_holds_the_tests_whose_slowest_mark_names_it(tier: str, count: in
     assert (done.verdict["collected"], done.verdict["counts"]) == (count, {"passed": count})
 
 
+@pytest.mark.parametrize("tier, count", [("fast", 1), ("superslow", 3), ("all", 5)])
+def test_the_workers_of_xdist_select_and_their_controller_counts(tier: str, count: int, tmp_path: Path) -> None:
+    done = run(tmp_path, TIERS, "-n", "2", tier=tier)
+    assert done.verdict and done.code == 0, done.output
+    assert (done.verdict["collected"], done.verdict["reported"], done.verdict["counts"]) == (
+        count,
+        count,
+        {"passed": count},
+    )
+
+
+def test_a_worker_of_xdist_that_dies_is_a_failure(tmp_path: Path) -> None:
+    done = run(tmp_path, "import os\ndef test_a(): os._exit(0)\ndef test_b(): pass\n", "-n", "1")
+    assert done.code == 1 and done.verdict, done.output
+    assert done.verdict["failures"] == ["test_it.py::test_a"]
+
+
+def test_our_plugin_warns_of_nothing(tmp_path: Path) -> None:
+    # Many projects make errors of warnings.
+    done = run(tmp_path, "def test_a(): pass\n", "-W", "error", "--strict-markers", "--strict-config")
+    assert done.verdict and done.verdict["exit"] == 0, done.output
+
+
 def test_what_the_user_deselects_is_neither_collected_nor_missing(tmp_path: Path) -> None:
     done = run(tmp_path, TIERS, "-k", "marked or quick", tier="all")
     assert done.verdict and (done.verdict["collected"], done.verdict["reported"]) == (2, 2)
@@ -182,11 +206,11 @@ def test_progress_is_a_line_for_each_test(tmp_path: Path) -> None:
     assert done.progress == ["collected 2", "passed", "failed"]
 
 
-def test_the_current_directory_is_importable_and_ours_is_not(tmp_path: Path) -> None:
-    done = run(
-        tmp_path,
-        f"import sys, os\ndef test_a(): assert os.getcwd() in sys.path and {str(SCRIPT.parent)!r} not in sys.path\n",
+def test_the_current_directory_comes_first_on_the_path_and_ours_last(tmp_path: Path) -> None:
+    code = (
+        f"import sys, os\ndef test_a(): assert (sys.path[0], sys.path[-1]) == (os.getcwd(), {str(SCRIPT.parent)!r})\n"
     )
+    done = run(tmp_path, code)
     assert done.code == 0, done.output
 
 
@@ -205,6 +229,10 @@ def test_the_current_directory_is_importable_and_ours_is_not(tmp_path: Path) -> 
 def test_a_failure_caused_by_a_limit_gets_one_hint_that_names_the_setting(failure: str, says: str) -> None:
     found = hints(failure)
     assert len(found) == 1 and says in found[0]
+
+
+def test_the_order_is_written_where_the_plugin_reads_it() -> None:
+    assert run_pytest.ORDER == helpers_verdict.ORDER
 
 
 def test_other_failures_get_no_hint_and_the_same_hint_comes_once(tmp_path: Path) -> None:

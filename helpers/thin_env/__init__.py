@@ -6,6 +6,7 @@ Here is what its two halves share: `bootstrap.py` (every start) and `install.py`
 from __future__ import annotations
 
 import os
+import sys
 
 # Written last into an environment, a copy of what was installed: only an environment that has it is believed.
 MARKER = "installed.txt"
@@ -28,3 +29,37 @@ class ThinEnvError(Exception):
 def is_ready(env: str) -> bool:
     """Whether the environment at this path was made to its end: one `stat`."""
     return os.path.exists(os.path.join(env, MARKER))
+
+
+def cache_path() -> str:
+    """Return the directory, absolute but perhaps not yet made, for all that the toolchain can make again."""
+    cache = os.environ.get("HELPERS_CACHE")
+    if not cache:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+        cache = os.path.join(base, "helpers")
+    return os.path.abspath(cache)
+
+
+def use_bytecode_cache() -> None:
+    """Keep compiled modules in the cache: checkouts stay clean, and starts fast under PYTHONDONTWRITEBYTECODE."""
+    folder = os.path.join(cache_path(), "pycache")
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError:
+        return
+    if os.access(folder, os.W_OK):
+        sys.pycache_prefix = folder
+        sys.dont_write_bytecode = False
+
+
+def start(script: str, module: str) -> int:
+    """What a shim does: enter the thin environment, then call `main()` of a module and return its exit code.
+
+    Arguments:
+        script: the shim's `__file__`.
+        module: the full name of a module with `main() -> int`.
+    """
+    use_bytecode_cache()
+    from helpers.thin_env import bootstrap
+
+    return bootstrap.run(script, module)

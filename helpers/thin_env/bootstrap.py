@@ -18,7 +18,15 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 if not __package__:
     # Started as a script: only this directory is on the path, and the package `helpers` is two levels up.
     sys.path.insert(0, os.path.dirname(os.path.dirname(HERE)))
-from helpers.thin_env import INTERRUPTED, MARKER, TERMINATED, ThinEnvError, is_ready  # noqa: E402
+from helpers.thin_env import (  # noqa: E402
+    INTERRUPTED,
+    MARKER,
+    TERMINATED,
+    ThinEnvError,
+    cache_path,
+    is_ready,
+    use_bytecode_cache,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,34 +38,14 @@ if TYPE_CHECKING:
 
 REQUIREMENTS = os.path.join(HERE, "requirements.txt")
 # Part of every key: raise it when what `install.py` puts into an environment changes.
-LAYOUT = "1"
-
-
-def _cache() -> str:
-    cache = os.environ.get("HELPERS_CACHE")
-    if not cache:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-        cache = os.path.join(base, "helpers")
-    return os.path.abspath(cache)
+LAYOUT = "2"
 
 
 def cache_dir() -> Path:
     """The directory, absolute but perhaps not yet made, for all that the toolchain can make again."""
     from pathlib import Path
 
-    return Path(_cache())
-
-
-def use_bytecode_cache() -> None:
-    """Keep compiled modules in the cache: checkouts stay clean, and starts fast under PYTHONDONTWRITEBYTECODE."""
-    folder = os.path.join(_cache(), "pycache")
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError:
-        return
-    if os.access(folder, os.W_OK):
-        sys.pycache_prefix = folder
-        sys.dont_write_bytecode = False
+    return Path(cache_path())
 
 
 def _read(path: str) -> bytes:
@@ -74,7 +62,7 @@ def env_path(requirements: str) -> str:
     parts = (LAYOUT, *python, sys.platform, system.machine)
     key = hashlib.sha256("\0".join(map(str, parts)).encode() + b"\0" + _read(requirements)).hexdigest()[:16]
     stem = os.path.splitext(os.path.basename(requirements))[0]
-    return os.path.join(_cache(), "envs", f"{stem}-{key}")
+    return os.path.join(cache_path(), "envs", f"{stem}-{key}")
 
 
 def ensure_env(requirements: Path, *, installer: Installer | None = None) -> Path:
@@ -151,7 +139,6 @@ def run(script: str, module: str) -> int:
     Returns:
         The exit code for the process.
     """
-    use_bytecode_cache()
     try:
         enter(script, sys.argv[1:])
     except (ThinEnvError, KeyboardInterrupt) as error:
@@ -183,7 +170,7 @@ def _explain(error: BaseException) -> int:
 
 
 def _pointer(root: str) -> str:
-    return os.path.join(_cache(), "checkouts", root.replace("/", "%"))
+    return os.path.join(cache_path(), "checkouts", root.replace("/", "%"))
 
 
 def _write_pointer(root: str, env: str) -> None:

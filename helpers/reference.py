@@ -1,0 +1,261 @@
+"""Writes `docs/reference.md` from the code, so that the two can not say different things.
+
+usage: python -m helpers.reference [--write]
+
+Runs in the thin environment. It prints the text; `--write` puts it into `docs/reference.md` beside `helpers/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from helpers import errors
+from helpers.console import report_error
+from helpers.driver import cli, export
+from helpers.driver.verdict import Status, Verdict
+from helpers.model import image
+from helpers.model.settings import defaults_table
+from helpers.model.version import Version
+
+FILE = Path(__file__).resolve().parent.parent / "docs" / "reference.md"
+HEAD = """\
+# Reference
+
+Generated from the code by `python -m helpers.reference --write`; a test compares the two. Edit the code, not this file.
+"""
+
+# Each verdict: the exit code that it stands for, what happened, and what to do.
+VERDICTS: dict[Status, tuple[str, str, str]] = {
+    Status.PASS: ("0", "every collected test was reported and none failed", "nothing"),
+    Status.FAIL: ("1", "a test failed, or could not be set up or imported", "read the output above the table"),
+    Status.EMPTY: ("5", "no test of this tier, or every test was skipped", "`--tier all`, or `--allow-empty`"),
+    Status.CRASH: ("8", "killed by a signal or for memory, or ended without a verdict", "raise `memory`, or read the log"),
+    Status.TIMEOUT: ("7", "did not end in time, and was stopped", "raise `timeout`, or `--timeout SECONDS`"),
+    Status.BUILD: ("3", "its image could not be built", "read the build's log, which the line names"),
+    Status.CONFIG: ("2", "one of its files is wrong", "`invoke dir_check --dir DIR`"),
+    Status.REFUSED: ("4", "it ran in another image than the planned one", "run it again; nothing may build meanwhile"),
+    Status.INFRA: ("6", "engine, network or disk did not do their part", "`invoke doctor`, then again"),
+    Status.BUG: ("70", "a fault in helpers", "again with `HELPERS_DEBUG=1`, and report it"),
+    Status.SKIP: ("0", "this engine can not give what it needs", "`--engine docker`"),
+    Status.STOPPED: ("0, 130, 143", "not run, or not to its end: stopped by a signal or by `--exitfirst`", "run it again"),
+}
+
+LABELS: dict[str, str] = {
+    image.OURS: "`image` or `run`: it is ours; nothing without it is ever stopped or removed",
+    image.LABEL_INPUTS: "hash of all that the image was built from",
+    image.LABEL_DIR: "the runnable dir, relative to the root of its repo",
+    image.LABEL_ROOT: "the root of the checkout that a container was started in",
+    image.LABEL_OWNER: "the process that a container must not outlive",
+    image.LABEL_VERSION: "version of the image, from `changelog.txt`",
+    image.LABEL_TITLE: "name of the image, or the base as written",
+    image.LABEL_BASE_NAME: "the base as written",
+}
+
+
+class Variable(NamedTuple):
+    """An environment variable that changes what we do.
+
+    Arguments:
+        name: its name.
+        reader: who reads it: `helpers`, or the program whose answer we take.
+        about: what it does.
+    """
+
+    name: str
+    reader: str
+    about: str
+
+
+_CA = "file with certificates that packages are fetched with; the first of these four that is set counts"
+_PROXY = "proxy; handed to builds as a secret"
+VARIABLES = (
+    Variable("HELPERS_CACHE", "helpers", "directory of all that can be made again; default: `$XDG_CACHE_HOME/helpers`"),
+    Variable("XDG_CACHE_HOME", "helpers", "where that default lies; default: `~/.cache`"),
+    Variable("HELPERS_PYTHON", "helpers", "interpreter that `setenv.sh` starts instead of `python3`"),
+    Variable("HELPERS_DEBUG", "helpers", "not empty: errors come with a traceback"),
+    Variable("HELPERS_ENTERED", "helpers", "internal: set while the thin environment is entered"),
+    Variable("NO_COLOR", "helpers", "not empty: no colours"),
+    Variable("TERM", "helpers", "`dumb`: no colours; handed on to `docker_bash`"),
+    Variable("PATH", "helpers", "where programs are found; by `venv` handed on to tests"),
+    Variable("PYENV_ROOT", "helpers", "where `venv` looks for more Pythons; default: `~/.pyenv`"),
+    Variable("DOCKER_HOST", "helpers", "another engine than this machine's; read by the docker client too"),
+    Variable("DOCKER_CONTEXT", "helpers", "as `DOCKER_HOST`, by the name of a context"),
+    Variable("DOCKER_CONFIG", "helpers", "directory of the docker client's settings"),
+    *(Variable(name, "helpers", _CA) for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")),
+    Variable("UV_DEFAULT_INDEX", "helpers", "URL of the package index; wins over pip's settings"),
+    Variable("UV_INDEX_URL", "helpers", "the same, by its older name"),
+    Variable("UV_INDEX", "helpers", "URLs of further package indexes"),
+    Variable("PIP_INDEX_URL", "pip", "URL of the package index; we ask `pip config list`"),
+    Variable("PIP_EXTRA_INDEX_URL", "pip", "URLs of further package indexes"),
+    Variable("PIP_CONFIG_FILE", "pip", "another file with pip's settings"),
+    *(Variable(name, "helpers", _PROXY) for name in ("http_proxy", "https_proxy", "all_proxy")),
+    *(Variable(name, "helpers", _PROXY) for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")),
+    *(Variable(name, "helpers", "hosts that need no proxy") for name in ("no_proxy", "NO_PROXY")),
+)
+
+
+def text() -> str:
+    """Return the whole reference as Markdown."""
+    parts = (_exit_codes(), _verdicts(), _settings(), _options(), _tasks(), _formats(), _result(), _variables())
+    return "\n".join((HEAD, *parts))
+
+
+def _exit_codes() -> str:
+    rows = [(str(code), meaning) for code, meaning in errors.EXIT_CODES.items()]
+    order = " > ".join(map(str, errors.SEVERITY))
+    return _section(
+        "Exit codes",
+        "Of `main_pytest.py` and every task. `docker_bash`, `docker_cmd` and `docker_jupyter` end with the code of what "
+        "they ran.",
+        _table(("code", "meaning"), rows),
+        f"Of several directories the worst decides: {order}.",
+    )
+
+
+def _verdicts() -> str:
+    rows = [(f"`{status.value}`", *VERDICTS[status]) for status in Status]
+    return _section("Verdicts", "One for each directory of a run.", _table(("verdict", "exit code", "what", "next"), rows))
+
+
+def _settings() -> str:
+    rows = [(f"`{name}`", f"`{default}`", about) for name, default, about in defaults_table()]
+    return _section(
+        "Settings",
+        "In `[tool.helpers]` of a runnable dir's `pyproject.toml`. An unknown key or a wrong value is an error.",
+        _table(("setting", "default", "what it is for"), rows),
+    )
+
+
+def _options() -> str:
+    rows = [
+        (f"`{', '.join(action.option_strings)}{_value(action)}`", action.help or "")
+        for action in cli.build_parser()._actions
+        if action.help is not argparse.SUPPRESS
+    ]
+    return _section(
+        "Options of `main_pytest.py`",
+        "`main_pytest.py [OPTION]... [-- PYTEST_ARGUMENT...]`",
+        _table(("option", "what"), rows),
+    )
+
+
+def _value(action: argparse.Action) -> str:
+    if action.choices:
+        return f" {'|'.join(map(str, action.choices))}"
+    return f" {action.metavar}" if action.metavar else ""
+
+
+def _tasks() -> str:
+    from helpers.tasks import namespace
+
+    tasks = namespace.tasks
+    blocks = [_task(name, tasks[name]) for name in sorted(tasks)]
+    return _section(
+        "Tasks",
+        "`invoke TASK [OPTION]...`, from anywhere inside a checkout. An argument in capitals may be given without its "
+        "option's name.",
+        *blocks,
+    )
+
+
+def _task(name: str, task: Any) -> str:
+    arguments = task.get_arguments()
+    usage = " ".join((name, *(item.name.upper() for item in arguments if item.positional)))
+    rows = [(f"`{_flag(item)}`", item.help) for item in arguments]
+    about = (task.__doc__ or "").splitlines()[0]
+    return "\n\n".join((f"### `invoke {usage}`", about, *([_table(("option", "what"), rows)] if rows else [])))
+
+
+def _flag(item: Any) -> str:
+    # As invoke spells it on the command line: without the underscore that keeps a name from being a keyword.
+    name = f"--{item.name.strip('_').replace('_', '-')}"
+    return name if item.kind is bool else f"{name} {item.kind.__name__.upper()}".replace(" STR", " TEXT").replace(
+        " INT", " NUMBER"
+    )
+
+
+def _formats() -> str:
+    version = Version(1, 2, 0)
+    name = image.repository("registry.example:5000", "forecast")
+    tags = [
+        (f"`{name}:{image.inputs_tag('0123456789abcdef')}`", "found by the hash of its build's inputs; never pushed"),
+        (f"`{name}:{image.local_tag('ana', version)}`", "the same image by who built it and its version; stage `local`"),
+    ]
+    labels = [(f"`{label}`", about) for label, about in LABELS.items()]
+    return "\n".join(
+        (
+            _section("Formats", *_FORMATS),
+            _table(("image reference", "what"), tags) + "\n",
+            "Labels on images and containers:\n",
+            _table(("label", "what"), labels) + "\n",
+        )
+    )
+
+
+_FORMATS = (
+    "A **runnable dir** has `devops/` (git keeps it by a file such as `.gitkeep`), `changelog.txt`, `pyproject.toml`, "
+    "`poetry.lock` and tests. `devops/Dockerfile` is optional.",
+    "`changelog.txt`, newest entry first; versions fall from entry to entry, dates never rise:",
+    "```\n# <image name>-<X.Y.Z>\n- YYYY-MM-DD\n- what a user of this image notices\n```",
+    "Bases: `archive:SUITE` (a minimal root file system from the distribution's package archive, `bookworm` or `trixie`), "
+    "`image:NAME:TAG` (pulled), `dir:PATH` (another runnable dir's image, relative to this one).",
+    "`[project] requires-python` chooses the Python: the lowest one that it allows is the one that is locked for.",
+)
+
+
+def _result() -> str:
+    verdict = Verdict(
+        "runnable_dirs/forecast",
+        Status.FAIL,
+        1,
+        why="test/test_methods.py::test_trend",
+        counts={"passed": 22, "failed": 1},
+        seconds=2.2,
+        image="sha256:31bb530a2246...",
+        failures=("test/test_methods.py::test_trend",),
+        log="/home/ana/.cache/helpers/runs/20261120-133742-5f343f/2/output.log",
+    )
+    data = export.result_data([verdict], exit_code=1, interrupted=False, engine="docker")
+    return _section("Result as JSON", "What `--json FILE` writes:", f"```json\n{json.dumps(data, indent=2)}\n```")
+
+
+def _variables() -> str:
+    rows = [(f"`{item.name}`", item.reader, item.about) for item in VARIABLES]
+    return _section(
+        "Environment variables",
+        "A container sees none of them: it is given a few fixed ones and those that its setting `env` names.",
+        _table(("variable", "read by", "what"), rows),
+    )
+
+
+def _section(title: str, *paragraphs: str) -> str:
+    return "\n\n".join((f"## {title}", *paragraphs)) + "\n"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the reference, or write it to its file, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.reference", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--write", action="store_true", help=f"write {FILE.parent.name}/{FILE.name}")
+    if not parser.parse_args(argv).write:
+        sys.stdout.write(text())
+        return 0
+    # Where helpers is a submodule the docs of the super-repo are not ours.
+    if FILE.exists() and not FILE.read_text(encoding="utf-8").startswith(HEAD):
+        return report_error(errors.PolicyError("is not a file of ours, and is left alone", where=FILE))
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_text(text(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
