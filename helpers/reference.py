@@ -34,7 +34,11 @@ VERDICTS: dict[Status, tuple[str, str, str]] = {
     Status.PASS: ("0", "every collected test was reported and none failed", "nothing"),
     Status.FAIL: ("1", "a test failed, or could not be set up or imported", "read the output above the table"),
     Status.EMPTY: ("5", "no test of this tier, or every test was skipped", "`--tier all`, or `--allow-empty`"),
-    Status.CRASH: ("8", "killed by a signal or for memory, or ended without a verdict", "raise `memory`, or read the log"),
+    Status.CRASH: (
+        "8",
+        "killed by a signal or for memory, or ended without a verdict",
+        "raise `memory`, or read the log",
+    ),
     Status.TIMEOUT: ("7", "did not end in time, and was stopped", "raise `timeout`, or `--timeout SECONDS`"),
     Status.BUILD: ("3", "its image could not be built", "read the build's log, which the line names"),
     Status.CONFIG: ("2", "one of its files is wrong", "`invoke dir_check --dir DIR`"),
@@ -42,7 +46,11 @@ VERDICTS: dict[Status, tuple[str, str, str]] = {
     Status.INFRA: ("6", "engine, network or disk did not do their part", "`invoke doctor`, then again"),
     Status.BUG: ("70", "a fault in helpers", "again with `HELPERS_DEBUG=1`, and report it"),
     Status.SKIP: ("0", "this engine can not give what it needs", "`--engine docker`"),
-    Status.STOPPED: ("0, 130, 143", "not run, or not to its end: stopped by a signal or by `--exitfirst`", "run it again"),
+    Status.STOPPED: (
+        "0, 130, 143",
+        "not run, or not to its end: stopped by a signal or by `--exitfirst`",
+        "run it again",
+    ),
 }
 
 LABELS: dict[str, str] = {
@@ -119,7 +127,9 @@ def _exit_codes() -> str:
 
 def _verdicts() -> str:
     rows = [(f"`{status.value}`", *VERDICTS[status]) for status in Status]
-    return _section("Verdicts", "One for each directory of a run.", _table(("verdict", "exit code", "what", "next"), rows))
+    return _section(
+        "Verdicts", "One for each directory of a run.", _table(("verdict", "exit code", "what", "next"), rows)
+    )
 
 
 def _settings() -> str:
@@ -174,8 +184,10 @@ def _task(name: str, task: Any) -> str:
 def _flag(item: Any) -> str:
     # As invoke spells it on the command line: without the underscore that keeps a name from being a keyword.
     name = f"--{item.name.strip('_').replace('_', '-')}"
-    return name if item.kind is bool else f"{name} {item.kind.__name__.upper()}".replace(" STR", " TEXT").replace(
-        " INT", " NUMBER"
+    return (
+        name
+        if item.kind is bool
+        else f"{name} {item.kind.__name__.upper()}".replace(" STR", " TEXT").replace(" INT", " NUMBER")
     )
 
 
@@ -184,7 +196,10 @@ def _formats() -> str:
     name = image.repository("registry.example:5000", "forecast")
     tags = [
         (f"`{name}:{image.inputs_tag('0123456789abcdef')}`", "found by the hash of its build's inputs; never pushed"),
-        (f"`{name}:{image.local_tag('ana', version)}`", "the same image by who built it and its version; stage `local`"),
+        (
+            f"`{name}:{image.local_tag('ana', version)}`",
+            "the same image by who built it and its version; stage `local`",
+        ),
     ]
     labels = [(f"`{label}`", about) for label, about in LABELS.items()]
     return "\n".join(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from helpers import proc
@@ -37,6 +38,11 @@ def files(root: Path, pattern: str) -> list[Path]:
     spec = f":(glob){pattern}"
     out = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate", "--", spec)
     return [root / name for name in out.split("\0") if name]
+
+
+def version() -> str:
+    """Return what git says of its version; empty when there is no git."""
+    return proc.run(["git", "--version"], timeout=5).stdout.strip() if shutil.which("git") else ""
 
 
 def work_trees(root: Path) -> tuple[Path, ...]:

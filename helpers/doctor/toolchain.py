@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from helpers import proc
+from helpers import repo
 from helpers.doctor.finding import MISSING, OK, THIN_ENV, WARN, Check
 from helpers.thin_env import bootstrap, is_ready
 
@@ -38,7 +37,7 @@ class ThinEnv:
 
 def gather_git() -> str:
     """Return what git says of its version; empty when it is not on PATH."""
-    return "" if not shutil.which("git") else proc.run(["git", "--version"], timeout=5).stdout.strip()
+    return repo.version()
 
 
 def judge_git(answer: str) -> tuple[str, str, str]:

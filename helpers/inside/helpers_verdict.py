@@ -9,7 +9,7 @@ from typing import Any, Dict, List
 
 import pytest
 
-# Holds the driver's order as JSON: results (directory for our files), nonce (proves that a verdict is of this run), tier.
+# Holds the order as JSON: results (directory for our files), nonce (proves that a verdict is of this run), tier.
 ORDER = "HELPERS_TEST_ORDER"
 TIERS = ("fast", "slow", "superslow")
 

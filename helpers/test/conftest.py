@@ -12,7 +12,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,13 @@ def start(argv: list[str], cwd: Path, **env: str) -> subprocess.Popen[str]:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def thin_env() -> Path:
     """Return the thin environment, as a user's shell finds it after `setenv.sh`."""
     script = ROOT / "helpers" / "thin_env" / "bootstrap.py"
-    return Path(subprocess.run([sys.executable, script], check=True, capture_output=True, encoding="utf-8").stdout.strip())
+    return Path(
+        subprocess.run([sys.executable, script], check=True, capture_output=True, encoding="utf-8").stdout.strip()
+    )
 
 
 def docker(*arguments: str) -> str:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -184,9 +186,6 @@ def test_what_stands_behind_two_dashes_is_pytest_s(engine: FakeEngine, root: Pat
 def test_a_signal_stops_the_run_and_says_so(
     engine: FakeEngine, root: Path, number: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import os
-    import time
-
     def hit(spec: object) -> None:
         os.kill(os.getpid(), number)
         time.sleep(0.5)
@@ -196,6 +195,15 @@ def test_a_signal_stops_the_run_and_says_so(
     assert "INTERRUPTED: this report is partial" in capsys.readouterr().out
     report = json.loads((root / "r.json").read_text())
     assert report["interrupted"] and {item["exit_code"] for item in report["directories"]} == {code}
+
+
+def test_a_signal_that_came_too_late_to_stop_anything_still_decides_the_exit_code(
+    engine: FakeEngine, root: Path
+) -> None:
+    engine._tests = {"a": Tests(PASSES, lambda spec: os.kill(os.getpid(), signal.SIGTERM))}
+    assert cli.main(["--dir", "a", "--json", "r.json"], root) == 143
+    report = json.loads((root / "r.json").read_text())
+    assert (report["interrupted"], report["directories"][0]["verdict"]) == (True, "PASS")
 
 
 def test_an_engine_that_is_asked_for_by_name_and_not_there_is_infrastructure(

@@ -1,4 +1,4 @@
-"""Builds on the live engine: host settings reach them and stay in no layer, nothing is built twice, faults are named."""
+"""Builds on the live engine: host settings reach them and stay in no layer; nothing is built twice; faults are named."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ FROM ${{BASE}}
 RUN --mount=type=secret,id=host_env --mount=type=secret,id=ca \\
     . /run/secrets/host_env && grep -q {MARK} "$SSL_CERT_FILE" && test -n "$no_proxy" && touch /arrived
 ENV PATH=/opt/venv/bin:$PATH
-RUN --mount=type=bind,source=requirements.txt,target=/run/requirements.txt --mount=type=bind,from=tools,target=/run/tools \\
-    --mount=type=secret,id=host_env --mount=type=secret,id=ca --mount=type=cache,id=helpers-uv,target=/run/uv-cache \\
+RUN --mount=type=bind,source=requirements.txt,target=/run/requirements.txt \\
+    --mount=type=bind,from=tools,target=/run/tools --mount=type=secret,id=host_env --mount=type=secret,id=ca --mount=type=cache,id=helpers-uv,target=/run/uv-cache \\
     . /run/secrets/host_env && export UV_CACHE_DIR=/run/uv-cache UV_LINK_MODE=copy && \\
     /run/tools/uv venv --no-project /opt/venv && \\
     /run/tools/uv pip install --python /opt/venv/bin/python --require-hashes --requirements /run/requirements.txt
@@ -38,7 +38,9 @@ def test_settings_of_the_host_reach_a_build_and_are_in_no_layer(scratch: Scratch
     bundle.write_text(f"# {MARK}\n{known}")
     path = scratch.add("tool", "import os\ndef test_it():\n    assert os.path.exists('/arrived')\n", image="secret")
     (path / "devops" / "Dockerfile").write_text(RECIPE)
-    result = scratch.run("--engine", "docker", SSL_CERT_FILE=str(bundle), NO_PROXY=f"{MARK}.invalid", no_proxy=f"{MARK}.invalid")
+    result = scratch.run(
+        "--engine", "docker", SSL_CERT_FILE=str(bundle), NO_PROXY=f"{MARK}.invalid", no_proxy=f"{MARK}.invalid"
+    )
     assert result.of("tool") == ("PASS", 0), result.stderr
     image = result.verdicts["tool"]["image"]
     recorded = docker("history", "--no-trunc", image) + docker("image", "inspect", image)
@@ -163,8 +165,7 @@ def test_the_toolchain_works_as_a_submodule_of_another_repo(scratch: Scratch, tm
 
 def test_the_plan_as_data_is_the_plan_as_text_and_runs_nothing(scratch: Scratch) -> None:
     scratch.add("tool", PASSES, image="listed")
-    dead = {"DOCKER_HOST": "unix:///no/such/socket"}
-    text = scratch.run("--list", **dead)
+    text = scratch.run("--list", DOCKER_HOST="unix:///no/such/socket")
     assert text.code == 0
     data = json.loads((scratch.root.parent / "report.json").read_text())
     assert [item["directory"] for item in data["directories"]] == ["tool"]

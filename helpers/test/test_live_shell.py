@@ -46,7 +46,9 @@ def shell(place: Path, uid: int, cache: Path, *arguments: str) -> pexpect.spawn:
     """Start `invoke docker_bash` in `place` at a terminal, and wait for its prompt."""
     prefix, env = as_user(uid, cache)
     argv = [*prefix, invoke(), "docker_bash", *arguments]
-    child = pexpect.spawn(argv[0], argv[1:], cwd=str(place), env=env, encoding="utf-8", timeout=60, dimensions=(40, 200))
+    child = pexpect.spawn(
+        argv[0], argv[1:], cwd=str(place), env=env, encoding="utf-8", timeout=60, dimensions=(40, 200)
+    )
     child.expect(r"[$#] ")
     # Written in two parts so that the echo of this line is not taken for the prompt.
     child.sendline("stty -echo; PS1='rea''dy> '")
@@ -148,7 +150,9 @@ def test_a_command_gives_its_output_and_exit_code_and_reads_standard_input(scrat
 
 def test_nothing_in_a_command_is_run_by_a_shell(scratch: Scratch) -> None:
     scratch.add("tool", PASSES, image="tool")
-    done = scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", "echo $(touch PWNED) ; `touch PWNED` && touch PWNED | x")
+    done = scratch.invoke(
+        "docker_cmd", "--dir", "tool", "--cmd", "echo $(touch PWNED) ; `touch PWNED` && touch PWNED | x"
+    )
     assert done.returncode == 0
     assert done.stdout == "$(touch PWNED) ; `touch PWNED` && touch PWNED | x\n"
     assert not list(scratch.root.rglob("PWNED*"))
@@ -188,7 +192,9 @@ def test_jupyter_answers_on_the_address_that_it_prints() -> None:
     import urllib.error
     import urllib.request
 
-    child = pexpect.spawn(invoke(), ["docker_jupyter"], cwd=str(ROOT / "runnable_dirs" / "forecast"), encoding="utf-8", timeout=90)
+    child = pexpect.spawn(
+        invoke(), ["docker_jupyter"], cwd=str(ROOT / "runnable_dirs" / "forecast"), encoding="utf-8", timeout=90
+    )
     child.expect(r"http://127\.0\.0\.1:(\d+)/lab\?token=(\S+)")
     port, token = child.match.groups()
     child.expect("is running at")

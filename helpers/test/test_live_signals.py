@@ -1,4 +1,4 @@
-"""However a run is ended, it says so truthfully and leaves nothing behind that is ours, and touches nothing that is not."""
+"""However a run is ended, it says so, leaves nothing of ours behind, and touches nothing that is not ours."""
 
 from __future__ import annotations
 
@@ -118,9 +118,8 @@ def test_the_next_run_removes_what_a_dead_driver_left_and_never_somebody_elses(s
         "of-other-machine": f"00000000-0000-0000-0000-000000000000 pid:[1] 0 {dead.pid} 1",
     }
     for name, owner in created.items():
-        name = f"{scratch.root.parent.name}-{name}"
         labels = ["--label", "helpers.toolchain=run", "--label", f"helpers.owner={owner}", "--label", root]
-        docker("create", "--name", name, *labels, image, "sleep", "600")
+        docker("create", "--name", f"{scratch.root.parent.name}-{name}", *labels, image, "sleep", "600")
     stranger = docker("create", image, "sleep", "600").strip()
     try:
         assert scratch.run("--engine", "docker").code == 0

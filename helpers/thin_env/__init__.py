@@ -50,16 +50,3 @@ def use_bytecode_cache() -> None:
     if os.access(folder, os.W_OK):
         sys.pycache_prefix = folder
         sys.dont_write_bytecode = False
-
-
-def start(script: str, module: str) -> int:
-    """What a shim does: enter the thin environment, then call `main()` of a module and return its exit code.
-
-    Arguments:
-        script: the shim's `__file__`.
-        module: the full name of a module with `main() -> int`.
-    """
-    use_bytecode_cache()
-    from helpers.thin_env import bootstrap
-
-    return bootstrap.run(script, module)
