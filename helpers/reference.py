@@ -118,8 +118,8 @@ def _exit_codes() -> str:
     order = " > ".join(map(str, errors.SEVERITY))
     return _section(
         "Exit codes",
-        "Of `main_pytest.py` and every task. `docker_bash`, `docker_cmd` and `docker_jupyter` end with the code of what "
-        "they ran.",
+        "Of `main_pytest.py` and every task. `docker_bash`, `docker_cmd` and `docker_jupyter` end with the code of what"
+        " they ran.",
         _table(("code", "meaning"), rows),
         f"Of several directories the worst decides: {order}.",
     )
@@ -174,21 +174,26 @@ def _tasks() -> str:
 
 
 def _task(name: str, task: Any) -> str:
-    arguments = task.get_arguments()
+    arguments = arguments_of(task)
     usage = " ".join((name, *(item.name.upper() for item in arguments if item.positional)))
-    rows = [(f"`{_flag(item)}`", item.help) for item in arguments]
+    rows = [(f"`{flag(item)}`", item.help) for item in arguments]
     about = (task.__doc__ or "").splitlines()[0]
     return "\n\n".join((f"### `invoke {usage}`", about, *([_table(("option", "what"), rows)] if rows else [])))
 
 
-def _flag(item: Any) -> str:
-    # As invoke spells it on the command line: without the underscore that keeps a name from being a keyword.
+def arguments_of(task: Any) -> list[Any]:
+    """Return the options of a task; invoke forgets their help texts when it is asked, so they are given back to it."""
+    texts = dict(task.help)
+    found: list[Any] = task.get_arguments()
+    task.help.update(texts)
+    return found
+
+
+def flag(item: Any) -> str:
+    """Return an option of a task as it is written on the command line, with a word for its value."""
+    # As invoke spells it: without the underscore that keeps a name from being a keyword.
     name = f"--{item.name.strip('_').replace('_', '-')}"
-    return (
-        name
-        if item.kind is bool
-        else f"{name} {item.kind.__name__.upper()}".replace(" STR", " TEXT").replace(" INT", " NUMBER")
-    )
+    return name + {bool: "", int: " NUMBER"}.get(item.kind, " TEXT")
 
 
 def _formats() -> str:
@@ -217,7 +222,7 @@ _FORMATS = (
     "`poetry.lock` and tests. `devops/Dockerfile` is optional.",
     "`changelog.txt`, newest entry first; versions fall from entry to entry, dates never rise:",
     "```\n# <image name>-<X.Y.Z>\n- YYYY-MM-DD\n- what a user of this image notices\n```",
-    "Bases: `archive:SUITE` (a minimal root file system from the distribution's package archive, `bookworm` or `trixie`), "
+    "Bases: `archive:SUITE` (a minimal root file system from the distribution's package archive, such as `bookworm`), "
     "`image:NAME:TAG` (pulled), `dir:PATH` (another runnable dir's image, relative to this one).",
     "`[project] requires-python` chooses the Python: the lowest one that it allows is the one that is locked for.",
 )
@@ -243,7 +248,7 @@ def _variables() -> str:
     rows = [(f"`{item.name}`", item.reader, item.about) for item in VARIABLES]
     return _section(
         "Environment variables",
-        "A container sees none of them: it is given a few fixed ones and those that its setting `env` names.",
+        "A container is given a few fixed variables and those that its setting `env` names; `docker_bash` also `TERM`.",
         _table(("variable", "read by", "what"), rows),
     )
 

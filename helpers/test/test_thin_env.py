@@ -264,7 +264,7 @@ def test_main_pytest_works_by_a_link_from_elsewhere_and_keeps_the_checkout_clean
     for _ in range(2):
         assert warm.run(sys.executable, link, cwd=tmp_path, **{variable: "1"}).returncode == 3
     compiled = {path.name.split(".")[0] for path in (warm.cache / "pycache").rglob("*.pyc")}
-    assert {"cli", "bootstrap"} & compiled == {"cli"}
+    assert {"cli", "bootstrap"} <= compiled
 
 
 def test_the_launcher_finds_the_checkout_around_the_current_directory(warm: Checkout, tmp_path: Path) -> None:
