@@ -56,6 +56,10 @@ def report_error(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         say("interrupted")
         return errors.SIGINT_EXIT
+    if isinstance(error, BrokenPipeError):
+        # Whoever read our output has stopped, as `head` does; without this Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return errors.InfrastructureError.exit_code
     if isinstance(error, OSError) and error.errno is not None:
         return report_error(errors.InfrastructureError(os.strerror(error.errno), where=error.filename))
     label = paint("this is a bug in helpers:", "red", sys.stderr)

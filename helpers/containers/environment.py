@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from helpers.engine import ownership
 from helpers.host import User
@@ -11,8 +10,8 @@ from helpers.model import image as names
 from helpers.model.runnable import RunnableDir
 
 
-def base_environment(runnable: RunnableDir, user: User, host_env: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of every container of `runnable`; of the host's variables only those that it names."""
+def base_environment(runnable: RunnableDir, user: User) -> dict[str, str]:
+    """Return the environment of every container of `runnable`, without what it takes from the host."""
     return {
         "HOME": user.home,
         "USER": user.name,
@@ -22,7 +21,6 @@ def base_environment(runnable: RunnableDir, user: User, host_env: Mapping[str, s
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": os.pathsep.join(str(path) for path in runnable.python_path if path.is_dir()),
-        **{name: host_env[name] for name in runnable.settings.env if name in host_env},
     }
 
 

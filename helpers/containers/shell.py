@@ -72,7 +72,8 @@ def jupyter(directory: str | None, port: int | None) -> None:
     say(f"Jupyter will answer on http://127.0.0.1:{port}/lab?token={token}  (Ctrl-C twice ends it)")
     words = ["jupyter", "lab", "--ip=0.0.0.0", f"--port={_JUPYTER_PORT}", "--no-browser"]
     words += ["--allow-root"] if os.getuid() == 0 else []
-    _become(found, words, env={"JUPYTER_TOKEN": token}, publish=((port, _JUPYTER_PORT),))
+    os.environ["JUPYTER_TOKEN"] = token
+    _become(found, words, inherit=("JUPYTER_TOKEN",), publish=((port, _JUPYTER_PORT),))
 
 
 def _nearest(directory: str | None) -> tuple[RunnableDir, Path]:
@@ -88,14 +89,14 @@ def _become(
     found: tuple[RunnableDir, Path],
     words: Sequence[str],
     *,
-    env: dict[str, str] | None = None,
+    inherit: tuple[str, ...] = (),
     publish: tuple[tuple[int, int], ...] = (),
 ) -> None:
     runnable, cwd = found
     user = host.user()
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     chain = image_chain(runnable, lambda path: config.load(runnable.root, path, ()))
-    environment = base_environment(runnable, user, os.environ) | _git_environment() | (env or {})
+    environment = base_environment(runnable, user) | _git_environment()
     if terminal:
         environment["TERM"] = os.environ.get("TERM", "xterm")
     if not client.has_image(chain[-1].reference):
@@ -109,6 +110,7 @@ def _become(
             user=user,
             mounts=tuple(Mount(path, read_only=False) for path in repo.work_trees(runnable.root)),
             env=environment,
+            inherit=(*runnable.settings.env, *inherit),
             network="bridge",
             memory=runnable.settings.memory,
             pids=runnable.settings.pids,

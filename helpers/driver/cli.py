@@ -125,6 +125,8 @@ def _execute(options: argparse.Namespace, plan: Plan, pytest_args: list[str]) ->
     from helpers.engine.choose import choose
     from helpers.storage import run_directory
 
+    export.check_writable(options.json)
+    export.check_writable(options.junit)
     start = time.monotonic()
     run_id = run.new_run_id()
     directory = run_directory(run_id)

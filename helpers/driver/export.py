@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -38,6 +39,16 @@ def result_data(verdicts: Sequence[Verdict], *, exit_code: int, interrupted: boo
             for item in verdicts
         ],
     }
+
+
+def check_writable(target: str | None) -> None:
+    """Find out before a run, not after it, that its result can not be written to `target`.
+
+    Raises:
+        UsageError: the directory is not there or may not be written to.
+    """
+    if target and target != "-" and not os.access(os.path.dirname(target) or ".", os.W_OK):
+        raise UsageError("cannot write the result there", where=target, why="its directory is missing or not writable")
 
 
 def write_json(target: str, data: dict[str, Any]) -> None:

@@ -42,6 +42,8 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
     for outside, within in spec.publish:
         argv += ["--publish", f"127.0.0.1:{outside}:{within}"]
     argv += _pairs("--label", {OURS: "run", **spec.labels}) + _pairs("--env", spec.env)
+    # A name alone: the client takes the value from its own environment, where `ps` of another user does not see it.
+    argv += [part for name in spec.inherit for part in ("--env", name)]
     return [*argv, spec.image, *spec.argv]
 
 

@@ -102,6 +102,7 @@ class RunSpec:
         mounts: what it sees of the host.
         hidden: directories inside the mounts that it must not see the content of.
         env: its environment, besides what the image sets.
+        inherit: names of our own variables that it is given; their values are on no command line.
         network: `none` or `bridge`.
         memory: limit, as in `2g`.
         pids: how many processes it may have.
@@ -124,6 +125,7 @@ class RunSpec:
     read_only: bool
     labels: Mapping[str, str]
     hidden: tuple[Path, ...] = ()
+    inherit: tuple[str, ...] = ()
     publish: tuple[tuple[int, int], ...] = ()
     terminal: bool = False
 

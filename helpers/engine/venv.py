@@ -50,7 +50,8 @@ class VenvEngine:
         environment = Path(spec.image)
         with tempfile.TemporaryDirectory(prefix="helpers-home-") as home:
             path = f"{environment / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-            env = {**spec.env, "PATH": path, "HOME": home, "TMPDIR": home, "VIRTUAL_ENV": str(environment)}
+            inherited = {name: os.environ[name] for name in spec.inherit if name in os.environ}
+            env = {**spec.env, **inherited, "PATH": path, "HOME": home, "TMPDIR": home, "VIRTUAL_ENV": str(environment)}
             # The runner ends all that the command started when it ends, or when we do.
             command = [str(environment / "bin" / "python"), *spec.argv[1:]] if spec.argv[0] == "python" else spec.argv
             child = proc.Child(command, cwd=spec.cwd, env=env)

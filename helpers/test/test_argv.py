@@ -132,22 +132,24 @@ def test_the_command_of_a_build_names_files_with_secrets_and_never_what_is_in_th
     assert "password" not in " ".join(command)
 
 
-def test_only_variables_that_a_directory_names_come_into_a_container(tmp_path: Path) -> None:
+def test_only_variables_that_a_directory_names_come_in_and_no_value_is_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from helpers import config
     from helpers.test.unit_fixtures import add_dir, make_repo
 
-    path = add_dir(make_repo(tmp_path / "r"), "a", 'env = ["WANTED", "ABSENT"]')
-    host_env = {
-        "WANTED": "w",
-        "AWS_SECRET_ACCESS_KEY": "hidden",
-        "PATH": "/hidden",
-        "HOME": "/hidden",
-        "LANG": "hidden",
-    }
-    env = environment.base_environment(config.load(path.parent, path, []), ANN, host_env)
-    labels = environment.container_labels(config.load(path.parent, path, []))
-    command = argv.run(replace(TESTS, env=env, labels=labels), account_files=Path("/accounts"), remove=True)
-    assert "WANTED=w" in command and not any("ABSENT" in item or "hidden" in item for item in command)
+    runnable = config.load(tmp_path / "r", add_dir(make_repo(tmp_path / "r"), "a", 'env = ["WANTED"]'), [])
+    path, env, labels = (
+        runnable.path,
+        environment.base_environment(runnable, ANN),
+        environment.container_labels(runnable),
+    )
+    monkeypatch.setenv("WANTED", "hidden")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden")
+    spec = replace(TESTS, env=env, inherit=runnable.settings.env, labels=labels)
+    command = argv.run(spec, account_files=Path("/accounts"), remove=True)
+    assert command[command.index("WANTED") - 1] == "--env"
+    assert not any("hidden" in item or "AWS" in item for item in command)
     assert env["HOME"] == "/home/ann" and env["PYTHONPATH"] == str(path)
     assert f"helpers.owner={ownership.this_owner()}" in command
 

@@ -44,15 +44,14 @@ def code_of(text: str) -> list[str]:
 
 def commands(line: str, program: str) -> Iterator[list[str]]:
     """Yield the words after `program` of each command in `line`, without comments and what is quoted."""
-    bare = re.sub(r"\"[^\"]*\"|'[^']*'", "TEXT", line)
-    for command in re.split(r"&&|;|\s#|\||\s--\s|\s--$", bare):
-        _, found, rest = f" {command}".partition(program)
-        if found and (not rest or rest[0] == " "):
-            yield rest.split()
+    bare = re.sub(r"\s#.*|(?<=\s)-- .*", "", re.sub(r"\"[^\"]*\"|'[^']*'", "TEXT", line))
+    for command in re.split(r"&&|;|\|", bare):
+        if found := re.search(rf"(?:^|\$ |fix: |next: )(?:\./)?{re.escape(program)}( .*|$)", command.strip()):
+            yield found[1].split()
 
 
 def wrong_tasks(line: str) -> Iterator[str]:
-    for words in commands(line, " invoke"):
+    for words in commands(line, "invoke"):
         if words and re.fullmatch(r"[a-z_]+", words[0]):
             if words[0] not in TASK_OPTIONS:
                 yield words[0]

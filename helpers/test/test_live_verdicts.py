@@ -224,12 +224,14 @@ def test_a_test_sees_its_own_directory_read_only_and_neither_network_nor_others(
         def test_home_and_tmp_are_writable(tmp_path):
             pathlib.Path.home().joinpath("x").write_text("x")
             tmp_path.joinpath("x").write_text("x")
-        def test_secrets_of_the_host_are_not_here():
+        def test_of_the_hosts_variables_only_the_named_ones_are_here():
             assert "SECRET_OF_HOST" not in os.environ
+            assert os.environ["NAMED_OF_HOST"] == "two words"
         """,
         image="limits",
+        settings='env = ["NAMED_OF_HOST"]\n',
     )
-    result = scratch.run("--engine", "docker", SECRET_OF_HOST="1")
+    result = scratch.run("--engine", "docker", SECRET_OF_HOST="1", NAMED_OF_HOST="two words")
     assert result.of("limits") == ("PASS", 0), result.stderr
 
 
