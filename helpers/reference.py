@@ -233,11 +233,11 @@ def _result() -> str:
         "runnable_dirs/forecast",
         Status.FAIL,
         1,
-        why="test/test_methods.py::test_trend",
+        why="test/test_methods.py::test_smoothing",
         counts={"passed": 22, "failed": 1},
         seconds=2.2,
         image="sha256:31bb530a2246...",
-        failures=("test/test_methods.py::test_trend",),
+        failures=("test/test_methods.py::test_smoothing",),
         log="/home/ana/.cache/helpers/runs/20261120-133742-5f343f/2/output.log",
     )
     data = export.result_data([verdict], exit_code=1, interrupted=False, engine="docker")

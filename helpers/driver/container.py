@@ -102,8 +102,11 @@ def _configuration(path: Path) -> list[str]:
 
 
 def _hidden(runnable: RunnableDir) -> tuple[Path, ...]:
+    used = [_inside_repo(runnable, name) for name in runnable.settings.uses]
     nested = [
-        path for path in runnable.nested if not any(path != up and path.is_relative_to(up) for up in runnable.nested)
+        path
+        for path in runnable.nested
+        if path not in used and not any(path != up and path.is_relative_to(up) for up in runnable.nested)
     ]
     git = runnable.path / ".git"
     return (*nested, git) if git.is_dir() else tuple(nested)

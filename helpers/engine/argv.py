@@ -38,7 +38,7 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
         flags = {"readonly": "true"} if mount.read_only else {}
         argv += ["--mount", _mount(type="bind", src=mount.path, dst=mount.path, **flags)]
     for path in spec.hidden:
-        argv += ["--mount", _mount(type="tmpfs", dst=path, readonly="true")]
+        argv += ["--mount", _mount(type="tmpfs", dst=path)]
     for outside, within in spec.publish:
         argv += ["--publish", f"127.0.0.1:{outside}:{within}"]
     argv += _pairs("--label", {OURS: "run", **spec.labels}) + _pairs("--env", spec.env)

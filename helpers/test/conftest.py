@@ -20,7 +20,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 # Its lock holds pytest and nothing else, for every Python that an archive base has.
-_LOCKED = ROOT / "runnable_dirs" / "simulate"
+_LOCKED = Path(__file__).parent / "data" / "pytest_only"
 
 
 def start(argv: list[str], cwd: Path, **env: str) -> subprocess.Popen[str]:

@@ -69,6 +69,12 @@ def test_runnable_dirs_inside_and_git_s_own_directory_are_hidden(root: Path) -> 
     assert spec_of(load(root, "a")).hidden == (root / "a" / "deep",)
 
 
+def test_a_runnable_dir_inside_that_is_used_is_not_hidden(root: Path) -> None:
+    add_dir(root, "a", 'uses = ["deep"]')
+    add_dir(root, "a/deep")
+    assert spec_of(load(root, "a")).hidden == ()
+
+
 @pytest.mark.parametrize(
     "setting, says",
     [
@@ -139,7 +145,8 @@ def test_the_environment_is_ours_and_not_the_host_s(root: Path, monkeypatch: pyt
     monkeypatch.setenv("WANTED", "w")
     path = add_dir(root, "a", 'env = ["WANTED"]')
     (path / "src").mkdir()
-    env = spec_of(load(root, "a")).env
-    assert env["WANTED"] == "w" and "s3cret" not in env.values() and "PATH" not in env
+    spec = spec_of(load(root, "a"))
+    env = spec.env
+    assert spec.inherit == ("WANTED",) and not {"w", "s3cret"} & set(env.values()) and "PATH" not in env
     assert env["PYTHONPATH"] == f"{path}{os.pathsep}{path / 'src'}"
     assert (env["HOME"], env["USER"], env["PYTHONDONTWRITEBYTECODE"]) == ("/home/u", "u", "1")

@@ -188,7 +188,7 @@ def is_environ(node: ast.AST) -> bool:
 def keys(tree: ast.AST) -> Iterator[ast.expr]:
     """Yield every expression that chooses a variable."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Subscript) and is_environ(node.value):
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and is_environ(node.value):
             yield node.slice
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             if node.func.attr == "getenv" or (
@@ -225,6 +225,7 @@ for name in NAMES:
     os.environ.get(name) or environ.get(name.upper())
 any(os.environ[other] for other in reversed(("G", "H")))
 {"X": 1}.get("X")
+os.environ["Y"] = "only set"
 """
     assert variables_in(text) == set("ABCDeEFGH")
 

@@ -17,6 +17,9 @@ from helpers.engine.specs import Control
 from helpers.errors import BuildError
 from helpers.test.conftest import Scratch
 from helpers.test.fake_engine import COLLECTS_NOTHING, FAILS, PASSES, SKIPS, FakeEngine, Tests
+from helpers.test.unit_fixtures import cache, no_poetry
+
+__all__ = ["cache", "no_poetry"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ def test_a_real_engine_gives_the_verdicts_that_the_fake_gives(scratch: Scratch, 
     assert {name: tuple(item[key] for key in keys) for name, item in found.items()} == EXPECTED
 
 
+@pytest.mark.usefixtures("no_poetry")
 def test_the_fake_gives_the_verdicts_that_a_real_engine_gives(tmp_path: Path) -> None:
     scratch = Scratch(tmp_path / "repo")
     make_dirs(scratch)

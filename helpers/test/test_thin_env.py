@@ -304,7 +304,8 @@ def test_the_shims_are_short_and_an_old_python_can_parse_them(name: str) -> None
 @pytest.mark.parametrize("version", ["2.7", "3.6", "3.9"])
 def test_an_old_python_gets_one_line(version: str) -> None:
     # A version manager's own directories first: its entry on PATH may refuse a version that is not switched on.
-    found = next(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"), shutil.which(f"python{version}"))
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = next(versions.glob(f"{version}.*/bin/python"), shutil.which(f"python{version}"))
     if not found:
         pytest.skip(f"no Python {version} on this machine")
     done = subprocess.run([str(found), TOP / "main_pytest.py"], capture_output=True, text=True, check=False)
