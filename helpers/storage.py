@@ -5,8 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,11 +32,10 @@ def write_once(path: Path, text: str) -> Path:
     """Write `text` to `path` unless it is there already; another process sees the whole file or none."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        aside = path.with_name(f".{path.name}-{os.getpid()}-{os.urandom(4).hex()}")
+        aside.write_text(text, encoding="utf-8")
+        aside.chmod(0o644)
+        os.replace(aside, path)
     return path
 
 
@@ -74,6 +71,8 @@ def run_directory(run_id: str) -> Path:
     Raises:
         InfrastructureError: the disk is full or not writable.
     """
+    import shutil  # a start that only reads the cache does without it
+
     runs = cache_dir() / "runs"
     path = runs / run_id
     try:

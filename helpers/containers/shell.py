@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shlex
 import socket
 import sys
@@ -14,7 +13,7 @@ from helpers import config, discover, host, repo
 from helpers.console import say
 from helpers.containers.environment import base_environment, container_labels
 from helpers.engine import client
-from helpers.engine.specs import Control, ImageSpec, Mount, RunSpec
+from helpers.engine.specs import ImageSpec, Mount, RunSpec
 from helpers.errors import ConfigError, UsageError
 from helpers.images.recipe import image_chain, lock_text
 from helpers.model.runnable import RunnableDir
@@ -68,7 +67,7 @@ def jupyter(directory: str | None, port: int | None) -> None:
             fix='add "jupyterlab" to the group `dev` in pyproject.toml; invoke docker_lock && invoke docker_build',
         )
     port = port or _free_port()
-    token = secrets.token_urlsafe(24)
+    token = os.urandom(24).hex()
     say(f"Jupyter will answer on http://127.0.0.1:{port}/lab?token={token}  (Ctrl-C twice ends it)")
     words = ["jupyter", "lab", "--ip=0.0.0.0", f"--port={_JUPYTER_PORT}", "--no-browser"]
     words += ["--allow-root"] if os.getuid() == 0 else []
@@ -103,7 +102,7 @@ def _become(
         _build(chain)
     client.become(
         RunSpec(
-            name=f"helpers-{user.name}-{secrets.token_hex(6)}",
+            name=f"helpers-{user.name}-{os.urandom(6).hex()}",
             image=chain[-1].reference,
             argv=tuple(words),
             cwd=cwd,
@@ -125,6 +124,7 @@ def _become(
 def _build(chain: Sequence[ImageSpec]) -> None:
     # Only the first time: a start that finds its image does without these modules.
     from helpers.engine.choose import choose
+    from helpers.engine.seam import Control
     from helpers.images import build
 
     build.ensure(choose("docker"), chain, Control())

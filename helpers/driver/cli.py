@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 from helpers import console, discover
-from helpers.engine.specs import Control, Stop
+from helpers.engine.choose import ENGINES
+from helpers.engine.seam import Control, Stop
 from helpers.errors import EXIT_CODES, SIGINT_EXIT, SIGTERM_EXIT, NothingSelectedError
 
 TYPE_CHECKING = False
@@ -24,7 +25,8 @@ examples:
   main_pytest.py                                   test every runnable dir, each in its own container
   main_pytest.py --dir runnable_dirs/forecast      test one of them
   main_pytest.py --dir runnable_dirs --tier all    test all below a directory, slow tests too
-  main_pytest.py -- -k trend -x                    give pytest its own arguments
+  main_pytest.py --dir runnable_dirs/forecast -- -k smoothing -x
+                                                   give pytest its own arguments
   main_pytest.py --list                            print the plan and do nothing
 
 exit codes (the worst directory decides):
@@ -51,10 +53,15 @@ def build_parser() -> argparse.ArgumentParser:
         help="a runnable dir, or a directory above some; repeatable",
     )
     add("--tier", choices=("fast", "slow", "superslow", "all"), default="fast", help="which tests (default: fast)")
-    add("-j", "--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="directories at a time")
     add(
-        "--engine", choices=("auto", "docker", "venv"), default="auto", help="auto falls back to venv without an engine"
+        "-j",
+        "--jobs",
+        type=_positive,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="directories at a time (default: the number of cores)",
     )
+    add("--engine", choices=ENGINES, default="auto", help="auto falls back to venv without an engine")
     add("--list", action="store_true", help="print the plan and do nothing")
     add("--json", metavar="FILE", help="write the result (with --list: the plan) as JSON; - is standard output")
     add("--junit", metavar="FILE", help="write all results as one JUnit file")

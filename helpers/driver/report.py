@@ -131,7 +131,10 @@ def print_table(verdicts: Sequence[Verdict], *, interrupted: bool, engine: str, 
         row: list[str | Text] = [printable(verdict.name), Text(verdict.status.value, style=colour), *counts]
         row += [f"{verdict.seconds:.1f} s", _short_image(verdict.image), printable(verdict.why)]
         table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-    console.print(table)
+    with console.capture() as capture:
+        console.print(table)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+    sys.stdout.flush()
     how_many = ", ".join(
         f"{sum(verdict.status is status for verdict in verdicts)} {status.value}"
         for status in Status

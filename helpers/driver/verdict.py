@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from helpers import errors
-from helpers.engine.specs import Outcome
+from helpers.engine.seam import Outcome
 
 
 class Status(Enum):

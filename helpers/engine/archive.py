@@ -12,22 +12,14 @@ from functools import cache
 from pathlib import Path
 
 from helpers import proc
-from helpers.engine.specs import Control, ImageSpec
+from helpers.engine.seam import Control
+from helpers.engine.specs import ImageSpec
 from helpers.engine.supervise import supervise
 from helpers.errors import BuildError, InfrastructureError
+from helpers.model.archive import DOCKERFILE, LEFT_OUT, PACKAGES
 from helpers.storage import cache_dir, locked
 
-# What every base holds besides the distribution's minimum: Python, git for a shell, certificates for both.
-PACKAGES = ("python3", "git", "ca-certificates")
-# Nobody reads manuals and translations in a container, and they are a fifth of its size.
-_LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*/LC_MESSAGES/*.mo")
 _SECONDS = 1800.0
-_DOCKERFILE = 'FROM scratch\nADD rootfs.tar /\nCMD ["/bin/bash"]\n'
-
-
-def recipe() -> str:
-    """Return all that decides the content of an archive base but its suite, for the hash of its inputs."""
-    return "\n".join((*PACKAGES, *_LEFT_OUT, _DOCKERFILE, os.uname().machine))
 
 
 @contextmanager
@@ -47,7 +39,7 @@ def assembled_archive(image: ImageSpec, log: Path, control: Control) -> Iterator
             _assemble(image.base.value, kept, log, control)
     with tempfile.TemporaryDirectory(prefix="helpers-archive-", dir=kept.parent) as name:
         directory = Path(name)
-        (directory / "Dockerfile").write_text(_DOCKERFILE)
+        (directory / "Dockerfile").write_text(DOCKERFILE)
         os.link(kept, directory / "rootfs.tar")
         yield directory
 
@@ -59,7 +51,7 @@ def _assemble(suite: str, target: Path, log: Path, control: Control) -> None:
         )
     aside = target.with_suffix(".new.tar")
     command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
-    command += [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
+    command += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
     # The licence texts stay: they must go wherever the packages go.
     command += ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
     # The mirror is a setting of this machine: it reaches later installs as a secret and stays in no layer.

@@ -7,7 +7,8 @@ import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from helpers.engine.specs import BuildContext, ImageSpec, RunSpec
+from helpers.engine.seam import BuildContext
+from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.model.image import LABEL_DIR, LABEL_OWNER, LABEL_ROOT, OURS
 
 DOCKER = "docker"

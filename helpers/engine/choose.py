@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from helpers.console import say
-from helpers.engine.specs import Engine
+from helpers.engine.seam import Engine
 from helpers.errors import InfrastructureError
+
+ENGINES = ("auto", "docker", "venv")
 
 
 def choose(name: str) -> Engine:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from helpers import host
 from helpers.engine.archive import apt_sources
-from helpers.engine.specs import BuildContext, ImageSpec, Ingredients
+from helpers.engine.seam import BuildContext, Ingredients
+from helpers.engine.specs import ImageSpec
 from helpers.storage import cache_dir
 
 # Where BuildKit shows the secret `ca` to a recipe (https://docs.docker.com/build/building/secrets/).

@@ -12,7 +12,8 @@ from helpers import proc
 from helpers.engine import argv, client
 from helpers.engine.archive import assembled_archive
 from helpers.engine.context import build_context
-from helpers.engine.specs import Control, ImageSpec, Ingredients, Outcome, RunSpec
+from helpers.engine.seam import Control, Ingredients, Outcome
+from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.engine.supervise import supervise
 from helpers.errors import BuildError, InfrastructureError
 from helpers.model.image import BaseKind
@@ -25,6 +26,7 @@ class DockerEngine:
     """The engine seam over the docker client."""
 
     name = "docker"
+    isolates = True
 
     def __init__(self) -> None:
         # Whatever kills this process, its containers are removed: those that the dead-man inside can not end as well.

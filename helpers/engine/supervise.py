@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from helpers.engine.specs import Control, Stop
+from helpers.engine.seam import Control, Stop
 from helpers.proc import Child
 
 _HEAD_BYTES = 8 << 20

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from helpers import host, proc
 from helpers.engine.context import uv
-from helpers.engine.specs import Control, ImageSpec, Ingredients, Outcome, RunSpec, UnsupportedError
+from helpers.engine.seam import Control, Ingredients, Outcome, UnsupportedError
+from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.engine.supervise import supervise
 from helpers.errors import BuildError, InfrastructureError
 from helpers.storage import cache_dir, locked
@@ -28,6 +29,7 @@ class VenvEngine:
     """The engine seam over virtual environments (PEP 405) made by uv."""
 
     name = "venv"
+    isolates = False
 
     def find(self, references: Sequence[str]) -> dict[str, str]:
         """Return the environment of each reference that has one."""
@@ -38,6 +40,8 @@ class VenvEngine:
         """Make the environment of a directory; what lies below all directories is the host itself."""
         if image.directory is None:
             return _HOST
+        if image.dockerfile == image.directory / "devops" / "Dockerfile":
+            raise UnsupportedError("has a Dockerfile of its own")
         _check_system_packages(image)
         target = _environment(image.reference)
         with locked(f"{target.name}.lock"):

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.console import say
-from helpers.engine.specs import Control, Engine, ImageSpec, Ingredients
+from helpers.engine.seam import Control, Engine, Ingredients
+from helpers.engine.specs import ImageSpec
 from helpers.images import lock
 from helpers.storage import cache_dir
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from helpers import config, discover, repo
 from helpers.console import say
 from helpers.engine.choose import choose
-from helpers.engine.specs import Control
+from helpers.engine.seam import Control
 from helpers.images import build as builder
 from helpers.images import lock as locker
 from helpers.images.recipe import image_chain

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from helpers import config, host
-from helpers.engine import archive
 from helpers.engine.specs import ImageSpec
 from helpers.errors import ConfigError, HelpersError
+from helpers.model import archive
 from helpers.model import image as names
 from helpers.model.graph import Step, order
 from helpers.model.image import Base, BaseKind
@@ -65,7 +65,7 @@ def _outside(base: Base) -> ImageSpec | None:
     """Return the image at the bottom, which belongs to no directory."""
     if base.kind is BaseKind.IMAGE:
         return ImageSpec(key=str(base), reference=base.value, inputs=digest(base.value), base=base)
-    inputs = digest(_FORMAT, base.value, archive.recipe())
+    inputs = digest(_FORMAT, base.value, archive.recipe(os.uname().machine))
     reference = f"{names.repository('', 'helpers-archive')}:{base.value}-{inputs[:16]}"
     labels = {names.LABEL_TITLE: str(base), names.LABEL_INPUTS: inputs}
     return ImageSpec(key=str(base), reference=reference, inputs=inputs, base=base, labels=labels, suite=base.value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -11,11 +10,12 @@ from typing import Any
 from helpers.errors import ConfigError
 from helpers.model.image import NAME_PATTERN, Base
 
-_SIZE = re.compile(r"[1-9]\d*[kmg]", re.ASCII)
-_ENV_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+# Patterns are compiled when there is something to check: most settings are empty at most starts.
+_SIZE = r"[1-9][0-9]*[kmg]"
+_ENV_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 # https://www.debian.org/doc/debian-policy/ch-controlfields.html#source
-_DEBIAN_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+", re.ASCII)
-_REGISTRY = re.compile(rf"[a-zA-Z0-9.-]+(:\d+)?(/{NAME_PATTERN})*", re.ASCII)
+_DEBIAN_PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
+_REGISTRY = rf"[a-zA-Z0-9.-]+(:[0-9]+)?(/{NAME_PATTERN})*"
 DEFAULT_BASE = "archive:bookworm"
 
 
@@ -56,6 +56,8 @@ def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in known:
+            import difflib  # only a mistake needs it
+
             near = difflib.get_close_matches(key, known, n=1)
             raise ConfigError(
                 f"[tool.helpers] has no setting {key!r}",
@@ -95,15 +97,15 @@ def _check_values(settings: Settings, where: str) -> None:
         raise ConfigError(f"[tool.helpers] base: {error}", where=where) from None
     checks: list[tuple[str, bool, str]] = [
         ("network", settings.network in ("none", "bridge"), "'none' or 'bridge'"),
-        ("memory", bool(_SIZE.fullmatch(settings.memory)), "a size like '512m' or '2g'"),
+        ("memory", bool(re.fullmatch(_SIZE, settings.memory)), "a size like '512m' or '2g'"),
         ("pids", settings.pids >= 16, "at least 16"),
         ("timeout", settings.timeout >= 1, "at least 1 (seconds)"),
         ("tests", bool(settings.tests), "at least one path"),
-        ("registry", not settings.registry or bool(_REGISTRY.fullmatch(settings.registry)), "HOST[:PORT][/PATH]"),
-        ("env", all(_ENV_NAME.fullmatch(name) for name in settings.env), "names of environment variables"),
+        ("registry", not settings.registry or bool(re.fullmatch(_REGISTRY, settings.registry)), "HOST[:PORT][/PATH]"),
+        ("env", all(re.fullmatch(_ENV_NAME, name) for name in settings.env), "names of environment variables"),
         (
             "system_packages",
-            all(_DEBIAN_PACKAGE.fullmatch(name) for name in settings.system_packages),
+            all(re.fullmatch(_DEBIAN_PACKAGE, name) for name in settings.system_packages),
             "names of packages",
         ),
     ]

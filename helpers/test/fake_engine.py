@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from helpers.engine.specs import Control, Engine, ImageSpec, Ingredients, Outcome, RunSpec
+from helpers.engine.seam import Control, Engine, Ingredients, Outcome
+from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.model.image import LABEL_DIR
 
 PASSES: dict[str, Any] = {
@@ -53,6 +54,7 @@ class FakeEngine:
     """
 
     name = "fake"
+    isolates = True
 
     def __init__(
         self,

@@ -11,7 +11,8 @@ import pytest
 
 from helpers.containers import environment
 from helpers.engine import argv, ownership
-from helpers.engine.specs import BuildContext, ImageSpec, Mount, RunSpec
+from helpers.engine.seam import BuildContext
+from helpers.engine.specs import ImageSpec, Mount, RunSpec
 from helpers.host import User
 from helpers.model.image import Base
 

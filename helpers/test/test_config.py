@@ -73,3 +73,13 @@ def test_a_table_of_another_type_is_an_error_of_its_file(root: Path, text: str) 
     (path / "pyproject.toml").write_text(text)
     with pytest.raises(ConfigError, match="must be a table"):
         config.load(root, path, [path])
+
+
+def test_a_damaged_memory_of_what_was_parsed_is_no_error(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "a"\n')
+    wanted = config.read_pyproject(tmp_path)
+    (remembered,) = (cache / "parsed").iterdir()
+    for damage in (b"", b"[]", b"\xff\xfe"):
+        remembered.write_bytes(damage)
+        config.read_pyproject.cache_clear()
+        assert config.read_pyproject(tmp_path) == wanted == {"project": {"name": "a"}}

@@ -13,7 +13,7 @@ from helpers import discover
 from helpers.driver import plan as planner
 from helpers.driver.run import Options, Run
 from helpers.driver.verdict import Verdict
-from helpers.engine.specs import Control
+from helpers.engine.seam import Control
 from helpers.errors import BuildError
 from helpers.test.conftest import Scratch
 from helpers.test.fake_engine import COLLECTS_NOTHING, FAILS, PASSES, SKIPS, FakeEngine, Tests

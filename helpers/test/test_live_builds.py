@@ -134,6 +134,9 @@ def test_the_embedded_engine_skips_what_it_can_not_give_and_that_alone_is_not_gr
     result = scratch.run("--engine", "venv")
     assert result.of("python") == result.of("packages") == ("SKIP", 0), result.stderr
     assert result.code == 5
+    recipe = scratch.add("recipe", PASSES, image="recipe")
+    (recipe / "devops" / "Dockerfile").write_text("ARG BASE\nFROM ${BASE}\n")
+    assert scratch.run("--engine", "venv").of("recipe") == ("SKIP", 0)
     scratch.add("plain", PASSES, image="plain")
     assert scratch.run("--engine", "venv").code == 0
 

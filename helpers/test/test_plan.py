@@ -94,7 +94,7 @@ def test_a_name_with_a_newline_stays_on_its_line(root: Path) -> None:
     assert len(lines) == 3 and lines[1].startswith("new\\nline  ")
 
 
-def test_planning_writes_nothing(root: Path, cache: Path) -> None:
+def test_planning_writes_nothing_but_what_it_parsed(root: Path, cache: Path) -> None:
     before = sorted(root.rglob("*"))
     make(root)
-    assert sorted(root.rglob("*")) == before and not cache.exists()
+    assert sorted(root.rglob("*")) == before and [path.name for path in cache.iterdir()] == ["parsed"]

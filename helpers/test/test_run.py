@@ -13,7 +13,7 @@ from helpers.driver import plan as planner
 from helpers.driver.plan import Plan
 from helpers.driver.run import Event, Options, Run, new_run_id, results_of
 from helpers.driver.verdict import Status, Verdict
-from helpers.engine.specs import Control, Stop, UnsupportedError
+from helpers.engine.seam import Control, Stop, UnsupportedError
 from helpers.errors import BuildError, InfrastructureError
 from helpers.test.fake_engine import FAILS, PASSES, FakeEngine, Tests, as_engine
 from helpers.test.unit_fixtures import add_dir, cache, make_repo, no_poetry

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from helpers.engine import supervise as supervising
-from helpers.engine.specs import Control, Stop
+from helpers.engine.seam import Control, Stop
 from helpers.engine.supervise import Ended, Log, Rung, supervise
 from helpers.proc import Child
 

@@ -8,7 +8,7 @@ import pytest
 from helpers import errors
 from helpers.driver import verdict as verdicts
 from helpers.driver.verdict import Status
-from helpers.engine.specs import Outcome
+from helpers.engine.seam import Outcome
 
 # What a run in which all went well leaves behind; each case changes what is different in it.
 WELL: dict[str, Any] = {"code": 0, "seconds": 1.5, "output": "said", "log": Path("/log"), "image": "sha256:1"}
