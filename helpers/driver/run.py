@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import secrets
 import threading
@@ -18,7 +19,7 @@ from helpers.driver.plan import DirPlan, Plan, image_step
 from helpers.driver.verdict import Status, Verdict
 from helpers.engine.seam import Control, Engine, UnsupportedError
 from helpers.engine.specs import ImageSpec
-from helpers.errors import HelpersError
+from helpers.errors import HelpersError, InfrastructureError
 from helpers.host import user
 from helpers.images import build
 
@@ -221,6 +222,6 @@ def _read_report(path: Path) -> dict[str, Any] | None:
 
 
 def _of_system(error: OSError) -> HelpersError:
-    from helpers.errors import InfrastructureError
-
-    return InfrastructureError(f"the system refused: {error.strerror or error}", where=error.filename, fix="df -h")
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    fix = "df -h  (make room, then again)" if full else "invoke doctor"
+    return InfrastructureError(f"the system refused: {error.strerror or error}", where=error.filename, fix=fix)

@@ -78,6 +78,9 @@ def rows(command: Sequence[str]) -> list[dict[str, str]]:
     """
     done = proc.run(command)
     if done.code:
+        # A list fails when something on it is removed while it is made.
+        done = proc.run(command)
+    if done.code:
         raise InfrastructureError(f"the engine does not answer: {done.reason}", fix="invoke doctor")
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -58,7 +58,8 @@ def _tools() -> Path:
     directory = cache_dir() / "tools" / f"uv-{source.stat().st_size}-{int(source.stat().st_mtime)}"
     if not (directory / "uv").exists():
         directory.mkdir(parents=True, exist_ok=True)
-        aside = directory / f".uv-{os.getpid()}"
+        # Several builds of one run may get here at once.
+        aside = directory / f".uv-{os.getpid()}-{os.urandom(4).hex()}"
         shutil.copy2(source, aside)
         os.replace(aside, directory / "uv")
     return directory

@@ -61,6 +61,17 @@ def until(condition: Callable[[], object], seconds: float) -> float:
     return time.monotonic() - begin
 
 
+def docker_images(*filters: str) -> list[str]:
+    """Return the names of the engine's images; tried again when one of them is removed while the list is made."""
+    command = ["image", "ls", *filters, "--format", "{{.Repository}}:{{.Tag}}"]
+    for _ in range(5):
+        try:
+            return docker(*command).splitlines()
+        except subprocess.CalledProcessError:
+            time.sleep(0.2)
+    return docker(*command).splitlines()
+
+
 class Result:
     """How a run of the driver ended: its exit code, its JSON report, and what it printed."""
 
@@ -146,7 +157,7 @@ class Scratch:
 
     def remove_images(self) -> None:
         """Remove the images of this repo from the engine."""
-        names = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
+        names = docker_images()
         if own := [name for name in names if name.startswith(self.prefix)]:
             docker("image", "rm", "--force", *own)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from helpers.test.conftest import ROOT, Scratch, docker, scratch_repo, thin_env, until
+from helpers.test.conftest import ROOT, Scratch, docker, docker_images, scratch_repo, thin_env, until
 
 pytestmark = pytest.mark.engine
 
@@ -229,14 +229,13 @@ def test_kill_and_prune_touch_only_what_carries_our_label(scratch: Scratch) -> N
     dry = scratch.invoke("docker_prune", "--dry-run").stdout
     assert f"{scratch.prefix}-prunable:inputs-" in dry
     assert scratch.invoke("docker_prune").stdout == dry
-    assert f"{scratch.prefix}-prunable:inputs-" not in docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+    assert not any(name.startswith(f"{scratch.prefix}-prunable:inputs-") for name in docker_images())
     assert set(others) <= set(_our_images())
 
 
 def _our_images() -> list[str]:
-    names = docker("image", "ls", "--filter", "label=helpers.toolchain", "--format", "{{.Repository}}:{{.Tag}}")
     # Tests that run at the same time remove their own.
-    return [name for name in names.splitlines() if not name.startswith("helpers-test-")]
+    return [name for name in docker_images("--filter", "label=helpers.toolchain") if "helpers-test-" not in name]
 
 
 def _answers(port: int) -> bool:
