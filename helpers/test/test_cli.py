@@ -17,6 +17,9 @@ from helpers.errors import InfrastructureError
 from helpers.test.fake_engine import COLLECTS_NOTHING, FAILS, PASSES, SKIPS, FakeEngine, Tests
 from helpers.test.unit_fixtures import add_dir, cache, make_repo, no_poetry
 
+# These tests start processes, and there are many of them.
+pytestmark = pytest.mark.slow
+
 __all__ = ["cache", "no_poetry"]
 
 OPTIONS = ("--dir", "--tier", "-j", "--jobs", "--engine", "--list", "--json", "--junit", "--exitfirst", "--timeout")

@@ -19,6 +19,9 @@ from helpers import config, discover
 from helpers.dirs import adopt, check, create, listing, metadata, names, project_text, testfiles, wanted
 from helpers.errors import ConfigError, HelpersError, UsageError
 
+# These tests start processes, and there are many of them.
+pytestmark = pytest.mark.slow
+
 TOP = Path(__file__).resolve().parents[2]
 LOCK = '[[package]]\nname = "pytest"\nversion = "8.0.0"\n\n[metadata]\nlock-version = "2.1"\n'
 GOOD = """\

@@ -157,6 +157,7 @@ def test_credentials_in_urls_are_masked(text: str, shown: str) -> None:
     assert masked(text) == shown
 
 
+@pytest.mark.slow
 def test_a_check_that_fails_or_hangs_does_not_stop_the_others() -> None:
     def broken() -> int:
         raise InfrastructureError("no way to https://ann:pw@h/", fix="do this")
@@ -230,6 +231,7 @@ def _server(status: int, date: str) -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [200, 403, 500])
 def test_the_index_is_asked_without_credentials_and_its_date_gives_the_drift(status: int) -> None:
     with _server(status, "Mon, 01 Jan 2024 00:00:00 GMT") as (url, seen):
@@ -239,6 +241,7 @@ def test_the_index_is_asked_without_credentials_and_its_date_gives_the_drift(sta
     assert network.judge_clock(answer)[0] == WARN
 
 
+@pytest.mark.slow
 def test_an_index_that_does_not_answer_is_told_without_credentials() -> None:
     with _server(200, "") as (url, _):
         pass
@@ -306,6 +309,7 @@ def test_a_machine_without_docker_says_that_venv_works_and_how_to_get_an_engine(
     assert (found["git"]["mark"], found["git"]["detail"]) == (MISSING, "not on PATH")
 
 
+@pytest.mark.slow
 def test_a_client_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
     client = tmp_path / "docker"
     # Its child keeps the pipe open when the client itself is killed.

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+# Every test here starts processes and waits for them.
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).resolve().parents[2] / "dev_scripts" / "install_engine.sh"
 # Commands that change nothing but the machine's own root directory are the real ones.
 REAL = ["awk", "bash", "cat", "cut", "flock", "grep", "ln", "mkdir", "mv", "readlink", "rm", "seq", "sleep", "tail"]

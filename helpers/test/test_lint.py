@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# Every test here starts processes and waits for them.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = {
     "ruff check": ["ruff", "check", "--no-cache", "--output-format", "concise", "."],

@@ -12,6 +12,9 @@ import pytest
 from helpers import proc
 from helpers.errors import InfrastructureError
 
+# These tests start processes, and there are many of them.
+pytestmark = pytest.mark.slow
+
 
 def python(code: str, *arguments: str) -> list[str]:
     return [sys.executable, "-S", "-c", code, *arguments]

@@ -8,6 +8,9 @@ from helpers import repo
 from helpers.errors import InfrastructureError, UsageError
 from helpers.test.unit_fixtures import git, make_repo
 
+# These tests start processes, and there are many of them.
+pytestmark = pytest.mark.slow
+
 
 def committed(root: Path, *names: str) -> Path:
     for name in names:

@@ -16,6 +16,9 @@ from helpers import inside
 from helpers.inside import helpers_verdict, run_pytest
 from helpers.inside.helpers_verdict import hints
 
+# Every test here starts processes and waits for them.
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(inside.__file__).with_name("run_pytest.py")
 
 

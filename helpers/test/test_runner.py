@@ -11,6 +11,9 @@ import pytest
 from helpers import inside
 from helpers.test.test_proc import gone
 
+# Every test here starts processes and waits for them.
+pytestmark = pytest.mark.slow
+
 RUNNER = Path(inside.__file__).with_name("runner.py")
 DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
 # A daemon: out of its parent's session and group, and its parent is gone.

@@ -14,6 +14,9 @@ import pytest
 
 from helpers.test.small_checkout import Checkout, make_checkout
 
+# Every test here starts processes and waits for them.
+pytestmark = pytest.mark.slow
+
 SHELLS = ["bash", pytest.param("zsh", marks=pytest.mark.host)]
 READY = "helpers: invoke and main_pytest.py are ready in {root}\n"
 # A shell in which nothing but its own words works: whoever starts a process fails.

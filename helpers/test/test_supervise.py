@@ -14,6 +14,9 @@ from helpers.engine.seam import Control, Stop
 from helpers.engine.supervise import Ended, Log, Rung, supervise
 from helpers.proc import Child
 
+# Every test here starts processes and waits for them.
+pytestmark = pytest.mark.slow
+
 DEAF = (
     "import signal, time\nfor number in (signal.SIGTERM, signal.SIGINT): signal.signal(number, signal.SIG_IGN)\n"
     "print('deaf', flush=True)\ntime.sleep(60)"

@@ -21,6 +21,9 @@ from helpers.test.small_checkout import HELPERS, TOP, Checkout, make_checkout
 from helpers.thin_env import MARKER, ThinEnvError, bootstrap, install
 from helpers.thin_env.install import Command
 
+# Every test here starts processes and waits for them.
+pytestmark = pytest.mark.slow
+
 LOG_AND_SLEEP = "import sys, time; open(sys.argv[1], 'a').write('built\\n'); time.sleep(float(sys.argv[2]))"
 # What a process of its own does in these tests: make the environment with a stub that takes a while.
 ENSURE = """
