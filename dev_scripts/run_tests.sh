@@ -17,6 +17,12 @@ step() {
 }
 
 dev_scripts/install_engine.sh || exit $?
+# One of the two shells that setenv.sh is tested in.
+if ! command -v zsh >/dev/null; then
+  admin=()
+  [ "$(id -u)" -eq 0 ] || admin=(sudo)
+  "${admin[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends zsh >&2 || exit 6
+fi
 step ./main_pytest.py --engine docker --tier all
 step ./main_pytest.py --engine venv
 step ./main_pytest.py --engine venv --dir . --tier all --timeout 3600 -- -m 'engine or host' -n 2 --dist loadgroup --durations 10

@@ -14,10 +14,10 @@ import pytest
 
 from helpers.test.small_checkout import Checkout, make_checkout
 
-# Every test here starts processes and waits for them.
-pytestmark = pytest.mark.slow
+# They make environments with the `python3` of this machine, as a user does before there is any container.
+pytestmark = pytest.mark.host
 
-SHELLS = ["bash", pytest.param("zsh", marks=pytest.mark.host)]
+SHELLS = ["bash", "zsh"]
 READY = "helpers: invoke and main_pytest.py are ready in {root}\n"
 # A shell in which nothing but its own words works: whoever starts a process fails.
 NO_PROCESS = "PATH=/nonexistent; "
@@ -114,7 +114,6 @@ def test_nothing_else_of_the_users_bash_changes(warm: Checkout) -> None:
     assert set(after.splitlines()) ^ set(lines) == {"declare -f _helpers_complete_main_pytest", "bye"}
 
 
-@pytest.mark.host
 def test_nothing_else_of_the_users_zsh_changes(warm: Checkout) -> None:
     look = "setopt; typeset -p file root env; print -l ${(k)functions}; umask; pwd; alias"
     prepare = "setopt ksh_glob nounset; umask 027; file=mine; root=mine; env=mine"

@@ -21,8 +21,8 @@ from helpers.test.small_checkout import HELPERS, TOP, Checkout, make_checkout
 from helpers.thin_env import MARKER, ThinEnvError, bootstrap, install
 from helpers.thin_env.install import Command
 
-# Every test here starts processes and waits for them.
-pytestmark = pytest.mark.slow
+# They make environments with the `python3` of this machine, as a user does before there is any container.
+pytestmark = pytest.mark.host
 
 LOG_AND_SLEEP = "import sys, time; open(sys.argv[1], 'a').write('built\\n'); time.sleep(float(sys.argv[2]))"
 # What a process of its own does in these tests: make the environment with a stub that takes a while.
@@ -241,7 +241,6 @@ def test_a_uv_setting_of_the_user_wins() -> None:
     assert install.uv_environ(environ, {"index-url": "https://theirs", "cert": "/theirs"}) == environ
 
 
-@pytest.mark.host
 @pytest.mark.slow
 def test_the_tool_environment_has_a_poetry_that_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HELPERS_CACHE", str(tmp_path))
@@ -303,7 +302,6 @@ def test_the_shims_are_short_and_an_old_python_can_parse_them(name: str) -> None
     ast.parse(text, feature_version=(3, 4))
 
 
-@pytest.mark.host
 @pytest.mark.parametrize("version", ["2.7", "3.6", "3.9"])
 def test_an_old_python_gets_one_line(version: str) -> None:
     # A version manager's own directories first: its entry on PATH may refuse a version that is not switched on.
