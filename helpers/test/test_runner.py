@@ -21,10 +21,12 @@ DAEMON = """
 import os, sys, time
 if os.fork() == 0:
     os.setsid()
-    if os.fork() == 0:
-        print(os.getpid(), flush=True)
+    daemon = os.fork()
+    if daemon == 0:
         os.close(1)
         time.sleep(60)
+    # Told by its parent: the command may end, and the daemon with it, before the daemon has said a word.
+    print(daemon, flush=True)
     os._exit(0)
 os.wait()
 """
