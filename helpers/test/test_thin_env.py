@@ -209,7 +209,6 @@ def test_pip_is_the_environments_own_or_the_systems_or_an_error(
 
 @pytest.mark.slow
 def test_the_systems_pip_fills_an_environment_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pip", reason="this Python has no pip of its own")
     checkout = make_checkout(tmp_path)
     for name, value in checkout.environ.items():
         monkeypatch.setenv(name, value)
