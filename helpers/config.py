@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from helpers import discover
 from helpers.errors import ConfigError
 from helpers.model import changelog as changelog_format
 from helpers.model.runnable import RunnableDir
@@ -31,6 +32,10 @@ def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
     Raises:
         ConfigError: one of its files is missing or wrong; the message names file and line.
     """
+    if missing := discover.lost_a_mark(path):
+        raise ConfigError(
+            f"has settings of a runnable dir and has lost its {missing}", where=path, fix=f"git checkout -- {missing}"
+        )
     project = read_pyproject(path)
     log_file = path / "changelog.txt"
     return RunnableDir(
@@ -70,13 +75,35 @@ def read_pyproject(path: Path) -> dict[str, Any]:
         ConfigError: it is missing, not TOML, or has something else where a table belongs.
     """
     file = path / "pyproject.toml"
-    parsed = _parse_toml(read_text(file), file)
+    parsed = _remembered_toml(read_text(file), file)
     for keys in _TABLES:
         _check_table(parsed, keys, file)
     return parsed
 
 
-def _parse_toml(text: str, file: Path) -> dict[str, Any]:
+def parse_toml(text: str, file: Path, fix: str | None = None) -> dict[str, Any]:
+    """Return the parsed `text` of `file`.
+
+    Arguments:
+        text: TOML.
+        file: where it stands, for the message.
+        fix: what to do when it is not TOML.
+
+    Raises:
+        ConfigError: it is not TOML.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        parsed: dict[str, Any] = tomllib.loads(text)
+        return parsed
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"is not TOML: {error}", where=file, fix=fix) from None
+
+
+def _remembered_toml(text: str, file: Path) -> dict[str, Any]:
     """Return the parsed `text`, which is remembered by its hash: reading it again costs a tenth of parsing it."""
     remembered = cache_dir() / "parsed" / f"{digest(text)}.json"
     try:
@@ -85,14 +112,7 @@ def _parse_toml(text: str, file: Path) -> dict[str, Any]:
             return found
     except (OSError, ValueError):
         pass
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        parsed: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"is not TOML: {error}", where=file) from None
+    parsed = parse_toml(text, file)
     try:
         write_once(remembered, json.dumps(parsed))
     except (OSError, TypeError):
@@ -112,5 +132,13 @@ def _check_table(parsed: dict[str, Any], keys: Sequence[str], file: Path) -> Non
 def _settings(path: Path) -> Settings:
     if not (path / "pyproject.toml").exists():
         return Settings()
-    table = read_pyproject(path).get("tool", {}).get("helpers", {})
+    tool = read_pyproject(path).get("tool", {})
+    table = tool.get("helpers", {})
+    if "helpers" not in tool:
+        import difflib  # only where nothing is set
+
+        if near := difflib.get_close_matches("helpers", tool, n=1, cutoff=0.8):
+            raise ConfigError(
+                f"[tool.{near[0]}] is not read", where=path / "pyproject.toml", fix="write [tool.helpers]"
+            )
     return parse_settings(table, str(path / "pyproject.toml"))

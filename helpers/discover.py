@@ -15,10 +15,23 @@ def is_runnable(path: Path) -> bool:
     return (path / "devops").is_dir() and (path / "changelog.txt").is_file()
 
 
+def lost_a_mark(path: Path) -> str:
+    """Return what makes `path` no runnable dir any more although it has settings of one; empty for all other places."""
+    marks = {"devops/": (path / "devops").is_dir(), "changelog.txt": (path / "changelog.txt").is_file()}
+    missing = [mark for mark, there in marks.items() if not there]
+    project = path / "pyproject.toml"
+    if len(missing) != 1 or not project.is_file() or b"[tool.helpers]" not in project.read_bytes():
+        return ""
+    return missing[0]
+
+
 def runnable_paths(root: Path) -> list[Path]:
-    """Return the absolute paths of all runnable dirs of the repo, sorted; those of submodules are theirs."""
-    found = {file.parent for file in repo.files(root, "**/changelog.txt")}
-    return sorted(path for path in found if is_runnable(path))
+    """Return the absolute paths of all runnable dirs of the repo, sorted; those of submodules are theirs.
+
+    One that has lost its `devops/` or `changelog.txt` is among them, so that it does not leave a green run unnoticed.
+    """
+    found = {file.parent for file in repo.files(root, "**/changelog.txt", "**/pyproject.toml")}
+    return sorted(path for path in found if is_runnable(path) or lost_a_mark(path))
 
 
 def enclosing(start: Path) -> tuple[Path, Path]:
@@ -30,7 +43,7 @@ def enclosing(start: Path) -> tuple[Path, Path]:
     start = Path(os.path.realpath(start))
     root = repo.find_root(start)
     for directory in (start, *start.parents):
-        if is_runnable(directory):
+        if is_runnable(directory) or lost_a_mark(directory):
             return root, directory
         if directory == root:
             break
@@ -71,7 +84,7 @@ def _named(root: Path, name: str, cwd: Path, every: list[Path]) -> list[Path]:
         raise UsageError(f"--dir {name!r} leads out of the repo", where=path, why=f"the repo is {root}")
     if not path.is_dir():
         raise UsageError(f"--dir {name!r} is not a directory", where=path, fix="invoke dir_list")
-    if is_runnable(path):
+    if is_runnable(path) or lost_a_mark(path):
         return [path]
     below = [other for other in every if other.is_relative_to(path)]
     if not below:

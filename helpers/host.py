@@ -85,7 +85,7 @@ def _pip_settings() -> dict[str, str]:
     for line in proc.run([sys.executable, "-m", "pip", "config", "list"]).stdout.splitlines():
         key, _, value = line.partition("=")
         name = key.rpartition(".")[2]
-        if key.startswith((":env:", "global.")):
+        if key.startswith((":env:", "global.", "install.")):
             # The environment wins over files, as in pip.
             found[name] = (
                 ast.literal_eval(value) if key.startswith(":env:") else found.get(name, ast.literal_eval(value))

@@ -118,7 +118,8 @@ def _exit_codes() -> str:
     order = " > ".join(map(str, errors.SEVERITY))
     return _section(
         "Exit codes",
-        "Of `main_pytest.py` and every task. `docker_bash`, `docker_cmd` and `docker_jupyter` end with the code of what"
+        "Of `main_pytest.py` and every task; a command line that invoke itself can not read ends with 1. "
+        "`docker_bash`, `docker_cmd` and `docker_jupyter` end with the code of what"
         " they ran.",
         _table(("code", "meaning"), rows),
         f"Of several directories the worst decides: {order}.",
@@ -203,7 +204,7 @@ def _formats() -> str:
         (f"`{name}:{image.inputs_tag('0123456789abcdef')}`", "found by the hash of its build's inputs; never pushed"),
         (
             f"`{name}:{image.local_tag('ana', version)}`",
-            "the same image by who built it and its version; stage `local`",
+            "the image that was built last by this user for that version; stage `local`",
         ),
     ]
     labels = [(f"`{label}`", about) for label, about in LABELS.items()]

@@ -25,18 +25,18 @@ def find_root(start: Path) -> Path:
     raise UsageError("not inside a git checkout", where=start, fix="cd into a checkout that has helpers in it")
 
 
-def files(root: Path, pattern: str) -> list[Path]:
-    """Return the absolute paths of the tracked and untracked, not ignored, files of `root` that match `pattern`.
+def files(root: Path, *patterns: str) -> list[Path]:
+    """Return the absolute paths of the tracked and untracked, not ignored, files of `root` that match a pattern.
 
     Arguments:
         root: root of a checkout; submodules and repos nested in it are not entered.
-        pattern: a glob as in git's `:(glob)` pathspecs, such as `**/changelog.txt`.
+        patterns: globs as in git's `:(glob)` pathspecs, such as `**/changelog.txt`.
 
     Raises:
         InfrastructureError: git fails.
     """
-    spec = f":(glob){pattern}"
-    out = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate", "--", spec)
+    specs = [f":(glob){pattern}" for pattern in patterns]
+    out = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate", "--", *specs)
     return [root / name for name in out.split("\0") if name]
 
 

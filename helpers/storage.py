@@ -6,9 +6,10 @@ import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from helpers.errors import InfrastructureError, LockHeldError
 from helpers.thin_env.bootstrap import cache_dir
@@ -40,15 +41,16 @@ def write_once(path: Path, text: str) -> Path:
 
 
 @contextmanager
-def locked(name: str, timeout: float = _LOCK_SECONDS) -> Iterator[None]:
+def locked(name: str, timeout: float = _LOCK_SECONDS, stop: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """Hold the lock `name`; the system lets go of it when this process ends, however that happens.
 
     Arguments:
         name: a file name.
         timeout: seconds to wait for another holder.
+        stop: ends the wait when it says so.
 
     Raises:
-        LockHeldError: another process holds it for longer than `timeout`.
+        LockHeldError: another process holds it for longer than `timeout`, or `stop` said so.
     """
     path = cache_dir() / "locks" / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,8 +61,8 @@ def locked(name: str, timeout: float = _LOCK_SECONDS) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise LockHeldError(f"another process holds the lock for {timeout:g} s", where=path) from None
+                if stop() or time.monotonic() > deadline:
+                    raise LockHeldError("another process holds the lock", where=path) from None
                 time.sleep(0.1)
         yield
 
@@ -77,13 +79,34 @@ def run_directory(run_id: str) -> Path:
     path = runs / run_id
     try:
         path.mkdir(parents=True)
-        old = sorted(runs.iterdir(), key=lambda item: item.stat().st_mtime)[:-_RUNS_KEPT]
+        _mark_as_used(path)
+        old = sorted(item for item in runs.iterdir() if item.is_dir())[:-_RUNS_KEPT]
     except OSError as error:
         raise InfrastructureError(
             f"cannot write: {os.strerror(error.errno or 0).lower()}", where=runs, fix="df -h  (make room, then again)"
         ) from None
     for item in old:
-        # A run that is still going keeps its directory fresh; an hour is longer than any step writes nothing.
-        if time.time() - item.stat().st_mtime > 3600:
+        if not _is_used(item):
             shutil.rmtree(item, ignore_errors=True)
     return path
+
+
+# Locks that are held as long as this process lives.
+_held: list[IO[str]] = []
+
+
+def _mark_as_used(path: Path) -> None:
+    file = (path / "lock").open("w")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    _held.append(file)
+
+
+def _is_used(path: Path) -> bool:
+    try:
+        with (path / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass  # Another process removes it at this moment, or it never came to be used.
+    return False

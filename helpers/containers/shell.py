@@ -13,7 +13,7 @@ from helpers import config, discover, host, repo
 from helpers.console import say
 from helpers.containers.environment import base_environment, container_labels
 from helpers.engine import client
-from helpers.engine.specs import ImageSpec, Mount, RunSpec
+from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import ConfigError, UsageError
 from helpers.images.recipe import image_chain, lock_text
 from helpers.model.runnable import RunnableDir
@@ -99,7 +99,7 @@ def _become(
     if terminal:
         environment["TERM"] = os.environ.get("TERM", "xterm")
     if not client.has_image(chain[-1].reference):
-        _build(chain)
+        _build(runnable)
     client.become(
         RunSpec(
             name=f"helpers-{user.name}-{os.urandom(6).hex()}",
@@ -121,13 +121,12 @@ def _become(
     )
 
 
-def _build(chain: Sequence[ImageSpec]) -> None:
+def _build(runnable: RunnableDir) -> None:
     # Only the first time: a start that finds its image does without these modules.
-    from helpers.engine.choose import choose
-    from helpers.engine.seam import Control
-    from helpers.images import build
+    from helpers.images import commands
 
-    build.ensure(choose("docker"), chain, Control())
+    if code := commands.build(str(runnable.path), everything=False, stream=sys.stderr):
+        sys.exit(code)
 
 
 def _git_environment() -> dict[str, str]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import signal
 import sys
 import time
 from pathlib import Path
 
 from helpers import console, discover
 from helpers.engine.choose import ENGINES
-from helpers.engine.seam import Control, Stop
-from helpers.errors import EXIT_CODES, SIGINT_EXIT, SIGTERM_EXIT, NothingSelectedError
+from helpers.engine.seam import Control
+from helpers.engine.supervise import obey_signals
+from helpers.errors import EXIT_CODES, NothingSelectedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,7 +93,11 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else argv
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    options = build_parser().parse_args(arguments[:end])
+    parser = build_parser()
+    options, rest = parser.parse_known_args(arguments[:end])
+    if rest:
+        hint = f"--dir {rest[0]}" if os.path.isdir(rest[0]) else f"-- {rest[0]}, if it is meant for pytest"
+        parser.error(f"unrecognized argument {rest[0]!r}; did you mean: main_pytest.py {hint}")
     try:
         return _main(options, arguments[end + 1 :], root or Path(os.path.realpath(sys.argv[0])).parent)
     except (Exception, KeyboardInterrupt) as error:
@@ -140,7 +144,7 @@ def _execute(options: argparse.Namespace, plan: Plan, pytest_args: list[str]) ->
     engine = choose(options.engine)
     engine.reap()
     control = Control()
-    _obey_signals(control)
+    obey_signals(control)
     how = run.Options(run_id, directory, options.jobs, options.timeout, options.exitfirst, pytest_args)
     reporter = report.Reporter()
     try:
@@ -160,22 +164,7 @@ def _execute(options: argparse.Namespace, plan: Plan, pytest_args: list[str]) ->
     return code
 
 
-def _obey_signals(control: Control) -> None:
-    """Stop politely at the first Ctrl-C, at once at the second; SIGTERM is polite too."""
-
-    def interrupted(number: int, frame: object) -> None:
-        control.stop(Stop.NOW if control.level else Stop.POLITELY, SIGINT_EXIT)
-
-    def terminated(number: int, frame: object) -> None:
-        control.stop(Stop.POLITELY, SIGTERM_EXIT)
-
-    # A shell may have started us with SIGINT ignored, as it does for background jobs; a signal sent on purpose counts.
-    signal.signal(signal.SIGINT, interrupted)
-    signal.signal(signal.SIGTERM, terminated)
-
-
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from helpers.host import User
 from helpers.model.runnable import RunnableDir
 
 INSIDE = Path(inside.__file__).parent
-_PYTEST_FILES = ("pytest.ini", ".pytest.ini", "pytest.toml", "tox.ini", "setup.cfg")
+_BEFORE_PYPROJECT = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
+_AFTER_PYPROJECT = ("tox.ini", "setup.cfg")
 
 
 def test_container(
@@ -60,7 +62,8 @@ def test_container(
         argv=("python", str(INSIDE / "runner.py"), "python", str(INSIDE / "run_pytest.py"), json.dumps(order)),
         cwd=runnable.path,
         user=user,
-        mounts=(*mounts, Mount(results, read_only=False)),
+        # One mount a path; of two, the one that may be written to counts.
+        mounts=tuple({mount.path: mount for mount in (*mounts, Mount(results, read_only=False))}.values()),
         hidden=_hidden(runnable),
         env=base_environment(runnable, user),
         inherit=settings.env,
@@ -73,10 +76,9 @@ def test_container(
 
 
 def pytest_arguments(runnable: RunnableDir, results: Path, arguments: Sequence[str]) -> list[str]:
-    """Return pytest's arguments for `runnable`: those of the user, and the tests' paths unless he named some."""
-    named = [item for item in arguments if not item.startswith("-") and (runnable.path / item.split("::")[0]).exists()]
-    tests = [] if named else [path for path in runnable.settings.tests if (runnable.path / path).exists()]
-    if not named and not tests:
+    """Return pytest's arguments for `runnable`; pytest itself knows whether the user's name other tests than all."""
+    tests = [path for path in runnable.settings.tests if (runnable.path / path).exists()]
+    if not arguments and not tests:
         raise NothingSelectedError(
             f"no tests: {', '.join(runnable.settings.tests)} does not exist",
             where=runnable.path,
@@ -86,17 +88,18 @@ def pytest_arguments(runnable: RunnableDir, results: Path, arguments: Sequence[s
         *_configuration(runnable.path),
         # pytest expands variables here; the checkout itself is read-only.
         *("-o", "cache_dir=$TMPDIR/pytest-cache"),
+        *("-o", f"testpaths={shlex.join(tests)}"),
         f"--junitxml={results / 'junit.xml'}",
         *arguments,
-        *tests,
     ]
 
 
 def _configuration(path: Path) -> list[str]:
     """Return the option that keeps pytest from taking settings of a directory further up, which no container sees."""
-    if "pytest" in config.read_pyproject(path).get("tool", {}) or not any(
-        (path / name).exists() for name in _PYTEST_FILES
-    ):
+    # https://docs.pytest.org/en/stable/reference/customize.html: the order in which pytest looks.
+    first = any((path / name).exists() for name in _BEFORE_PYPROJECT)
+    later = any((path / name).exists() for name in _AFTER_PYPROJECT)
+    if not first and ("pytest" in config.read_pyproject(path).get("tool", {}) or not later):
         return ["-c", str(path / "pyproject.toml")]
     return [f"--rootdir={path}"]
 

@@ -47,8 +47,12 @@ def check_writable(target: str | None) -> None:
     Raises:
         UsageError: the directory is not there or may not be written to.
     """
-    if target and target != "-" and not os.access(os.path.dirname(target) or ".", os.W_OK):
-        raise UsageError("cannot write the result there", where=target, why="its directory is missing or not writable")
+    if not target or target == "-":
+        return
+    there = os.path.exists(target)
+    if os.path.isdir(target) or not os.access(target if there else os.path.dirname(target) or ".", os.W_OK):
+        why = "it is a directory or not writable" if there else "its directory is missing or not writable"
+        raise UsageError("cannot write the result there", where=target, why=why)
 
 
 def write_json(target: str, data: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from helpers import config
 from helpers.console import printable
 from helpers.engine.specs import ImageSpec
-from helpers.errors import HelpersError
+from helpers.errors import ConfigError, HelpersError
 from helpers.images.recipe import by_key, image_chain
 from helpers.model.graph import Step, order
 from helpers.model.runnable import RunnableDir
@@ -97,11 +97,31 @@ def make(root: Path, paths: Sequence[Path], every: Sequence[Path], tier: str) ->
             dirs.append(DirPlan(name, runnable, tuple(image_chain(runnable, load))))
         except HelpersError as error:
             dirs.append(DirPlan(name, error=error))
+    dirs = _with_name_clashes(dirs)
     images = by_key({item.name: list(item.chain) for item in dirs})
     steps = [Step(image_step(key), _needs(image)) for key, image in images.items()]
     steps += [Step(item.step, (image_step(item.chain[-1].key),)) for item in dirs if item.chain]
     position = {key: index for index, key in enumerate(order(steps))}
     return Plan(tier, tuple(dirs), images, tuple(sorted(steps, key=lambda step: position[step.key])))
+
+
+def _with_name_clashes(dirs: list[DirPlan]) -> list[DirPlan]:
+    """Return `dirs`, with an error in each of those whose images would have the same name."""
+    owners: dict[str, list[str]] = {}
+    for item in dirs:
+        if item.runnable:
+            owners.setdefault(item.runnable.repository, []).append(item.name)
+    checked = []
+    for item in dirs:
+        same = owners[item.runnable.repository] if item.runnable else []
+        if len(same) > 1 and item.runnable:
+            what = f"the image name {item.runnable.changelog.name!r} is used by {' and '.join(same)}"
+            where = item.runnable.path / "changelog.txt"
+            fault = ConfigError(what, where=where, fix="give one of them another name")
+            checked.append(DirPlan(item.name, error=fault))
+        else:
+            checked.append(item)
+    return checked
 
 
 def image_step(key: str) -> str:

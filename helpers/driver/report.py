@@ -61,7 +61,8 @@ class Reporter:
             self._clear()
 
     def _done(self, verdict: Verdict) -> None:
-        counts = f" {verdict.passed} passed" if verdict.passed else ""
+        known = {"passed": verdict.passed, "failed": verdict.failed, "skipped": verdict.skipped}
+        counts = "".join(f" {number} {what}" for what, number in known.items() if number)
         why = f": {printable(verdict.why)}" if verdict.why else ""
         status = paint(verdict.status.value, _COLOURS.get(verdict.status, "red"), self._stream)
         self._line(f"{status} {printable(verdict.name)}{counts} ({verdict.seconds:.1f} s){why}")
@@ -157,6 +158,7 @@ def exit_code(verdicts: Sequence[Verdict], *, allow_empty: bool) -> int:
     """Return the exit code of a run with these verdicts; a run in which no test ran is never a success by itself."""
     codes = [0 if allow_empty and verdict.status is Status.EMPTY else verdict.code for verdict in verdicts]
     ran = any(verdict.status not in (Status.SKIP, Status.EMPTY) for verdict in verdicts)
-    if not ran and not allow_empty:
+    cut_short = any(verdict.status is Status.STOPPED for verdict in verdicts)
+    if cut_short or (not ran and not allow_empty):
         codes.append(errors.NothingSelectedError.exit_code)
     return errors.worst(codes) if codes else 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import secrets
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -31,7 +33,7 @@ class Event:
     """Something that a reporter may show.
 
     Arguments:
-        kind: `building`, `testing`, `progress` or `done`.
+        kind: `building`, `testing` or `done`.
         name: the image or directory that it is about.
         text: more about it.
         verdict: the verdict, when `kind` is `done`.
@@ -133,8 +135,8 @@ class Run:
             )
         except (HelpersError, UnsupportedError) as error:
             self._faults[image.key] = error
-        except OSError as error:
-            self._faults[image.key] = _of_system(error)
+        except Exception as error:
+            self._faults[image.key] = _unexpected(error)
 
     def _chain(self, image: ImageSpec) -> list[ImageSpec]:
         chain = [image]
@@ -150,7 +152,7 @@ class Run:
         fault = self._faults.get(image.key)
         if self._stopping():
             code = self._control.exit_code
-            why = "not run: stopped by the user" if code else "not run: another directory did not pass (--exitfirst)"
+            why = "not run: stopped by a signal" if code else "not run: another directory did not pass (--exitfirst)"
             self._settle(Verdict(item.name, Status.STOPPED, code, why))
         elif isinstance(fault, UnsupportedError):
             self._settle(Verdict(item.name, Status.SKIP, 0, f"{fault} (engine {self._engine.name} can not give it)"))
@@ -161,8 +163,8 @@ class Run:
                 self._settle(self._run_tests(item, self._images[image.key]))
             except HelpersError as error:
                 self._settle(verdicts.of_error(item.name, error))
-            except OSError as error:
-                self._settle(verdicts.of_error(item.name, _of_system(error)))
+            except Exception as error:
+                self._settle(verdicts.of_error(item.name, _unexpected(error)))
 
     def _run_tests(self, item: DirPlan, image: str) -> Verdict:
         assert item.runnable
@@ -221,7 +223,12 @@ def _read_report(path: Path) -> dict[str, Any] | None:
     return report if isinstance(report, dict) else None
 
 
-def _of_system(error: OSError) -> HelpersError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    fix = "df -h  (make room, then again)" if full else "invoke doctor"
-    return InfrastructureError(f"the system refused: {error.strerror or error}", where=error.filename, fix=fix)
+def _unexpected(error: Exception) -> HelpersError:
+    """Return what is shown for an error that no rule of ours foresaw; it ends one directory and not the run."""
+    if os.environ.get("HELPERS_DEBUG"):
+        traceback.print_exception(error)
+    if isinstance(error, OSError):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        fix = "df -h  (make room, then again)" if full else "invoke doctor"
+        return InfrastructureError(f"the system refused: {error.strerror or error}", where=error.filename, fix=fix)
+    return HelpersError(f"a bug in helpers: {type(error).__name__}: {error}", fix="run it again with HELPERS_DEBUG=1")

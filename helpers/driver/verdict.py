@@ -142,7 +142,7 @@ def _decide(
     outcome: Outcome, report: dict[str, Any] | None, image: str, timeout: float, stop_code: int
 ) -> tuple[Status, int, str]:
     if outcome.stopped:
-        return Status.STOPPED, stop_code, "stopped by the user; its report is partial"
+        return Status.STOPPED, stop_code, "stopped by a signal; its report is partial"
     if outcome.timed_out:
         return Status.TIMEOUT, 7, f"did not end within {timeout:g} s"
     if outcome.out_of_memory:
@@ -155,10 +155,13 @@ def _decide(
 
 
 def _no_report(outcome: Outcome) -> tuple[Status, int, str]:
-    if outcome.code > 128:
-        return Status.CRASH, 8, f"killed by signal {outcome.code - 128}{_signal_name(outcome.code - 128)}"
+    number = -outcome.code if outcome.code < 0 else outcome.code - 128
+    if number > 0:
+        return Status.CRASH, 8, f"killed by signal {number}{_signal_name(number)}"
     if "No module named pytest" in outcome.output or "No module named 'pytest'" in outcome.output:
         return Status.CONFIG, 2, "pytest is not in its lock; fix: add it to the group `test`, then invoke docker_lock"
+    if outcome.code == _PYTEST_USAGE and "usage:" in outcome.output:
+        return Status.CONFIG, 2, "pytest was called with arguments that it does not accept"
     return Status.CRASH, 8, f"ended with exit code {outcome.code} and without a verdict"
 
 
@@ -169,7 +172,7 @@ def _by_report(outcome: Outcome, report: dict[str, Any]) -> tuple[Status, int, s
     if exit_code == _PYTEST_INTERNAL:
         return Status.CRASH, 8, "pytest itself failed (internal error)"
     if exit_code == _PYTEST_EMPTY or (exit_code == 0 and not report["collected"]):
-        return Status.EMPTY, 5, "no test was collected for this tier"
+        return Status.EMPTY, 5, "no test was selected (by tier, -k or -m) or collected"
     if failures:
         more = f" and {failures - 1} more" if failures > 1 else ""
         return Status.FAIL, 1, f"{report['failures'][0]}{more}"

@@ -33,7 +33,7 @@ def assembled_archive(image: ImageSpec, log: Path, control: Control) -> Iterator
         InfrastructureError: the tool that assembles it is missing.
     """
     kept = cache_dir() / "archives" / f"{image.base.value}-{image.inputs[:16]}.tar"
-    with locked(f"{kept.name}.lock"):
+    with locked(f"{kept.name}.lock", stop=lambda: bool(control.level)):
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)
             _assemble(image.base.value, kept, log, control)
@@ -49,7 +49,10 @@ def _assemble(suite: str, target: Path, log: Path, control: Control) -> None:
         raise InfrastructureError(
             f"archive:{suite} needs mmdebstrap, which is not on this machine", fix="dev_scripts/install_engine.sh"
         )
-    aside = target.with_suffix(".new.tar")
+    # A name that no other process writes to: one that outlived its killed driver must not spoil this one's work.
+    for left in target.parent.glob(f"{target.name}.*.new"):
+        left.unlink()
+    aside = target.with_name(f"{target.name}.{os.getpid()}-{os.urandom(4).hex()}.new")
     command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
     # The licence texts stay: they must go wherever the packages go.

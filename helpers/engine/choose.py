@@ -17,11 +17,14 @@ def choose(name: str) -> Engine:
     """
     from helpers.engine import client, docker, venv
 
-    if name != "venv" and client.is_running():
+    fault = client.why_not_running() if name != "venv" else ""
+    if name != "venv" and not fault:
         return docker.DockerEngine()
     if name == "docker":
         raise InfrastructureError(
-            "no docker engine answers on this machine", fix="dev_scripts/install_engine.sh  (installs and starts one)"
+            "no docker engine answers",
+            why=fault,
+            fix="dev_scripts/install_engine.sh  (gets one), or: invoke doctor  (says what is wrong with this one)",
         )
     if name == "auto":
         say("no docker engine answers: using `venv`, one environment per directory, without a container's isolation")

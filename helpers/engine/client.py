@@ -12,28 +12,30 @@ from helpers import host, proc
 from helpers.engine import argv, ownership
 from helpers.engine.specs import RunSpec
 from helpers.errors import InfrastructureError
-from helpers.storage import cache_dir, write_once
+from helpers.storage import cache_dir, digest, write_once
 
 _DEFAULT_SOCKET = "/var/run/docker.sock"
 
 
-def is_running() -> bool:
-    """Say whether a docker engine answers."""
+def why_not_running() -> str:
+    """Return why no docker engine answers, in the client's words; empty when one does."""
     try:
-        return proc.run(argv.version(), timeout=20).code == 0
-    except InfrastructureError:
-        return False
+        done = proc.run(argv.version(), timeout=20)
+    except InfrastructureError as error:
+        return error.what
+    return done.reason if done.code else ""
 
 
 def account_files(user: host.User) -> Path:
     """Return a directory with a `passwd` and a `group` in which the caller has a name and a home."""
-    home = cache_dir() / "accounts" / f"{user.uid}-{user.gid}-{user.name}"
     root = "root:x:0:0:root:/root:/bin/bash\n"
     nobody = "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
     line = f"{user.name}:x:{user.uid}:{user.gid}:{user.name}:{user.home}:/bin/bash\n"
-    write_once(home / "passwd", root + nobody + (line if user.uid else ""))
-    group = f"{user.name}:x:{user.gid}:\n" if user.gid else ""
-    write_once(home / "group", f"root:x:0:\nnogroup:x:65534:\n{group}")
+    passwd = root + nobody + (line if user.uid else "")
+    group = "root:x:0:\nnogroup:x:65534:\n" + (f"{user.name}:x:{user.gid}:\n" if user.gid else "")
+    home = cache_dir() / "accounts" / digest(passwd, group)[:16]
+    write_once(home / "passwd", passwd)
+    write_once(home / "group", group)
     return home
 
 

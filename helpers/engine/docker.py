@@ -41,8 +41,13 @@ class DockerEngine:
             raise InfrastructureError(f"the engine does not answer: {done.reason}", fix="invoke doctor")
         found: dict[str, str] = {}
         for image in json.loads(done.stdout):
-            found |= {_short(tag): str(image["Id"]) for tag in image.get("RepoTags") or []}
-        return {reference: found[_short(reference)] for reference in references if _short(reference) in found}
+            names = [*(image.get("RepoTags") or []), *(image.get("RepoDigests") or [])]
+            found |= {short_reference(name): str(image["Id"]) for name in names}
+        return {
+            reference: found[short_reference(reference)]
+            for reference in references
+            if short_reference(reference) in found
+        }
 
     def provide(self, image: ImageSpec, ingredients: Ingredients, log: Path, control: Control) -> str:
         """Pull, assemble or build `image`."""
@@ -111,12 +116,18 @@ class DockerEngine:
             raise BuildError(f"the image did not build: {reason}", where=image.key, fix=f"read {log}")
 
 
-def _short(reference: str) -> str:
+def short_reference(reference: str) -> str:
     """Return the reference as we write it: the engine may put its default registry and `library/` before it."""
-    name = reference.partition("@")[0]
+    name = reference
     for prefix in ("docker.io/", "library/"):
         name = name.removeprefix(prefix)
-    return name
+    repository, at, digest = name.partition("@")
+    if at:
+        # A digest says all; the engine leaves out the tag before it.
+        return (
+            f"{repository.rpartition(':')[0] or repository}@{digest}" if ":" in repository.rpartition("/")[2] else name
+        )
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
 def _last_line(output: str) -> str:

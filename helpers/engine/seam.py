@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -56,7 +55,6 @@ class Control:
     def __init__(self) -> None:
         self._level = Stop.NO
         self.exit_code = 0
-        self._changed = threading.Event()
 
     @property
     def level(self) -> Stop:
@@ -67,7 +65,6 @@ class Control:
         """Ask everything to stop; a lower level than the present one changes nothing."""
         self._level = max(self._level, level)
         self.exit_code = self.exit_code or exit_code
-        self._changed.set()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -12,12 +14,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from helpers.engine.seam import Control, Stop
+from helpers.errors import SIGINT_EXIT, SIGTERM_EXIT
 from helpers.proc import Child
 
 _HEAD_BYTES = 8 << 20
 _TAIL_BYTES = 256 << 10
 _READ_BYTES = 1 << 16
 _POLL_SECONDS = 0.1
+_LAST_SECONDS = 1.6
 
 # One rung of the ladder by which a child is ended: what to do, and how many seconds to wait before the next one.
 Rung = tuple[Callable[[], object], float]
@@ -43,7 +47,7 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: BinaryIO = path.open("wb")
+        self._file: BinaryIO = path.open("ab")
         self._room = _HEAD_BYTES
         self._tail: deque[bytes] = deque()
         self._tail_size = 0
@@ -81,9 +85,15 @@ def supervise(child: Child, log: Path, timeout: float, control: Control, ladder:
         control: stops it earlier; `Stop.NOW` goes to the second rung at once.
         ladder: how to stop it, mildest first; the last rung must be one that nothing survives.
     """
+    try:
+        return _follow(child, Log(log), timeout, control, _Ladder(ladder))
+    finally:
+        # Whatever ends us here must not leave the child running.
+        child.kill()
+
+
+def _follow(child: Child, sink: Log, timeout: float, control: Control, steps: _Ladder) -> Ended:
     start = time.monotonic()
-    sink = Log(log)
-    steps = _Ladder(ladder)
     timed_out = False
     os.set_blocking(child.output.fileno(), False)
     with selectors.DefaultSelector() as selector:
@@ -104,6 +114,26 @@ def supervise(child: Child, log: Path, timeout: float, control: Control, ladder:
     child.close_input()
     child.output.close()
     return Ended(code, time.monotonic() - start, sink.close(), timed_out, bool(control.level) and not timed_out)
+
+
+def obey_signals(control: Control) -> None:
+    """Stop what `control` stops politely at the first Ctrl-C and at SIGTERM, at once at the second Ctrl-C."""
+
+    def interrupted(number: int, frame: object) -> None:
+        if control.level:
+            # What looks at no switch, an installer for example, must not keep the user waiting. The process that waits
+            # for our death removes our containers.
+            last = threading.Timer(_LAST_SECONDS, os._exit, [SIGINT_EXIT])
+            last.daemon = True
+            last.start()
+        control.stop(Stop.NOW if control.level else Stop.POLITELY, SIGINT_EXIT)
+
+    def terminated(number: int, frame: object) -> None:
+        control.stop(Stop.POLITELY, SIGTERM_EXIT)
+
+    # A shell may have started us with SIGINT ignored, as it does for background jobs; a signal sent on purpose counts.
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, terminated)
 
 
 class _Ladder:

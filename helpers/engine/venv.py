@@ -44,7 +44,7 @@ class VenvEngine:
             raise UnsupportedError("has a Dockerfile of its own")
         _check_system_packages(image)
         target = _environment(image.reference)
-        with locked(f"{target.name}.lock"):
+        with locked(f"{target.name}.lock", stop=lambda: bool(control.level)):
             if not target.exists():
                 _make(image, ingredients, target, log, control)
         return str(target)
@@ -125,7 +125,10 @@ def _explain(command: str, output: str, image: ImageSpec, log: Path) -> None:
 def _other_pythons() -> list[str]:
     """Return directories of interpreters that pyenv keeps off PATH; uv does not look there by itself."""
     versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    return [str(path) for path in sorted(versions.glob("3.*/bin"), reverse=True)]
+    try:
+        return [str(path) for path in sorted(versions.glob("3.*/bin"), reverse=True)]
+    except PermissionError:  # Another user's, after a change of user that kept the variable.
+        return []
 
 
 def _check_system_packages(image: ImageSpec) -> None:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import TextIO
 
 from helpers import config, discover, repo
 from helpers.console import say
 from helpers.engine.choose import choose
 from helpers.engine.seam import Control
+from helpers.engine.supervise import obey_signals
+from helpers.errors import OK, HelpersError
 from helpers.images import build as builder
 from helpers.images import lock as locker
 from helpers.images.recipe import image_chain
 from helpers.model.runnable import RunnableDir
 
 
-def build(directory: str | None, *, everything: bool) -> None:
-    """Build the images that are missing.
+def build(directory: str | None, *, everything: bool, stream: TextIO | None = None) -> int:
+    """Build the images that are missing and return the exit code.
 
     Arguments:
         directory: the runnable dir; None is the one that encloses the current directory.
         everything: all of the repo instead.
+        stream: where the names of the images go; None is standard output.
     """
     root, paths = _selected(directory, everything)
 
@@ -29,9 +34,17 @@ def build(directory: str | None, *, everything: bool) -> None:
 
     chains = [image_chain(load(path), load) for path in paths]
     engine = choose("docker")
+    control = Control()
+    obey_signals(control)
     for chain in chains:
-        digest = builder.ensure(engine, chain, Control())
-        print(f"{chain[-1].reference}  {digest}")
+        try:
+            digest = builder.ensure(engine, chain, control)
+        except HelpersError:
+            if control.level:
+                return control.exit_code
+            raise
+        print(f"{chain[-1].reference}  {digest}", file=stream or sys.stdout)
+    return OK
 
 
 def lock(directory: str | None, *, everything: bool) -> None:

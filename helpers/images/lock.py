@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def requirements(path: Path) -> Path:
     file = cache_dir() / "requirements" / f"{key}.txt"
     if file.exists():
         return file
+    config.parse_toml(lock_text(path), path / "poetry.lock", "git checkout it, or remove it and: invoke docker_lock")
     return write_once(file, _poetry(path, ["export", "--all-groups", "--format", "requirements.txt"]))
 
 
@@ -64,7 +66,9 @@ def _poetry(path: Path, arguments: Sequence[str]) -> str:
     said = "\n".join(line for line in (done.stderr or done.stdout).splitlines() if line.strip())
     if any(text in said for text in _STALE):
         raise ConfigError(
-            "pyproject.toml says something else than poetry.lock", where=path, fix=f"invoke docker_lock --dir {path}"
+            "pyproject.toml says something else than poetry.lock",
+            where=path,
+            fix=f"invoke docker_lock --dir {shlex.quote(str(path))}",
         )
     if any(text in said for text in ("Connection", "ConnectTimeout", "Max retries", "All attempts to connect")):
         raise InfrastructureError(f"the package index gave no answer: {done.reason}", fix="invoke doctor")

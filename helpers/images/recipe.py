@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -122,7 +123,7 @@ def lock_text(path: Path) -> str:
     """
     lock = path / "poetry.lock"
     if not lock.exists():
-        raise ConfigError("has no poetry.lock", where=path, fix=f"invoke docker_lock --dir {path.name}")
+        raise ConfigError("has no poetry.lock", where=path, fix=f"invoke docker_lock --dir {shlex.quote(str(path))}")
     return config.read_text(lock)
 
 

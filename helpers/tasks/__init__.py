@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from pathlib import Path
 
 from invoke.collection import Collection
 from invoke.tasks import Task
 
+from helpers.console import report_error
 from helpers.errors import ConfigError
 
 
@@ -28,4 +30,7 @@ def collect() -> Collection:
     return namespace
 
 
-namespace = collect()
+try:
+    namespace = collect()
+except ConfigError as error:
+    sys.exit(report_error(error))

@@ -10,11 +10,11 @@ _DIR = "the runnable dir; default: the nearest enclosing one"
 
 
 @helpers_task(help={"dir": _DIR, "all": "every runnable dir of this repo"})
-def docker_build(_: Any, dir: str = "", all: bool = False) -> None:
+def docker_build(_: Any, dir: str = "", all: bool = False) -> int:
     """Build the image of a runnable dir, and what it is built on."""
     from helpers.images import commands
 
-    commands.build(dir or None, everything=all)
+    return commands.build(dir or None, everything=all)
 
 
 @helpers_task(help={"dir": _DIR})
@@ -26,7 +26,7 @@ def docker_bash(_: Any, dir: str = "") -> None:
 
 
 @helpers_task(help={"dir": _DIR, "cmd": "the command; quotes group words, no shell reads it"})
-def docker_cmd(_: Any, cmd: str, dir: str = "") -> None:
+def docker_cmd(_: Any, cmd: str = "", dir: str = "") -> None:
     """Run one command in a runnable dir's container, the checkout mounted."""
     from helpers.containers import shell
 

@@ -181,3 +181,22 @@ def test_the_order_for_pytest_is_one_argument_whatever_is_in_it() -> None:
     order = json.dumps({"arguments": ["-k", "a or 'b'\n"]})
     command = argv.run(replace(TESTS, argv=("python", order)), account_files=Path("/a"), remove=False)
     assert command[-1] == order
+
+
+@pytest.mark.parametrize(
+    "written, known",
+    [
+        ("debian", "debian:latest"),
+        ("docker.io/library/debian", "debian:latest"),
+        ("debian:12", "debian:12"),
+        ("docker.io/team/app:1", "team/app:1"),
+        ("localhost:5000/app", "localhost:5000/app:latest"),
+        ("localhost:5000/app:1", "localhost:5000/app:1"),
+        ("python:3.12@sha256:ab", "python@sha256:ab"),
+        ("localhost:5000/app@sha256:ab", "localhost:5000/app@sha256:ab"),
+    ],
+)
+def test_a_reference_is_compared_as_the_engine_names_it(written: str, known: str) -> None:
+    from helpers.engine.docker import short_reference
+
+    assert short_reference(written) == known == short_reference(known)

@@ -182,7 +182,7 @@ def test_what_stands_behind_two_dashes_is_pytest_s(engine: FakeEngine, root: Pat
     assert cli.main(["--dir", "a", "--tier", "all", "--", "--list", "-k", "x or y", "--", "z"], root) == 0
     order = json.loads(engine.specs["a"].argv[-1])
     assert order["tier"] == "all"
-    assert order["arguments"][-6:] == ["--list", "-k", "x or y", "--", "z", "test"]
+    assert order["arguments"][-5:] == ["--list", "-k", "x or y", "--", "z"]
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -234,4 +234,4 @@ def test_a_tier_task_runs_the_enclosing_directory_with_words_split_as_a_shell_wo
     engine._tests = {"a": Tests(PASSES)}
     assert cli.run_tier("slow", str(root / "a" / "test"), "venv", "-k 'x y'") == 0
     order = json.loads(engine.specs["a"].argv[-1])
-    assert (order["tier"], order["arguments"][-3:]) == ("slow", ["-k", "x y", "test"])
+    assert (order["tier"], order["arguments"][-2:]) == ("slow", ["-k", "x y"])

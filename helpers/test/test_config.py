@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import config
+from helpers import config, discover
 from helpers.errors import ConfigError
 from helpers.test.unit_fixtures import add_dir, cache, make_repo
 
@@ -29,13 +29,30 @@ def test_a_runnable_dir_is_what_its_files_and_the_root_say(root: Path) -> None:
     assert config.load(root, top, [top]).name == "."
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", "changelog.txt"])
-def test_a_missing_file_is_named(root: Path, name: str) -> None:
+def test_a_missing_file_is_named(root: Path) -> None:
     path = add_dir(root, "a")
-    (path / name).unlink()
+    (path / "pyproject.toml").unlink()
     with pytest.raises(ConfigError, match="is missing") as caught:
         config.load(root, path, [path])
-    assert caught.value.where == str(path / name)
+    assert caught.value.where == str(path / "pyproject.toml")
+
+
+@pytest.mark.parametrize("mark", ["devops", "changelog.txt"])
+def test_a_runnable_dir_that_lost_a_mark_is_still_found_and_is_an_error(root: Path, mark: str) -> None:
+    path = add_dir(root, "a")
+    (path / mark).rename(path / "elsewhere")
+    assert path in discover.runnable_paths(root)
+    assert discover.enclosing(path) == (root, path)
+    with pytest.raises(ConfigError, match=f"has lost its {mark}"):
+        config.load(root, path, [path])
+
+
+def test_settings_under_a_misspelt_name_are_an_error(root: Path) -> None:
+    path = add_dir(root, "a")
+    text = (path / "pyproject.toml").read_text()
+    (path / "pyproject.toml").write_text(text.replace("[tool.helpers]", "[tool.helper]"))
+    with pytest.raises(ConfigError, match=r"\[tool\.helper\]"):
+        config.load(root, path, [path])
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "changelog.txt"])
@@ -55,9 +72,8 @@ def test_broken_toml_is_an_error_of_its_file(root: Path) -> None:
     assert caught.value.where == str(path / "pyproject.toml")
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", "changelog.txt"])
-def test_a_file_that_can_not_be_read_is_named(root: Path, name: str) -> None:
-    path = add_dir(root, "a")
+def test_a_file_that_can_not_be_read_is_named(root: Path) -> None:
+    path, name = add_dir(root, "a"), "pyproject.toml"
     (path / name).unlink()
     (path / name).mkdir()
     with pytest.raises(ConfigError, match="cannot be read: is a directory") as caught:

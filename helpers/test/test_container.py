@@ -104,20 +104,18 @@ def test_the_order_for_pytest_says_all_that_it_needs(root: Path) -> None:
         "nonce": "n1",
         "tier": "slow",
         "arguments": [
-            *("-c", str(path / "pyproject.toml"), "-o", "cache_dir=$TMPDIR/pytest-cache"),
-            *("--junitxml=/results/junit.xml", "-k", "x y", "--maxfail=1", "test"),
+            *("-c", str(path / "pyproject.toml"), "-o", "cache_dir=$TMPDIR/pytest-cache", "-o", "testpaths=test"),
+            *("--junitxml=/results/junit.xml", "-k", "x y", "--maxfail=1"),
         ],
     }
 
 
-@pytest.mark.parametrize("named", ["test/test_it.py", "test/test_it.py::test_it", "test", "code.py"])
-def test_tests_that_the_user_names_stand_for_those_of_the_settings(root: Path, named: str) -> None:
-    path = add_dir(root, "a", 'tests = ["test", "missing", "more"]')
-    (path / "more").mkdir()
-    (path / "code.py").touch()
-    runnable = load(root, "a")
-    assert pytest_arguments(runnable, Path("/r"), [named])[-1] == named
-    assert pytest_arguments(runnable, Path("/r"), [])[-2:] == ["test", "more"]
+def test_pytest_is_told_which_tests_there_are_and_decides_itself_what_the_user_names(root: Path) -> None:
+    path = add_dir(root, "a", 'tests = ["test", "missing", "with space"]')
+    (path / "with space").mkdir()
+    arguments = pytest_arguments(load(root, "a"), Path("/r"), ["-k", "test"])
+    assert "testpaths=test 'with space'" in arguments
+    assert arguments[-2:] == ["-k", "test"]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +130,22 @@ def test_pytest_takes_its_settings_from_this_directory_only(root: Path, file: st
     path = add_dir(root, "a")
     (path / file).write_text(text)
     assert pytest_arguments(load(root, "a"), Path("/r"), [])[0].startswith(option)
+
+
+def test_a_file_that_pytest_prefers_to_pyproject_counts(root: Path) -> None:
+    path = add_dir(root, "a")
+    with (path / "pyproject.toml").open("a") as file:
+        file.write("[tool.pytest.ini_options]\n")
+    (path / "tox.ini").touch()
+    assert pytest_arguments(load(root, "a"), Path("/r"), [])[0] == "-c"
+    (path / "pytest.ini").touch()
+    assert pytest_arguments(load(root, "a"), Path("/r"), [])[0].startswith("--rootdir=")
+
+
+def test_a_path_is_mounted_once_and_writable_if_any_setting_says_so(root: Path) -> None:
+    add_dir(root, "a", 'writable = ["."]\nuses = ["../a"]')
+    mounts = [mount for mount in spec_of(load(root, "a")).mounts if mount.path == root / "a"]
+    assert mounts == [Mount(root / "a", read_only=False)]
 
 
 def test_a_directory_without_its_tests_has_nothing_to_run(root: Path) -> None:

@@ -98,3 +98,13 @@ def test_planning_writes_nothing_but_what_it_parsed(root: Path, cache: Path) -> 
     before = sorted(root.rglob("*"))
     make(root)
     assert sorted(root.rglob("*")) == before and [path.name for path in cache.iterdir()] == ["parsed"]
+
+
+def test_two_directories_with_one_image_name_are_both_an_error(tmp_path: Path, cache: Path) -> None:
+    root = make_repo(tmp_path / "twins")
+    for name in ("a", "b"):
+        add_dir(root, name, image="same")
+    paths = [root / "a", root / "b"]
+    plan = planner.make(root, paths, paths, "fast")
+    assert [item.error.exit_code for item in plan.dirs if item.error] == [2, 2]
+    assert not plan.steps

@@ -56,12 +56,12 @@ def shown(*events: Event) -> str:
 
 def test_a_pipe_gets_plain_lines_as_things_happen() -> None:
     text = shown(Event("building", "a", "archive:x"), Event("testing", "a", "/r"), Event("done", "a", verdict=PASS))
-    assert text == "building a\ntesting a\nPASS a 2 passed (1.2 s)\n"
+    assert text == "building a\ntesting a\nPASS a 2 passed 1 skipped (1.2 s)\n"
 
 
 def test_the_output_of_what_failed_is_shown_and_can_not_steer_the_terminal() -> None:
     text = shown(Event("done", FAIL.name, verdict=FAIL))
-    assert text.startswith("FAIL b\\nc (0.0 s): t.py::test_a\n----- output of b\\nc (whole: /l)\n")
+    assert text.startswith("FAIL b\\nc 1 failed (0.0 s): t.py::test_a\n----- output of b\\nc (whole: /l)\n")
     assert "[31mbad\n" in text and "\x1b" not in text and "\x07" not in text
 
 

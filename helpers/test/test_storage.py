@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -52,15 +50,21 @@ def test_a_lock_that_another_process_holds_is_waited_for_and_free_when_it_is_kil
 
 
 def test_of_the_runs_only_old_ones_beyond_the_last_twenty_go(cache: Path) -> None:
-    old = time.time() - 7200
     for number in range(25):
-        path = cache / "runs" / f"old-{number:02}"
+        path = cache / "runs" / f"20260101-0000{number:02}-a"
         path.mkdir(parents=True)
-        os.utime(path, (old + number, old + number))
-    fresh = [storage.run_directory(f"new-{number}") for number in range(3)]
+    fresh = [storage.run_directory(f"20260102-00000{number}-b") for number in range(3)]
     left = {path.name for path in (cache / "runs").iterdir()}
     assert {path.name for path in fresh} <= left
-    assert "old-00" not in left and "old-24" in left and len(left) == 20
+    assert "20260101-000000-a" not in left and "20260101-000024-a" in left and len(left) == 20
+
+
+def test_a_run_that_is_still_going_keeps_its_directory_however_old_it_is(cache: Path) -> None:
+    going = storage.run_directory("20250101-000000-a")
+    for number in range(25):
+        (cache / "runs" / f"20260101-0000{number:02}-a").mkdir()
+    storage.run_directory("20260102-000000-b")
+    assert going.exists() and not (cache / "runs" / "20260101-000000-a").exists()
 
 
 def test_a_cache_that_can_not_be_written_is_infrastructure(cache: Path) -> None:

@@ -66,8 +66,8 @@ CASES: dict[str, Case] = {
     "runs out of memory and goes on": ({"out_of_memory": True}, {}, Status.CRASH, 8, "memory limit"),
     "takes too long": ({"code": 143, "timed_out": True}, None, Status.TIMEOUT, 7, "did not end within 60 s"),
     "takes too long and passes": ({"timed_out": True}, {}, Status.TIMEOUT, 7, "did not end within 60 s"),
-    "is stopped": ({"code": 143, "stopped": True}, None, Status.STOPPED, 130, "stopped by the user"),
-    "is stopped when it had passed": ({"stopped": True}, {}, Status.STOPPED, 130, "stopped by the user"),
+    "is stopped": ({"code": 143, "stopped": True}, None, Status.STOPPED, 130, "stopped by a signal"),
+    "is stopped when it had passed": ({"stopped": True}, {}, Status.STOPPED, 130, "stopped by a signal"),
     "runs in another image": (
         {"image": "sha256:2"},
         {},

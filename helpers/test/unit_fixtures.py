@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,11 +63,11 @@ def add_dir(
         name: path of the directory; `.` is the root itself.
         settings: lines of `[tool.helpers]`.
         version: version of its one changelog entry.
-        image: name of its image; empty takes one that every directory may have.
+        image: name of its image; empty takes one that no other directory has.
         locked: whether it has a lock.
     """
     path = root / name
-    image = image or "an-image"
+    image = image or f"image-{zlib.crc32(name.encode()):08x}"
     (path / "devops").mkdir(parents=True)
     (path / "test").mkdir()
     (path / "test" / "test_it.py").write_text("def test_it():\n    pass\n")
