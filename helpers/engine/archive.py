@@ -50,9 +50,10 @@ def _assemble(suite: str, target: Path, log: Path, control: Control) -> None:
             f"archive:{suite} needs mmdebstrap, which is not on this machine", fix="dev_scripts/install_engine.sh"
         )
     # A name that no other process writes to: one that outlived its killed driver must not spoil this one's work.
-    for left in target.parent.glob(f"{target.name}.*.new"):
+    for left in target.parent.glob(f"{target.stem}.*.new.tar"):
         left.unlink()
-    aside = target.with_name(f"{target.name}.{os.getpid()}-{os.urandom(4).hex()}.new")
+    # The end of the name tells mmdebstrap what to make.
+    aside = target.with_name(f"{target.stem}.{os.getpid()}-{os.urandom(4).hex()}.new.tar")
     command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
     # The licence texts stay: they must go wherever the packages go.

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from pip._internal.models.index import PyPI
 
 from helpers import reference
 from helpers.dirs import project_text
@@ -29,8 +30,8 @@ TASK_OPTIONS = {
 }
 DRIVER_OPTIONS = {text for action in cli.build_parser()._actions for text in action.option_strings}
 SETTINGS = {name for name, _, _ in defaults_table()}
-# In pieces: no file of ours may hold one of them, this one included.
-REGISTRIES = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("debian", "org"), ("npmjs", ""))]
+# Asked from the installer, because no file of ours may hold them, this one included.
+REGISTRIES = [PyPI.netloc, PyPI.file_storage_domain]
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 

@@ -18,6 +18,7 @@ FAIL = Verdict(
 SKIP = Verdict("d", Status.SKIP, 0, "needs gcc")
 EMPTY = Verdict("e", Status.EMPTY, 5, "no test")
 STOPPED = Verdict("f", Status.STOPPED, 130, "stopped")
+NOT_RUN = Verdict("g", Status.STOPPED, 0, "not run: --exitfirst")
 CRASH = Verdict("g", Status.CRASH, 8, "killed")
 
 
@@ -36,6 +37,8 @@ CRASH = Verdict("g", Status.CRASH, 8, "killed")
         ([FAIL, CRASH, EMPTY], 8, 8),
         ([CRASH, STOPPED], 130, 130),
         ([SKIP, FAIL], 1, 1),
+        ([EMPTY, NOT_RUN], 5, 5),
+        ([PASS, NOT_RUN], 5, 5),
     ],
 )
 def test_the_worst_verdict_decides_and_a_run_of_no_test_is_no_success(
