@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs and starts a Docker engine on Debian or Ubuntu: engine, buildx, compose, emulation of the other architecture,
-# and the tool that assembles `archive:` bases. Safe to call twice; works with and without a service manager.
+# and what assembles `archive:` bases, for users who are not root too. Safe to call twice; works with and without a service manager.
 set -euo pipefail
 
 # Every path of the system lies below this directory, so that a test can give another one.
 ROOT=${INSTALL_ENGINE_ROOT:-}
 SETTINGS=$ROOT/etc/docker/daemon.json
 LOG=$ROOT/var/log/dockerd.log
+DEBIAN_KEYS=$ROOT/usr/share/keyrings/debian-archive-keyring.gpg
 SWITCH_STORE=no
 
 usage() {
@@ -14,7 +15,8 @@ usage() {
 usage: dev_scripts/install_engine.sh [--check] [--switch-store] [--help]
 
 Installs (Debian, Ubuntu) what `--engine docker` needs and starts it:
-  docker engine, buildx, compose, emulation of the other architecture, mmdebstrap.
+  docker engine, buildx, compose, emulation of the other architecture,
+  mmdebstrap with what it needs for a user who is not root (uidmap) and for Debian's archive (its keys).
 Every step is skipped when it is already done, so the script may be run again at any time.
 
   --check          change nothing; exit 0 when everything is there, 1 when something is missing
@@ -39,7 +41,9 @@ esac
 have_engine() { client version --format '{{.Server.Version}}' >/dev/null; }
 have_buildx() { client buildx version >/dev/null; }
 have_compose() { client compose version >/dev/null; }
-have_tools() { command -v mmdebstrap >/dev/null && { command -v "$EMULATOR-static" || command -v "$EMULATOR"; } >/dev/null; }
+have_emulator() { { command -v "$EMULATOR-static" || command -v "$EMULATOR"; } >/dev/null; }
+# mmdebstrap gives a user who is not root the ids of the new system's users by newuidmap (package uidmap).
+have_tools() { { command -v mmdebstrap && command -v newuidmap; } >/dev/null && [ -e "$DEBIAN_KEYS" ] && have_emulator; }
 have_emulation() { grep -qs '^enabled' "$ROOT/proc/sys/fs/binfmt_misc/$EMULATOR"; }
 have_snapshotter() { client info --format '{{.DriverStatus}}' | grep -q io.containerd.snapshotter; }
 
@@ -55,7 +59,10 @@ missing() {
   fi
   have_buildx || echo "buildx"
   have_compose || echo "compose"
-  have_tools || echo "mmdebstrap or $EMULATOR"
+  command -v mmdebstrap >/dev/null || echo "mmdebstrap"
+  command -v newuidmap >/dev/null || echo "newuidmap (package uidmap), without which only root can assemble \`archive:\` bases"
+  [ -e "$DEBIAN_KEYS" ] || echo "the keys of Debian's archive (package debian-archive-keyring)"
+  have_emulator || echo "$EMULATOR"
   have_emulation || echo "emulation of the other architecture ($EMULATOR)"
 }
 
@@ -115,7 +122,7 @@ engine_packages() {
 }
 
 install_packages() {
-  local packages
+  local packages keys=""
   say "installing packages (this takes about a minute)"
   apt_update
   if [ "${VERSION_CODENAME:-}" = bookworm ] && [ -z "$(candidate docker-buildx)$(candidate docker-buildx-plugin)" ]; then
@@ -124,8 +131,10 @@ install_packages() {
   else
     packages=$(engine_packages)
   fi
+  # Debian has its own keys; another distribution has them in a package, if at all.
+  [ -e "$DEBIAN_KEYS" ] || [ -z "$(candidate debian-archive-keyring)" ] || keys=debian-archive-keyring
   # shellcheck disable=SC2086
-  apt_install $packages iptables qemu-user-static binfmt-support arch-test mmdebstrap
+  apt_install $packages iptables qemu-user-static binfmt-support arch-test mmdebstrap uidmap $keys
 }
 
 read_system() {
@@ -260,6 +269,14 @@ enable_emulation() {
   have_emulation
 }
 
+# Asked before sudo, which drops the variable.
+refuse_other_engine() {
+  case "${DOCKER_HOST:-}" in
+    "" | unix:///var/run/docker.sock | unix:///run/docker.sock) ;;
+    *) die "DOCKER_HOST names another engine than this machine's: run 'unset DOCKER_HOST', then this again" 2 ;;
+  esac
+}
+
 become_root() {
   local names=() name
   [ "$(id -u)" != 0 ] || return 0
@@ -276,9 +293,11 @@ report() {
   local user=${SUDO_USER:-root}
   if ! { have_buildx && have_compose; }; then die "buildx or compose is still missing: see 'invoke doctor'"; fi
   say "engine $(client version --format '{{.Server.Version}}') is running, buildx $(client buildx version | cut -d' ' -f2), compose $(client compose version --short)"
-  if [ "$user" != root ] && ! id -nG "$user" | grep -qw docker; then
-    say "one step is yours, as it gives root's rights: sudo usermod -aG docker $user, then log in again"
-  fi
+  [ "$user" != root ] || return 0
+  case " $(id -nG "$user") " in
+    *" docker "*) ;;
+    *) say "one step is yours, as it gives root's rights: sudo usermod -aG docker $user, then log in again" ;;
+  esac
 }
 
 check() {
@@ -293,10 +312,6 @@ check() {
 install() {
   KEEP_STORE=no
   read_system
-  case "${DOCKER_HOST:-}" in
-    "" | unix:///var/run/docker.sock | unix:///run/docker.sock) ;;
-    *) die "DOCKER_HOST names another engine than this machine's: run 'unset DOCKER_HOST', then this again" 2 ;;
-  esac
   exec 9>"$ROOT/run/helpers-install-engine.lock"
   flock -w 600 9 || die "another run of this script holds the lock for 600 s"
   # The setting comes first: installing the package may start the engine.
@@ -326,6 +341,7 @@ main() {
     say "nothing to do: engine $(client version --format '{{.Server.Version}}') is running"
     exit 0
   fi
+  refuse_other_engine
   become_root "$@"
   install
 }
