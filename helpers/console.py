@@ -59,10 +59,10 @@ def report_error(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):
         # Whoever read our output has stopped, as `head` does; without this Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return errors.InfrastructureError.exit_code
+        return errors.INFRASTRUCTURE
     if isinstance(error, OSError) and error.errno is not None:
         return report_error(errors.InfrastructureError(os.strerror(error.errno), where=error.filename))
     label = paint("this is a bug in helpers:", "red", sys.stderr)
     print(f"helpers: {label} {type(error).__name__}: {error}", file=sys.stderr)
     print("  fix: run it again with HELPERS_DEBUG=1 and report what it prints", file=sys.stderr, flush=True)
-    return 70
+    return errors.BUG

@@ -4,12 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+# The one place where an exit code is a number.
 OK = 0
+TESTS_FAILED = 1
+USAGE = 2
+BUILD_FAILED = 3
+REFUSED = 4
+NOTHING_RAN = 5
+INFRASTRUCTURE = 6
+DEADLINE = 7
+CRASHED = 8
+LOCK_HELD = 9
+BUG = 70
 SIGINT_EXIT = 130
 SIGTERM_EXIT = 143
 
+EXIT_CODES: dict[int, str] = {
+    OK: "pass",
+    TESTS_FAILED: "tests failed",
+    USAGE: "bad usage or configuration",
+    BUILD_FAILED: "image build failed",
+    REFUSED: "refused by policy",
+    NOTHING_RAN: "nothing selected or collected",
+    INFRASTRUCTURE: "infrastructure (engine, registry, network, disk); worth a retry",
+    DEADLINE: "deadline passed",
+    CRASHED: "crashed (signal, out of memory, no verdict)",
+    LOCK_HELD: "lock held",
+    BUG: "a bug in helpers",
+    SIGINT_EXIT: "interrupted (SIGINT)",
+    SIGTERM_EXIT: "terminated (SIGTERM)",
+}
+
 # Worst first: of several outcomes in one run the one that stands first decides the exit code.
-SEVERITY = (SIGINT_EXIT, SIGTERM_EXIT, 70, 6, 4, 2, 3, 8, 7, 1, 5, OK)
+SEVERITY = (
+    *(SIGINT_EXIT, SIGTERM_EXIT, BUG, INFRASTRUCTURE, REFUSED, USAGE, BUILD_FAILED),
+    *(CRASHED, DEADLINE, TESTS_FAILED, NOTHING_RAN, OK),
+)
 
 
 class HelpersError(Exception):
@@ -22,7 +52,7 @@ class HelpersError(Exception):
         fix: the next command or edit.
     """
 
-    exit_code = 70
+    exit_code = BUG
     title = "internal error"
 
     def __init__(self, what: str, *, where: object = None, why: str | None = None, fix: str | None = None) -> None:
@@ -47,92 +77,53 @@ class HelpersError(Exception):
         return " ".join(text.split())
 
 
-class TestsFailedError(HelpersError):
-    """At least one test failed."""
-
-    __test__ = False  # pytest must not take this class for a test
-    exit_code = 1
-    title = "tests failed"
-
-
 class UsageError(HelpersError):
     """The command line asks for something that does not exist or is not allowed."""
 
-    exit_code = 2
+    exit_code = USAGE
     title = "bad usage"
 
 
 class ConfigError(HelpersError):
     """A file that a user wrote (settings, changelog, lock) is wrong."""
 
-    exit_code = 2
+    exit_code = USAGE
     title = "bad configuration"
 
 
 class BuildError(HelpersError):
     """An image or environment could not be built."""
 
-    exit_code = 3
+    exit_code = BUILD_FAILED
     title = "build failed"
 
 
 class PolicyError(HelpersError):
     """The command would break a rule, for example run code with an image of another version."""
 
-    exit_code = 4
+    exit_code = REFUSED
     title = "refused"
 
 
 class NothingSelectedError(HelpersError):
     """No directory was selected, or no test was collected."""
 
-    exit_code = 5
+    exit_code = NOTHING_RAN
     title = "nothing to do"
 
 
 class InfrastructureError(HelpersError):
     """Engine, registry, network or disk did not do their part; a retry may help."""
 
-    exit_code = 6
+    exit_code = INFRASTRUCTURE
     title = "infrastructure"
-
-
-class DeadlineError(HelpersError):
-    """Something took longer than it was allowed to."""
-
-    exit_code = 7
-    title = "deadline passed"
-
-
-class CrashError(HelpersError):
-    """A process died by a signal, ran out of memory, or left no verdict."""
-
-    exit_code = 8
-    title = "crashed"
 
 
 class LockHeldError(HelpersError):
     """Another process holds a lock for longer than we wait."""
 
-    exit_code = 9
+    exit_code = LOCK_HELD
     title = "lock held"
-
-
-EXIT_CODES: dict[int, str] = {
-    0: "pass",
-    1: "tests failed",
-    2: "bad usage or configuration",
-    3: "image build failed",
-    4: "refused by policy",
-    5: "nothing selected or collected",
-    6: "infrastructure (engine, registry, network, disk); worth a retry",
-    7: "deadline passed",
-    8: "crashed (signal, out of memory, no verdict)",
-    9: "lock held",
-    70: "a bug in helpers",
-    130: "interrupted (SIGINT)",
-    143: "terminated (SIGTERM)",
-}
 
 
 def worst(codes: Iterable[int]) -> int:
@@ -141,7 +132,7 @@ def worst(codes: Iterable[int]) -> int:
     Raises:
         NothingSelectedError: when there are no codes: a run of nothing has no good end.
     """
-    known = [code if code in SEVERITY else 70 for code in codes]
+    known = [code if code in SEVERITY else BUG for code in codes]
     if not known:
         raise NothingSelectedError("nothing ran")
     return min(known, key=SEVERITY.index)

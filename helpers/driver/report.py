@@ -156,9 +156,9 @@ def _short_image(image: str) -> str:
 
 def exit_code(verdicts: Sequence[Verdict], *, allow_empty: bool) -> int:
     """Return the exit code of a run with these verdicts; a run in which no test ran is never a success by itself."""
-    codes = [0 if allow_empty and verdict.status is Status.EMPTY else verdict.code for verdict in verdicts]
+    codes = [errors.OK if allow_empty and verdict.status is Status.EMPTY else verdict.code for verdict in verdicts]
     ran = any(verdict.status not in (Status.SKIP, Status.EMPTY) for verdict in verdicts)
     cut_short = any(verdict.status is Status.STOPPED for verdict in verdicts)
     if cut_short or (not ran and not allow_empty):
-        codes.append(errors.NothingSelectedError.exit_code)
-    return errors.worst(codes) if codes else 0
+        codes.append(errors.NOTHING_RAN)
+    return errors.worst(codes) if codes else errors.OK

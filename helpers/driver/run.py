@@ -21,7 +21,7 @@ from helpers.driver.plan import DirPlan, Plan, image_step
 from helpers.driver.verdict import Status, Verdict
 from helpers.engine.seam import Control, Engine, UnsupportedError
 from helpers.engine.specs import ImageSpec
-from helpers.errors import HelpersError, InfrastructureError
+from helpers.errors import OK, HelpersError, InfrastructureError
 from helpers.host import user
 from helpers.images import build
 
@@ -155,7 +155,7 @@ class Run:
             why = "not run: stopped by a signal" if code else "not run: another directory did not pass (--exitfirst)"
             self._settle(Verdict(item.name, Status.STOPPED, code, why))
         elif isinstance(fault, UnsupportedError):
-            self._settle(Verdict(item.name, Status.SKIP, 0, f"{fault} (engine {self._engine.name} can not give it)"))
+            self._settle(Verdict(item.name, Status.SKIP, OK, f"{fault} (engine {self._engine.name} can not give it)"))
         elif fault:
             self._settle(verdicts.of_error(item.name, fault))
         else:

@@ -27,17 +27,18 @@ class Status(Enum):
     STOPPED = "STOPPED"
 
 
-# The verdict that stands for an error's exit code.
-_STATUS_OF_CODE = {
-    1: Status.FAIL,
-    2: Status.CONFIG,
-    3: Status.BUILD,
-    4: Status.REFUSED,
-    5: Status.EMPTY,
-    6: Status.INFRA,
-    7: Status.TIMEOUT,
-    8: Status.CRASH,
-    9: Status.INFRA,
+# The exit code that each verdict stands for; STOPPED has that of the signal.
+CODES = {
+    Status.PASS: errors.OK,
+    Status.FAIL: errors.TESTS_FAILED,
+    Status.EMPTY: errors.NOTHING_RAN,
+    Status.CRASH: errors.CRASHED,
+    Status.TIMEOUT: errors.DEADLINE,
+    Status.BUILD: errors.BUILD_FAILED,
+    Status.CONFIG: errors.USAGE,
+    Status.REFUSED: errors.REFUSED,
+    Status.INFRA: errors.INFRASTRUCTURE,
+    Status.BUG: errors.BUG,
 }
 # https://docs.pytest.org/en/stable/reference/exit-codes.html
 _PYTEST_INTERRUPTED, _PYTEST_INTERNAL, _PYTEST_USAGE, _PYTEST_EMPTY = 2, 3, 4, 5
@@ -89,8 +90,9 @@ class Verdict:
 
 def of_error(name: str, error: errors.HelpersError) -> Verdict:
     """Return the verdict on a directory for which nothing could be run."""
-    status = _STATUS_OF_CODE.get(error.exit_code, Status.BUG)
-    code = errors.InfrastructureError.exit_code if error.exit_code == 9 else error.exit_code
+    # A lock that another process holds is no fault of the directory: a retry may help.
+    code = errors.INFRASTRUCTURE if error.exit_code == errors.LOCK_HELD else error.exit_code
+    status = next((status for status, its_code in CODES.items() if its_code == code), Status.BUG)
     where = f"{error.where}: " if error.where and error.where != name else ""
     return Verdict(name, status, code, where + error.summary, output="")
 
@@ -118,7 +120,8 @@ def judge(
     """
     if report is not None and report.get("nonce") != nonce:
         report = None
-    status, code, why = _decide(outcome, report, image, timeout, stop_code)
+    status, why = _decide(outcome, report, image, timeout)
+    code = stop_code if status is Status.STOPPED else CODES[status]
     counts = dict(report["counts"]) if report else {}
     if report and report["collect_errors"]:
         counts["error"] = counts.get("error", 0) + report["collect_errors"]
@@ -138,53 +141,51 @@ def judge(
     )
 
 
-def _decide(
-    outcome: Outcome, report: dict[str, Any] | None, image: str, timeout: float, stop_code: int
-) -> tuple[Status, int, str]:
+def _decide(outcome: Outcome, report: dict[str, Any] | None, image: str, timeout: float) -> tuple[Status, str]:
     if outcome.stopped:
-        return Status.STOPPED, stop_code, "stopped by a signal; its report is partial"
+        return Status.STOPPED, "stopped by a signal; its report is partial"
     if outcome.timed_out:
-        return Status.TIMEOUT, 7, f"did not end within {timeout:g} s"
+        return Status.TIMEOUT, f"did not end within {timeout:g} s"
     if outcome.out_of_memory:
-        return Status.CRASH, 8, "a process was killed because the memory limit was reached (setting: memory)"
+        return Status.CRASH, "a process was killed because the memory limit was reached (setting: memory)"
     if outcome.image != image:
-        return Status.REFUSED, 4, f"ran in image {outcome.image or 'unknown'}, planned was {image}"
+        return Status.REFUSED, f"ran in image {outcome.image or 'unknown'}, planned was {image}"
     if report is None:
         return _no_report(outcome)
     return _by_report(outcome, report)
 
 
-def _no_report(outcome: Outcome) -> tuple[Status, int, str]:
+def _no_report(outcome: Outcome) -> tuple[Status, str]:
     number = -outcome.code if outcome.code < 0 else outcome.code - 128
     if number > 0:
-        return Status.CRASH, 8, f"killed by signal {number}{_signal_name(number)}"
+        return Status.CRASH, f"killed by signal {number}{_signal_name(number)}"
     if "No module named pytest" in outcome.output or "No module named 'pytest'" in outcome.output:
-        return Status.CONFIG, 2, "pytest is not in its lock; fix: add it to the group `test`, then invoke docker_lock"
+        return Status.CONFIG, "pytest is not in its lock; fix: add it to the group `test`, then invoke docker_lock"
     if outcome.code == _PYTEST_USAGE and "usage:" in outcome.output:
-        return Status.CONFIG, 2, "pytest was called with arguments that it does not accept"
-    return Status.CRASH, 8, f"ended with exit code {outcome.code} and without a verdict"
+        return Status.CONFIG, "pytest was called with arguments that it does not accept"
+    return Status.CRASH, f"ended with exit code {outcome.code} and without a verdict"
 
 
-def _by_report(outcome: Outcome, report: dict[str, Any]) -> tuple[Status, int, str]:
+def _by_report(outcome: Outcome, report: dict[str, Any]) -> tuple[Status, str]:
     exit_code, failures = int(report["exit"]), len(report["failures"])
     if exit_code == _PYTEST_USAGE:
-        return Status.CONFIG, 2, "pytest was called with arguments that it does not accept"
+        return Status.CONFIG, "pytest was called with arguments that it does not accept"
     if exit_code == _PYTEST_INTERNAL:
-        return Status.CRASH, 8, "pytest itself failed (internal error)"
+        return Status.CRASH, "pytest itself failed (internal error)"
     if exit_code == _PYTEST_EMPTY or (exit_code == 0 and not report["collected"]):
-        return Status.EMPTY, 5, "no test was selected (by tier, -k or -m) or collected"
+        return Status.EMPTY, "no test was selected (by tier, -k or -m) or collected"
     if failures:
         more = f" and {failures - 1} more" if failures > 1 else ""
-        return Status.FAIL, 1, f"{report['failures'][0]}{more}"
+        return Status.FAIL, f"{report['failures'][0]}{more}"
     if exit_code == _PYTEST_INTERRUPTED:
-        return Status.CRASH, 8, "pytest was interrupted from inside"
+        return Status.CRASH, "pytest was interrupted from inside"
     if report["collected"] != report["reported"]:
-        return Status.CRASH, 8, f"{report['collected']} tests were collected, {report['reported']} reported"
+        return Status.CRASH, f"{report['collected']} tests were collected, {report['reported']} reported"
     if exit_code or outcome.code:
-        return Status.FAIL, 1, f"pytest ended with exit code {exit_code}, its container with {outcome.code}"
+        return Status.FAIL, f"pytest ended with exit code {exit_code}, its container with {outcome.code}"
     if not any(report["counts"].get(outcome) for outcome in ("passed", "xfailed", "xpassed")):
-        return Status.EMPTY, 5, "every test was skipped"
-    return Status.PASS, 0, ""
+        return Status.EMPTY, "every test was skipped"
+    return Status.PASS, ""
 
 
 def _signal_name(number: int) -> str:

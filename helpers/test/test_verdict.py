@@ -130,15 +130,12 @@ def test_a_hint_stands_behind_a_failure_and_not_behind_a_pass() -> None:
 @pytest.mark.parametrize(
     "error, status, code",
     [
-        (errors.TestsFailedError("x"), Status.FAIL, 1),
         (errors.UsageError("x"), Status.CONFIG, 2),
         (errors.ConfigError("x"), Status.CONFIG, 2),
         (errors.BuildError("x"), Status.BUILD, 3),
         (errors.PolicyError("x"), Status.REFUSED, 4),
         (errors.NothingSelectedError("x"), Status.EMPTY, 5),
         (errors.InfrastructureError("x"), Status.INFRA, 6),
-        (errors.DeadlineError("x"), Status.TIMEOUT, 7),
-        (errors.CrashError("x"), Status.CRASH, 8),
         (errors.LockHeldError("x"), Status.INFRA, 6),
         (errors.HelpersError("x"), Status.BUG, 70),
     ],
