@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from invoke.tasks import task
+from invoke.tasks import Task, task
+
+from helpers.errors import ConfigError
 
 
 def helpers_task(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
@@ -15,9 +17,18 @@ def helpers_task(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
 
     Arguments:
         options: those of invoke's own `task`.
+
+    Raises:
+        ConfigError: the module has a task of that name already, which this one would replace in silence.
     """
 
     def decorate(function: Callable[..., int | None]) -> Any:
+        if isinstance(function.__globals__.get(function.__name__), Task):
+            code = function.__code__
+            raise ConfigError(
+                f"two tasks have the name {function.__name__!r}", where=f"{code.co_filename}:{code.co_firstlineno}"
+            )
+
         @functools.wraps(function)
         def adapted(*arguments: Any, **named: Any) -> None:
             try:

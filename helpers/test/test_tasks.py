@@ -70,6 +70,13 @@ def test_two_tasks_of_one_name_are_an_error(tmp_path: Path, monkeypatch: pytest.
             sys.modules.pop(f"helpers.tasks.{name}", None)
 
 
+def test_two_tasks_of_one_name_in_one_module_are_an_error() -> None:
+    text = "from helpers.tasks.adapter import helpers_task\n" + "@helpers_task()\ndef same(_):\n    'Do it.'\n" * 2
+    with pytest.raises(ConfigError, match="two tasks have the name 'same'") as caught:
+        exec(compile(text, "x_tasks.py", "exec"), {"__name__": "x_tasks"})
+    assert caught.value.where == "x_tasks.py:5"
+
+
 def statements(function: ast.FunctionDef) -> int:
     """Return how many lines the body of a function has, without its docstring."""
     body = function.body[1:] if ast.get_docstring(function) else function.body
