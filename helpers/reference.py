@@ -20,6 +20,7 @@ from helpers.driver import cli, export
 from helpers.driver.verdict import Status, Verdict
 from helpers.model import image
 from helpers.model.settings import defaults_table
+from helpers.model.stage import Stage
 from helpers.model.version import Version
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "reference.md"
@@ -203,7 +204,7 @@ def _formats() -> str:
     tags = [
         (f"`{name}:{image.inputs_tag('0123456789abcdef')}`", "found by the hash of its build's inputs; never pushed"),
         (
-            f"`{name}:{image.local_tag('ana', version)}`",
+            f"`{name}:{Stage.LOCAL.version_tag(version, 'ana')}`",
             "the image that was built last by this user for that version; stage `local`",
         ),
     ]

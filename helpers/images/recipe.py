@@ -17,6 +17,7 @@ from helpers.model import image as names
 from helpers.model.graph import Step, order
 from helpers.model.image import Base, BaseKind
 from helpers.model.runnable import RunnableDir
+from helpers.model.stage import Stage
 from helpers.storage import digest
 
 SHARED_DOCKERFILE = Path(__file__).with_name("Dockerfile")
@@ -79,7 +80,7 @@ def _image(runnable: RunnableDir, parent: ImageSpec) -> ImageSpec:
     return ImageSpec(
         key=runnable.name,
         reference=f"{runnable.repository}:{names.inputs_tag(inputs)}",
-        tags=(f"{runnable.repository}:{names.local_tag(host.user().name, runnable.version)}",),
+        tags=(f"{runnable.repository}:{Stage.LOCAL.version_tag(runnable.version, host.user().name)}",),
         inputs=inputs,
         base=runnable.base,
         parent=parent.key,

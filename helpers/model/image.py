@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from helpers.model.version import Version
-
 # https://github.com/distribution/reference: path components of a repository name.
 NAME_PATTERN = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _SUITE_PATTERN = r"[a-z][a-z0-9.-]*"
@@ -68,8 +66,3 @@ def repository(registry: str, name: str) -> str:
 def inputs_tag(inputs: str) -> str:
     """Return the tag that finds an image by the hash of its build's inputs; it stays on this machine."""
     return f"inputs-{inputs[:16]}"
-
-
-def local_tag(user: str, version: Version) -> str:
-    """Return the tag of the stage `local`; characters that a tag can not hold become dots."""
-    return f"local-{re.sub(r'[^A-Za-z0-9_.-]', '.', user)}-{version}"

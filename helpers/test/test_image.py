@@ -6,6 +6,7 @@ import pytest
 
 from helpers.model import image
 from helpers.model.image import Base, BaseKind
+from helpers.model.stage import Stage
 from helpers.model.version import Version
 
 
@@ -43,7 +44,7 @@ def test_a_repository_is_the_registry_and_the_name_or_the_name_alone() -> None:
 
 @pytest.mark.parametrize("user", ["ann", "Ann Lee", "a/b:c", "gr\u00fcn", "-x"])
 def test_tags_are_what_a_registry_accepts(user: str) -> None:
-    tag = image.local_tag(user, Version(1, 2, 3))
+    tag = Stage.LOCAL.version_tag(Version(1, 2, 3), user)
     assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", tag)
     assert tag.startswith("local-") and tag.endswith("-1.2.3")
     assert image.inputs_tag("0123456789abcdef" * 4) == "inputs-0123456789abcdef"
