@@ -15,10 +15,10 @@ from helpers import proc
 from helpers.doctor.finding import INSTALL, MISSING, OK, WARN, Check, masked
 from helpers.doctor.machine import judge_space, measure
 from helpers.engine import argv, ownership
+from helpers.engine.client import DEFAULT_SOCKET
 from helpers.errors import InfrastructureError
 
 _SECONDS = 5.0
-_SOCKET = "/var/run/docker.sock"
 _GROUP = "docker"
 _JOIN = 'sudo usermod -aG docker "$USER"  (it gives root\'s rights), then newgrp docker'
 
@@ -78,7 +78,7 @@ def _ask() -> Engine:
     if not shutil.which(argv.DOCKER):
         return Engine(access=access)
     try:
-        done = proc.run([argv.DOCKER, "info", "--format", "{{json .}}"], timeout=_SECONDS)
+        done = proc.run(argv.info(), timeout=_SECONDS)
     except InfrastructureError as error:
         return Engine(client="?", reason=error.what, access=access)
     start = done.stdout.find("{")
@@ -155,7 +155,7 @@ def judge_store(engine: Engine) -> tuple[str, str, str]:
 def look_at_access() -> Access:
     """Look at the socket and at the user's groups."""
     host = os.environ.get("DOCKER_HOST", "")
-    socket = host.removeprefix("unix://") or _SOCKET
+    socket = host.removeprefix("unix://") or DEFAULT_SOCKET
     user = getpass.getuser()
     try:
         member = user in grp.getgrnam(_GROUP).gr_mem
@@ -178,7 +178,7 @@ def judge_access(engine: Engine) -> tuple[str, str, str]:
 
 def _judge_socket(access: Access) -> tuple[str, str, str]:
     if not access.exists:
-        return MISSING, f"there is no socket {_SOCKET}: no engine runs here", INSTALL
+        return MISSING, f"there is no socket {DEFAULT_SOCKET}: no engine runs here", INSTALL
     if access.writable:
         return OK, "the engine's socket is open to this user", ""
     if access.member:

@@ -10,21 +10,20 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from helpers import errors
 from helpers.console import paint, printable
 from helpers.doctor import engine, machine, network, toolchain
 from helpers.doctor.finding import MISSING, OK, WARN, Check, Finding, masked
-from helpers.errors import HelpersError
 
 ALL: tuple[Check[Any], ...] = (*engine.CHECKS, *machine.CHECKS, *network.CHECKS, *toolchain.CHECKS)
 _SECONDS = 7.0
-_NEEDED_MISSING = 6
 _COLOURS = {OK: "green", WARN: "yellow", MISSING: "red"}
 
 Gather = Callable[[], Any]
 
 
 def report(*, as_json: bool = False) -> int:
-    """Print what every check found; return 0, or 6 when something that the docker engine needs is missing."""
+    """Print what every check found; return the exit code, that of a fault if the docker engine lacks something."""
     findings = examine(ALL)
     code = exit_code(findings)
     if as_json:
@@ -70,15 +69,15 @@ def _judge(check: Check[Any], facts: Any) -> Finding:
             raise facts
         mark, detail, fix = check.judge(facts)
         return Finding(mark, check.what, detail, fix)
-    except HelpersError as error:
+    except errors.HelpersError as error:
         return Finding(WARN, check.what, f"cannot tell: {masked(error.what)}", error.fix or "")
     except Exception as error:
         return Finding(WARN, check.what, f"cannot tell: {masked(str(error)) or type(error).__name__}")
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """Return 6 when something is missing, otherwise 0."""
-    return _NEEDED_MISSING if any(finding.mark == MISSING for finding in findings) else 0
+    """Return the code of an infrastructure fault when something is missing, otherwise that of a pass."""
+    return errors.INFRASTRUCTURE if any(finding.mark == MISSING for finding in findings) else errors.OK
 
 
 def lines(findings: Sequence[Finding]) -> list[str]:

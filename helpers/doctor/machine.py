@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shutil
 from dataclasses import dataclass
@@ -14,10 +15,16 @@ from helpers.storage import cache_dir
 
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _GB = 1e9
+_PRUNE = "invoke docker_prune  (drops images, and archives and environments of the cache, that nothing uses)"
 _LITTLE_SPACE, _NO_SPACE = 5e9, 1e9
 # The default limit of one container's memory.
 _LITTLE_MEMORY = 2e9
 _OTHER = {"x86_64": ("arm64", "qemu-aarch64"), "aarch64": ("amd64", "qemu-x86_64"), "arm64": ("amd64", "qemu-x86_64")}
+
+
+_DEBIAN_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_RANGES = (Path("/etc/subuid"), Path("/etc/subgid"))
+_GIVE_RANGE = 'sudo usermod --add-subuids FIRST-LAST --add-subgids FIRST-LAST "$USER"  (65536 of nobody else)'
 
 
 @dataclass(frozen=True)
@@ -57,16 +64,57 @@ def judge_emulation(facts: Emulation) -> tuple[str, str, str]:
     return OK, f"{other} by {name}", ""
 
 
-def gather_mmdebstrap() -> bool:
-    """Look for the tool on PATH."""
-    return shutil.which("mmdebstrap") is not None
+@dataclass(frozen=True)
+class Assembler:
+    """What mmdebstrap needs to assemble `archive:` bases.
+
+    Arguments:
+        there: whether it is on PATH.
+        keys: whether this machine has the keys that Debian's archive is signed with.
+        root: whether this user is root, who needs nothing more.
+        uidmap: whether `newuidmap` is on PATH, by which another user gets the ids of the new system's users.
+        ranges: whether the system gives this user ids for that (subuid(5), subgid(5)).
+    """
+
+    there: bool = True
+    keys: bool = True
+    root: bool = False
+    uidmap: bool = True
+    ranges: bool = True
 
 
-def judge_mmdebstrap(there: bool) -> tuple[str, str, str]:
+def gather_mmdebstrap() -> Assembler:
+    """Look for the tools on PATH, the keys, and the user's entries."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = ""
+    return Assembler(
+        there=shutil.which("mmdebstrap") is not None,
+        keys=_DEBIAN_KEYS.exists(),
+        root=os.geteuid() == 0,
+        uidmap=shutil.which("newuidmap") is not None,
+        ranges=bool(name) and all(has_range(file, name) for file in _RANGES),
+    )
+
+
+def has_range(file: Path, user: str) -> bool:
+    """Say whether subuid(5) or subgid(5) `file` has an entry for `user`; mmdebstrap only reads those by name."""
+    return file.exists() and any(line.startswith(f"{user}:") for line in file.read_text().splitlines())
+
+
+def judge_mmdebstrap(facts: Assembler) -> tuple[str, str, str]:
     """`archive:` bases, the default, can be assembled."""
-    if there:
+    if not facts.there:
+        return WARN, "not on PATH: `archive:` bases (the default) can not be assembled here", INSTALL
+    if not facts.keys:
+        return WARN, "no keys of Debian's archive (debian-archive-keyring): its bases can not be assembled", INSTALL
+    if facts.root or (facts.uidmap and facts.ranges):
         return OK, "assembles `archive:` bases", ""
-    return WARN, "not on PATH: `archive:` bases (the default) can not be assembled here", INSTALL
+    if not facts.uidmap:
+        return WARN, "newuidmap (package uidmap) is not on PATH: only root can assemble `archive:` bases", INSTALL
+    detail = "this user has no range of ids in /etc/subuid and /etc/subgid: only root can assemble `archive:` bases"
+    return WARN, detail, _GIVE_RANGE
 
 
 def gather_cache_space() -> int:
@@ -82,13 +130,11 @@ def measure(path: Path) -> int:
 
 
 def judge_space(free: int) -> tuple[str, str, str]:
-    """Images and caches have room."""
+    """Images and caches have room; the one command drops what nothing uses of both."""
     detail = f"{free / _GB:.1f} GB free"
-    if free < _NO_SPACE:
-        return MISSING, detail, "invoke docker_prune"
-    if free < _LITTLE_SPACE:
-        return WARN, detail, "invoke docker_prune"
-    return OK, detail, ""
+    if free >= _LITTLE_SPACE:
+        return OK, detail, ""
+    return MISSING if free < _NO_SPACE else WARN, detail, _PRUNE
 
 
 def gather_memory() -> int:

@@ -108,6 +108,11 @@ def version() -> list[str]:
     return [DOCKER, "version", "--format", "{{.Server.Version}}"]
 
 
+def info() -> list[str]:
+    """Return the command that prints one JSON object with all that the client knows of itself and of the engine."""
+    return [DOCKER, "info", "--format", "{{json .}}"]
+
+
 def _result(image: ImageSpec) -> list[str]:
     labels = _pairs("--label", {OURS: "image", **image.labels})
     # Nothing is gained by compressing an image that stays on this machine; a push compresses what it sends.

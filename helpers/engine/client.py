@@ -14,7 +14,8 @@ from helpers.engine.specs import RunSpec
 from helpers.errors import InfrastructureError
 from helpers.storage import cache_dir, digest, write_once
 
-_DEFAULT_SOCKET = "/var/run/docker.sock"
+# Where the engine of this machine listens when nothing says otherwise.
+DEFAULT_SOCKET = "/var/run/docker.sock"
 
 
 def why_not_running() -> str:
@@ -59,7 +60,7 @@ def _ask_default_socket(path: str) -> str | None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(5)
         try:
-            connection.connect(_DEFAULT_SOCKET)
+            connection.connect(DEFAULT_SOCKET)
             connection.sendall(f"GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
             return connection.recv(64).split(b" ")[1].decode()
         except (OSError, IndexError):

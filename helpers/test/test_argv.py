@@ -166,6 +166,7 @@ def test_only_variables_that_a_directory_names_come_in_and_no_value_is_on_the_co
         (argv.remove_images(["a"]), "docker image rm a"),
         (argv.list_containers(), "docker ps --all --no-trunc --filter label=helpers.toolchain --format {"),
         (argv.list_images(), "docker image ls --no-trunc --filter label=helpers.toolchain --format {"),
+        (argv.info(), "docker info --format {{json .}}"),
         (argv.version(), "docker version --format {{.Server.Version}}"),
     ],
 )

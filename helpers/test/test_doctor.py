@@ -20,7 +20,7 @@ import pytest
 from helpers.doctor import engine, examine, machine, network, toolchain
 from helpers.doctor.engine import Access, Engine
 from helpers.doctor.finding import INSTALL, MISSING, OK, WARN, Check, Finding, masked
-from helpers.doctor.machine import Emulation
+from helpers.doctor.machine import Assembler, Emulation
 from helpers.doctor.network import Answer, Bundle
 from helpers.doctor.toolchain import ThinEnv
 from helpers.engine import argv, ownership
@@ -79,8 +79,12 @@ CASES: list[tuple[Any, Any, str, str, str]] = [
     (machine.judge_emulation, Emulation("x86_64", "disabled\nflags: F\n"), WARN, "is disabled", INSTALL),
     (machine.judge_emulation, Emulation("x86_64", ""), WARN, "not registered", INSTALL),
     (machine.judge_emulation, Emulation("riscv64", ""), WARN, "cannot tell", ""),
-    (machine.judge_mmdebstrap, True, OK, "archive:", ""),
-    (machine.judge_mmdebstrap, False, WARN, "archive:", INSTALL),
+    (machine.judge_mmdebstrap, Assembler(), OK, "archive:", ""),
+    (machine.judge_mmdebstrap, Assembler(there=False), WARN, "not on PATH: `archive:`", INSTALL),
+    (machine.judge_mmdebstrap, Assembler(keys=False), WARN, "debian-archive-keyring", INSTALL),
+    (machine.judge_mmdebstrap, Assembler(uidmap=False), WARN, "package uidmap", INSTALL),
+    (machine.judge_mmdebstrap, Assembler(ranges=False), WARN, "/etc/subuid", "usermod --add-subuids"),
+    (machine.judge_mmdebstrap, Assembler(root=True, uidmap=False, ranges=False), OK, "archive:", ""),
     (machine.judge_space, int(5e9), OK, "5.0 GB", ""),
     (machine.judge_space, int(4.9e9), WARN, "4.9 GB", "docker_prune"),
     (machine.judge_space, int(0.99e9), MISSING, "1.0 GB", "docker_prune"),
@@ -140,6 +144,15 @@ def test_the_answer_of_a_client_without_engine_holds_plugins_and_the_reason() ->
     found = engine.read_info(info, "", Access())
     assert (found.client, found.server, found.reason) == ("28.2", "", "permission denied")
     assert found.plugins == {"buildx": "0.13"} and found.store == ""
+
+
+def test_ranges_of_ids_are_the_user_s_own_and_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "subuid"
+    assert not machine.has_range(file, "ann")
+    file.write_text("anna:100000:65536\n1000:165536:65536\n")
+    assert not machine.has_range(file, "ann")
+    file.write_text("anna:100000:65536\nann:165536:65536\n")
+    assert machine.has_range(file, "ann")
 
 
 @pytest.mark.parametrize(
