@@ -55,7 +55,7 @@ def enclosing(start: Path) -> tuple[Path, Path]:
     )
 
 
-def select(root: Path, names: Iterable[str], cwd: Path) -> list[Path]:
+def select(root: Path, names: Iterable[str], cwd: Path, every: list[Path]) -> list[Path]:
     """Return the runnable dirs that the user named with `--dir`, or all of the repo when he named none.
 
     A name of a runnable dir selects that one; a name of another directory selects all runnable dirs below it.
@@ -64,12 +64,12 @@ def select(root: Path, names: Iterable[str], cwd: Path) -> list[Path]:
         root: absolute path of the repo's root.
         names: as given, absolute or relative to `cwd`.
         cwd: where the command was given.
+        every: all runnable dirs of the repo.
 
     Raises:
         UsageError: a name leads out of the repo or does not exist.
         NothingSelectedError: the repo, or a named directory, has no runnable dir.
     """
-    every = runnable_paths(root)
     names = list(names)
     if not names and not every:
         raise NothingSelectedError("no runnable dir in this repo", where=root, fix="invoke dir_create NAME")

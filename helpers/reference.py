@@ -34,7 +34,11 @@ Generated from the code by `python -m helpers.reference --write`; a test compare
 VERDICTS: dict[Status, tuple[str, str, str]] = {
     Status.PASS: ("0", "every collected test was reported and none failed", "nothing"),
     Status.FAIL: ("1", "a test failed, or could not be set up or imported", "read the output above the table"),
-    Status.EMPTY: ("5", "no test of this tier, or every test was skipped", "`--tier all`, or `--allow-empty`"),
+    Status.EMPTY: (
+        "5",
+        "no test of this tier, all were skipped, or pytest was told to run none",
+        "`--tier all`, or `--allow-empty`",
+    ),
     Status.CRASH: (
         "8",
         "killed by a signal or for memory, or ended without a verdict",

@@ -13,7 +13,7 @@ from helpers import console, discover
 from helpers.engine.choose import ENGINES
 from helpers.engine.seam import Control
 from helpers.engine.supervise import obey_signals
-from helpers.errors import EXIT_CODES, NothingSelectedError
+from helpers.errors import EXIT_CODES, OK, NothingSelectedError, worst
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,21 +107,21 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
 def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> int:
     from helpers.driver import plan as planner
 
+    every = discover.runnable_paths(root)
     try:
-        every = discover.runnable_paths(root)
-        paths = discover.select(root, options.dir, Path.cwd())
+        paths = discover.select(root, options.dir, Path.cwd(), every)
     except NothingSelectedError as error:
         if not options.allow_empty:
             raise
         console.say(error.summary)
-        return 0
+        paths = []
     plan = planner.make(root, paths, every, options.tier)
-    return _list(options, plan) if options.list else _execute(options, plan, pytest_args)
+    if options.list:
+        return _list(options, plan)
+    return _execute(options, plan, pytest_args) if paths else _write_nothing(options, plan)
 
 
 def _list(options: argparse.Namespace, plan: Plan) -> int:
-    from helpers.errors import OK, worst
-
     if options.json:
         from helpers.driver.export import write_json
 
@@ -131,11 +131,24 @@ def _list(options: argparse.Namespace, plan: Plan) -> int:
     return worst([OK, *(item.error.exit_code for item in plan.dirs if item.error)])
 
 
+def _write_nothing(options: argparse.Namespace, plan: Plan) -> int:
+    """Write the result of a run that had nothing to do: whoever reads it after every run finds it."""
+    from helpers.driver import export
+
+    if options.json:
+        export.write_json(options.json, export.result_data([], exit_code=OK, interrupted=False, engine=""))
+    if options.junit:
+        export.write_junit(options.junit, [], plan, Path())
+    return OK
+
+
 def _execute(options: argparse.Namespace, plan: Plan, pytest_args: list[str]) -> int:
     from helpers.driver import export, report, run
+    from helpers.driver.container import check_runs_tests
     from helpers.engine.choose import choose
     from helpers.storage import run_directory
 
+    check_runs_tests(pytest_args)
     export.check_writable(options.json)
     export.check_writable(options.junit)
     start = time.monotonic()

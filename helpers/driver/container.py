@@ -11,13 +11,20 @@ from pathlib import Path
 from helpers import config, inside
 from helpers.containers.environment import base_environment, container_labels
 from helpers.engine.specs import Mount, RunSpec
-from helpers.errors import ConfigError, NothingSelectedError
+from helpers.errors import ConfigError, NothingSelectedError, UsageError
 from helpers.host import User
 from helpers.model.runnable import RunnableDir
 
 INSIDE = Path(inside.__file__).parent
 _BEFORE_PYPROJECT = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
 _AFTER_PYPROJECT = ("tox.ini", "setup.cfg")
+# Options by which pytest prints or plans something and runs no test. Where they are hidden (`addopts`, letters in one
+# word as in -vh) our plugin tells of them.
+RUN_NO_TEST = (
+    *("--collect-only", "--collectonly", "--co", "--setup-only", "--setuponly", "--setup-plan", "--setupplan"),
+    *("--fixtures", "--funcargs", "--fixtures-per-test", "--markers", "--cache-show", "--help", "-h", "--version"),
+    *("-V", "-VV"),
+)
 
 
 def test_container(
@@ -92,6 +99,26 @@ def pytest_arguments(runnable: RunnableDir, results: Path, arguments: Sequence[s
         f"--junitxml={results / 'junit.xml'}",
         *arguments,
     ]
+
+
+def check_runs_tests(arguments: Sequence[str]) -> None:
+    """Refuse pytest's options by which it would run no test.
+
+    Arguments:
+        arguments: pytest's own, from the command line.
+
+    Raises:
+        UsageError: one of them is such an option.
+    """
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    found = [option for option in options if option.partition("=")[0] in RUN_NO_TEST]
+    if found:
+        raise UsageError(
+            f"with {found[0]} pytest runs no test",
+            why="a run in which no test ran is never green",
+            fix="main_pytest.py --list  (what would be run), or in the runnable dir: "
+            f'invoke docker_cmd --cmd "pytest {found[0]}"',
+        )
 
 
 def _configuration(path: Path) -> list[str]:

@@ -172,8 +172,8 @@ def _by_report(outcome: Outcome, report: dict[str, Any]) -> tuple[Status, str]:
         return Status.CONFIG, "pytest was called with arguments that it does not accept"
     if exit_code == _PYTEST_INTERNAL:
         return Status.CRASH, "pytest itself failed (internal error)"
-    if exit_code == _PYTEST_EMPTY or (exit_code == 0 and not report["collected"]):
-        return Status.EMPTY, "no test was selected (by tier, -k or -m) or collected"
+    if exit_code == _PYTEST_EMPTY or (exit_code == 0 and (report["runs_no_test"] or not report["collected"])):
+        return Status.EMPTY, _why_empty(report)
     if failures:
         more = f" and {failures - 1} more" if failures > 1 else ""
         return Status.FAIL, f"{report['failures'][0]}{more}"
@@ -186,6 +186,12 @@ def _by_report(outcome: Outcome, report: dict[str, Any]) -> tuple[Status, str]:
     if not any(report["counts"].get(outcome) for outcome in ("passed", "xfailed", "xpassed")):
         return Status.EMPTY, "every test was skipped"
     return Status.PASS, ""
+
+
+def _why_empty(report: dict[str, Any]) -> str:
+    if option := report["runs_no_test"]:
+        return f"no test ran: pytest was given {option} (on the command line or in addopts)"
+    return "no test was selected (by tier, -k or -m) or collected"
 
 
 def _signal_name(number: int) -> str:

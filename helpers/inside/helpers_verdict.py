@@ -12,6 +12,15 @@ import pytest
 # Holds the order as JSON: results (directory for our files), nonce (proves that a verdict is of this run), tier.
 ORDER = "HELPERS_TEST_ORDER"
 TIERS = ("fast", "slow", "superslow")
+# Options by which a session of pytest runs no test, by the names that its configuration knows them by.
+RUN_NO_TEST = {
+    "collectonly": "--collect-only",
+    "setupplan": "--setup-plan",  # makes pytest set the next one as well
+    "setuponly": "--setup-only",
+    "showfixtures": "--fixtures",
+    "show_fixtures_per_test": "--fixtures-per-test",
+    "cacheshow": "--cache-show",
+}
 
 
 def pytest_configure(config: Any) -> None:
@@ -124,6 +133,7 @@ class VerdictPlugin:
             "counts": counts,
             "failures": self.failures[:100],
             "hints": self.hints,
+            "runs_no_test": runs_no_test(session.config.option),
         }
         path = os.path.join(self.results, "verdict.json")
         with open(path + ".new", "w") as file:
@@ -134,6 +144,11 @@ class VerdictPlugin:
         """Tell the driver, which shows progress, of one event."""
         if os.getpid() == self.process:
             self.progress.write(line + "\n")
+
+
+def runs_no_test(options: Any) -> str:
+    """Return the option by which this session of pytest runs no test; empty for a session that does."""
+    return next((option for name, option in RUN_NO_TEST.items() if getattr(options, name, None)), "")
 
 
 def hints(failure: str) -> List[str]:

@@ -21,6 +21,7 @@ PASSES: dict[str, Any] = {
     "counts": {"passed": 1},
     "failures": [],
     "hints": [],
+    "runs_no_test": "",
 }
 FAILS: dict[str, Any] = {**PASSES, "exit": 1, "counts": {"failed": 1}, "failures": ["test_it.py::test_it"]}
 SKIPS: dict[str, Any] = {**PASSES, "counts": {"skipped": 1}}

@@ -4,12 +4,13 @@ import json
 import os
 import signal
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from helpers import discover
+from helpers import discover, repo
 from helpers.driver import cli
 from helpers.driver import plan as planner
 from helpers.engine import choose as choosing
@@ -87,20 +88,65 @@ def test_a_wrong_command_line_is_exit_2(root: Path, arguments: list[str], capsys
         (["--dir", "nowhere"], 2, "is not a directory"),
         (["--dir", "a/test"], 5, "has none below it"),
         (["--dir", "a/test", "--allow-empty"], 0, "has none below it"),
-        (["--list", "--dir", "bad"], 2, ""),
-        (["--list"], 2, ""),
-        (["--list", "--dir", "a"], 0, ""),
         (["--list", "--dir", "a", "--json", "no/such/file"], 2, "cannot write"),
+        (["--dir", "a", "--json", "no/such/file"], 2, "cannot write"),
+        (["--dir", "a", "--", "--collect-only"], 2, 'docker_cmd --cmd "pytest --collect-only"'),
+        (["--dir", "a", "--allow-empty", "--", "-q", "-V"], 2, "with -V pytest runs no test"),
+        (["--dir", "a", "--", "--cache-show=*"], 2, "a run in which no test ran is never green"),
     ],
 )
 def test_the_exit_code_says_what_was_wrong(
     root: Path, arguments: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    add_dir(root, "bad", "tiemout = 1")
     assert cli.main(arguments, root) == code
     out, err = capsys.readouterr()
-    assert says in err and "Traceback" not in err
-    assert "--list" not in arguments or code == 0 or says or "bad" in out
+    assert says in err and "Traceback" not in err and out == ""
+
+
+@pytest.mark.parametrize("names, code", [(["a"], 0), (["a", "bad"], 2), (["bad"], 2)])
+def test_a_list_names_what_is_wrong_and_ends_with_its_code(
+    root: Path, names: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_dir(root, "bad", "tiemout = 1")
+    assert cli.main(["--list", *(f"--dir={name}" for name in names)], root) == code
+    out, err = capsys.readouterr()
+    lines = {line.split()[0]: line for line in out.splitlines()[1:]}
+    assert list(lines) == names and err == ""
+    assert [name for name in names if "did you mean 'timeout'?" in lines[name]] == [
+        name for name in names if name == "bad"
+    ]
+
+
+def test_a_run_of_nothing_that_is_allowed_writes_empty_reports_and_asks_no_engine(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(choosing, "choose", lambda name: pytest.fail("an engine was asked for"))
+    nothing = ["--dir", "a/test", "--allow-empty"]
+    assert cli.main([*nothing, "--json", "r.json", "--junit", "r.xml"], root) == 0
+    report = json.loads((root / "r.json").read_text())
+    assert (report["exit_code"], report["directories"], report["interrupted"]) == (0, [], False)
+    junit = ET.parse(root / "r.xml").getroot()
+    assert (junit.tag, list(junit)) == ("testsuites", [])
+    assert cli.main([*nothing, "--list", "--json", "-"], root) == 0
+    assert json.loads(capsys.readouterr().out)["directories"] == []
+
+
+def test_the_repo_s_files_are_asked_for_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def files(top: Path, *patterns: str) -> list[Path]:
+        asked.append(patterns)
+        return original(top, *patterns)
+
+    original = repo.files
+    monkeypatch.setattr(repo, "files", files)
+    assert cli.main(["--list", "--dir", "a", "--dir", "b"], root) == 0
+    assert len(asked) == 1
+
+
+def test_what_stands_behind_pytest_s_own_two_dashes_is_no_option(engine: FakeEngine, root: Path) -> None:
+    engine._tests = {"a": Tests(PASSES)}
+    assert cli.main(["--dir", "a", "--", "-x", "--", "--help"], root) == 0
 
 
 def test_the_plan_as_json_is_the_plan_that_is_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

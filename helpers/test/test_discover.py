@@ -54,40 +54,44 @@ def test_all_runnable_dirs_of_this_repo_are_found_and_no_others(root: Path) -> N
 def test_a_name_selects_one_directory_or_all_below(
     root: Path, chosen: list[str], cwd: str, selected: list[str]
 ) -> None:
-    assert names(root, discover.select(root, chosen, root / cwd)) == selected
+    assert names(root, select(root, chosen, root / cwd)) == selected
+
+
+def select(root: Path, chosen: list[str], cwd: Path) -> list[Path]:
+    return discover.select(root, chosen, cwd, discover.runnable_paths(root))
 
 
 @pytest.mark.parametrize("name", ["../../etc", "/etc", "link", "..", "group/../../inner"])
 def test_a_name_that_leads_out_of_the_repo_is_refused(root: Path, name: str) -> None:
     (root / "link").symlink_to("/etc")
     with pytest.raises(UsageError, match="leads out of the repo"):
-        discover.select(root, [name], root)
+        select(root, [name], root)
 
 
 def test_a_linked_directory_is_not_found_twice(root: Path) -> None:
     (root / "alias").symlink_to(root / "group" / "two")
     assert "alias" not in names(root, discover.runnable_paths(root))
-    assert names(root, discover.select(root, ["alias"], root)) == ["group/two"]
+    assert names(root, select(root, ["alias"], root)) == ["group/two"]
 
 
 def test_names_that_select_nothing_say_so(root: Path) -> None:
     with pytest.raises(UsageError, match="'nowhere' is not a directory"):
-        discover.select(root, ["nowhere"], root)
+        select(root, ["nowhere"], root)
     with pytest.raises(NothingSelectedError, match="'group/no_devops' is not a runnable dir and has none below"):
-        discover.select(root, ["group/no_devops"], root)
+        select(root, ["group/no_devops"], root)
 
 
 def test_an_empty_repo_has_nothing_to_run(tmp_path: Path) -> None:
     with pytest.raises(NothingSelectedError, match="no runnable dir in this repo"):
-        discover.select(make_repo(tmp_path / "r"), [], tmp_path)
+        select(make_repo(tmp_path / "r"), [], tmp_path)
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_any_name_that_a_file_system_allows_is_found_and_selected(tmp_path: Path, name: str) -> None:
     root = make_repo(tmp_path / "r")
     path = add_dir(root, name)
-    assert discover.select(root, [], root) == [path]
-    assert discover.select(root, [name], root) == [path]
+    assert select(root, [], root) == [path]
+    assert select(root, [name], root) == [path]
     assert sorted(item.name for item in root.iterdir()) == sorted([".git", name])
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from helpers import inside
+from helpers.driver.container import RUN_NO_TEST
 from helpers.inside import helpers_verdict, run_pytest
 from helpers.inside.helpers_verdict import hints
 
@@ -115,6 +116,7 @@ def test_a_verdict_says_what_happened_to_a_test_that(name: str, tmp_path: Path) 
         "counts": counts,
         "failures": list(failures),
         "hints": [],
+        "runs_no_test": "",
     }
 
 
@@ -123,6 +125,25 @@ def test_a_file_that_does_not_import_is_an_error_with_its_name(tmp_path: Path) -
     assert done.code == 2 and done.verdict
     assert (done.verdict["exit"], done.verdict["collect_errors"]) == (2, 1)
     assert done.verdict["failures"] == ["test_it.py: could not be imported"]
+
+
+@pytest.mark.parametrize("option", RUN_NO_TEST)
+def test_an_option_by_which_pytest_runs_no_test_is_in_the_verdict(option: str, tmp_path: Path) -> None:
+    test = "import pytest\ndef test_a(): 1 / 0\n@pytest.mark.skip\ndef test_b(): pass\n"
+    done = run(tmp_path, test, option, *(["-p", "cacheprovider"] if option == "--cache-show" else []))
+    assert done.code == 0 and done.verdict, done.output
+    assert (done.verdict["nonce"], done.verdict["failures"], done.verdict["exit"]) == ("n1", [], 0)
+    assert done.verdict["runs_no_test"].startswith("--")
+
+
+def test_an_option_of_addopts_that_runs_no_test_is_named(tmp_path: Path) -> None:
+    done = run(tmp_path, "def test_a(): pass\n", "-o", "addopts=--setup-plan")
+    assert done.verdict and done.verdict["runs_no_test"] == "--setup-plan", done.output
+
+
+def test_without_our_plugin_there_is_no_verdict(tmp_path: Path) -> None:
+    done = run(tmp_path, "def test_a(): pass\n", "-p", "no:helpers_verdict")
+    assert (done.code, done.verdict) == (0, None)
 
 
 TIERS = """

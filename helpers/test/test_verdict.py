@@ -21,6 +21,7 @@ REPORT: dict[str, Any] = {
     "counts": {"passed": 2, "skipped": 1},
     "failures": [],
     "hints": [],
+    "runs_no_test": "",
 }
 FAILED = {"exit": 1, "counts": {"passed": 2, "failed": 1}, "failures": ["t.py::test_a"]}
 Case = tuple[dict[str, Any], dict[str, Any] | None, Status, int, str]
@@ -40,6 +41,20 @@ CASES: dict[str, Case] = {
     ),
     "has no test": ({"code": 5}, {"exit": 5, "collected": 0, "reported": 0, "counts": {}}, Status.EMPTY, 5, "no test"),
     "collects nothing but ends well": ({}, {"collected": 0, "reported": 0, "counts": {}}, Status.EMPTY, 5, "no test"),
+    "is told to run no test": (
+        {},
+        {"reported": 0, "counts": {}, "runs_no_test": "--collect-only"},
+        Status.EMPTY,
+        5,
+        "no test ran: pytest was given --collect-only",
+    ),
+    "is told to run no test and cannot be imported": (
+        {"code": 2},
+        {"exit": 2, "collect_errors": 1, "failures": ["t.py: x"], "runs_no_test": "--collect-only"},
+        Status.FAIL,
+        1,
+        "t.py: x",
+    ),
     "skips all": ({}, {"counts": {"skipped": 3}}, Status.EMPTY, 5, "every test was skipped"),
     "calls pytest wrongly": ({"code": 4}, {"exit": 4, "collected": 0}, Status.CONFIG, 2, "does not accept"),
     "breaks pytest": ({"code": 3}, {"exit": 3}, Status.CRASH, 8, "internal error"),
