@@ -35,7 +35,7 @@ def test_a_version_tag_gives_its_version_back() -> None:
     "text", ["2026.11.21", "2026.13.01.0", "2026.02.30.0", "26.11.21.0", "2026.11.21.00", "2026.11.21.-1", "2026.1.2.0"]
 )
 def test_what_is_no_date_tag_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="date tag|month|day"):
+    with pytest.raises(ValueError, match=r"date tag|month|day"):
         DateTag.parse(text)
 
 
