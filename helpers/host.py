@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from helpers import proc
 from helpers.errors import InfrastructureError
+from helpers.thin_env import pip_config
 
 _CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
@@ -28,12 +29,14 @@ class HostSettings:
         index: URL of the package index; None is the installer's default.
         extra_indexes: URLs asked besides it.
         proxies: environment variables that name a proxy.
+        strategy: how uv chooses among several indexes; empty is its default.
     """
 
     ca: Path | None
     index: str | None
     extra_indexes: tuple[str, ...]
     proxies: tuple[tuple[str, str], ...]
+    strategy: str = ""
 
     def environment(self, ca: str | None) -> dict[str, str]:
         """Return the variables that uv, pip and apt take these settings from.
@@ -48,6 +51,8 @@ class HostSettings:
             env |= {"UV_DEFAULT_INDEX": self.index, "PIP_INDEX_URL": self.index}
         if self.extra_indexes:
             env["UV_INDEX"] = env["PIP_EXTRA_INDEX_URL"] = " ".join(self.extra_indexes)
+        if self.strategy:
+            env["UV_INDEX_STRATEGY"] = self.strategy
         return env
 
     def shell_file(self, ca: str | None) -> str:
@@ -61,36 +66,38 @@ def settings() -> HostSettings:
     pip = _pip_settings()
     ca = next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), pip.get("cert"))
     index = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL") or pip.get("index-url")
-    extra = f"{os.environ.get('UV_INDEX', '')} {pip.get('extra-index-url', '')}".split()
+    extra = pip_config.extra_indexes(pip)
+    own = pip_config.extra_indexes({"extra-index-url": os.environ.get("UV_INDEX", "")})
     return HostSettings(
         ca=Path(ca) if ca and Path(ca).is_file() else None,
         index=index,
-        extra_indexes=tuple(url for url in extra if url.startswith(("http://", "https://"))),
-        proxies=_proxies(os.environ),
+        extra_indexes=(*own, *extra),
+        proxies=_proxies(os.environ, pip.get("proxy", "")),
+        strategy=pip_config.uv_strategy(os.environ, extra),
     )
 
 
-def _proxies(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def _proxies(environ: Mapping[str, str], pip_proxy: str) -> tuple[tuple[str, str], ...]:
     found = {}
     for name in _PROXY_VARIABLES:
         value = environ.get(name) or environ.get(name.upper())
+        if name == "all_proxy":
+            # pip's own is for what no variable names a proxy for, as in the thin environment.
+            value = value or pip_proxy
         if value:
             found[name] = found[name.upper()] = value
     return tuple(found.items())
 
 
 def _pip_settings() -> dict[str, str]:
-    # pip itself merges its files and variables; a line of its answer is SECTION.KEY='VALUE'.
-    found: dict[str, str] = {}
-    for line in proc.run([sys.executable, "-m", "pip", "config", "list"]).stdout.splitlines():
-        key, _, value = line.partition("=")
-        name = key.rpartition(".")[2]
-        if key.startswith((":env:", "global.", "install.")):
-            # The environment wins over files, as in pip.
-            found[name] = (
-                ast.literal_eval(value) if key.startswith(":env:") else found.get(name, ast.literal_eval(value))
-            )
-    return found
+    return pip_config.parse(_ask_pip(*pip_config.COMMAND).stdout)
+
+
+def _ask_pip(*arguments: str) -> proc.Completed:
+    """Ask this Python; where it brings no pip the thin environment has none, and the system's is asked."""
+    done = proc.run([sys.executable, *arguments])
+    system = shutil.which("python3")
+    return proc.run([system, *arguments]) if done.code and system else done
 
 
 @cache
@@ -98,13 +105,13 @@ def pip_index() -> str:
     """Return the URL of the package index that pip on this machine uses, its built-in default included.
 
     Raises:
-        InfrastructureError: there is no pip beside this Python to say so.
+        InfrastructureError: there is no pip to say so, neither beside this Python nor the system's.
     """
     index = settings().index
     if index:
         return index
     script = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
-    done = proc.run([sys.executable, "-c", script])
+    done = _ask_pip("-c", script)
     if not done.stdout.strip():
         raise InfrastructureError(
             f"pip does not say which package index this machine uses: {done.reason}",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import pytest
 
 from helpers import host, proc
 from helpers.test.unit_fixtures import forget
+from helpers.thin_env import pip_config
 
 NAMES = (
     "UV_DEFAULT_INDEX",
     "UV_INDEX_URL",
     "UV_INDEX",
+    "UV_INDEX_STRATEGY",
     "SSL_CERT_FILE",
     "PIP_CERT",
     "REQUESTS_CA_BUNDLE",
@@ -69,6 +72,41 @@ def test_pip_s_variables_win_over_its_files_in_any_order(machine: pytest.MonkeyP
 def test_extra_indexes_are_urls_and_options_beside_them_are_not(machine: pytest.MonkeyPatch) -> None:
     pip_says(machine, "global.extra-index-url='https://a.invalid\\nhttps://b.invalid --x'\n")
     assert host.settings().extra_indexes == ("https://a.invalid", "https://b.invalid")
+
+
+def test_among_several_indexes_uv_chooses_as_in_the_thin_environment(machine: pytest.MonkeyPatch) -> None:
+    listing = "global.extra-index-url='https://a.invalid'\n"
+    pip_says(machine, listing)
+    thin = pip_config.uv_environ({}, pip_config.parse(listing))
+    build = host.settings().environment(None)
+    assert thin == {"UV_INDEX": "https://a.invalid", "UV_INDEX_STRATEGY": "unsafe-best-match"}
+    assert {name: build.get(name) for name in thin} == thin
+    forget()
+    machine.setenv("UV_INDEX_STRATEGY", "first-index")
+    assert host.settings().environment(None)["UV_INDEX_STRATEGY"] == "first-index"
+
+
+def test_an_index_of_uv_s_own_setting_is_chosen_from_by_uv_s_own_rule(machine: pytest.MonkeyPatch) -> None:
+    machine.setenv("UV_INDEX", "https://a.invalid")
+    assert host.settings().extra_indexes == ("https://a.invalid",)
+    assert "UV_INDEX_STRATEGY" not in host.settings().environment(None)
+
+
+def test_where_this_python_has_no_pip_the_system_s_is_asked(machine: pytest.MonkeyPatch) -> None:
+    def run(argv: list[str]) -> proc.Completed:
+        here = argv[0] == sys.executable
+        return proc.Completed(tuple(argv), int(here), "" if here else "global.proxy='http://p.invalid:1'\n", "")
+
+    machine.setattr(proc, "run", run)
+    assert dict(host.settings().proxies)["all_proxy"] == "http://p.invalid:1"
+
+
+def test_pip_s_proxy_reaches_builds_where_no_variable_names_one(machine: pytest.MonkeyPatch) -> None:
+    pip_says(machine, "global.proxy='http://pip.invalid:1'\n")
+    assert "export ALL_PROXY=http://pip.invalid:1\n" in host.settings().shell_file(None)
+    forget()
+    machine.setenv("ALL_PROXY", "http://mine.invalid:1")
+    assert set(dict(host.settings().proxies).values()) == {"http://mine.invalid:1"}
 
 
 def test_a_bundle_that_is_not_there_is_no_bundle(machine: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from helpers.test.small_checkout import HELPERS, TOP, Checkout, make_checkout
-from helpers.thin_env import MARKER, ThinEnvError, bootstrap, install
+from helpers.thin_env import MARKER, ThinEnvError, bootstrap, install, pip_config
 from helpers.thin_env.install import Command
 
 # They make environments with the `python3` of this machine, as a user does before there is any container.
@@ -221,23 +221,26 @@ def test_the_systems_pip_fills_an_environment_without_one(tmp_path: Path, monkey
 def test_uv_is_told_what_pip_is_told() -> None:
     listing = (
         ":env:.cert='/ca.pem'\nglobal.cert='/old.pem'\nglobal.index-url='https://one/simple'\n"
-        "install.index-url='https://two/simple'\nglobal.extra-index-url='file:///disk https://three/simple'\n"
-        "global.find-links='/wheels /more'\nglobal.no-index='false'\nfreeze.timeout='3'\n"
+        "install.index-url='https://two/simple'\nglobal.extra-index-url='file:///disk\\nhttps://three/simple'\n"
+        "global.find-links='/wheels /more'\nglobal.no-index='false'\nfreeze.timeout='3'\nglobal.proxy='http://p:1'\n"
     )
-    settings = install.parse_pip_config(listing)
-    assert install.uv_environ({"HOME": "/h"}, settings) == {
+    assert pip_config.uv_environ({"HOME": "/h"}, pip_config.parse(listing)) == {
         "HOME": "/h",
         "SSL_CERT_FILE": "/ca.pem",
         "UV_DEFAULT_INDEX": "https://two/simple",
         "UV_INDEX": "https://three/simple",
         "UV_INDEX_STRATEGY": "unsafe-best-match",
         "UV_FIND_LINKS": "/wheels,/more",
+        "ALL_PROXY": "http://p:1",
     }
 
 
 def test_a_uv_setting_of_the_user_wins() -> None:
     environ = {"UV_DEFAULT_INDEX": "https://mine", "SSL_CERT_FILE": "/mine", "REQUESTS_CA_BUNDLE": "/other"}
-    assert install.uv_environ(environ, {"index-url": "https://theirs", "cert": "/theirs"}) == environ
+    assert pip_config.uv_environ(environ, {"index-url": "https://theirs", "cert": "/theirs"}) == environ
+    strategy = {"UV_INDEX_STRATEGY": "first-index"}
+    found = pip_config.uv_environ(strategy, {"extra-index-url": "https://more"})
+    assert found == {"UV_INDEX": "https://more", **strategy}
 
 
 @pytest.mark.slow

@@ -12,12 +12,12 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from helpers.thin_env import LOCK_HELD, MARKER, ThinEnvError, is_ready
+from helpers.thin_env import LOCK_HELD, MARKER, ThinEnvError, is_ready, pip_config
 
 SAY_AFTER, GIVE_UP_AFTER = 2.0, 300.0
 SHELLS = ("bash", "zsh")
@@ -169,69 +169,15 @@ _NO_PIP = (
 )
 
 
-# Where uv looks for what pip calls this.
-UV_NAMES = {
-    "index-url": "UV_DEFAULT_INDEX",
-    "extra-index-url": "UV_INDEX",
-    "find-links": "UV_FIND_LINKS",
-    "no-index": "UV_NO_INDEX",
-    "cert": "SSL_CERT_FILE",
-    "proxy": "ALL_PROXY",
-}
-
-
-def parse_pip_config(listing: str) -> dict[str, str]:
-    """The settings in the output of `pip config list`, by pip's option name; environment before file."""
-    found: dict[str, tuple[int, str]] = {}
-    for line in listing.splitlines():
-        key, equals, value = line.partition("=")
-        section, _, option = key.rpartition(".")
-        rank = {"global": 1, "install": 2, ":env:": 3}.get(section)
-        if equals and rank and rank >= found.get(option, (0, ""))[0]:
-            found[option] = rank, value.strip("'\"")
-    return {option: value for option, (_, value) in found.items()}
-
-
-def uv_environ(environ: Mapping[str, str], pip_settings: Mapping[str, str]) -> dict[str, str]:
-    """The environment in which uv finds packages where this machine's pip does; a uv setting of the user wins.
-
-    Arguments:
-        environ: the process environment.
-        pip_settings: by pip's option name, as from `parse_pip_config`.
-    """
-    wanted = {UV_NAMES[option]: value for option, value in pip_settings.items() if option in UV_NAMES}
-    # uv asks an extra index first and then no other, and it reads no partial index from a directory well.
-    extra = [url for url in wanted.pop("UV_INDEX", "").split() if url.startswith(("http://", "https://"))]
-    if extra:
-        wanted |= {"UV_INDEX": " ".join(extra), "UV_INDEX_STRATEGY": "unsafe-best-match"}
-    if "REQUESTS_CA_BUNDLE" in environ:
-        wanted.setdefault("SSL_CERT_FILE", environ["REQUESTS_CA_BUNDLE"])
-    if "UV_FIND_LINKS" in wanted:
-        wanted["UV_FIND_LINKS"] = ",".join(wanted["UV_FIND_LINKS"].split())
-    if wanted.get("UV_NO_INDEX", "1").lower() in {"", "0", "no", "off", "false"}:
-        del wanted["UV_NO_INDEX"]
-    return {**wanted, **environ}
-
-
 def uv_installer(thin: str) -> Installer:
     """An installer that uses the uv of the thin environment at `thin`."""
 
     def commands(env: str, requirements: str) -> list[Command]:
         argv = [os.path.join(thin, "bin", "uv"), "pip", "install", "--python", os.path.join(env, "bin", "python")]
         options = ["--quiet", "--no-build", "--compile-bytecode", "--require-hashes", "-r", requirements]
-        return [Command([*argv, *options], uv_environ(os.environ, pip_settings(thin)))]
+        return [Command([*argv, *options], pip_config.uv_environ(os.environ, pip_config.ask(thin)))]
 
     return commands
-
-
-def pip_settings(thin: str) -> dict[str, str]:
-    """This machine's settings for pip, asked of the pip in the thin environment, otherwise of the system's."""
-    for python in (os.path.join(thin, "bin", "python"), "python3"):
-        command = [python, "-m", "pip", "config", "list"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return parse_pip_config(done.stdout)
-    return {}
 
 
 LAUNCHER = """\
