@@ -30,7 +30,8 @@ class Reporter:
         self._stream = stream or sys.stderr
         self._lock = threading.Lock()
         self._live = wants_colour(self._stream)
-        self._running: dict[str, tuple[str, Path | None, float]] = {}
+        # What is shown of each thing that runs, the directory that its tests' progress is in, and since when it runs.
+        self._running: dict[tuple[str, str], tuple[str, Path | None, float]] = {}
         self._over = threading.Event()
         self._shown = False
         if self._live:
@@ -40,25 +41,26 @@ class Reporter:
         """Show one event."""
         with self._lock:
             self._clear()
-            if event.kind in ("building", "testing"):
-                folder = Path(event.text) if event.kind == "testing" else None
-                self._running[f"{event.kind} {event.name}"] = (event.kind, folder, time.monotonic())
-                if not self._live:
-                    self._line(f"{event.kind} {printable(event.name)}")
+            if event.kind == "building":
+                self._begin(event, event.text, None)
+            elif event.kind == "testing":
+                self._begin(event, f"testing {event.name}", Path(event.text))
+            elif event.kind == "built":
+                self._running.pop(("building", event.name), None)
             elif event.verdict:
-                self._running.pop(f"testing {event.name}", None)
+                self._running.pop(("testing", event.name), None)
                 self._done(event.verdict)
-            self._running = {
-                key: value
-                for key, value in self._running.items()
-                if not (event.kind == "testing" and key == f"building {event.name}")
-            }
 
     def close(self) -> None:
         """Show nothing more."""
         with self._lock:
             self._over.set()
             self._clear()
+
+    def _begin(self, event: Event, doing: str, folder: Path | None) -> None:
+        self._running[event.kind, event.name] = (doing, folder, time.monotonic())
+        if not self._live:
+            self._line(printable(doing))
 
     def _done(self, verdict: Verdict) -> None:
         known = {"passed": verdict.passed, "failed": verdict.failed, "skipped": verdict.skipped}
@@ -85,7 +87,7 @@ class Reporter:
         while not self._over.wait(_REFRESH_SECONDS):
             with self._lock:
                 self._clear()
-                parts = [_doing(name, *state) for name, state in self._running.items()]
+                parts = [_doing(*state) for state in self._running.values()]
                 if parts and not self._over.is_set():
                     width = shutil.get_terminal_size().columns
                     self._stream.write(" | ".join(parts)[: width - 1])
@@ -93,7 +95,7 @@ class Reporter:
                     self._shown = True
 
 
-def _doing(name: str, kind: str, folder: Path | None, since: float) -> str:
+def _doing(what: str, folder: Path | None, since: float) -> str:
     count = ""
     if folder:
         try:
@@ -102,7 +104,7 @@ def _doing(name: str, kind: str, folder: Path | None, since: float) -> str:
             count = f" {max(0, len(lines) - 2)}/{total}"
         except OSError:
             pass
-    return f"{printable(name)}{count} {time.monotonic() - since:.0f} s"
+    return f"{printable(what)}{count} {time.monotonic() - since:.0f} s"
 
 
 def safe_text(text: str) -> str:
@@ -141,7 +143,8 @@ def print_table(verdicts: Sequence[Verdict], *, interrupted: bool, engine: str, 
         for status in Status
         if any(verdict.status is status for verdict in verdicts)
     )
-    console.print(Text(f"{len(verdicts)} directories: {how_many}; engine {engine}; {seconds:.1f} s; logs in {folder}"))
+    directories = "1 directory" if len(verdicts) == 1 else f"{len(verdicts)} directories"
+    console.print(Text(f"{directories}: {how_many}; engine {engine}; {seconds:.1f} s; logs in {folder}"))
     passed, failed, skipped = (
         sum(getattr(item, what) for item in verdicts) for what in ("passed", "failed", "skipped")
     )

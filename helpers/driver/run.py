@@ -33,9 +33,9 @@ class Event:
     """Something that a reporter may show.
 
     Arguments:
-        kind: `building`, `testing` or `done`.
+        kind: `building`, and `built` when that is over, well or not; `testing`, and `done` when that is.
         name: the image or directory that it is about.
-        text: more about it.
+        text: what is done to get an image; where a test's results go.
         verdict: the verdict, when `kind` is `done`.
     """
 
@@ -86,6 +86,7 @@ class Run:
         self._control = control
         self._notify = notify
         self._images: dict[str, str] = {}
+        self._wanted: set[str] = set()
         self._faults: dict[str, HelpersError | UnsupportedError] = {}
         self._verdicts: dict[str, Verdict] = {}
         self._no_more = threading.Event()
@@ -99,6 +100,7 @@ class Run:
         self._images = {
             key: found[spec.reference] for key, spec in self._plan.images.items() if spec.reference in found
         }
+        self._wanted = {image.key for item in self._plan.dirs for image in build.missing(item.chain, found)}
         waiting = {step.key: set(step.needs) for step in self._plan.steps}
         running: dict[Future[None], str] = {}
         with ThreadPoolExecutor(max_workers=self._options.jobs) as pool:
@@ -123,12 +125,18 @@ class Run:
             self._test(next(item for item in self._plan.dirs if item.step == key))
 
     def _get_image(self, image: ImageSpec) -> None:
-        if image.key in self._images or self._stopping():
+        if image.key not in self._wanted or self._stopping():
             return
         if image.parent in self._faults:
             self._faults[image.key] = self._faults[image.parent]
             return
-        self._notify(Event("building", image.key, str(image.base)))
+        if doing := self._engine.describe(image):
+            self._notify(Event("building", image.key, doing))
+        self._make_image(image)
+        if doing:
+            self._notify(Event("built", image.key))
+
+    def _make_image(self, image: ImageSpec) -> None:
         try:
             self._images[image.key] = build.build_one(
                 self._engine, self._chain(image), self._options.directory, self._control

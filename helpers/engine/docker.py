@@ -49,6 +49,12 @@ class DockerEngine:
             if short_reference(reference) in found
         }
 
+    def describe(self, image: ImageSpec) -> str:
+        """Say whether `image` is built, assembled or pulled."""
+        if image.dockerfile:
+            return f"building {image.key}"
+        return f"{'assembling' if image.base.kind is BaseKind.ARCHIVE else 'pulling'} {image.key}"
+
     def provide(self, image: ImageSpec, ingredients: Ingredients, log: Path, control: Control) -> str:
         """Pull, assemble or build `image`."""
         if image.dockerfile:

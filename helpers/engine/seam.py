@@ -102,6 +102,9 @@ class Engine(Protocol):
     def find(self, references: Sequence[str]) -> dict[str, str]:
         """Return the id of each image of `references` that is there."""
 
+    def describe(self, image: ImageSpec) -> str:
+        """Return what `provide` does to make `image`, for a line of progress; empty if it has nothing to do."""
+
     def provide(self, image: ImageSpec, ingredients: Ingredients, log: Path, control: Control) -> str:
         """Make `image` and return its id.
 

@@ -36,6 +36,10 @@ class VenvEngine:
         found = {reference: _environment(reference) for reference in references}
         return {reference: str(path) for reference, path in found.items() if path.exists()}
 
+    def describe(self, image: ImageSpec) -> str:
+        """Name the directory whose environment is made; what lies below all directories is there."""
+        return f"making the environment of {image.key}" if image.directory else ""
+
     def provide(self, image: ImageSpec, ingredients: Ingredients, log: Path, control: Control) -> str:
         """Make the environment of a directory; what lies below all directories is the host itself."""
         if image.directory is None:

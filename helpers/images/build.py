@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from helpers.console import say
@@ -25,13 +25,25 @@ def ensure(engine: Engine, chain: Sequence[ImageSpec], control: Control) -> str:
         BuildError: one of them can not be built.
     """
     found = engine.find([image.reference for image in chain])
-    for index, image in enumerate(chain):
-        if image.reference not in found:
-            say(f"building {image.key} on {image.base}" if image.directory else f"getting {image.key}")
-            start = time.monotonic()
-            found[image.reference] = build_one(engine, chain[: index + 1], cache_dir() / "builds", control)
+    for image in missing(chain, found):
+        if doing := engine.describe(image):
+            say(doing)
+        start = time.monotonic()
+        found[image.reference] = build_one(engine, chain[: chain.index(image) + 1], cache_dir() / "builds", control)
+        if doing:
             say(f"{image.key} is ready after {time.monotonic() - start:.0f} s")
     return found[chain[-1].reference]
+
+
+def missing(chain: Sequence[ImageSpec], there: Container[str]) -> Sequence[ImageSpec]:
+    """Return the images of `chain` that must be made: those above the last one that is there, which has all below it.
+
+    Arguments:
+        chain: images, each one built on the one before it.
+        there: references of the images that are there; one question to the engine answers it for all.
+    """
+    above = next((count for count, image in enumerate(reversed(chain)) if image.reference in there), len(chain))
+    return chain[len(chain) - above :]
 
 
 def build_one(engine: Engine, chain: Sequence[ImageSpec], logs: Path, control: Control) -> str:

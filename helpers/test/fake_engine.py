@@ -79,6 +79,9 @@ class FakeEngine:
         assert not unknown, f"was asked for images that no plan names: {unknown}"
         return {name: f"id {self._known[name]}" for name in references if self._known[name] in self._there}
 
+    def describe(self, image: ImageSpec) -> str:
+        return f"building {image.key}"
+
     def provide(self, image: ImageSpec, ingredients: Ingredients, log: Path, control: Control) -> str:
         self._note(f"build {image.key}")
         assert image.key in self._builds, f"was not told of the image {image.key!r}"

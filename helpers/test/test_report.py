@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,38 @@ def shown(*events: Event) -> str:
 
 
 def test_a_pipe_gets_plain_lines_as_things_happen() -> None:
-    text = shown(Event("building", "a", "archive:x"), Event("testing", "a", "/r"), Event("done", "a", verdict=PASS))
-    assert text == "building a\ntesting a\nPASS a 2 passed 1 skipped (1.2 s)\n"
+    text = shown(
+        Event("building", "a", "making the environment of a"),
+        Event("testing", "a", "/r"),
+        Event("done", "a", verdict=PASS),
+    )
+    assert text == "making the environment of a\ntesting a\nPASS a 2 passed 1 skipped (1.2 s)\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_is_shown_what_runs_right_now_and_nothing_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    reporter = report.Reporter(stream)
+    reporter(Event("building", "archive:x", "assembling archive:x"))
+    wait_for(stream, "assembling archive:x")
+    reporter(Event("built", "archive:x"))
+    reporter(Event("testing", "a", "/no/such/place"))
+    wait_for(stream, "testing a")
+    reporter.close()
+    assert " | " not in stream.getvalue()
+
+
+def wait_for(stream: io.StringIO, text: str) -> None:
+    until = time.monotonic() + 10
+    while text not in stream.getvalue() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert text in stream.getvalue()
 
 
 def test_the_output_of_what_failed_is_shown_and_can_not_steer_the_terminal() -> None:
@@ -76,6 +107,11 @@ def test_the_table_has_a_line_for_each_directory_and_ends_with_the_counts(capsys
     assert lines[2] == ["b\\nc", "FAIL", "0", "1", "0", "0.0", "s", "-", "t.py::test_a"]
     assert " ".join(lines[-2]) == "3 directories: 1 PASS, 1 FAIL, 1 SKIP; engine docker; 3.2 s; logs in /runs/1"
     assert " ".join(lines[-1]) == "2 passed, 1 failed, 1 skipped"
+
+
+def test_one_directory_is_no_directories(capsys: pytest.CaptureFixture[str]) -> None:
+    report.print_table([PASS], interrupted=False, engine="docker", seconds=1, folder=Path("/r"))
+    assert "\n1 directory: 1 PASS; " in capsys.readouterr().out
 
 
 def test_a_run_that_was_stopped_says_that_its_table_is_partial(capsys: pytest.CaptureFixture[str]) -> None:

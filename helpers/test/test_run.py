@@ -14,7 +14,9 @@ from helpers.driver.plan import Plan
 from helpers.driver.run import Event, Options, Run, new_run_id, results_of
 from helpers.driver.verdict import Status, Verdict
 from helpers.engine.seam import Control, Stop, UnsupportedError
+from helpers.engine.venv import VenvEngine
 from helpers.errors import BuildError, InfrastructureError
+from helpers.images import build
 from helpers.test.fake_engine import FAILS, PASSES, FakeEngine, Tests, as_engine
 from helpers.test.unit_fixtures import add_dir, cache, make_repo, no_poetry
 
@@ -84,6 +86,41 @@ def test_images_that_are_there_are_not_built(plan: Plan, tmp_path: Path) -> None
     assert engine.calls[0] == "find 5" and not any(call.startswith("build") for call in engine.calls)
     assert {event.kind for event in events} == {"testing", "done"}
     assert verdicts["top"].image == "id top"
+
+
+@pytest.mark.parametrize(
+    "has, calls",
+    [
+        (["top"], []),
+        (["mid"], ["build top"]),
+        ([BASE, "mid"], ["build top"]),
+        (["low"], ["build mid", "build top"]),
+        ([], [f"build {BASE}", "build low", "build mid", "build top"]),
+    ],
+)
+def test_nothing_is_made_below_an_image_that_is_there(
+    plan: Plan, tmp_path: Path, has: Sequence[str], calls: list[str]
+) -> None:
+    root = tmp_path / "r"
+    top = planner.make(root, [root / "top"], discover.runnable_paths(root), "fast")
+    engine = FakeEngine(top.images, has=has, builds=builds(*ALL_IMAGES), tests=passing("top"))
+    assert statuses(follow(top, engine, tmp_path, jobs=2)[0]) == {"top": "PASS"}
+    assert engine.calls == ["find 4", *calls, "test top"]
+    alone = FakeEngine(top.images, has=has, builds=builds(*ALL_IMAGES))
+    assert build.ensure(as_engine(alone), top.dirs[0].chain, Control()) == "id top"
+    assert alone.calls == ["find 4", *calls]
+
+
+def test_what_an_engine_does_not_have_to_make_is_no_event(plan: Plan, tmp_path: Path) -> None:
+    class Host(FakeEngine):
+        def describe(self, image: Any) -> str:
+            return VenvEngine().describe(image)
+
+    engine = Host(plan.images, builds=builds(*ALL_IMAGES), tests=passing(*NAMES))
+    _, events = follow(plan, engine, tmp_path)
+    assert sorted(event.text for event in events if event.kind == "building") == [
+        f"making the environment of {name}" for name in NAMES
+    ]
 
 
 def test_a_build_that_fails_fails_what_stands_on_it_and_nothing_else(plan: Plan, tmp_path: Path) -> None:
@@ -225,7 +262,7 @@ def test_events_tell_a_reporter_what_goes_on(plan: Plan, tmp_path: Path) -> None
     engine = FakeEngine(plan.images, builds=builds(*ALL_IMAGES), tests=passing(*NAMES))
     _, events = follow(plan, engine, tmp_path)
     of_low: Sequence[str] = [event.kind for event in events if event.name == "low"]
-    assert of_low == ["building", "testing", "done"]
+    assert of_low == ["building", "built", "testing", "done"]
 
 
 def test_the_fake_engine_refuses_what_it_was_not_told(plan: Plan, tmp_path: Path) -> None:
