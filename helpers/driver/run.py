@@ -200,6 +200,7 @@ class Run:
             item.name,
             outcome,
             report,
+            _finished_tests(results / "progress"),
             image=image,
             nonce=nonce,
             timeout=timeout,
@@ -229,6 +230,15 @@ def _read_report(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return report if isinstance(report, dict) else None
+
+
+def _finished_tests(progress: Path) -> dict[str, int]:
+    """Return how many tests ended how, from the lines that our plugin wrote: all that a run leaves that was stopped."""
+    try:
+        lines = progress.read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return {}
+    return {outcome: lines.count(outcome) for outcome in verdicts.OUTCOMES if outcome in lines}
 
 
 def _unexpected(error: Exception) -> HelpersError:

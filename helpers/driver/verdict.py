@@ -40,6 +40,8 @@ CODES = {
     Status.INFRA: errors.INFRASTRUCTURE,
     Status.BUG: errors.BUG,
 }
+# How a test ends, in the words of our plugin.
+OUTCOMES = ("passed", "xfailed", "xpassed", "failed", "error", "skipped")
 # https://docs.pytest.org/en/stable/reference/exit-codes.html
 _PYTEST_INTERRUPTED, _PYTEST_INTERNAL, _PYTEST_USAGE, _PYTEST_EMPTY = 2, 3, 4, 5
 
@@ -101,6 +103,7 @@ def judge(
     name: str,
     outcome: Outcome,
     report: dict[str, Any] | None,
+    finished: dict[str, int],
     *,
     image: str,
     nonce: str,
@@ -112,7 +115,8 @@ def judge(
     Arguments:
         name: the directory.
         outcome: how the container ended.
-        report: what our plugin wrote; None if it wrote nothing.
+        report: what our plugin wrote at its end; None if it wrote nothing.
+        finished: how many tests ended how, as our plugin noted one after the other; counts where there is no report.
         image: id of the image that was planned.
         nonce: what the report must carry.
         timeout: seconds that the run was given.
@@ -122,7 +126,7 @@ def judge(
         report = None
     status, why = _decide(outcome, report, image, timeout)
     code = stop_code if status is Status.STOPPED else CODES[status]
-    counts = dict(report["counts"]) if report else {}
+    counts = dict(report["counts"]) if report else finished
     if report and report["collect_errors"]:
         counts["error"] = counts.get("error", 0) + report["collect_errors"]
     if report and report["hints"] and status is not Status.PASS:

@@ -14,6 +14,7 @@ from helpers import discover, repo
 from helpers.driver import cli
 from helpers.driver import plan as planner
 from helpers.engine import choose as choosing
+from helpers.engine.specs import RunSpec
 from helpers.errors import InfrastructureError
 from helpers.test.fake_engine import COLLECTS_NOTHING, FAILS, PASSES, SKIPS, FakeEngine, Tests
 from helpers.test.unit_fixtures import add_dir, cache, make_repo, no_poetry
@@ -235,13 +236,17 @@ def test_what_stands_behind_two_dashes_is_pytest_s(engine: FakeEngine, root: Pat
 def test_a_signal_stops_the_run_and_says_so(
     engine: FakeEngine, root: Path, number: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def hit(spec: object) -> None:
+    def hit(spec: RunSpec) -> None:
+        results = Path(json.loads(spec.argv[-1])["results"])
+        (results / "progress").write_text("collected 5\npassed\nfailed\nnone\npassed\nskip")
         os.kill(os.getpid(), number)
         time.sleep(0.5)
 
-    engine._tests = {"a": Tests(PASSES, hit, {"stopped": True})}
+    engine._tests = {"a": Tests(None, hit, {"stopped": True})}
     assert cli.main(["-j", "1", "--json", "r.json"], root) == code
-    assert "INTERRUPTED: this report is partial" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "INTERRUPTED: this report is partial" in out
+    assert out.splitlines()[-1] == "2 passed, 1 failed, 0 skipped"
     report = json.loads((root / "r.json").read_text())
     assert report["interrupted"] and {item["exit_code"] for item in report["directories"]} == {code}
 

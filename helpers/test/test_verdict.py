@@ -99,6 +99,7 @@ def judge(outcome: dict[str, Any], report: dict[str, Any] | None) -> verdicts.Ve
         "dir",
         Outcome(**{**WELL, **outcome}),
         None if report is None else {**REPORT, **report},
+        {"passed": 1, "failed": 1},
         image="sha256:1",
         nonce="n",
         timeout=60,
@@ -134,6 +135,12 @@ def test_a_verdict_carries_counts_failures_and_where_the_output_is() -> None:
     assert (verdict.passed, verdict.failed, verdict.skipped) == (3, 6, 4)
     assert (verdict.failures, verdict.seconds, verdict.output, verdict.log) == (("t.py::test_a",), 1.5, "said", "/log")
     assert verdict.image == "sha256:1"
+
+
+def test_where_no_report_was_written_the_tests_that_finished_count() -> None:
+    assert judge({"stopped": True, "code": 143}, None).counts == {"passed": 1, "failed": 1}
+    assert judge({}, {"nonce": "of another run"}).counts == {"passed": 1, "failed": 1}
+    assert judge({"stopped": True}, {}).counts == {"passed": 2, "skipped": 1}
 
 
 def test_a_hint_stands_behind_a_failure_and_not_behind_a_pass() -> None:
