@@ -149,6 +149,26 @@ def test_a_disk_without_room_is_one_error_and_leaves_nothing(
     assert in_the_making(requirements) == []
 
 
+@pytest.mark.parametrize(
+    "said", ["OSError: [Errno 28] No space left on device", "E: Disk quota exceeded (os error 122)"]
+)
+def test_a_disk_that_gets_full_under_pip_is_one_line_that_names_the_places(requirements: Path, said: str) -> None:
+    stub = Stub(f"print('Traceback (most recent call last):\\n  File'); print({said!r}); raise SystemExit(1)")
+    with pytest.raises(ThinEnvError) as caught:
+        bootstrap.ensure_env(requirements, installer=stub)
+    text = str(caught.value)
+    assert "\n" not in text and "Traceback" not in text and caught.value.exit_code == 6
+    assert re.search(rf"{re.escape(os.environ['HELPERS_CACHE'])} has \d+ MB, .*; fix: make room", text)
+
+
+def test_of_a_traceback_only_its_last_words_are_shown(requirements: Path) -> None:
+    stub = Stub("print('pip said this'); raise ValueError('no such luck')")
+    with pytest.raises(ThinEnvError) as caught:
+        bootstrap.ensure_env(requirements, installer=stub)
+    shown = [line for line in str(caught.value).splitlines() if line.startswith("    ")]
+    assert sorted(shown) == ["    ValueError: no such luck", "    pip said this"]
+
+
 def test_a_cache_that_cannot_be_written_names_the_variable(requirements: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HELPERS_CACHE", str(requirements / "below a file"))
     with pytest.raises(ThinEnvError, match=r"below a file.*Not a directory; fix: .*HELPERS_CACHE"):

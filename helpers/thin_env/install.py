@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import importlib.util
 import os
@@ -17,10 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from helpers.thin_env import LOCK_HELD, MARKER, ThinEnvError, is_ready, pip_config
+from helpers.thin_env import LOCK_HELD, MARKER, ThinEnvError, cache_path, is_ready, pip_config
 
 SAY_AFTER, GIVE_UP_AFTER = 2.0, 300.0
 SHELLS = ("bash", "zsh")
+# A character more of a line that pip prints tells nothing.
+_LONG_LINE = 300
 
 
 class Command(NamedTuple):
@@ -133,13 +136,30 @@ def _run(command: Command, lock: TextIO) -> str:
         check=False,
     )
     if done.returncode:
-        last = "".join(f"\n    {line}" for line in done.stdout.strip().splitlines()[-6:])
-        raise ThinEnvError(
-            f"cannot install packages: exit code {done.returncode} of {shlex.join(command.argv)}{last}\n"
-            "  fix: check the network, the package index and proxy that `python3 -m pip config list` shows, and the"
-            " space on the disk; then start again"
-        )
+        raise _explain(command, done.returncode, done.stdout)
     return done.stdout
+
+
+def _explain(command: Command, code: int, output: str) -> ThinEnvError:
+    full = next((text for text in map(os.strerror, (errno.ENOSPC, errno.EDQUOT)) if text in output), "")
+    if full:
+        # Which of the two it was is only seen while what was written still lies there.
+        places = [
+            f"{path} has {shutil.disk_usage(path).free // 10**6} MB" for path in (cache_path(), tempfile.gettempdir())
+        ]
+        return ThinEnvError(
+            f"cannot make the environment: {full} ({', '.join(places)}); "
+            "fix: make room there, or set HELPERS_CACHE and TMPDIR to directories with more, then start again"
+        )
+    lines = output.strip().splitlines()
+    if any(line.startswith("Traceback ") for line in lines):
+        lines = [line for line in lines if not line.startswith((" ", "Traceback "))]
+    last = "".join(f"\n    {line[:_LONG_LINE]}" for line in lines[-6:])
+    return ThinEnvError(
+        f"cannot install packages: exit code {code} of {shlex.join(command.argv)}{last}\n"
+        "  fix: check the network, the package index and proxy that `python3 -m pip config list` shows, and the"
+        " space on the disk; then start again"
+    )
 
 
 def pip_installer(env: str, requirements: str) -> list[Command]:
