@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,20 @@ from typing import IO
 from helpers.errors import InfrastructureError, LockHeldError
 from helpers.thin_env.bootstrap import cache_dir
 
-__all__ = ["cache_dir", "digest", "locked", "run_directory", "write_once"]
+__all__ = [
+    "cache_dir",
+    "claimed",
+    "digest",
+    "file_name",
+    "forget",
+    "is_running",
+    "locked",
+    "marked",
+    "run_directory",
+    "use",
+    "use_own_environment",
+    "write_once",
+]
 
 _LOCK_SECONDS = 1800.0
 _RUNS_KEPT = 20
@@ -86,11 +100,88 @@ def run_directory(run_id: str) -> Path:
             f"cannot write: {os.strerror(error.errno or 0).lower()}", where=runs, fix="df -h  (make room, then again)"
         ) from None
     for item in old:
-        if not _is_used(item):
+        if not is_running(item):
             shutil.rmtree(item, ignore_errors=True)
     return path
 
 
+def use(kind: str, name: str) -> None:
+    """Mark something as used now, and hold off its removal as long as this process, or one it becomes, lives.
+
+    Call it before looking whether the thing is there: what is there afterwards stays.
+
+    Arguments:
+        kind: `images`, or the directory of the cache that it lies in.
+        name: the image's reference, or its name in that directory.
+    """
+    use_own_environment()
+    _hold(kind, name)
+
+
+def use_own_environment() -> None:
+    """Mark the thin environment that this process runs in, if it does, as `use` does."""
+    path = os.path.realpath(sys.prefix)
+    if os.path.dirname(path) == os.path.realpath(cache_dir() / "envs"):
+        # Started by its script, the environment goes by its own directory's name and not by that of the link to it.
+        _hold("envs", os.path.basename(path).partition(".")[0])
+
+
+def _hold(kind: str, name: str) -> None:
+    path = _mark(kind, name)
+    while path not in _uses:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+        # Whoever removes the thing holds this lock, and removes the mark as well.
+        fcntl.flock(file, fcntl.LOCK_SH)
+        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            os.set_inheritable(file.fileno(), True)
+            _uses[path] = file
+    os.utime(_uses[path].fileno())
+
+
+@contextmanager
+def claimed(kind: str, name: str) -> Iterator[float | None]:
+    """Hold off new users of something, which may be removed meanwhile.
+
+    Yields:
+        When it was last used, in seconds since the epoch; 0.0 if that is not known; None while a process uses it.
+    """
+    path = _mark(kind, name)
+    known = path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        yield os.fstat(file.fileno()).st_mtime if known else 0.0
+        if not known:
+            path.unlink(missing_ok=True)
+
+
+def forget(kind: str, name: str) -> None:
+    """Remove the mark of something that is gone; only while it is claimed."""
+    _mark(kind, name).unlink(missing_ok=True)
+
+
+def marked(kind: str) -> list[str]:
+    """Return the names of all that has a mark, as they stand in the file system: `%` for `/` and `:`."""
+    path = cache_dir() / "used" / kind
+    return sorted(os.listdir(path)) if path.is_dir() else []
+
+
+def file_name(reference: str) -> str:
+    """Return an image's reference as the name of a file."""
+    return reference.replace("/", "%").replace(":", "%")
+
+
+def _mark(kind: str, name: str) -> Path:
+    return cache_dir() / "used" / kind / file_name(name)
+
+
+# Marks of what this process uses.
+_uses: dict[Path, IO[str]] = {}
 # Locks that are held as long as this process lives.
 _held: list[IO[str]] = []
 
@@ -101,9 +192,10 @@ def _mark_as_used(path: Path) -> None:
     _held.append(file)
 
 
-def _is_used(path: Path) -> bool:
+def is_running(run: Path) -> bool:
+    """Say whether the run that the directory `run` was made for is still going."""
     try:
-        with (path / "lock").open("w") as file:
+        with (run / "lock").open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

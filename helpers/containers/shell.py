@@ -17,6 +17,7 @@ from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import ConfigError, UsageError
 from helpers.images.recipe import image_chain, lock_text
 from helpers.model.runnable import RunnableDir
+from helpers.storage import use
 
 _JUPYTER_PORT = 8888
 
@@ -98,6 +99,7 @@ def _become(
     environment = base_environment(runnable, user) | _git_environment()
     if terminal:
         environment["TERM"] = os.environ.get("TERM", "xterm")
+    use("images", chain[-1].reference)
     if not client.has_image(chain[-1].reference):
         _build(runnable)
     client.become(

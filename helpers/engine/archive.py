@@ -17,7 +17,7 @@ from helpers.engine.specs import ImageSpec
 from helpers.engine.supervise import supervise
 from helpers.errors import BuildError, InfrastructureError
 from helpers.model.archive import DOCKERFILE, LEFT_OUT, PACKAGES
-from helpers.storage import cache_dir, locked
+from helpers.storage import cache_dir, locked, use
 
 _SECONDS = 1800.0
 
@@ -33,6 +33,7 @@ def assembled_archive(image: ImageSpec, log: Path, control: Control) -> Iterator
         InfrastructureError: the tool that assembles it is missing.
     """
     kept = cache_dir() / "archives" / f"{image.base.value}-{image.inputs[:16]}.tar"
+    use("archives", kept.name)
     with locked(f"{kept.name}.lock", stop=lambda: bool(control.level)):
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)

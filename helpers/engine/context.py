@@ -14,7 +14,7 @@ from helpers import host
 from helpers.engine.archive import apt_sources
 from helpers.engine.seam import BuildContext, Ingredients
 from helpers.engine.specs import ImageSpec
-from helpers.storage import cache_dir
+from helpers.storage import cache_dir, use
 
 # Where BuildKit shows the secret `ca` to a recipe (https://docs.docker.com/build/building/secrets/).
 _CA_INSIDE = "/run/secrets/ca"
@@ -56,6 +56,7 @@ def _tools() -> Path:
     """Return a directory that holds the installer and nothing else."""
     source = uv()
     directory = cache_dir() / "tools" / f"uv-{source.stat().st_size}-{int(source.stat().st_mtime)}"
+    use("tools", directory.name)
     if not (directory / "uv").exists():
         directory.mkdir(parents=True, exist_ok=True)
         # Several builds of one run may get here at once.

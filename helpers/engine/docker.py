@@ -17,6 +17,7 @@ from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.engine.supervise import supervise
 from helpers.errors import BuildError, InfrastructureError
 from helpers.model.image import BaseKind
+from helpers.storage import use
 
 _BUILD_SECONDS = 3600.0
 _ENGINE_DOWN = ("cannot connect to the docker daemon", "is the docker daemon running", "connection refused")
@@ -36,6 +37,8 @@ class DockerEngine:
         """Return the digest of each image of `references` that the engine has."""
         if not references:
             return {}
+        for reference in references:
+            use("images", reference)
         done = proc.run(argv.inspect_images(references))
         if not done.stdout.strip():
             raise InfrastructureError(f"the engine does not answer: {done.reason}", fix="invoke doctor")

@@ -18,7 +18,7 @@ from helpers.engine.seam import Control, Ingredients, Outcome, UnsupportedError
 from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.engine.supervise import supervise
 from helpers.errors import BuildError, InfrastructureError
-from helpers.storage import cache_dir, locked
+from helpers.storage import cache_dir, file_name, locked, use
 
 _INSTALL_SECONDS = 1800.0
 _HOST = "host"
@@ -34,6 +34,9 @@ class VenvEngine:
     def find(self, references: Sequence[str]) -> dict[str, str]:
         """Return the environment of each reference that has one."""
         found = {reference: _environment(reference) for reference in references}
+        for path in found.values():
+            if path.exists():
+                use("venvs", path.name)
         return {reference: str(path) for reference, path in found.items() if path.exists()}
 
     def describe(self, image: ImageSpec) -> str:
@@ -48,6 +51,7 @@ class VenvEngine:
             raise UnsupportedError("has a Dockerfile of its own")
         _check_system_packages(image)
         target = _environment(image.reference)
+        use("venvs", target.name)
         with locked(f"{target.name}.lock", stop=lambda: bool(control.level)):
             if not target.exists():
                 _make(image, ingredients, target, log, control)
@@ -84,7 +88,7 @@ class VenvEngine:
 
 
 def _environment(reference: str) -> Path:
-    return cache_dir() / "venvs" / reference.replace("/", "%").replace(":", "%")
+    return cache_dir() / "venvs" / file_name(reference)
 
 
 def _make(image: ImageSpec, ingredients: Ingredients, target: Path, log: Path, control: Control) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from helpers import config, host, proc
 from helpers.errors import ConfigError, InfrastructureError, LockHeldError
 from helpers.images.recipe import lock_text, python_minor
-from helpers.storage import cache_dir, digest, write_once
+from helpers.storage import cache_dir, digest, use, write_once
 from helpers.thin_env import ThinEnvError
 from helpers.thin_env.bootstrap import ensure_tool_env
 
@@ -77,7 +77,9 @@ def _poetry(path: Path, arguments: Sequence[str]) -> str:
 
 def _poetry_environment() -> Path:
     try:
-        return ensure_tool_env(_POETRY_REQUIREMENTS)
+        env = ensure_tool_env(_POETRY_REQUIREMENTS)
     except ThinEnvError as error:
         kind = LockHeldError if error.exit_code == LockHeldError.exit_code else InfrastructureError
         raise kind(f"poetry's tool environment could not be made: {error}") from None
+    use("envs", env.name)
+    return env
