@@ -97,6 +97,11 @@ def list_containers() -> list[str]:
     return [DOCKER, "ps", "--all", "--no-trunc", "--filter", f"label={OURS}", "--format", _json_template(fields)]
 
 
+def list_containers_on(image: str) -> list[str]:
+    """Return the command that lists all containers, ours or not, that stand on an image, one JSON object a line."""
+    return [DOCKER, "ps", "--all", "--filter", f"ancestor={image}", "--format", _json_template({"id": ".ID"})]
+
+
 def list_images() -> list[str]:
     """Return the command that lists images of ours, one JSON object a line."""
     fields = {"id": ".ID", "repository": ".Repository", "tag": ".Tag", "size": ".Size", "created": ".CreatedSince"}

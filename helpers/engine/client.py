@@ -88,6 +88,17 @@ def rows(command: Sequence[str]) -> list[dict[str, str]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def sizes(images: Sequence[str]) -> dict[str, int]:
+    """Return the bytes of each image of `images`, by its id; layers that it shares with others are counted in each."""
+    found = json.loads(proc.run(argv.inspect_images(images)).stdout or "[]") if images else []
+    return {image["Id"]: image["Size"] for image in found}
+
+
+def is_in_use(image: str) -> bool:
+    """Say whether a container, of whomever, running or not, stands on the image with the id `image`."""
+    return bool(rows(argv.list_containers_on(image)))
+
+
 def reap() -> int:
     """Remove the containers whose owners are dead; return how many there were."""
     dead = [row["id"] for row in rows(argv.list_containers()) if ownership.is_dead(row["owner"])]

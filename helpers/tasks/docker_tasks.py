@@ -76,12 +76,13 @@ def docker_kill(_: Any, all: bool = False) -> None:
     say(f"{housekeeping.kill(everything=all)} containers ended")
 
 
-@helpers_task(help={"all": "all our images, of every repo", "dry_run": "only say what would be removed"})
+@helpers_task(help={"all": "all that is not in use now", "dry_run": "only say what would be removed"})
 def docker_prune(_: Any, all: bool = False, dry_run: bool = False) -> None:
-    """Remove our images that this repo does not need any more."""
-    from helpers.console import say
-    from helpers.containers import housekeeping
+    """Remove our images and cached files unused for 30 days."""
+    from helpers.console import print_rows, say
+    from helpers.containers import prune
 
-    names = housekeeping.prune(everything=all, dry_run=dry_run)
-    print("\n".join(names), end="\n" if names else "")
-    say(f"{len(names)} images {'would be removed' if dry_run else 'removed'}")
+    dropped = prune.prune(everything=all, dry_run=dry_run)
+    if dropped:
+        print_rows(prune.rows(dropped))
+    say(f"{'would be removed' if dry_run else 'removed'}: {prune.total(dropped)}")

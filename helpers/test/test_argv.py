@@ -167,6 +167,7 @@ def test_only_variables_that_a_directory_names_come_in_and_no_value_is_on_the_co
         (argv.list_containers(), "docker ps --all --no-trunc --filter label=helpers.toolchain --format {"),
         (argv.list_images(), "docker image ls --no-trunc --filter label=helpers.toolchain --format {"),
         (argv.info(), "docker info --format {{json .}}"),
+        (argv.list_containers_on("sha256:a"), "docker ps --all --filter ancestor=sha256:a --format {"),
         (argv.version(), "docker version --format {{.Server.Version}}"),
     ],
 )

@@ -210,8 +210,8 @@ def test_jupyter_answers_on_the_address_that_it_prints() -> None:
     child.close()
 
 
-def test_kill_and_prune_touch_only_what_carries_our_label(scratch: Scratch) -> None:
-    scratch.add("tool", PASSES, image="prunable")
+def test_kill_touches_only_what_carries_our_label(scratch: Scratch) -> None:
+    scratch.add("tool", PASSES, image="kill")
     image = scratch.run("--engine", "docker").verdicts["tool"]["image"]
     stranger = docker("create", image, "sleep", "1").strip()
     docker("create", "--label", "helpers.toolchain=run", "--label", f"helpers.root={scratch.root}", image, "true")
@@ -222,15 +222,40 @@ def test_kill_and_prune_touch_only_what_carries_our_label(scratch: Scratch) -> N
         assert docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"id={stranger}").strip() == stranger
     finally:
         docker("rm", "--force", stranger)
+
+
+def test_prune_removes_only_images_that_are_old_by_their_mark_and_that_nobody_needs(scratch: Scratch) -> None:
+    scratch.add("tool", PASSES, image="prunable")
+    image = scratch.run("--engine", "docker").verdicts["tool"]["image"]
+    # A cache of the test's own: it must know of no image but this one.
+    cache = scratch.root.parent / "cache"
+
+    def prune(*options: str) -> str:
+        done = scratch.invoke("docker_prune", *options, HELPERS_CACHE=str(cache))
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    mine = [name for name in docker_images() if name.startswith(f"{scratch.prefix}-prunable:")]
     others = _our_images()
-    assert scratch.invoke("docker_prune").stdout == ""  # what the repo needs stays
     changelog = scratch.root / "tool" / "changelog.txt"
+    marks = cache / "used" / "images"
+    marks.mkdir(parents=True)
+    for name in mine:
+        (marks / name.replace(":", "%")).touch()
+        os.utime(marks / name.replace(":", "%"), (1, 1))
+    assert prune() == "", "the checkout names it now"
     changelog.write_text(f"# {scratch.prefix}-prunable-0.2.0\n- 2026-11-20\n- second\n\n" + changelog.read_text())
-    dry = scratch.invoke("docker_prune", "--dry-run").stdout
-    assert f"{scratch.prefix}-prunable:inputs-" in dry
-    assert scratch.invoke("docker_prune").stdout == dry
-    assert not any(name.startswith(f"{scratch.prefix}-prunable:inputs-") for name in docker_images())
-    assert set(others) <= set(_our_images())
+    stranger = docker("create", image, "true").strip()
+    assert prune() == "", "a container stands on it"
+    docker("rm", "--force", stranger)
+    aside = marks.rename(marks.with_name("aside"))
+    assert prune() == "", "this cache knows nothing of it"
+    aside.rename(marks)
+    dry = prune("--dry-run")
+    assert f"{scratch.prefix}-prunable:inputs-" in dry and f"{scratch.prefix}-prunable:local-" in dry
+    assert len(mine) == 2 and set(mine) <= set(docker_images())
+    assert prune() == dry
+    assert set(mine).isdisjoint(docker_images()) and set(others) <= set(_our_images())
 
 
 def _our_images() -> list[str]:
