@@ -38,6 +38,8 @@ def place(root: Path, cwd: Path, name: str) -> Path:
     shown = f"NAME {name!r}"
     if not name.strip() or "\0" in name:
         raise UsageError(f"{shown} is empty", fix="invoke dir_create forecast")
+    if name.startswith("-"):
+        raise UsageError(f"{shown} looks like an option", fix="invoke --help dir_create  (options follow NAME)")
     if ".." in Path(name).parts:
         raise UsageError(
             f"{shown} has a '..' in it", fix="cd to the directory that it belongs in, or name it from here"

@@ -151,6 +151,7 @@ def test_a_base_or_python_that_can_not_be_is_refused(root: Path, options: dict[s
 
 HOSTILE = [
     ("", "empty"),
+    ("--help", "invoke --help dir_create"),
     (" ", "empty"),
     (".", "name of an image"),
     ("..", "'..'"),
@@ -160,7 +161,7 @@ HOSTILE = [
     ("a b", "a-b"),
     ("$(touch PWNED)", "touch-pwned"),
     ("`id`", "id"),
-    ("-rf", "rf"),
+    ("-rf", "looks like an option"),
     ("a\nb", "a-b"),
     ("a\x1b[31mb", "a-31mb"),
     ("a\0b", "empty"),
@@ -177,7 +178,7 @@ HOSTILE = [
     ("class", "my-class"),
     ("3d", "my-3d"),
     ("bad parent/forecast", "bad-parent"),
-    ("-x/forecast", "good name"),
+    ("-x/forecast", "looks like an option"),
     ("link/forecast", "out of the repo"),
     ("file/forecast", "is a file"),
     ("other/forecast", "another repo"),

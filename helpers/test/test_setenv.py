@@ -62,7 +62,7 @@ def test_invoke_and_main_pytest_are_found_and_the_users_python_is_not_shadowed(w
     python, python3, pip, *ours = source(warm, where, shell=shell).stdout.splitlines()[1:]
     assert [Path(path).parent.name for path in ours] == ["path"] * 3
     assert [python, python3, pip] == [shutil.which(name) or "none" for name in ("python", "python3", "pip")]
-    assert "stub ['--list']" in source(warm, "invoke --list", shell=shell).stdout
+    assert "stub ['--list']" in source(warm, f"cd {shlex.quote(str(warm.root))}; invoke --list", shell=shell).stdout
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -197,7 +197,7 @@ def test_killed_in_the_middle_it_works_the_next_time(tmp_path: Path, number: sig
     shell.communicate(timeout=60)
     assert shell.returncode != 0
     assert checkout.envs() == []
-    done = source(checkout, "invoke x")
+    done = source(checkout, f"cd {shlex.quote(str(checkout.root))}; invoke x")
     assert done.returncode == 0 and "stub ['x']" in done.stdout, done.stderr
     assert checkout.leftovers() == []
 

@@ -300,6 +300,40 @@ def test_the_launcher_finds_the_checkout_around_the_current_directory(warm: Chec
     assert "fix: cd into a checkout" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["dir_create", "--help"], ["--help", "dir_create"]),
+        (["dir_create", "-h", "x"], ["--help", "dir_create"]),
+        (["dir_create", "x", "--help"], ["dir_create", "x", "--help"]),
+        (["--help", "dir_create"], ["--help", "dir_create"]),
+        (["run_tests", "--args=--help"], ["run_tests", "--args=--help"]),
+        ([], []),
+    ],
+)
+def test_help_is_asked_before_or_after_a_task(warm: Checkout, given: list[str], told: list[str]) -> None:
+    done = warm.run(warm.envs()[0] / "path" / "invoke", *given, cwd=warm.root / "helpers")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"stub {told}\n", "")
+
+
+@pytest.mark.parametrize("given", [[], ["-l"], ["docker_bash"], ["--help", "docker_bash"]])
+def test_invoke_outside_a_checkout_says_so_in_one_line(warm: Checkout, tmp_path: Path, given: list[str]) -> None:
+    done = warm.run(warm.envs()[0] / "path" / "invoke", *given, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert str(tmp_path) in done.stderr and "fix: cd into a checkout" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "environ"),
+    [(["--help"], {}), (["--version"], {}), (["-r", "x", "y"], {}), (["y"], {"INVOKE_TASKS_SEARCH_ROOT": "x"})],
+)
+def test_what_invoke_can_do_outside_a_checkout_is_left_to_it(
+    warm: Checkout, tmp_path: Path, given: list[str], environ: dict[str, str]
+) -> None:
+    done = warm.run(warm.envs()[0] / "path" / "invoke", *given, cwd=tmp_path, **environ)
+    assert (done.returncode, done.stdout) == (0, f"stub {given}\n")
+
+
 def test_the_whole_repo_as_the_helpers_directory_works_too(warm: Checkout, tmp_path: Path) -> None:
     shutil.copytree(warm.root, tmp_path / "helpers")
     for name in ("main_pytest.py", "tasks.py"):

@@ -220,10 +220,11 @@ def _add_path_dir(env: str, lock: TextIO) -> None:
     """Add what `setenv.sh` needs: a directory with our commands and no `python`, and invoke's completion."""
     folder = Path(env, "path")
     folder.mkdir()
+    # Several checkouts share an environment, so a script of it can import nothing of ours.
+    prepare = Path(__file__).with_name("invoke_script.py").read_text().partition("annotations\n")[2]
     for name in ("invoke", "inv"):
-        # A start makes no garbage worth collecting; looking for it takes a tenth of invoke's own start.
         script = Path(env, "bin", name).read_text()
-        (folder / name).write_text(script.replace("import sys\n", "import gc\nimport sys\n\ngc.disable()\n", 1))
+        (folder / name).write_text(script.replace("import sys\n", f"{prepare}\n\nprepare()\n", 1))
         (folder / name).chmod(0o755)
     launcher = folder / "main_pytest.py"
     launcher.write_text(LAUNCHER.format(python=shlex.quote(os.path.join(env, "bin", "python"))))

@@ -1,0 +1,47 @@
+"""What our `invoke` does before invoke's own program: `install.py` writes this module's text into the command.
+
+It stands there alone, before invoke is imported: the standard library only, and what every start has loaded already.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+
+_HELP, _LIST = ("--help", "-h"), ("--list", "-l")
+
+
+def prepare() -> None:
+    """Make `invoke TASK --help` show the help of every task, and end where there are no tasks."""
+    # A start makes no garbage worth collecting; looking for it takes a tenth of invoke's own start.
+    gc.disable()
+    words = sys.argv[1:]
+    # A task with an argument of its own, as NAME in `dir_create`, would take --help for it.
+    if len(words) > 1 and words[1] in _HELP and not words[0].startswith("-"):
+        words = sys.argv[1:] = ["--help", words[0]]
+    if _needs_tasks(words) and not _has_tasks(os.getcwd()):
+        print(
+            f"invoke: error: neither {os.getcwd()} nor a directory above it has tasks.py, so it has no tasks; "
+            "fix: cd into a checkout that has helpers/",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
+def _needs_tasks(words: list[str]) -> bool:
+    # Other options first (--search-root, --complete, --version) are invoke's own business.
+    return not words or not words[0].startswith("-") or words[0] in _LIST or (words[0] in _HELP and len(words) > 1)
+
+
+def _has_tasks(directory: str) -> bool:
+    # As invoke's own loader, which takes a module or a package; a setting of its own may name another.
+    if any(name.startswith("INVOKE_TASKS_") for name in os.environ):
+        return True
+    while True:
+        if any(os.path.exists(os.path.join(directory, name)) for name in ("tasks.py", "tasks/__init__.py")):
+            return True
+        above = os.path.dirname(directory)
+        if above == directory:
+            return False
+        directory = above
