@@ -16,7 +16,7 @@ from helpers.engine.seam import Control
 from helpers.engine.specs import ImageSpec
 from helpers.engine.supervise import supervise
 from helpers.errors import BuildError, InfrastructureError
-from helpers.model.archive import DOCKERFILE, LEFT_OUT, PACKAGES
+from helpers.model.archive import DOCKERFILE, LEFT_OUT, PACKAGES, PYTHON_OF_SUITE
 from helpers.storage import cache_dir, locked, use
 
 _SECONDS = 1800.0
@@ -70,7 +70,8 @@ def _assemble(suite: str, target: Path, log: Path, control: Control) -> None:
         raise InfrastructureError("stopped by the user", where=f"archive:{suite}")
     if ended.code:
         lines = [line for line in ended.output.splitlines() if line.startswith("E:")] or ["no reason given"]
-        raise BuildError(f"archive:{suite} could not be assembled: {lines[-1]}", fix=f"read {log}")
+        known = f"; the suites that we know are {', '.join(PYTHON_OF_SUITE)}" if suite not in PYTHON_OF_SUITE else ""
+        raise BuildError(f"archive:{suite} could not be assembled: {lines[-1]}{known}", fix=f"read {log}")
     os.replace(aside, target)
 
 

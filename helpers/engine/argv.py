@@ -48,6 +48,12 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
     return [*argv, spec.image, *spec.argv]
 
 
+def python_version(reference: str, owner: str) -> list[str]:
+    """Return the command that prints the version of an image's own Python, in a container of `owner`."""
+    argv = [DOCKER, "run", "--rm", "--pull", "never", "--network", "none", "--entrypoint", "python3"]
+    return [*argv, *_pairs("--label", {OURS: "run", LABEL_OWNER: owner}), reference, "--version"]
+
+
 def build(image: ImageSpec, context: BuildContext) -> list[str]:
     """Return the command that builds `image` from a recipe."""
     argv = [DOCKER, "buildx", "build", "--progress", "plain", "--provenance", "false", "--pull=false"]

@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from helpers import proc
-from helpers.engine import argv, client
+from helpers.engine import argv, client, ownership
 from helpers.engine.archive import assembled_archive
 from helpers.engine.context import build_context
 from helpers.engine.seam import Control, Ingredients, Outcome
 from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.engine.supervise import supervise
 from helpers.errors import BuildError, InfrastructureError
+from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import BaseKind
 from helpers.storage import use
 
 _BUILD_SECONDS = 3600.0
+# The installer's words when the shared recipe asks for a Python that the base does not have.
+_NO_PYTHON = "No interpreter found for Python"
 _ENGINE_DOWN = ("cannot connect to the docker daemon", "is the docker daemon running", "connection refused")
 
 
@@ -62,7 +65,7 @@ class DockerEngine:
         """Pull, assemble or build `image`."""
         if image.dockerfile:
             with build_context(image, ingredients) as ready:
-                self._build(argv.build(image, ready), image, log, control)
+                self._build(argv.build(image, ready), image, log, control, ready.base)
         elif image.base.kind is BaseKind.ARCHIVE:
             with assembled_archive(image, log, control) as directory:
                 self._build(argv.assemble(image, context=directory), image, log, control)
@@ -112,7 +115,7 @@ class DockerEngine:
         return started[0] if started else {}
 
     @staticmethod
-    def _build(command: list[str], image: ImageSpec, log: Path, control: Control) -> None:
+    def _build(command: list[str], image: ImageSpec, log: Path, control: Control, base: str = "") -> None:
         child = proc.Child(command, env={**os.environ, "BUILDKIT_PROGRESS": "plain"})
         child.close_input()
         ended = supervise(child, log, _BUILD_SECONDS, control, [(child.terminate, 3.0), (child.kill, 5.0)])
@@ -122,7 +125,21 @@ class DockerEngine:
             reason = _last_line(ended.output)
             if any(text in ended.output.lower() for text in _ENGINE_DOWN):
                 raise InfrastructureError(f"the engine does not answer: {reason}", fix="invoke doctor")
+            if _NO_PYTHON in ended.output and image.directory and base:
+                raise _wrong_python(image, image.directory, base)
             raise BuildError(f"the image did not build: {reason}", where=image.key, fix=f"read {log}")
+
+
+def _wrong_python(image: ImageSpec, directory: Path, base: str) -> BuildError:
+    """Return the error that the base of `image`, which is there as `base`, does not have the Python that is wanted."""
+    done = proc.run(argv.python_version(base, ownership.this_owner()))
+    has = f"has {done.stdout.strip()}" if done.code == 0 else "has no python3"
+    others = ", ".join(f"archive:{suite} has {python}" for suite, python in PYTHON_OF_SUITE.items() if python)
+    return BuildError(
+        f"requires-python is {image.requires_python!r}, and its base {image.base} {has}",
+        where=directory / "pyproject.toml",
+        fix=f"change [project] requires-python, or [tool.helpers] base: {others}",
+    )
 
 
 def short_reference(reference: str) -> str:

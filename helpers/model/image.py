@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from helpers.model.archive import meant_suite
+
 # https://github.com/distribution/reference: path components of a repository name.
 NAME_PATTERN = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _SUITE_PATTERN = r"[a-z][a-z0-9.-]*"
@@ -50,6 +52,8 @@ class Base:
         base = cls(kinds[kind], value)
         if base.kind is BaseKind.ARCHIVE and not re.fullmatch(_SUITE_PATTERN, value):
             raise ValueError(f"{value!r} is not the name of a distribution's suite, like bookworm")
+        if base.kind is BaseKind.ARCHIVE and (meant := meant_suite(value)):
+            raise ValueError(f"{value!r} is not a suite of Debian; did you mean {f'archive:{meant}'!r}?")
         if base.kind is BaseKind.IMAGE and not re.fullmatch(r"[a-zA-Z0-9][\w.:/@-]*", value, re.ASCII):
             raise ValueError(f"{value!r} is not an image reference")
         return base

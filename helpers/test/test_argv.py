@@ -161,6 +161,7 @@ def test_only_variables_that_a_directory_names_come_in_and_no_value_is_on_the_co
         (argv.assemble(replace(IMAGE, tags=()), context=Path("/c")), "buildx build"),
         (argv.pull("a:b"), "docker pull --quiet a:b"),
         (argv.inspect_images(["a", "b"]), "docker image inspect a b"),
+        (argv.python_version("a", "me"), "--label helpers.owner=me a --version"),
         (argv.inspect_container("a"), "docker container inspect a"),
         (argv.remove_containers(["a", "b"]), "docker rm --force --volumes a b"),
         (argv.remove_images(["a"]), "docker image rm a"),

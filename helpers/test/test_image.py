@@ -5,6 +5,7 @@ import re
 import pytest
 
 from helpers.model import image
+from helpers.model.archive import meant_suite
 from helpers.model.image import Base, BaseKind
 from helpers.model.stage import Stage
 from helpers.model.version import Version
@@ -35,6 +36,24 @@ def test_a_base_is_its_kind_and_value_and_spells_itself(text: str, kind: BaseKin
 def test_a_text_that_no_kind_allows_is_not_a_base(text: str) -> None:
     with pytest.raises(ValueError, match="not"):
         Base.parse(text)
+
+
+@pytest.mark.parametrize(
+    "suite, meant",
+    [
+        *(("bokworm", "bookworm"), ("bookwrom", "bookworm"), ("trixe", "trixie"), ("bulseye", "bullseye")),
+        *(("testin", "testing"), ("bookworm", ""), ("trixie", ""), ("sid", ""), ("stable", "")),
+        # Of other distributions, and an odd one of Debian.
+        *(("noble", ""), ("jammy", ""), ("questing", ""), ("buster", ""), ("bookworm-backports", "")),
+    ],
+)
+def test_a_slip_of_the_pen_in_a_suite_is_known_and_other_names_are_allowed(suite: str, meant: str) -> None:
+    assert meant_suite(suite) == meant
+    if meant:
+        with pytest.raises(ValueError, match=f"did you mean 'archive:{meant}'"):
+            Base.parse(f"archive:{suite}")
+    else:
+        assert Base.parse(f"archive:{suite}").value == suite
 
 
 def test_a_repository_is_the_registry_and_the_name_or_the_name_alone() -> None:

@@ -85,7 +85,9 @@ def test_a_python_that_the_base_does_not_have_is_a_failed_build(scratch: Scratch
     assert scratch.invoke("docker_lock", "--dir", "tool").returncode == 0
     result = scratch.run("--engine", "docker")
     assert result.of("tool") == ("BUILD", 3)
-    assert Path(next(scratch.root.parent.glob("report.json"))).exists()
+    why = result.verdicts["tool"]["why"]
+    assert "requires-python is '>=3.12,<3.14', and its base archive:bookworm has Python 3.11." in why
+    assert str(path / "pyproject.toml") in why and "archive:trixie has 3.13" in why
 
 
 def test_a_lock_that_says_something_else_than_the_project_is_named(scratch: Scratch) -> None:

@@ -61,6 +61,7 @@ def test_no_table_means_the_defaults_which_are_valid_themselves() -> None:
         ({"system_packages": ["--purge"]}, ("system_packages must be names of packages",)),
         ({"registry": "http://x"}, ("registry must be HOST[:PORT][/PATH]",)),
         ({"base": "bookworm"}, ("base: 'bookworm' is not a base",)),
+        ({"base": "archive:bokworm"}, ("base: 'bokworm' is not a suite", "did you mean 'archive:bookworm'?")),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_file_and_what_is_right(table: dict[str, Any], says: tuple[str, ...]) -> None:
