@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,6 +94,8 @@ def _pip_settings() -> dict[str, str]:
 
 def _ask_pip(*arguments: str) -> proc.Completed:
     """Ask this Python; where it brings no pip the thin environment has none, and the system's is asked."""
+    import shutil  # brings every format of archives; a start that finds its image does without it
+
     done = proc.run([sys.executable, *arguments])
     system = shutil.which("python3")
     return proc.run([system, *arguments]) if done.code and system else done

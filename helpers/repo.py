@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from helpers import proc
@@ -42,6 +41,8 @@ def files(root: Path, *patterns: str) -> list[Path]:
 
 def version() -> str:
     """Return what git says of its version; empty when there is no git."""
+    import shutil  # brings every format of archives; most commands do without it
+
     return proc.run(["git", "--version"], timeout=5).stdout.strip() if shutil.which("git") else ""
 
 

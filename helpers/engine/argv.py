@@ -7,9 +7,12 @@ import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from helpers.engine.seam import BuildContext
 from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.model.image import LABEL_DIR, LABEL_OWNER, LABEL_ROOT, OURS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from helpers.engine.seam import BuildContext
 
 DOCKER = "docker"
 

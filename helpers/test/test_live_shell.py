@@ -210,6 +210,15 @@ def test_jupyter_answers_on_the_address_that_it_prints() -> None:
     child.close()
 
 
+def test_invoke_starts_without_the_modules_of_mock_and_tasks_can_have_them(tmp_path: Path) -> None:
+    (tmp_path / "tasks.py").write_text(
+        "import sys\nfrom invoke import task\nearly = 'asyncio' in sys.modules\n\n\n@task\ndef look(_):\n"
+        "    from unittest.mock import Mock\n    print(early, Mock(return_value=1)())\n"
+    )
+    done = subprocess.run([invoke(), "look"], cwd=tmp_path, check=True, capture_output=True, encoding="utf-8")
+    assert done.stdout == "False 1\n"
+
+
 def test_kill_touches_only_what_carries_our_label(scratch: Scratch) -> None:
     scratch.add("tool", PASSES, image="kill")
     image = scratch.run("--engine", "docker").verdicts["tool"]["image"]

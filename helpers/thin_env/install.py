@@ -224,7 +224,9 @@ def _add_path_dir(env: str, lock: TextIO) -> None:
     prepare = Path(__file__).with_name("invoke_script.py").read_text().partition("annotations\n")[2]
     for name in ("invoke", "inv"):
         script = Path(env, "bin", name).read_text()
-        (folder / name).write_text(script.replace("import sys\n", f"{prepare}\n\nprepare()\n", 1))
+        script = script.replace("import sys\n", f"{prepare}\n\nprepare()\n", 1)
+        own = "from invoke.main import program\n"
+        (folder / name).write_text(script.replace(own, f"with no_mock():\n    {own}"))
         (folder / name).chmod(0o755)
     launcher = folder / "main_pytest.py"
     launcher.write_text(LAUNCHER.format(python=shlex.quote(os.path.join(env, "bin", "python"))))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _HELP, _LIST = ("--help", "-h"), ("--list", "-l")
 
@@ -27,6 +29,18 @@ def prepare() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+
+
+@contextmanager
+def no_mock() -> Iterator[None]:
+    """Let invoke be imported without `unittest.mock`, which brings asyncio and ssl: a seventh of the start of a task.
+
+    Invoke takes one class of it, for a helper of tests. Whoever imports it later gets the real one.
+    """
+    stand_in = sys.modules["unittest.mock"] = type(sys)("unittest.mock")
+    vars(stand_in)["Mock"] = object
+    yield
+    del sys.modules["unittest.mock"]
 
 
 def _needs_tasks(words: list[str]) -> bool:
