@@ -13,7 +13,7 @@ from pathlib import Path
 from helpers import host
 from helpers.engine.archive import apt_sources
 from helpers.engine.seam import BuildContext, Ingredients
-from helpers.engine.specs import ImageSpec
+from helpers.engine.specs import SCRIPTS, ImageSpec
 from helpers.storage import cache_dir, use
 
 # Where BuildKit shows the secret `ca` to a recipe (https://docs.docker.com/build/building/secrets/).
@@ -33,7 +33,10 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
         directory.mkdir()
         own = ingredients.requirements[-1:]
         (directory / "requirements.txt").write_text("".join(path.read_text() for path in own))
-        (directory / "system-packages.txt").write_text("".join(f"{item}\n" for item in image.system_packages))
+        names = "".join(f"{item}\n" for item in image.system_packages)
+        (directory / "system-packages.txt").write_text(image.system_lock or names)
+        for script in SCRIPTS:
+            shutil.copyfile(script, directory / script.name)
         yield BuildContext(ingredients.base, directory, _secrets(Path(name), image.suite), _tools())
 
 

@@ -23,6 +23,8 @@ from helpers.storage import use
 _BUILD_SECONDS = 3600.0
 # The installer's words when the shared recipe asks for a Python that the base does not have.
 _NO_PYTHON = "No interpreter found for Python"
+# How the scripts in engine/recipe begin the line that says why they failed.
+_OUR_ERROR = "helpers: error: "
 _ENGINE_DOWN = ("cannot connect to the docker daemon", "is the docker daemon running", "connection refused")
 
 
@@ -122,12 +124,12 @@ class DockerEngine:
         if ended.stopped:
             raise InfrastructureError("stopped by the user", where=image.key)
         if ended.code:
-            reason = _last_line(ended.output)
+            reason, _, fix = _reason(ended.output).partition("; fix: ")
             if any(text in ended.output.lower() for text in _ENGINE_DOWN):
                 raise InfrastructureError(f"the engine does not answer: {reason}", fix="invoke doctor")
             if _NO_PYTHON in ended.output and image.directory and base:
                 raise _wrong_python(image, image.directory, base)
-            raise BuildError(f"the image did not build: {reason}", where=image.key, fix=f"read {log}")
+            raise BuildError(f"the image did not build: {reason}", where=image.key, fix=fix or f"read {log}")
 
 
 def _wrong_python(image: ImageSpec, directory: Path, base: str) -> BuildError:
@@ -154,6 +156,12 @@ def short_reference(reference: str) -> str:
             f"{repository.rpartition(':')[0] or repository}@{digest}" if ":" in repository.rpartition("/")[2] else name
         )
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
+def _reason(output: str) -> str:
+    """Return why a build failed: what one of our scripts said in it, or else its last line that speaks of an error."""
+    said = [line.partition(_OUR_ERROR)[2].strip() for line in output.splitlines() if _OUR_ERROR in line]
+    return said[-1] if said else _last_line(output)
 
 
 def _last_line(output: str) -> str:

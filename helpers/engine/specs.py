@@ -9,6 +9,9 @@ from pathlib import Path
 from helpers.host import User
 from helpers.model.image import Base
 
+# What a recipe may run: they install what its context names, and check what came out.
+SCRIPTS = tuple(Path(__file__).parent / "recipe" / f"install-{what}-packages.sh" for what in ("python", "system"))
+
 
 @dataclass(frozen=True)
 class Mount:
@@ -38,6 +41,7 @@ class ImageSpec:
         labels: labels that it is given when it is built.
         requires_python: PEP 440 specifier that its Python must meet.
         system_packages: packages of the distribution that it holds.
+        system_lock: the versions of those and of what they need, for each architecture; empty is what the archive has.
         suite: suite of the distribution at the bottom of its bases, if that is an `archive:`.
         dockerfile: the recipe; None for an image that is pulled or assembled.
     """
@@ -52,6 +56,7 @@ class ImageSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     requires_python: str = ""
     system_packages: tuple[str, ...] = ()
+    system_lock: str = ""
     suite: str = ""
     dockerfile: Path | None = None
 

@@ -103,6 +103,9 @@ def _make(image: ImageSpec, ingredients: Ingredients, target: Path, log: Path, c
             # The lock names every package; --no-deps lets a checkout of one of them test itself.
             install = ["pip", "install", "--no-deps", "--require-hashes", "--compile-bytecode"]
             _uv([*install, "--python", str(aside), "--requirements", str(requirements)], image, log, control)
+        # What is installed must be what all the locks say, and nothing else.
+        check = ["pip", "sync", "--check", "--offline", "--allow-empty-requirements", "--python", str(aside)]
+        _uv([*check, *map(str, ingredients.requirements)], image, log, control)
         os.replace(aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

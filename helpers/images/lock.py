@@ -36,19 +36,25 @@ def lock(path: Path) -> bool:
     return file.read_bytes() != before
 
 
-def requirements(path: Path) -> Path:
-    """Return a file with what the lock of the runnable dir at `path` pins, hashes included, all groups.
+def requirements(path: Path, groups: Sequence[str] = ()) -> Path:
+    """Return a file with what the lock of the runnable dir at `path` pins, hashes included.
+
+    Arguments:
+        path: the directory.
+        groups: only what these groups of dependencies need; `main` is that of `[project] dependencies`. Empty is all.
 
     Raises:
         ConfigError: there is no lock, or `pyproject.toml` says something else than it.
     """
     # The project is a part of the key because the export is also the check that lock and project agree.
-    key = digest(lock_text(path), config.read_text(path / "pyproject.toml"), _POETRY_REQUIREMENTS.read_bytes())
+    parts = (lock_text(path), config.read_text(path / "pyproject.toml"), _POETRY_REQUIREMENTS.read_bytes())
+    key = digest(*parts, ",".join(groups)) if groups else digest(*parts)
     file = cache_dir() / "requirements" / f"{key}.txt"
     if file.exists():
         return file
     config.parse_toml(lock_text(path), path / "poetry.lock", "git checkout it, or remove it and: invoke docker_lock")
-    return write_once(file, _poetry(path, ["export", "--all-groups", "--format", "requirements.txt"]))
+    which = ["--only", ",".join(groups)] if groups else ["--all-groups"]
+    return write_once(file, _poetry(path, ["export", *which, "--format", "requirements.txt"]))
 
 
 def _poetry(path: Path, arguments: Sequence[str]) -> str:

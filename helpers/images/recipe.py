@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from helpers import config, host
-from helpers.engine.specs import ImageSpec
+from helpers.engine.specs import SCRIPTS, ImageSpec
 from helpers.errors import ConfigError, HelpersError
 from helpers.model import archive
 from helpers.model import image as names
@@ -107,6 +107,7 @@ def _inputs(runnable: RunnableDir, parent: ImageSpec, dockerfile: Path) -> str:
         _FORMAT,
         parent.inputs,
         config.read_text(dockerfile),
+        *(config.read_text(script) for script in SCRIPTS),
         lock_text(runnable.path),
         json.dumps(wanted, sort_keys=True, default=str),
         "\n".join(runnable.settings.system_packages),

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Installs what requirements.txt beside this script pins into /opt/venv, and checks that nothing else is there.
+#
+# usage: sh install-python-packages.sh REQUIRES_PYTHON
+#
+# The installer is /run/tools/uv, the settings of the host are /run/secrets/host_env. What an image below has put into
+# /opt/venv stays; a package that both name must have one version.
+set -eu
+cd "$(dirname "$0")"
+. /run/secrets/host_env
+export UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
+python=/opt/venv/bin/python
+test -d /opt/venv || /run/tools/uv venv --no-project --python "${1:->=3.8}" /opt/venv
+below=$(/run/tools/uv pip list --quiet --format freeze --python $python)
+/run/tools/uv pip install --no-deps --require-hashes --compile-bytecode --python $python --requirements requirements.txt
+# Compares names and versions only, and asks nobody: a package that is missing would have to come from the cache.
+if ! found=$(printf '%s\n' "$below" | /run/tools/uv pip sync --check --offline --allow-empty-requirements \
+    --python $python requirements.txt - 2>&1); then
+    # "- name==version" is installed, "+ name==version" should be; otherwise the two files contradict each other.
+    differ=$(printf '%s\n' "$found" | grep -E '^ *([-+~] |cause:)' || printf '%s\n' "$found")
+    echo "helpers: error: what is installed (-) is not what the lock and the image below say (+):" $differ >&2
+    exit 1
+fi
