@@ -69,9 +69,10 @@ def _assemble(suite: str, target: Path, log: Path, control: Control) -> None:
     if ended.stopped:
         raise InfrastructureError("stopped by the user", where=f"archive:{suite}")
     if ended.code:
+        # The first says why; those after it only that it failed.
         lines = [line for line in ended.output.splitlines() if line.startswith("E:")] or ["no reason given"]
         known = f"; the suites that we know are {', '.join(PYTHON_OF_SUITE)}" if suite not in PYTHON_OF_SUITE else ""
-        raise BuildError(f"archive:{suite} could not be assembled: {lines[-1]}{known}", fix=f"read {log}")
+        raise BuildError(f"archive:{suite} could not be assembled: {lines[0]}{known}", fix=f"read {log}")
     os.replace(aside, target)
 
 

@@ -38,13 +38,17 @@ class Running:
 
     def busy(self) -> list[str]:
         """Return the containers in which pytest has started a test: it has opened the file for its progress."""
-        return [name for name in self.scratch.containers() if self._collected(name)]
+        return [name for name in self.scratch.containers() if self._noted(name, "collected")]
+
+    def passed(self) -> list[str]:
+        """Return the containers in which a test has passed."""
+        return [name for name in self.scratch.containers() if self._noted(name, "passed")]
 
     @staticmethod
-    def _collected(name: str) -> bool:
+    def _noted(name: str, event: str) -> bool:
         mounts = json.loads(docker("container", "inspect", "--format", "{{json .Mounts}}", name))
         results = [Path(mount["Source"]) for mount in mounts if mount["Source"].endswith("/results")]
-        return any((path / "progress").exists() and "collected" in (path / "progress").read_text() for path in results)
+        return any((path / "progress").exists() and event in (path / "progress").read_text() for path in results)
 
     def end(self, number: signal.Signals) -> None:
         """Send a signal to the driver alone, as `kill` does."""
@@ -71,11 +75,13 @@ def running(scratch: Scratch) -> Iterator[Running]:
 
 
 def test_one_interrupt_ends_with_130_leaves_nothing_and_marks_the_report_as_partial(running: Running) -> None:
+    until(running.passed, 30)
     running.end(signal.SIGINT)
     code, stdout, _ = running.finish(15)
     assert code == 130
     assert running.scratch.containers() == []
     assert "INTERRUPTED: this report is partial" in stdout
+    assert stdout.splitlines()[-1] == "1 passed, 0 failed, 0 skipped"
     report = json.loads(running.report_file.read_text())
     assert report["interrupted"] is True
     assert {item["verdict"] for item in report["directories"]} == {"STOPPED"}
