@@ -1,0 +1,69 @@
+"""Where a repository of images is: the registry's host, and the name there."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from helpers.errors import ConfigError
+from helpers.model.image import NAME_PATTERN
+
+_HOST_PATTERN = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?"
+_SET_REGISTRY = 'set [tool.helpers] registry = "HOST[:PORT][/PATH]" in the pyproject.toml of the repo\'s root'
+
+
+@dataclass(frozen=True)
+class Address:
+    """One repository of images.
+
+    Arguments:
+        host: the registry, with a port if any: the name that `docker login` takes.
+        name: the repository's name in that registry.
+    """
+
+    host: str
+    name: str
+
+    @classmethod
+    def parse(cls, repository: str) -> Address:
+        """Return the address that `repository` spells, `HOST[:PORT]/PATH` without tag or digest.
+
+        Docker takes the first part for a host if it has a dot or a colon or is `localhost`
+        (https://github.com/distribution/reference); a name without a host is refused, because a release must never go
+        to a registry that nobody named.
+
+        Raises:
+            ConfigError: it has no host, or is no name of a repository.
+        """
+        host, slash, name = repository.partition("/")
+        if not slash or not ("." in host or ":" in host or host == "localhost"):
+            raise ConfigError(f"{repository!r} names no registry", fix=_SET_REGISTRY)
+        if not re.fullmatch(_HOST_PATTERN, host):
+            raise ConfigError(f"{host!r} in {repository!r} is not HOST or HOST:PORT", fix=_SET_REGISTRY)
+        if not re.fullmatch(rf"{NAME_PATTERN}(?:/{NAME_PATTERN})*", name):
+            raise ConfigError(
+                f"{name!r} in {repository!r} is not the name of a repository (lower case, without tag or digest)"
+            )
+        return cls(host, name)
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.name}"
+
+    @property
+    def url(self) -> str:
+        """The registry's base URL: only a registry on this machine is spoken to without TLS, as Docker does."""
+        return f"{'http' if is_loopback(hostname(self.host)) else 'https'}://{self.host}"
+
+
+def hostname(host: str) -> str:
+    """Return `host` without its port and without an IPv6 address's brackets."""
+    return re.sub(r":[0-9]+$", "", host).strip("[]") if not host.endswith("]") else host.strip("[]")
+
+
+def is_loopback(name: str) -> bool:
+    """Say whether `name`, a host name or an IP address, is this machine itself."""
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
