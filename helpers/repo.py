@@ -39,6 +39,41 @@ def files(root: Path, *patterns: str) -> list[Path]:
     return [root / name for name in out.split("\0") if name]
 
 
+def tracked(directory: Path) -> list[Path]:
+    """Return the absolute paths of the files below `directory` that git tracks and that are there.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    out = _git(directory, "ls-files", "-z", "--cached", "--", ".")
+    paths = [directory / name for name in out.split("\0") if name]
+    return [path for path in paths if path.exists() or path.is_symlink()]
+
+
+def commit(root: Path) -> tuple[str, int]:
+    """Return the id of the commit that is checked out, and when it was made, in seconds since 1970.
+
+    Raises:
+        InfrastructureError: git fails.
+        UsageError: there is no commit yet.
+    """
+    try:
+        name, seconds = _git(root, "log", "-1", "--format=%H %ct").split()
+    except InfrastructureError:
+        raise UsageError("has no commit yet", where=root, fix="git add --all && git commit") from None
+    return name, int(seconds)
+
+
+def changes(root: Path) -> list[str]:
+    """Return the changed and untracked paths of a checkout, relative to its root; none when it is clean.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    out = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=normal", "--ignore-submodules=none")
+    return [entry[3:] for entry in out.split("\0") if len(entry) > 3]
+
+
 def version() -> str:
     """Return what git says of its version; empty when there is no git."""
     import shutil  # brings every format of archives; most commands do without it

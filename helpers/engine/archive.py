@@ -16,36 +16,41 @@ from helpers.engine.seam import Control
 from helpers.engine.specs import ImageSpec
 from helpers.engine.supervise import supervise
 from helpers.errors import BuildError, InfrastructureError
-from helpers.model.archive import DOCKERFILE, LEFT_OUT, PACKAGES, PYTHON_OF_SUITE
-from helpers.storage import cache_dir, locked, use
+from helpers.model import archive
+from helpers.model.image import architecture, native_platform
+from helpers.storage import cache_dir, digest, locked, use
 
 _SECONDS = 1800.0
 
 
 @contextmanager
 def assembled_archive(image: ImageSpec, log: Path, control: Control) -> Iterator[Path]:
-    """Yield a build context that makes the archive base `image` of a root file system.
+    """Yield a directory with a recipe for the archive base `image`, and the root file systems that it is made of.
 
-    The root file system is assembled once and kept, keyed by what made it.
+    A root file system is assembled once for each architecture and kept, keyed by what made it.
 
     Raises:
         BuildError: the archive does not give it.
         InfrastructureError: the tool that assembles it is missing.
     """
-    kept = cache_dir() / "archives" / f"{image.base.value}-{image.inputs[:16]}.tar"
-    use("archives", kept.name)
-    with locked(f"{kept.name}.lock", stop=lambda: bool(control.level)):
-        if not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            _assemble(image.base.value, kept, log, control)
-    with tempfile.TemporaryDirectory(prefix="helpers-archive-", dir=kept.parent) as name:
+    archives = cache_dir() / "archives"
+    archives.mkdir(parents=True, exist_ok=True)
+    made = digest(archive.recipe())[:16]
+    with tempfile.TemporaryDirectory(prefix="helpers-archive-", dir=archives) as name:
         directory = Path(name)
-        (directory / "Dockerfile").write_text(DOCKERFILE)
-        os.link(kept, directory / "rootfs.tar")
+        (directory / "Dockerfile").write_text(archive.DOCKERFILE)
+        for platform in image.platforms or (native_platform(os.uname().machine),):
+            arch = architecture(platform)
+            kept = archives / f"{image.base.value}-{made}-{arch}.tar"
+            use("archives", kept.name)
+            with locked(f"{kept.name}.lock", stop=lambda: bool(control.level)):
+                if not kept.exists():
+                    _assemble(image.base.value, arch, kept, log, control)
+            os.link(kept, directory / f"rootfs-{arch}.tar")
         yield directory
 
 
-def _assemble(suite: str, target: Path, log: Path, control: Control) -> None:
+def _assemble(suite: str, arch: str, target: Path, log: Path, control: Control) -> None:
     if not shutil.which("mmdebstrap"):
         raise InfrastructureError(
             f"archive:{suite} needs mmdebstrap, which is not on this machine", fix="dev_scripts/install_engine.sh"
@@ -55,8 +60,8 @@ def _assemble(suite: str, target: Path, log: Path, control: Control) -> None:
         left.unlink()
     # The end of the name tells mmdebstrap what to make.
     aside = target.with_name(f"{target.stem}.{os.getpid()}-{os.urandom(4).hex()}.new.tar")
-    command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
-    command += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
+    command = ["mmdebstrap", "--variant=minbase", f"--architectures={arch}", f"--include={','.join(archive.PACKAGES)}"]
+    command += [f"--dpkgopt=path-exclude={pattern}" for pattern in archive.LEFT_OUT]
     # The licence texts stay: they must go wherever the packages go.
     command += ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
     # The mirror is a setting of this machine: it reaches later installs as a secret and stays in no layer.
@@ -71,7 +76,8 @@ def _assemble(suite: str, target: Path, log: Path, control: Control) -> None:
     if ended.code:
         # The first says why; those after it only that it failed.
         lines = [line for line in ended.output.splitlines() if line.startswith("E:")] or ["no reason given"]
-        known = f"; the suites that we know are {', '.join(PYTHON_OF_SUITE)}" if suite not in PYTHON_OF_SUITE else ""
+        suites = archive.PYTHON_OF_SUITE
+        known = f"; the suites that we know are {', '.join(suites)}" if suite not in suites else ""
         raise BuildError(f"archive:{suite} could not be assembled: {lines[0]}{known}", fix=f"read {log}")
     os.replace(aside, target)
 

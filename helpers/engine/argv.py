@@ -12,7 +12,7 @@ from helpers.model.image import LABEL_DIR, LABEL_OWNER, LABEL_ROOT, OURS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from helpers.engine.seam import BuildContext
+    from helpers.engine.seam import BuildContext, Layout
 
 DOCKER = "docker"
 
@@ -58,19 +58,42 @@ def python_version(reference: str, owner: str) -> list[str]:
 
 
 def build(image: ImageSpec, context: BuildContext) -> list[str]:
-    """Return the command that builds `image` from a recipe."""
+    """Return the command that builds `image` into the engine."""
+    # Nothing is gained by compressing an image that stays on this machine; a layout that is pushed is compressed.
+    names = ",".join((image.reference, *image.tags))
+    output = _csv(["type=image", f"name={names}", "compression=uncompressed", "unpack=true"])
+    return [*_build(image, context), "--output", output, str(context.directory)]
+
+
+def build_layout(image: ImageSpec, context: BuildContext, layout: Layout) -> list[str]:
+    """Return the command that builds `image` into an OCI layout, the bytes that a registry will hold."""
+    form = ["compression=zstd", "force-compression=true", "oci-mediatypes=true", "rewrite-timestamp=true"]
+    output = _csv(["type=oci", f"dest={layout.directory}", "tar=false", *form])
+    made = ["--build-arg", f"SOURCE_DATE_EPOCH={layout.epoch}"]
+    return [*_build(image, context), *made, "--output", output, str(context.directory)]
+
+
+def _build(image: ImageSpec, context: BuildContext) -> list[str]:
     argv = [DOCKER, "buildx", "build", "--progress", "plain", "--provenance", "false", "--pull=false"]
-    argv += ["--file", str(image.dockerfile), "--build-arg", f"BASE={context.base}"]
-    argv += ["--build-arg", f"REQUIRES_PYTHON={image.requires_python}", "--build-context", f"tools={context.tools}"]
+    argv += ["--file", str(context.dockerfile)]
+    argv += ["--target", image.target] if context.staged else []
+    argv += ["--platform", ",".join(image.platforms)] if image.platforms else []
+    for name, value in context.arguments.items():
+        argv += ["--build-arg", f"{name}={value}"]
+    argv += ["--build-context", f"tools={context.tools}"] if context.tools else []
     for name, path in context.secrets.items():
         argv += ["--secret", _csv([f"id={name}", f"src={path}"])]
-    return [*argv, *_result(image), str(context.directory)]
+    return argv + _pairs("--label", {OURS: "image", **image.labels})
 
 
-def assemble(image: ImageSpec, *, context: Path) -> list[str]:
-    """Return the command that makes an image of the root file system `rootfs.tar` in `context`."""
-    argv = [DOCKER, "buildx", "build", "--progress", "plain", "--provenance", "false"]
-    return [*argv, "--file", str(context / "Dockerfile"), *_result(image), str(context)]
+def load(archive: Path) -> list[str]:
+    """Return the command that reads an image from a tar file into the engine."""
+    return [DOCKER, "image", "load", "--input", str(archive)]
+
+
+def tag(source: str, target: str) -> list[str]:
+    """Return the command that gives an image of the engine another name."""
+    return [DOCKER, "image", "tag", source, target]
 
 
 def pull(reference: str) -> list[str]:
@@ -125,13 +148,6 @@ def version() -> list[str]:
 def info() -> list[str]:
     """Return the command that prints one JSON object with all that the client knows of itself and of the engine."""
     return [DOCKER, "info", "--format", "{{json .}}"]
-
-
-def _result(image: ImageSpec) -> list[str]:
-    labels = _pairs("--label", {OURS: "image", **image.labels})
-    # Nothing is gained by compressing an image that stays on this machine; a push compresses what it sends.
-    names = ",".join((image.reference, *image.tags))
-    return [*labels, "--output", _csv(["type=image", f"name={names}", "compression=uncompressed", "unpack=true"])]
 
 
 def _json_template(fields: Mapping[str, str]) -> str:

@@ -1,33 +1,42 @@
-"""Gathers what a recipe may read: pinned requirements, names of packages, the installer, and the host's settings."""
+"""Gathers what a recipe may read: pinned requirements, names of packages, code, the installer, the host's settings."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from helpers import host
-from helpers.engine.archive import apt_sources
-from helpers.engine.seam import BuildContext, Ingredients
+from helpers.engine.archive import apt_sources, assembled_archive
+from helpers.engine.seam import BuildContext, Control, Ingredients
 from helpers.engine.specs import SCRIPTS, ImageSpec
-from helpers.storage import cache_dir, use
+from helpers.engine.tools import tools
+from helpers.errors import ConfigError
+from helpers.model.image import LABEL_TITLE
 
 # Where BuildKit shows the secret `ca` to a recipe (https://docs.docker.com/build/building/secrets/).
 _CA_INSIDE = "/run/secrets/ca"
 
 
-def uv() -> Path:
-    """Return the path of the installer, a part of the thin environment."""
-    return Path(sys.prefix) / "bin" / "uv"
-
-
 @contextmanager
 def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildContext]:
-    """Yield the build context of `image`; it is gone afterwards."""
+    """Yield the build context of `image`; it is gone afterwards.
+
+    Raises:
+        ConfigError: the directory's own recipe has no stage `prod`.
+    """
+    assert image.dockerfile
+    recipe = image.dockerfile.read_text(encoding="utf-8")
+    staged = _has_stage(recipe, image.target)
+    if image.target == "prod" and not staged:
+        raise ConfigError(
+            "has no stage `prod`", where=image.dockerfile, fix="add `FROM ... AS prod` (see docs/how-to.md)"
+        )
     with tempfile.TemporaryDirectory(prefix="helpers-build-") as name:
         directory = Path(name) / "context"
         directory.mkdir()
@@ -37,10 +46,58 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
         (directory / "system-packages.txt").write_text(image.system_lock or names)
         for script in SCRIPTS:
             shutil.copyfile(script, directory / script.name)
-        yield BuildContext(ingredients.base, directory, _secrets(Path(name), image.suite), _tools())
+        _copy_code(image, directory / "code")
+        dockerfile = Path(name) / "Dockerfile"
+        tail = f"\nENTRYPOINT {json.dumps(image.entrypoint)}\n" if image.entrypoint else ""
+        dockerfile.write_text(recipe + tail, encoding="utf-8")
+        arguments = {
+            "BASE": ingredients.base,
+            "REQUIRES_PYTHON": image.requires_python,
+            "NAME": image.labels.get(LABEL_TITLE, ""),
+        }
+        secrets = host_secrets(Path(name), image.suite)
+        yield BuildContext(directory, dockerfile, staged, arguments, secrets, tools(image.platforms))
 
 
-def _secrets(directory: Path, suite: str) -> dict[str, Path]:
+@contextmanager
+def archive_context(image: ImageSpec, log: Path, control: Control) -> Iterator[BuildContext]:
+    """Yield the build context of an archive base; its root file systems are assembled first.
+
+    Raises:
+        BuildError: the archive does not give it.
+        InfrastructureError: the tool that assembles it is missing.
+    """
+    with (
+        assembled_archive(image, log, control) as directory,
+        tempfile.TemporaryDirectory(prefix="helpers-build-") as name,
+    ):
+        secrets = host_secrets(Path(name), image.suite)
+        yield BuildContext(directory, directory / "Dockerfile", True, {}, secrets)
+
+
+def _has_stage(recipe: str, name: str) -> bool:
+    return bool(re.search(rf"^\s*FROM\s.*\sAS\s+{name}\s*$", recipe, re.IGNORECASE | re.MULTILINE))
+
+
+def _copy_code(image: ImageSpec, directory: Path) -> None:
+    """Copy what the image holds of the checkout, with modes that do not tell whose umask it was made under."""
+    directory.mkdir()
+    for item in image.code:
+        target = directory / item.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(item.source, target)
+        target.chmod(0o755 if os.access(item.source, os.X_OK) else 0o644)
+    for parent, _, _ in os.walk(directory):
+        os.chmod(parent, 0o755)
+
+
+def host_secrets(directory: Path, suite: str) -> dict[str, Path]:
+    """Write the settings of the host that a build may read, and return the files by the id of their secret.
+
+    Arguments:
+        directory: where the files go; nobody else may read them.
+        suite: suite of the distribution whose archive is asked, if that is known.
+    """
     settings = host.settings()
     files = {
         "host_env": settings.shell_file(_CA_INSIDE if settings.ca else None),
@@ -53,17 +110,3 @@ def _secrets(directory: Path, suite: str) -> dict[str, Path]:
         path.write_text(text)
         secrets[name] = path
     return secrets | ({"ca": settings.ca} if settings.ca else {})
-
-
-def _tools() -> Path:
-    """Return a directory that holds the installer and nothing else."""
-    source = uv()
-    directory = cache_dir() / "tools" / f"uv-{source.stat().st_size}-{int(source.stat().st_mtime)}"
-    use("tools", directory.name)
-    if not (directory / "uv").exists():
-        directory.mkdir(parents=True, exist_ok=True)
-        # Several builds of one run may get here at once.
-        aside = directory / f".uv-{os.getpid()}-{os.urandom(4).hex()}"
-        shutil.copy2(source, aside)
-        os.replace(aside, directory / "uv")
-    return directory

@@ -10,9 +10,8 @@ from typing import Any
 
 from helpers import proc
 from helpers.engine import argv, client, ownership
-from helpers.engine.archive import assembled_archive
-from helpers.engine.context import build_context
-from helpers.engine.seam import Control, Ingredients, Outcome
+from helpers.engine.context import archive_context, build_context
+from helpers.engine.seam import Control, Ingredients, Layout, Outcome
 from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.engine.supervise import supervise
 from helpers.errors import BuildError, InfrastructureError
@@ -67,13 +66,48 @@ class DockerEngine:
         """Pull, assemble or build `image`."""
         if image.dockerfile:
             with build_context(image, ingredients) as ready:
-                self._build(argv.build(image, ready), image, log, control, ready.base)
+                self._build(argv.build(image, ready), image, log, control, ingredients.base)
         elif image.base.kind is BaseKind.ARCHIVE:
-            with assembled_archive(image, log, control) as directory:
-                self._build(argv.assemble(image, context=directory), image, log, control)
+            with archive_context(image, log, control) as ready:
+                self._build(argv.build(image, ready), image, log, control)
         else:
             self._build(argv.pull(image.reference), image, log, control)
         return self.find([image.reference])[image.reference]
+
+    def build_layout(
+        self, image: ImageSpec, ingredients: Ingredients, layout: Layout, log: Path, control: Control
+    ) -> None:
+        """Build `image` into an OCI layout.
+
+        Arguments:
+            image: what is asked for; what it is built on is in the engine already.
+            ingredients: what it is made from.
+            layout: where it goes, and how old it says that it is.
+            log: file that the build's output goes to.
+            control: stops the build.
+
+        Raises:
+            BuildError: it can not be built.
+        """
+        with build_context(image, ingredients) as ready:
+            self._build(argv.build_layout(image, ready, layout), image, log, control, ingredients.base)
+
+    def load(self, archive: Path, digest: str, names: Sequence[str]) -> None:
+        """Read an image from an archive of an OCI layout; all its platforms, its id is the digest of its index.
+
+        Arguments:
+            archive: tar file of the layout.
+            digest: what the engine must call it.
+            names: references that it is given.
+
+        Raises:
+            InfrastructureError: the engine refuses it.
+        """
+        commands = [argv.load(archive), *(argv.tag(digest, name) for name in names)]
+        for command in commands:
+            done = proc.run(command)
+            if done.code:
+                raise InfrastructureError(f"the engine did not take the image: {done.reason}", fix="invoke doctor")
 
     def run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
         """Run a container, look at how the engine says that it ended, and remove it."""

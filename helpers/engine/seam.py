@@ -29,16 +29,34 @@ class BuildContext:
     """What a recipe may read while it is built.
 
     Arguments:
-        base: reference of the image that it is built on.
         directory: all files that it may copy.
+        dockerfile: the recipe.
+        staged: whether the recipe has the stage that is asked for, by name.
+        arguments: its build arguments.
         secrets: files that it may read while it runs, by id; they end in no layer.
-        tools: directory with the installer, the named context `tools`.
+        tools: directory with the installer, the named context `tools`; None where nothing is installed.
     """
 
-    base: str
     directory: Path
+    dockerfile: Path
+    staged: bool
+    arguments: Mapping[str, str]
     secrets: Mapping[str, Path]
-    tools: Path
+    tools: Path | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where an image is built to as an OCI layout (https://github.com/opencontainers/image-spec, image-layout.md).
+
+    Arguments:
+        directory: does not exist yet.
+        epoch: seconds since 1970 that nothing in the image is newer than
+            (https://reproducible-builds.org/specs/source-date-epoch/).
+    """
+
+    directory: Path
+    epoch: int
 
 
 class Stop(IntEnum):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from helpers.host import User
 from helpers.model.image import Base
+from helpers.model.stage import Stage
 
 # What a recipe may run: they install what its context names, and check what came out.
 SCRIPTS = tuple(Path(__file__).parent / "recipe" / f"install-{what}-packages.sh" for what in ("python", "system"))
@@ -24,6 +25,19 @@ class Mount:
 
     path: Path
     read_only: bool = True
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A file of the checkout that an image holds.
+
+    Arguments:
+        source: where it lies.
+        name: where it stands below the directory, with forward slashes.
+    """
+
+    source: Path
+    name: str
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,10 @@ class ImageSpec:
         system_lock: the versions of those and of what they need, for each architecture; empty is what the archive has.
         suite: suite of the distribution at the bottom of its bases, if that is an `archive:`.
         dockerfile: the recipe; None for an image that is pulled or assembled.
+        stage: `prod` holds the code and what it needs to run; all others also what a person and tests need.
+        platforms: what it is built for, as in `linux/arm64`; empty is what the engine runs on.
+        code: files of the checkout that it holds.
+        entrypoint: what a container of it starts; empty leaves that to the recipe.
     """
 
     key: str
@@ -59,6 +77,15 @@ class ImageSpec:
     system_lock: str = ""
     suite: str = ""
     dockerfile: Path | None = None
+    stage: Stage = Stage.LOCAL
+    platforms: tuple[str, ...] = ()
+    code: tuple[Copied, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """The stage of the recipe that gives it (https://docs.docker.com/build/building/multi-stage/)."""
+        return "prod" if self.stage is Stage.PROD else "dev"
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import host, proc
-from helpers.engine.context import uv
 from helpers.engine.seam import Control, Ingredients, Outcome, UnsupportedError
 from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.engine.supervise import supervise
+from helpers.engine.tools import uv
 from helpers.errors import BuildError, InfrastructureError
 from helpers.storage import cache_dir, file_name, locked, use
 

@@ -6,12 +6,14 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from helpers import config, host
 from helpers.engine.specs import SCRIPTS, ImageSpec
 from helpers.errors import ConfigError, HelpersError
+from helpers.images import code
 from helpers.model import archive
 from helpers.model import image as names
 from helpers.model.graph import Step, order
@@ -22,23 +24,29 @@ from helpers.storage import digest
 
 SHARED_DOCKERFILE = Path(__file__).with_name("Dockerfile")
 # Counted up when images built by an older version of this toolchain must not be used any more.
-_FORMAT = "1"
+_FORMAT = "2"
 
 Loader = Callable[[Path], RunnableDir]
 
 
-def image_chain(runnable: RunnableDir, load: Loader) -> list[ImageSpec]:
+def image_chain(
+    runnable: RunnableDir, load: Loader, stage: Stage = Stage.LOCAL, platforms: tuple[str, ...] = ()
+) -> list[ImageSpec]:
     """Return the images that `runnable` needs, bases first, its own last.
 
     Arguments:
         runnable: the directory.
         load: reads the runnable dir at a path, for bases of the kind `dir:`.
+        stage: `prod` for images that hold the code and only what it needs; so do those below.
+        platforms: what the images are for; empty, and this machine's own alone, is what the engine runs on.
 
     Raises:
         ConfigError: a base is no runnable dir, lies outside the repo, or bases stand on each other in a circle.
     """
+    if platforms == (names.native_platform(os.uname().machine),):
+        platforms = ()
     layers = _layers(runnable, load)
-    chain = [spec] if (spec := _outside(layers[-1].base)) else []
+    chain = [_outside(layers[-1].base, stage, platforms)]
     for layer in reversed(layers):
         chain.append(_image(layer, chain[-1]))
     return chain
@@ -63,24 +71,40 @@ def _layers(runnable: RunnableDir, load: Loader) -> list[RunnableDir]:
     return layers
 
 
-def _outside(base: Base) -> ImageSpec | None:
+def _outside(base: Base, stage: Stage, platforms: tuple[str, ...]) -> ImageSpec:
     """Return the image at the bottom, which belongs to no directory."""
     if base.kind is BaseKind.IMAGE:
-        return ImageSpec(key=str(base), reference=base.value, inputs=digest(base.value), base=base)
-    inputs = digest(_FORMAT, base.value, archive.recipe(os.uname().machine))
-    reference = f"{names.repository('', 'helpers-archive')}:{base.value}-{inputs[:16]}"
-    labels = {names.LABEL_TITLE: str(base), names.LABEL_INPUTS: inputs}
-    return ImageSpec(key=str(base), reference=reference, inputs=inputs, base=base, labels=labels, suite=base.value)
+        return ImageSpec(
+            key=str(base), reference=base.value, inputs=digest(base.value), base=base, stage=stage, platforms=platforms
+        )
+    spec = ImageSpec(
+        key=str(base), reference="", inputs="", base=base, suite=base.value, stage=stage, platforms=platforms
+    )
+    inputs = digest(_FORMAT, base.value, archive.recipe(), spec.target, _platform_text(platforms))
+    return replace(
+        spec,
+        reference=f"{names.repository('', 'helpers-archive')}:{base.value}-{inputs[:16]}",
+        inputs=inputs,
+        labels={names.LABEL_TITLE: str(base), names.LABEL_INPUTS: inputs},
+    )
+
+
+def _platform_text(platforms: tuple[str, ...]) -> str:
+    return ",".join(platforms or (names.native_platform(os.uname().machine),))
 
 
 def _image(runnable: RunnableDir, parent: ImageSpec) -> ImageSpec:
     own = runnable.path / "devops" / "Dockerfile"
     dockerfile = own if own.exists() else SHARED_DOCKERFILE
-    inputs = _inputs(runnable, parent, dockerfile)
+    prod = parent.stage is Stage.PROD
+    copied = code.files(runnable) if prod else ()
+    entrypoint = code.entrypoint(runnable, copied) if prod and not own.exists() else ()
+    inputs = _inputs(runnable, parent, dockerfile, [code.fingerprint(copied), *entrypoint])
     return ImageSpec(
         key=runnable.name,
         reference=f"{runnable.repository}:{names.inputs_tag(inputs)}",
-        tags=(f"{runnable.repository}:{Stage.LOCAL.version_tag(runnable.version, host.user().name)}",),
+        # Only what a person works in has a name for people.
+        tags=() if prod else (f"{runnable.repository}:{Stage.LOCAL.version_tag(runnable.version, host.user().name)}",),
         inputs=inputs,
         base=runnable.base,
         parent=parent.key,
@@ -96,10 +120,14 @@ def _image(runnable: RunnableDir, parent: ImageSpec) -> ImageSpec:
         system_packages=runnable.settings.system_packages,
         suite=parent.suite,
         dockerfile=dockerfile,
+        stage=parent.stage,
+        platforms=parent.platforms,
+        code=copied,
+        entrypoint=entrypoint,
     )
 
 
-def _inputs(runnable: RunnableDir, parent: ImageSpec, dockerfile: Path) -> str:
+def _inputs(runnable: RunnableDir, parent: ImageSpec, dockerfile: Path, more: Sequence[str]) -> str:
     project = config.read_pyproject(runnable.path)
     # The lock repeats these; they are here so that an edit without a new lock is noticed.
     wanted = [project.get("project", {}), project.get("dependency-groups"), project.get("tool", {}).get("poetry")]
@@ -114,6 +142,7 @@ def _inputs(runnable: RunnableDir, parent: ImageSpec, dockerfile: Path) -> str:
         runnable.changelog.name,
         str(runnable.version),
         runnable.name,
+        *more,
     )
 
 

@@ -9,11 +9,27 @@ PYTHON_OF_SUITE = {
     "trixie": "3.13",
     **dict.fromkeys(("forky", "duke", "sid", "oldoldstable", "oldstable", "stable", "testing", "unstable"), ""),
 }
-# What every base holds besides the distribution's minimum: Python, git for a shell, certificates for both.
-PACKAGES = ("python3", "git", "ca-certificates")
+# What every base holds besides the distribution's minimum: Python, and certificates for whatever it fetches.
+PACKAGES = ("python3", "ca-certificates")
 # Nobody reads manuals and translations in a container, and they are a fifth of its size.
 LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*/LC_MESSAGES/*.mo")
-DOCKERFILE = 'FROM scratch\nADD rootfs.tar /\nCMD ["/bin/bash"]\n'
+# The stage `dev` adds what a person works with in a container.
+DOCKERFILE = """\
+FROM scratch AS prod
+ARG TARGETARCH
+ADD rootfs-${TARGETARCH}.tar /
+CMD ["/bin/bash"]
+
+FROM prod AS dev
+RUN --mount=type=secret,id=host_env --mount=type=secret,id=apt_sources --mount=type=secret,id=ca \\
+    set -eu; \\
+    . /run/secrets/host_env; \\
+    export DEBIAN_FRONTEND=noninteractive; \\
+    sources="-o Dir::Etc::SourceList=/run/secrets/apt_sources"; \\
+    apt-get $sources -q update; \\
+    apt-get $sources -q install -y --no-install-recommends git; \\
+    rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/cache/ldconfig/* /var/log/*
+"""
 
 
 def meant_suite(suite: str) -> str:
@@ -26,10 +42,6 @@ def meant_suite(suite: str) -> str:
     return next(iter(difflib.get_close_matches(suite, PYTHON_OF_SUITE, n=1, cutoff=0.82)), "")
 
 
-def recipe(machine: str) -> str:
-    """Return all that decides the content of an archive base but its suite, for the hash of its inputs.
-
-    Arguments:
-        machine: the architecture, as the kernel names it.
-    """
-    return "\n".join((*PACKAGES, *LEFT_OUT, DOCKERFILE, machine))
+def recipe() -> str:
+    """Return all that decides the content of an archive base but its suite, for the hash of its inputs."""
+    return "\n".join((*PACKAGES, *LEFT_OUT, DOCKERFILE))

@@ -70,3 +70,35 @@ def repository(registry: str, name: str) -> str:
 def inputs_tag(inputs: str) -> str:
     """Return the tag that finds an image by the hash of its build's inputs; it stays on this machine."""
     return f"inputs-{inputs[:16]}"
+
+
+# What the kernel calls a machine, and what Docker and Debian call its architecture.
+_ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def native_platform(machine: str) -> str:
+    """Return the platform of a machine, such as `linux/amd64`.
+
+    Arguments:
+        machine: the architecture, as the kernel names it.
+    """
+    return f"linux/{_ARCHITECTURES.get(machine, machine)}"
+
+
+def architecture(platform: str) -> str:
+    """Return the architecture of a platform: `arm64` for `linux/arm64`."""
+    return platform.split("/")[1]
+
+
+def parse_platforms(text: str) -> tuple[str, ...]:
+    """Return the platforms that `text` lists, sorted: `linux/arm64,linux/amd64`.
+
+    Raises:
+        ValueError: one of them is none that we know how to build for.
+    """
+    platforms = tuple(sorted({item.strip() for item in text.split(",") if item.strip()}))
+    known = sorted(f"linux/{name}" for name in set(_ARCHITECTURES.values()))
+    for platform in platforms:
+        if platform not in known:
+            raise ValueError(f"{platform!r} is not a platform that images are built for: {', '.join(known)}")
+    return platforms

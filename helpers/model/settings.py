@@ -35,6 +35,12 @@ class Settings:
     writable: tuple[str, ...] = _setting((), "paths inside the directory that its tests may write to")
     network: str = _setting("none", "network of a test run: `none` or `bridge`")
     env: tuple[str, ...] = _setting((), "names of the host's environment variables that a container is given")
+    code: tuple[str, ...] = _setting(
+        (), "tracked files and directories, inside the directory, that `prod` holds; empty: its packages and modules"
+    )
+    entrypoint: tuple[str, ...] = _setting(
+        (), "command that a container of `prod` starts; empty: `python -m` the package that has a `__main__.py`"
+    )
     memory: str = _setting("2g", "memory limit of a container: a number and k, m or g")
     pids: int = _setting(1024, "how many processes a container may have")
     timeout: int = _setting(600, "seconds until a test run is stopped")

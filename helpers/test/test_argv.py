@@ -117,11 +117,14 @@ IMAGE = ImageSpec(
 def test_the_command_of_a_build_names_files_with_secrets_and_never_what_is_in_them(tmp_path: Path) -> None:
     secret = tmp_path / "host,env"
     secret.write_text("export PIP_INDEX_URL=https://user:password@x.invalid")
-    context = BuildContext("base:1", Path("/context"), {"host_env": secret}, Path("/tools"))
+    arguments = {"BASE": "base:1", "REQUIRES_PYTHON": ">=3.11,<3.12"}
+    context = BuildContext(
+        Path("/context"), Path("/repo/a b/Dockerfile"), True, arguments, {"host_env": secret}, Path("/tools")
+    )
     command = argv.build(IMAGE, context)
     assert command == [
         *("docker", "buildx", "build", "--progress", "plain", "--provenance", "false", "--pull=false"),
-        *("--file", "/repo/a b/Dockerfile", "--build-arg", "BASE=base:1"),
+        *("--file", "/repo/a b/Dockerfile", "--target", "dev", "--build-arg", "BASE=base:1"),
         *("--build-arg", "REQUIRES_PYTHON=>=3.11,<3.12", "--build-context", "tools=/tools"),
         *("--secret", f'id=host_env,"src={secret}"'),
         *("--label", "helpers.toolchain=image", "--label", "helpers.inputs=01"),
@@ -158,7 +161,8 @@ def test_only_variables_that_a_directory_names_come_in_and_no_value_is_on_the_co
 @pytest.mark.parametrize(
     "command, wanted",
     [
-        (argv.assemble(replace(IMAGE, tags=()), context=Path("/c")), "buildx build"),
+        (argv.load(Path("/a b.tar")), "docker image load --input /a b.tar"),
+        (argv.tag("sha256:a", "b:1"), "docker image tag sha256:a b:1"),
         (argv.pull("a:b"), "docker pull --quiet a:b"),
         (argv.inspect_images(["a", "b"]), "docker image inspect a b"),
         (argv.python_version("a", "me"), "--label helpers.owner=me a --version"),

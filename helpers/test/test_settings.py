@@ -18,6 +18,8 @@ FULL: dict[str, Any] = {
     "writable": ["out"],
     "network": "bridge",
     "env": ["TOKEN", "_X1"],
+    "code": ["src", "run.py"],
+    "entrypoint": ["python", "-m", "forecast"],
     "memory": "512m",
     "pids": 16,
     "timeout": 1,

@@ -1,20 +1,23 @@
 #!/bin/sh
 # Installs what requirements.txt beside this script pins into /opt/venv, and checks that nothing else is there.
 #
-# usage: sh install-python-packages.sh REQUIRES_PYTHON
+# usage: sh install-python-packages.sh [REQUIRES_PYTHON [INSTALLER]]
 #
-# The installer is /run/tools/uv, the settings of the host are /run/secrets/host_env. What an image below has put into
+# The installer is /run/tools/uv if none is named, the settings of the host are /run/secrets/host_env. What an image below has put into
 # /opt/venv stays; a package that both name must have one version.
 set -eu
 cd "$(dirname "$0")"
 . /run/secrets/host_env
+# Bytecode is found by the hash of its source: in what is released the times of all files are set to that of the commit.
+export PYC_INVALIDATION_MODE=CHECKED_HASH
 export UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
 python=/opt/venv/bin/python
-test -d /opt/venv || /run/tools/uv venv --no-project --python "${1:->=3.8}" /opt/venv
-below=$(/run/tools/uv pip list --quiet --format freeze --python $python)
-/run/tools/uv pip install --no-deps --require-hashes --compile-bytecode --python $python --requirements requirements.txt
+uv=${2:-/run/tools/uv}
+test -d /opt/venv || "$uv" venv --no-project --python "${1:->=3.8}" /opt/venv
+below=$("$uv" pip list --quiet --format freeze --python $python)
+"$uv" pip install --no-deps --require-hashes --compile-bytecode --python $python --requirements requirements.txt
 # Compares names and versions only, and asks nobody: a package that is missing would have to come from the cache.
-if ! found=$(printf '%s\n' "$below" | /run/tools/uv pip sync --check --offline --allow-empty-requirements \
+if ! found=$(printf '%s\n' "$below" | "$uv" pip sync --check --offline --allow-empty-requirements \
     --python $python requirements.txt - 2>&1); then
     # "- name==version" is installed, "+ name==version" should be; otherwise the two files contradict each other.
     differ=$(printf '%s\n' "$found" | grep -E '^ *([-+~] |cause:)' || printf '%s\n' "$found")

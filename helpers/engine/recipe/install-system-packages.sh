@@ -47,4 +47,6 @@ if test -e "$work/before"; then
         fail "installed is" $there "and devops/system-packages.lock says $(grep "^${name%%=*}=" "$work/wanted" || echo "nothing")"
     done
 fi
-rm -rf "$work" /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/apt /var/log/dpkg.log
+rm -rf "$work" /var/lib/apt/lists/* /var/cache/apt/*.bin
+# These would be other bytes in every build: logs, and caches that their programs make again.
+rm -rf /var/log/* /var/cache/debconf/*-old /var/cache/ldconfig/* /var/cache/fontconfig/*

@@ -1,0 +1,114 @@
+"""Which files of a runnable dir its prod image holds: an allow-list of tracked files, and what it must not hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from helpers import repo
+from helpers.engine.specs import Copied
+from helpers.errors import ConfigError, PolicyError
+from helpers.images.forbidden import why_forbidden
+from helpers.model.runnable import RunnableDir
+from helpers.storage import digest
+
+_NEVER_BY_DEFAULT = ("conftest.py", "noxfile.py", "setup.py", "tasks.py")
+
+
+def files(runnable: RunnableDir) -> tuple[Copied, ...]:
+    """Return the files that the prod image of `runnable` holds, sorted: tracked ones only.
+
+    They are what its setting `code` names, or else its packages (top-level directories with `__init__.py`), `src` and
+    its top-level modules; never what lies under `tests`.
+
+    Raises:
+        ConfigError: `code` names something that is not there or not tracked, or there is no code at all.
+        PolicyError: a file among them may not leave this machine: a key, an `.env`, a link out of the directory.
+    """
+    tracked = sorted(file.relative_to(runnable.path).as_posix() for file in repo.tracked(runnable.path))
+    where = runnable.path / "pyproject.toml"
+    wanted = runnable.settings.code or _default(tracked, runnable.settings.tests)
+    chosen: set[str] = set()
+    for name in wanted:
+        below = [file for file in tracked if PurePosixPath(file).is_relative_to(PurePosixPath(name))]
+        if not below:
+            raise ConfigError(f"[tool.helpers] code: git tracks no {name!r}", where=where, fix=f"git add {name}")
+        chosen |= set(below)
+    kept = sorted(name for name in chosen if not _is_test(name, runnable.settings.tests))
+    if not kept:
+        raise ConfigError(
+            "has no code for its prod image", where=runnable.path, fix="name it in [tool.helpers] code, and git add it"
+        )
+    return tuple(_checked(runnable, name) for name in kept)
+
+
+def entrypoint(runnable: RunnableDir, copied: Sequence[Copied]) -> tuple[str, ...]:
+    """Return what a container of the prod image starts: the setting, or the one package with a `__main__.py`.
+
+    Raises:
+        ConfigError: nothing is set and there are several such packages.
+    """
+    if runnable.settings.entrypoint:
+        return runnable.settings.entrypoint
+    mains = {PurePosixPath(item.name.removeprefix("src/")).parts for item in copied}
+    packages = sorted(parts[0] for parts in mains if len(parts) == 2 and parts[1] == "__main__.py")
+    if len(packages) > 1:
+        raise ConfigError(
+            f"has several packages that could be started: {', '.join(packages)}",
+            where=runnable.path / "pyproject.toml",
+            fix=f'[tool.helpers] entrypoint = ["python", "-m", "{packages[0]}"]',
+        )
+    return ("python", "-m", packages[0]) if packages else ("python",)
+
+
+def importable(copied: Sequence[Copied]) -> tuple[str, ...]:
+    """Return the names that a prod image must be able to import: top-level packages and modules of its code."""
+    found = set()
+    for item in copied:
+        parts = PurePosixPath(item.name.removeprefix("src/")).parts
+        if len(parts) == 2 and parts[1] == "__init__.py":
+            found.add(parts[0])
+        elif len(parts) == 1 and parts[0].endswith(".py"):
+            found.add(parts[0].removesuffix(".py"))
+    return tuple(sorted(name for name in found if name.isidentifier()))
+
+
+def fingerprint(copied: Sequence[Copied]) -> str:
+    """Return a hash of the names, the contents and the executable bits of the files."""
+    parts: list[str | bytes] = []
+    for item in copied:
+        parts += [item.name, "x" if os.access(item.source, os.X_OK) else "-", item.source.read_bytes()]
+    return digest(*parts)
+
+
+def _default(tracked: Sequence[str], tests: Sequence[str]) -> list[str]:
+    found = {"src"} if any(name.startswith("src/") for name in tracked) else set()
+    for name in tracked:
+        parts = PurePosixPath(name).parts
+        if len(parts) == 2 and parts[1] == "__init__.py" and parts[0] not in tests:
+            found.add(parts[0])
+        elif len(parts) == 1 and name.endswith(".py") and name not in _NEVER_BY_DEFAULT:
+            found.add(name)
+    return sorted(found)
+
+
+def _is_test(name: str, tests: Sequence[str]) -> bool:
+    path = PurePosixPath(name)
+    return any(path.is_relative_to(PurePosixPath(test)) for test in tests) or path.name == "conftest.py"
+
+
+def _checked(runnable: RunnableDir, name: str) -> Copied:
+    source = runnable.path / name
+    real = Path(os.path.realpath(source))
+    if not real.is_relative_to(runnable.path):
+        raise PolicyError(f"is a link out of {runnable.path}", where=source, why="a prod image holds its own code only")
+    try:
+        head = source.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"is tracked and cannot be read: {error.strerror}", where=source) from None
+    if reason := why_forbidden(name, head):
+        raise PolicyError(
+            f"may not be in an image: {reason}", where=source, fix=f"git rm --cached {name}, or leave it out of `code`"
+        )
+    return Copied(source, name)

@@ -1,0 +1,45 @@
+"""What must never be in a prod image, told by name and content."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+# Directories and files by name, wherever they lie.
+_NAMES = {
+    ".git": "history of the repo",
+    ".hg": "history of the repo",
+    ".svn": "history of the repo",
+    ".ssh": "ssh keys",
+    ".aws": "credentials",
+    ".netrc": "credentials",
+    ".pypirc": "credentials",
+    ".npmrc": "credentials",
+    ".git-credentials": "credentials",
+    ".pytest_cache": "a cache",
+    ".mypy_cache": "a cache",
+    ".ruff_cache": "a cache",
+}
+_PATTERNS = (
+    (re.compile(r"\.env(\..+)?"), "settings that are often secret"),
+    (re.compile(r"id_(rsa|dsa|ecdsa|ed25519)"), "an ssh key"),
+    (re.compile(r".+\.(kdbx|jks|keystore|p12|pfx)"), "a store of keys"),
+)
+# The line that RFC 7468 begins a private key with, in any of its kinds.
+_PRIVATE_KEY = re.compile(rb"^-----BEGIN ([A-Z]+ )*PRIVATE KEY-----\s", re.MULTILINE)
+
+
+def why_forbidden(name: str, content: bytes = b"") -> str:
+    """Return why a file may not be in an image; empty when it may.
+
+    Arguments:
+        name: its path in the image or the directory, with forward slashes.
+        content: its content, as far as it is known.
+    """
+    for part in PurePosixPath(name).parts:
+        if part in _NAMES:
+            return f"{part}: {_NAMES[part]}"
+        for pattern, reason in _PATTERNS:
+            if pattern.fullmatch(part):
+                return f"{part}: {reason}"
+    return "a private key" if _PRIVATE_KEY.search(content) else ""
