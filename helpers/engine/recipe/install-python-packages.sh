@@ -13,7 +13,13 @@ export PYC_INVALIDATION_MODE=CHECKED_HASH
 export UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
 python=/opt/venv/bin/python
 uv=${2:-/run/tools/uv}
-test -d /opt/venv || "$uv" venv --no-project --python "${1:->=3.8}" /opt/venv
+wanted=${1:->=3.8}
+if ! test -d /opt/venv; then
+    "$uv" venv --no-project --python "$wanted" /opt/venv
+elif ! "$uv" python find --no-project "$wanted" 2>&1 | grep -q "^/opt/venv/"; then
+    echo "helpers: error: requires-python is $wanted, and the image below has $($python --version)" >&2
+    exit 1
+fi
 below=$("$uv" pip list --quiet --format freeze --python $python)
 "$uv" pip install --no-deps --require-hashes --compile-bytecode --python $python --requirements requirements.txt
 # Compares names and versions only, and asks nobody: a package that is missing would have to come from the cache.
