@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.dirs.metadata import Metadata
+from helpers.model import poetry_lock
 
 _GROUPS = ("test", "tests", "testing", "dev")
 _EXTRAS = ("test", "tests", "testing")
@@ -47,7 +48,7 @@ class Wanted:
 def normal_name(requirement: str) -> str:
     """Return the normalised name of the distribution that `requirement` asks for."""
     found = _NAME.match(requirement)
-    return re.sub(r"[-_.]+", "-", found.group(1)).lower() if found else ""
+    return poetry_lock.normal_name(found.group(1)) if found else ""
 
 
 def find(path: Path, data: Mapping[str, Any], said: Metadata) -> Wanted:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
+import urllib.parse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from helpers import config, host, proc
-from helpers.errors import ConfigError, InfrastructureError, LockHeldError
+from helpers.errors import ConfigError, InfrastructureError, LockHeldError, UsageError
 from helpers.images.recipe import lock_text, python_minor
+from helpers.model.poetry_lock import normal_name, pinned
 from helpers.storage import cache_dir, digest, use, write_once
 from helpers.thin_env import ThinEnvError
 from helpers.thin_env.bootstrap import ensure_tool_env
@@ -17,23 +20,93 @@ from helpers.thin_env.bootstrap import ensure_tool_env
 _POETRY_REQUIREMENTS = Path(__file__).parent.parent / "thin_env" / "poetry.txt"
 _WRAPPER = Path(__file__).with_name("poetry_for_python.py")
 _SECONDS = 900.0
+_BROKEN = "git checkout it, or remove it and: invoke docker_lock"
 # Poetry's own words when a project says something else than its lock.
 _STALE = ("changed significantly", "not up to date", "lock file does not exist")
 
 
-def lock(path: Path) -> bool:
+def lock(path: Path, upgrade: Sequence[str] = (), days: int = 0) -> bool:
     """Write `poetry.lock` of the runnable dir at `path`, for all platforms and the directory's Python.
+
+    What is locked stays as it is where `pyproject.toml` allows it.
+
+    Arguments:
+        path: the directory.
+        upgrade: packages of the lock that move to their newest version that fits.
+        days: how old every file of the lock must be; 0 is any age.
 
     Returns:
         Whether the file changed.
 
     Raises:
         ConfigError: poetry finds no solution, or `pyproject.toml` is wrong.
+        UsageError: a package to upgrade is not in the lock.
+        PolicyError: a file is too young; the lock is then as it was before.
     """
     file = path / "poetry.lock"
     before = file.read_bytes() if file.exists() else None
-    _poetry(path, ["lock"])
+    if upgrade:
+        _check_names(path, upgrade)
+    try:
+        _poetry(path, ["update", "--lock", "--", *upgrade] if upgrade else ["lock"])
+        _check_ages(path, days)
+    except BaseException:
+        _restore(file, before)
+        raise
     return file.read_bytes() != before
+
+
+def check(path: Path, days: int = 0) -> None:
+    """Return when the lock of the runnable dir at `path` is that of its `pyproject.toml`; asks nobody about that.
+
+    Arguments:
+        path: the directory.
+        days: how old every file of the lock must be, which its package index is asked; 0 is any age.
+
+    Raises:
+        ConfigError: they disagree, or there is no lock.
+        PolicyError: a file is too young.
+    """
+    requirements(path)
+    _check_ages(path, days)
+
+
+def read_lock(path: Path) -> dict[str, Any]:
+    """Return the parsed lock of the runnable dir at `path`; empty when it has none.
+
+    Raises:
+        ConfigError: it is not TOML.
+    """
+    file = path / "poetry.lock"
+    return config.parse_toml(config.read_text(file), file, _BROKEN) if file.exists() else {}
+
+
+def _check_ages(path: Path, days: int) -> None:
+    if days:
+        from helpers.images.uploads import refuse_younger  # only this needs a client of the index
+
+        refuse_younger(pinned(read_lock(path)), days, path / "poetry.lock")
+
+
+def _check_names(path: Path, upgrade: Sequence[str]) -> None:
+    known = sorted({package.name for package in pinned(read_lock(path))})
+    for name in upgrade:
+        if normal_name(name) not in known:
+            import difflib  # only a mistake needs it
+
+            near = difflib.get_close_matches(normal_name(name), known, n=1)
+            raise UsageError(
+                f"--upgrade {name!r} is not in its lock",
+                where=path / "poetry.lock",
+                fix=f"did you mean {near[0]!r}?" if near else "add it to pyproject.toml, then: invoke docker_lock",
+            )
+
+
+def _restore(file: Path, before: bytes | None) -> None:
+    if before is None:
+        file.unlink(missing_ok=True)
+    elif file.read_bytes() != before:
+        file.write_bytes(before)
 
 
 def requirements(path: Path, groups: Sequence[str] = ()) -> Path:
@@ -52,7 +125,7 @@ def requirements(path: Path, groups: Sequence[str] = ()) -> Path:
     file = cache_dir() / "requirements" / f"{key}.txt"
     if file.exists():
         return file
-    config.parse_toml(lock_text(path), path / "poetry.lock", "git checkout it, or remove it and: invoke docker_lock")
+    config.parse_toml(lock_text(path), path / "poetry.lock", _BROKEN)
     which = ["--only", ",".join(groups)] if groups else ["--all-groups"]
     return write_once(file, _poetry(path, ["export", *which, "--format", "requirements.txt"]))
 
@@ -70,6 +143,8 @@ def _poetry(path: Path, arguments: Sequence[str]) -> str:
     if done.code == 0:
         return done.stdout
     said = "\n".join(line for line in (done.stderr or done.stdout).splitlines() if line.strip())
+    # Where the index is, and with which password, is nobody's business who reads a log.
+    said = said.replace(host.pip_index(), "INDEX").replace(_host_of(host.pip_index()), "INDEX")
     if any(text in said for text in _STALE):
         raise ConfigError(
             "pyproject.toml says something else than poetry.lock",
@@ -77,8 +152,12 @@ def _poetry(path: Path, arguments: Sequence[str]) -> str:
             fix=f"invoke docker_lock --dir {shlex.quote(str(path))}",
         )
     if any(text in said for text in ("Connection", "ConnectTimeout", "Max retries", "All attempts to connect")):
-        raise InfrastructureError(f"the package index gave no answer: {done.reason}", fix="invoke doctor")
+        raise InfrastructureError(f"the package index gave no answer: {said.splitlines()[-1]}", fix="invoke doctor")
     raise ConfigError(f"poetry {arguments[0]} failed: {said[-600:]}", where=path / "pyproject.toml")
+
+
+def _host_of(url: str) -> str:
+    return urllib.parse.urlsplit(url).hostname or url
 
 
 def _poetry_environment() -> Path:

@@ -41,12 +41,23 @@ def docker_jupyter(_: Any, dir: str = "", port: int = 0) -> None:
     shell.jupyter(dir or None, port or None)
 
 
-@helpers_task(help={"dir": _DIR, "all": "every runnable dir of this repo"})
-def docker_lock(_: Any, dir: str = "", all: bool = False) -> None:
+@helpers_task(
+    iterable=["upgrade"],
+    help={
+        "dir": _DIR,
+        "all": "every runnable dir of this repo",
+        "check": "write nothing; exit code 2 when a lock is not that of its pyproject.toml",
+        "upgrade": "move this package to its newest version that fits; may be given again",
+        "cooldown": "refuse a lock with files younger than this many days",
+    },
+)
+def docker_lock(
+    _: Any, dir: str = "", all: bool = False, check: bool = False, upgrade: Any = None, cooldown: int = 0
+) -> int:
     """Lock the dependencies of a runnable dir (poetry.lock), without building."""
     from helpers.images import commands
 
-    commands.lock(dir or None, everything=all)
+    return commands.lock(dir or None, everything=all, check=check, upgrade=upgrade or (), cooldown=cooldown)
 
 
 @helpers_task()

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
-from helpers.images import lock
+from helpers import host
+from helpers.errors import InfrastructureError, PolicyError
+from helpers.images import lock, uploads
+from helpers.model.poetry_lock import Pinned
+from helpers.test import package_index
+from helpers.test.conftest import Scratch
+from helpers.test.package_index import Index
 from helpers.test.unit_fixtures import add_dir, cache, make_repo
 
 __all__ = ["cache"]
@@ -30,3 +39,201 @@ def test_an_export_of_some_groups_is_kept_beside_that_of_all(path: Path, monkeyp
     assert files[:2] == files[3:] and len(set(files)) == 3
     assert [arguments[1:-2] for arguments in asked] == [["--all-groups"], ["--only", "main"], ["--only", "main,test"]]
     assert "main,test" in files[2].read_text()
+
+
+# Ages of files.
+
+
+@pytest.fixture
+def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    with package_index.serve() as found:
+        monkeypatch.setattr(host, "pip_index", lambda: found.url)
+        yield found
+
+
+def refusal(days: int, *packages: Pinned) -> str:
+    with pytest.raises(PolicyError) as caught:
+        uploads.refuse_younger(packages, days, Path("poetry.lock"))
+    assert caught.value.exit_code == 4 and caught.value.where == "poetry.lock"
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("html", [False, True])
+def test_a_file_is_refused_until_it_is_old_enough(index: Index, html: bool) -> None:
+    index.html = html
+    file = index.add("a", "1.0", days=10)
+    package = Pinned("a", "1.0", (file,))
+    uploads.refuse_younger([package], 9, Path("poetry.lock"))
+    said = refusal(11, package)
+    assert f"{file}: uploaded 10.0 days ago" in said
+    assert "127.0.0.1" not in said
+
+
+@pytest.mark.parametrize("html", [False, True])
+def test_an_unknown_age_is_not_an_old_one(index: Index, html: bool) -> None:
+    index.html = html
+    file = index.add("a", "1.0", days=None)
+    for files in ((file,), ("a-1.0.tar.gz",)):
+        assert f"{files[0]}: the index does not say when it was uploaded" in refusal(1, Pinned("a", "1.0", files))
+    assert "unknown-1.whl: the index does not say" in refusal(1, Pinned("unknown", "1", ("unknown-1.whl",)))
+    assert "b 1.0: comes from git" in refusal(1, Pinned("b", "1.0", (), "git", "https://x.invalid"))
+
+
+def test_what_lies_in_the_checkout_has_no_age_and_an_index_of_the_project_is_asked_itself(index: Index) -> None:
+    file = index.add("a", "1.0", days=10)
+    own = index.url
+    index.url = "http://127.0.0.1:9/simple"
+    uploads.refuse_younger([Pinned("b", "1.0", (), "directory", "../b")], 5, Path("poetry.lock"))
+    uploads.refuse_younger([Pinned("a", "1.0", (file,), "legacy", own)], 5, Path("poetry.lock"))
+
+
+def test_all_young_files_are_counted_and_the_first_are_named(index: Index) -> None:
+    packages = [Pinned(f"p{number}", "1", (index.add(f"p{number}", "1", days=1),)) for number in range(12)]
+    said = refusal(2, *packages)
+    assert "12 of its files" in said and "p9-1-py3" in said and "p10-1-py3" not in said and "and 2 more" in said
+
+
+@pytest.mark.slow
+def test_an_index_that_does_not_answer_is_a_fault_that_does_not_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "pip_index", lambda: "http://u:secret@127.0.0.1:9/simple")
+    with pytest.raises(InfrastructureError) as caught:
+        uploads.refuse_younger([Pinned("a", "1", ("a-1.whl",))], 1, Path("poetry.lock"))
+    assert "127.0.0.1" not in str(caught.value) and "secret" not in str(caught.value)
+    assert "Connection refused" in str(caught.value)
+
+
+# What poetry writes: these start it, in an environment that is fetched when it is not there.
+
+
+class Locked:
+    """A repo with one runnable dir that needs `a` and `b` of an index of its own."""
+
+    def __init__(self, root: Path, index: Index) -> None:
+        lock._poetry_environment()
+        self.scratch = Scratch(root)
+        self.index = index
+        self.add("one")
+
+    def add(self, name: str) -> Path:
+        path = self.scratch.add(name, "", image=name, lock=False)
+        (path / "pyproject.toml").write_text(WANTS_A_AND_B)
+        return path
+
+    def run(self, *arguments: str) -> CompletedProcess[str]:
+        url = self.index.url
+        done = self.scratch.invoke(
+            "docker_lock", *arguments, UV_DEFAULT_INDEX=url, PIP_INDEX_URL=url, no_proxy="127.0.0.1"
+        )
+        assert "127.0.0.1" not in done.stdout + done.stderr
+        return done
+
+    def file(self, name: str = "one") -> Path:
+        return self.scratch.root / name / "poetry.lock"
+
+
+WANTS_A_AND_B = """\
+[project]
+name = "one"
+version = "0"
+requires-python = ">=3.11"
+dependencies = ["a", "b"]
+
+[tool.poetry]
+package-mode = false
+"""
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[Locked]:
+    with package_index.serve() as index:
+        index.add("a", "1.0", days=100, requires=["c"])
+        index.add("b", "1.0", days=100)
+        index.add("c", "1.0", days=100)
+        found = Locked(tmp_path / "repo", index)
+        assert found.run("--dir", "one").returncode == 0
+        yield found
+
+
+def news(index: Index, days: float | None = 3) -> None:
+    """Upload a new version of everything."""
+    for name, requires in (("a", ["c"]), ("b", []), ("c", [])):
+        index.add(name, "1.1", days=days, requires=requires)
+
+
+@pytest.mark.host
+@pytest.mark.slow
+def test_a_lock_moves_nothing_that_need_not_and_upgrade_moves_one(locked: Locked) -> None:
+    first = locked.file().read_bytes()
+    assert b"127.0.0.1" not in first
+    news(locked.index)
+    again = locked.run("--dir", "one")
+    assert (again.returncode, again.stdout, locked.file().read_bytes()) == (0, "", first)
+    moved = locked.run("--dir", "one", "--upgrade", "A")
+    assert (moved.returncode, moved.stdout) == (0, "a  1.0 -> 1.1\n")
+    both = locked.run("--all", "--upgrade", "b,c")
+    assert (both.returncode, both.stdout) == (0, "b  1.0 -> 1.1\nc  1.0 -> 1.1\n")
+    for where in (["--all"], ["--dir", "one", "--upgrade", "a"]):
+        unknown = locked.run(*where, "--upgrade", "nobody")
+        assert unknown.returncode == 2 and "--upgrade 'nobody' is not in its lock" in unknown.stderr
+
+
+@pytest.mark.host
+@pytest.mark.slow
+def test_a_lock_from_nothing_is_the_same_bytes_twice(locked: Locked) -> None:
+    first = locked.file().read_bytes()
+    locked.file().unlink()
+    done = locked.run("--dir", "one")
+    assert done.stdout == "a  (new) -> 1.0\nb  (new) -> 1.0\nc  (new) -> 1.0\n"
+    assert locked.file().read_bytes() == first
+
+
+@pytest.mark.host
+@pytest.mark.slow
+def test_check_names_every_drift_asks_nobody_and_writes_nothing(locked: Locked) -> None:
+    assert locked.run("--check", "--all").returncode == 0
+    shutil.copytree(locked.scratch.root / "one", locked.scratch.root / "two")
+    locked.add("three")
+    project = locked.scratch.root / "one" / "pyproject.toml"
+    project.write_text(project.read_text().replace('"a", "b"', '"a"'))
+    before, locked.index.asked = locked.file().read_bytes(), []
+    done = locked.run("--check", "--all")
+    assert done.returncode == 2
+    assert re.search(r"one: pyproject.toml says something else than poetry.lock", done.stderr)
+    assert re.search(r"three: has no poetry.lock", done.stderr)
+    assert re.search(r"two/poetry.lock is that of its pyproject.toml", done.stderr)
+    assert (locked.file().read_bytes(), locked.index.asked) == (before, [])
+    assert locked.run("--dir", "one").stdout == "b  1.0 -> (gone)\n"
+    assert locked.run("--check", "--dir", "one").returncode == 0
+
+
+@pytest.mark.host
+@pytest.mark.slow
+def test_a_cooldown_leaves_the_lock_as_it_was(locked: Locked) -> None:
+    before = locked.file().read_bytes()
+    news(locked.index)
+    refused = locked.run("--dir", "one", "--upgrade", "a", "--cooldown", "7")
+    assert refused.returncode == 4, refused.stderr
+    assert "a-1.1-py3-none-any.whl: uploaded 3.0 days ago" in refused.stderr
+    assert "b-" not in refused.stderr
+    assert locked.file().read_bytes() == before
+    assert locked.run("--dir", "one", "--upgrade", "a", "--cooldown", "2").returncode == 0
+    assert locked.run("--dir", "one", "--check", "--cooldown", "2").returncode == 0
+    assert locked.run("--dir", "one", "--check", "--cooldown", "7").returncode == 4
+
+
+@pytest.mark.host
+@pytest.mark.slow
+def test_a_cooldown_refuses_a_first_lock_whose_ages_nobody_knows(locked: Locked) -> None:
+    locked.file().unlink()
+    locked.index.add("b", "1.0", days=None)
+    done = locked.run("--dir", "one", "--cooldown", "1")
+    assert done.returncode == 4
+    assert "b-1.0-py3-none-any.whl: the index does not say when it was uploaded" in done.stderr
+    assert not locked.file().exists()
+
+
+@pytest.mark.host
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [("--check", "--upgrade", "a"), ("--cooldown", "-1")])
+def test_options_that_make_no_sense_are_bad_usage(locked: Locked, options: tuple[str, ...]) -> None:
+    assert locked.run("--dir", "one", *options).returncode == 2

@@ -1,0 +1,61 @@
+"""What a `poetry.lock` pins, as data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """One package of a lock.
+
+    Arguments:
+        name: its normalised name (PEP 503).
+        version: its version.
+        files: names of the files that may be installed for it.
+        source: kind of the place it comes from: `legacy` is an index of the project's own, empty the machine's index.
+        url: address of that place; empty for the machine's index.
+    """
+
+    name: str
+    version: str
+    files: tuple[str, ...] = ()
+    source: str = ""
+    url: str = ""
+
+
+def normal_name(name: str) -> str:
+    """Return `name` as package indexes spell it (https://peps.python.org/pep-0503/#normalized-names)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pinned(lock: Mapping[str, Any]) -> tuple[Pinned, ...]:
+    """Return the packages of the parsed `lock`, in its order."""
+    return tuple(_pinned(package) for package in lock.get("package", []))
+
+
+def _pinned(package: Mapping[str, Any]) -> Pinned:
+    source = package.get("source", {})
+    files = tuple(str(file["file"]) for file in package.get("files", []))
+    name, version = normal_name(str(package["name"])), str(package["version"])
+    return Pinned(name, version, files, str(source.get("type", "")), str(source.get("url", "")))
+
+
+def moves(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each package whose versions differ between two parsed locks, by name."""
+    old, new = _versions(before), _versions(after)
+    for name in sorted({*old, *new}):
+        was, now = old.get(name, []), new.get(name, [])
+        if was != now:
+            yield f"{name}  {', '.join(was) or '(new)'} -> {', '.join(now) or '(gone)'}"
+
+
+def _versions(lock: Mapping[str, Any]) -> dict[str, list[str]]:
+    # A lock holds a package twice where its version depends on the platform.
+    found: dict[str, list[str]] = {}
+    for package in pinned(lock):
+        found.setdefault(package.name, []).append(package.version)
+    return {name: sorted(versions) for name, versions in found.items()}
