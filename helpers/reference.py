@@ -64,6 +64,7 @@ LABELS: dict[str, str] = {
     image.LABEL_DIR: "the runnable dir, relative to the root of its repo",
     image.LABEL_ROOT: "the root of the checkout that a container was started in",
     image.LABEL_OWNER: "the process that a container must not outlive",
+    image.LABEL_WITHIN: "the container that a service, a sibling, or its network was started for, and goes with",
     image.LABEL_VERSION: "version of the image, from `changelog.txt`",
     image.LABEL_TITLE: "name of the image, or the base as written",
     image.LABEL_BASE_NAME: "the base as written",
@@ -91,6 +92,10 @@ VARIABLES = (
     Variable("XDG_CACHE_HOME", "helpers", "where that default lies; default: `~/.cache`"),
     Variable("HELPERS_PYTHON", "helpers", "interpreter that `setenv.sh` starts instead of `python3`"),
     Variable("HELPERS_DEBUG", "helpers", "not empty: errors come with a traceback"),
+    Variable(
+        "HELPERS_IMAGE", "your files", "given to `devops/compose.yaml` and to siblings: the directory's own image"
+    ),
+    Variable("HELPERS_LABELS", "your tests", "given to siblings: the labels of what must end with the run, one a line"),
     Variable("HELPERS_ENTERED", "helpers", "internal: set while the thin environment is entered"),
     Variable("NO_COLOR", "helpers", "not empty: no colours"),
     Variable("TERM", "helpers", "`dumb`: no colours; handed on to `docker_bash`"),
@@ -227,7 +232,7 @@ def _formats() -> str:
 
 _FORMATS = (
     "A **runnable dir** has `devops/` (git keeps it by a file such as `.gitkeep`), `changelog.txt`, `pyproject.toml`, "
-    "`poetry.lock` and tests. `devops/Dockerfile` is optional.",
+    "`poetry.lock` and tests. `devops/Dockerfile` and `devops/compose.yaml` are optional.",
     "`changelog.txt`, newest entry first; versions fall from entry to entry, dates never rise:",
     "```\n# <image name>-<X.Y.Z>\n- YYYY-MM-DD\n- what a user of this image notices\n```",
     "Bases: `archive:SUITE` (a minimal root file system from the distribution's package archive, such as `bookworm`), "
@@ -256,7 +261,8 @@ def _variables() -> str:
     rows = [(f"`{item.name}`", item.reader, item.about) for item in VARIABLES]
     return _section(
         "Environment variables",
-        "A container is given a few fixed variables and those that its setting `env` names; `docker_bash` also `TERM`.",
+        "A container is given a few fixed variables and those that its setting `env` names; `docker_bash` also `TERM`. "
+        "Where services stand beside it, also `SERVICE_HOST` and `SERVICE_PORT` of each, the name in capitals.",
         _table(("variable", "read by", "what"), rows),
     )
 

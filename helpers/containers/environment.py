@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from helpers.engine import ownership
 from helpers.host import User
@@ -22,6 +23,12 @@ def base_environment(runnable: RunnableDir, user: User) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": os.pathsep.join(str(path) for path in runnable.python_path if path.is_dir()),
     }
+
+
+def services_file(runnable: RunnableDir) -> Path | None:
+    """Return the file that says which services stand beside every container of `runnable`; None if there is none."""
+    file = runnable.path / "devops" / "compose.yaml"
+    return file if file.is_file() else None
 
 
 def container_labels(runnable: RunnableDir) -> dict[str, str]:

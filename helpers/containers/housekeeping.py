@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from helpers import proc, repo
+from helpers import repo
 from helpers.console import printable
 from helpers.engine import argv, client, ownership
-from helpers.errors import InfrastructureError
 
 
 def images() -> list[tuple[str, ...]]:
@@ -29,23 +27,14 @@ def containers() -> list[tuple[str, ...]]:
 
 
 def kill(*, everything: bool) -> int:
-    """End and remove our containers and return how many there were.
+    """End and remove our containers, with their networks and volumes, and return how many containers there were.
 
     Arguments:
         everything: those of all repos; otherwise those of this repo, and those whose owner is dead.
     """
     root = None if everything else str(repo.find_root(Path.cwd().resolve()))
-    chosen = [row["id"] for row in client.rows(argv.list_containers()) if root in (None, row["root"])]
-    if chosen:
-        _do(argv.remove_containers(chosen))
-    return len(chosen) + client.reap()
+    return client.remove(lambda row: root in (None, row["root"]), strict=True)[0] + client.reap()
 
 
 def _name(row: dict[str, str]) -> str:
     return f"{row['repository']}:{row['tag']}"
-
-
-def _do(command: Sequence[str]) -> None:
-    done = proc.run(command, timeout=120)
-    if done.code:
-        raise InfrastructureError(f"the engine refused: {done.reason}", fix="invoke doctor")

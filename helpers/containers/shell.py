@@ -11,13 +11,13 @@ from pathlib import Path
 
 from helpers import config, discover, host, repo
 from helpers.console import say
-from helpers.containers.environment import base_environment, container_labels
+from helpers.containers.environment import base_environment, container_labels, services_file
 from helpers.engine import client
 from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import ConfigError, UsageError
 from helpers.images.recipe import image_chain, lock_text
 from helpers.model.runnable import RunnableDir
-from helpers.storage import use
+from helpers.storage import cache_dir, use
 
 _JUPYTER_PORT = 8888
 
@@ -102,7 +102,7 @@ def _become(
     use("images", chain[-1].reference)
     if not client.has_image(chain[-1].reference):
         _build(runnable)
-    client.become(
+    _replace(
         RunSpec(
             name=f"helpers-{user.name}-{os.urandom(6).hex()}",
             image=chain[-1].reference,
@@ -119,8 +119,39 @@ def _become(
             labels=container_labels(runnable),
             publish=publish,
             terminal=terminal,
+            services=services_file(runnable),
+            docker=runnable.settings.docker,
         )
     )
+
+
+def _replace(spec: RunSpec) -> None:
+    client.guard(spec)
+    client.become(_with_surroundings(spec) if spec.services or spec.docker else spec)
+
+
+def _with_surroundings(spec: RunSpec) -> RunSpec:
+    # Most containers have none: a start does without these modules.
+    from helpers.engine import compose, nesting
+    from helpers.engine.seam import Control
+    from helpers.engine.supervise import obey_signals
+    from helpers.model.settings import DOCKER
+
+    if spec.docker:
+        say(f'weaker: docker = "{spec.docker}" ({DOCKER[spec.docker]})')
+    if spec.services:
+        say(f"starting the services of {spec.services}")
+    control = Control()
+    obey_signals(control)
+    try:
+        ready = compose.start(nesting.grant(spec), cache_dir() / "services" / spec.name / "services.log", control)
+    except compose.StoppedError:
+        sys.exit(control.exit_code)
+    for line in ready.weaker:
+        say(f"weaker: {line}")
+    for line in ready.addresses:
+        say(f"service {line}")
+    return ready.spec
 
 
 def _build(runnable: RunnableDir) -> None:

@@ -15,7 +15,7 @@ from helpers import proc
 from helpers.doctor.finding import INSTALL, MISSING, OK, WARN, Check, masked
 from helpers.doctor.machine import judge_space, measure
 from helpers.engine import argv, ownership
-from helpers.engine.client import DEFAULT_SOCKET
+from helpers.engine.argv import DEFAULT_SOCKET
 from helpers.errors import InfrastructureError
 
 _SECONDS = 5.0

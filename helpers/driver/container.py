@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import config, inside
-from helpers.containers.environment import base_environment, container_labels
+from helpers.containers.environment import base_environment, container_labels, services_file
 from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import ConfigError, NothingSelectedError, UsageError
 from helpers.host import User
 from helpers.model.runnable import RunnableDir
+from helpers.model.settings import DOCKER
 
 INSIDE = Path(inside.__file__).parent
 _BEFORE_PYPROJECT = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
@@ -79,7 +80,17 @@ def test_container(
         pids=settings.pids,
         read_only=True,
         labels=container_labels(runnable),
+        services=services_file(runnable),
+        docker=settings.docker,
     )
+
+
+def weaker(runnable: RunnableDir) -> list[str]:
+    """Return what the tests of `runnable` may do that others may not, a line each."""
+    settings = runnable.settings
+    found = ['network = "bridge"'] if settings.network == "bridge" else []
+    found += [f"writable = [{', '.join(settings.writable)}]"] if settings.writable else []
+    return [*found, f'docker = "{settings.docker}" ({DOCKER[settings.docker]})'] if settings.docker else found
 
 
 def pytest_arguments(runnable: RunnableDir, results: Path, arguments: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from helpers import config
 from helpers.console import printable
+from helpers.containers.environment import services_file
 from helpers.engine.specs import ImageSpec
 from helpers.errors import ConfigError, HelpersError
 from helpers.images.recipe import by_key, image_chain
@@ -144,6 +145,8 @@ def _dir_data(item: DirPlan) -> dict[str, Any]:
         "python": item.runnable.requires_python,
         "system_packages": list(item.runnable.settings.system_packages),
         "network": item.runnable.settings.network,
+        "docker": item.runnable.settings.docker,
+        "services": services_file(item.runnable) is not None,
         "timeout": item.runnable.settings.timeout,
         "builds": [image.reference for image in item.chain],
     }

@@ -47,6 +47,8 @@ class Reporter:
                 self._begin(event, f"testing {event.name}", Path(event.text))
             elif event.kind == "built":
                 self._running.pop(("building", event.name), None)
+            elif event.kind == "weaker":
+                self._line(f"weaker {printable(event.name)}: {printable(event.text)}")
             elif event.verdict:
                 self._running.pop(("testing", event.name), None)
                 self._done(event.verdict)

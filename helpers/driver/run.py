@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.driver import verdict as verdicts
-from helpers.driver.container import test_container
+from helpers.driver.container import test_container, weaker
 from helpers.driver.plan import DirPlan, Plan, image_step
 from helpers.driver.verdict import Status, Verdict
 from helpers.engine.seam import Control, Engine, UnsupportedError
@@ -33,9 +33,9 @@ class Event:
     """Something that a reporter may show.
 
     Arguments:
-        kind: `building`, and `built` when that is over, well or not; `testing`, and `done` when that is.
+        kind: `building`, and `built` when that is over, well or not; `testing`, and `done` when that is; `weaker`.
         name: the image or directory that it is about.
-        text: what is done to get an image; where a test's results go.
+        text: what is done to get an image; where a test's results go; what its container may do that others may not.
         verdict: the verdict, when `kind` is `done`.
     """
 
@@ -163,16 +163,21 @@ class Run:
             why = "not run: stopped by a signal" if code else "not run: another directory did not pass (--exitfirst)"
             self._settle(Verdict(item.name, Status.STOPPED, code, why))
         elif isinstance(fault, UnsupportedError):
-            self._settle(Verdict(item.name, Status.SKIP, OK, f"{fault} (engine {self._engine.name} can not give it)"))
+            self._settle(self._skip(item, fault))
         elif fault:
             self._settle(verdicts.of_error(item.name, fault))
         else:
             try:
                 self._settle(self._run_tests(item, self._images[image.key]))
+            except UnsupportedError as error:
+                self._settle(self._skip(item, error))
             except HelpersError as error:
                 self._settle(verdicts.of_error(item.name, error))
             except Exception as error:
                 self._settle(verdicts.of_error(item.name, _unexpected(error)))
+
+    def _skip(self, item: DirPlan, error: UnsupportedError) -> Verdict:
+        return Verdict(item.name, Status.SKIP, OK, f"{error} (engine {self._engine.name} can not give it)")
 
     def _run_tests(self, item: DirPlan, image: str) -> Verdict:
         assert item.runnable
@@ -192,7 +197,11 @@ class Run:
             arguments=self._options.arguments,
         )
         self._notify(Event("testing", item.name, str(results)))
+        for text in weaker(item.runnable) if self._engine.isolates else ():
+            self._notify(Event("weaker", item.name, text))
         outcome = self._engine.run(spec, results.with_name("output.log"), timeout, self._control)
+        for text in outcome.weaker:
+            self._notify(Event("weaker", item.name, text))
         report = _read_report(results / "verdict.json")
         if report and not self._engine.isolates:
             report["hints"] = []

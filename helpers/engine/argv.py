@@ -8,13 +8,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from helpers.engine.specs import ImageSpec, RunSpec
-from helpers.model.image import LABEL_DIR, LABEL_OWNER, LABEL_ROOT, OURS
+from helpers.model.image import LABEL_DIR, LABEL_OWNER, LABEL_ROOT, LABEL_WITHIN, OURS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from helpers.engine.seam import BuildContext, Layout
 
 DOCKER = "docker"
+# Where a docker client looks for the engine when nothing says otherwise.
+DEFAULT_SOCKET = "/var/run/docker.sock"
+_LABELS = {"owner": LABEL_OWNER, "dir": LABEL_DIR, "root": LABEL_ROOT, "within": LABEL_WITHIN}
+# https://github.com/compose-spec/compose-spec: given by compose itself to each container.
+_SERVICE = "com.docker.compose.service"
 
 
 def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
@@ -28,8 +33,7 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
     argv = [DOCKER, "run", "--name", spec.name, "--init", "--interactive", "--pull", "never"]
     argv += ["--rm"] if remove else []
     argv += ["--tty"] if spec.terminal else []
-    argv += ["--user", f"{spec.user.uid}:{spec.user.gid}", "--workdir", str(spec.cwd)]
-    argv += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+    argv += [*_rights(spec), "--workdir", str(spec.cwd)]
     argv += ["--network", spec.network, "--pids-limit", str(spec.pids)]
     # The same limit with swap means: no swap.
     argv += ["--memory", spec.memory, "--memory-swap", spec.memory]
@@ -55,6 +59,18 @@ def python_version(reference: str, owner: str) -> list[str]:
     """Return the command that prints the version of an image's own Python, in a container of `owner`."""
     argv = [DOCKER, "run", "--rm", "--pull", "never", "--network", "none", "--entrypoint", "python3"]
     return [*argv, *_pairs("--label", {OURS: "run", LABEL_OWNER: owner}), reference, "--version"]
+
+
+def _rights(spec: RunSpec) -> list[str]:
+    """Return the options that say who the container's first process is, and what it may do."""
+    if spec.docker == "child":
+        # Only an engine needs all this: what starts it gives up every right before the command begins. The engine's
+        # data lies on a volume, because no file system of layers can lie on another one.
+        data = _mount(type="volume", dst="/var/lib/docker")
+        return ["--user", "0:0", "--privileged", "--tmpfs", "/run:exec,mode=0755", "--mount", data]
+    rights = ["--user", f"{spec.user.uid}:{spec.user.gid}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+    rights += [part for group in spec.groups for part in ("--group-add", str(group))]
+    return [*rights, "--mount", _mount(type="bind", src=spec.socket, dst=DEFAULT_SOCKET)] if spec.socket else rights
 
 
 def build(image: ImageSpec, context: BuildContext) -> list[str]:
@@ -123,10 +139,59 @@ def remove_images(references: Iterable[str]) -> list[str]:
 
 def list_containers() -> list[str]:
     """Return the command that lists containers of ours, running or not, one JSON object a line."""
-    fields = {"id": ".ID", "name": ".Names", "status": ".Status"}
-    labels = {"owner": LABEL_OWNER, "dir": LABEL_DIR, "root": LABEL_ROOT}
-    fields |= {key: f'(.Label "{name}")' for key, name in labels.items()}
-    return [DOCKER, "ps", "--all", "--no-trunc", "--filter", f"label={OURS}", "--format", _json_template(fields)]
+    fields = {"id": ".ID", "name": ".Names", "status": ".Status", "ports": ".Ports"}
+    return [DOCKER, "ps", "--all", "--no-trunc", *_ours({**fields, **_labelled({**_LABELS, "service": _SERVICE})})]
+
+
+def list_networks() -> list[str]:
+    """Return the command that lists networks of ours, one JSON object a line."""
+    return [DOCKER, "network", "ls", "--no-trunc", *_ours({"id": ".ID", "name": ".Name", **_labelled(_LABELS)})]
+
+
+def list_volumes() -> list[str]:
+    """Return the command that lists volumes of ours, one JSON object a line."""
+    return [DOCKER, "volume", "ls", *_ours({"id": ".Name", "name": ".Name", **_labelled(_LABELS)})]
+
+
+def remove_networks(names: Iterable[str]) -> list[str]:
+    """Return the command that removes networks."""
+    return [DOCKER, "network", "rm", *names]
+
+
+def remove_volumes(names: Iterable[str]) -> list[str]:
+    """Return the command that removes volumes."""
+    return [DOCKER, "volume", "rm", *names]
+
+
+def logs(container: str, lines: int) -> list[str]:
+    """Return the command that prints the last `lines` that a container printed."""
+    return [DOCKER, "logs", "--tail", str(lines), container]
+
+
+def endpoint() -> list[str]:
+    """Return the command that prints where the client finds the engine, as in `unix:///var/run/docker.sock`."""
+    return [DOCKER, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
+
+
+def read_compose(file: Path, project: str) -> list[str]:
+    """Return the command that prints what a compose file means, as JSON; it asks no engine."""
+    return [*_compose(file, project), "config", "--format", "json"]
+
+
+def build_services(file: Path, project: str) -> list[str]:
+    """Return the command that builds the images of the services in `file` that are built."""
+    return [*_compose(file, project), "build"]
+
+
+def start_services(file: Path, project: str, seconds: int) -> list[str]:
+    """Return the command that starts the services in `file` and waits at most `seconds` until they are healthy."""
+    wait = ["--detach", "--wait", "--wait-timeout", str(seconds)]
+    return [*_compose(file, project), "up", *wait, "--no-build", "--pull", "never"]
+
+
+def _compose(file: Path, project: str) -> list[str]:
+    plain = ["--ansi", "never", "--progress", "plain"]
+    return [DOCKER, "compose", *plain, "--project-name", project, "--file", str(file)]
 
 
 def list_containers_on(image: str) -> list[str]:
@@ -137,7 +202,7 @@ def list_containers_on(image: str) -> list[str]:
 def list_images() -> list[str]:
     """Return the command that lists images of ours, one JSON object a line."""
     fields = {"id": ".ID", "repository": ".Repository", "tag": ".Tag", "size": ".Size", "created": ".CreatedSince"}
-    return [DOCKER, "image", "ls", "--no-trunc", "--filter", f"label={OURS}", "--format", _json_template(fields)]
+    return [DOCKER, "image", "ls", "--no-trunc", *_ours(fields)]
 
 
 def version() -> list[str]:
@@ -148,6 +213,14 @@ def version() -> list[str]:
 def info() -> list[str]:
     """Return the command that prints one JSON object with all that the client knows of itself and of the engine."""
     return [DOCKER, "info", "--format", "{{json .}}"]
+
+
+def _ours(fields: Mapping[str, str]) -> list[str]:
+    return ["--filter", f"label={OURS}", "--format", _json_template(fields)]
+
+
+def _labelled(labels: Mapping[str, str]) -> dict[str, str]:
+    return {key: f'(.Label "{name}")' for key, name in labels.items()}
 
 
 def _json_template(fields: Mapping[str, str]) -> str:

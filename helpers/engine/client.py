@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from helpers import host, proc
@@ -14,8 +15,12 @@ from helpers.engine.specs import RunSpec
 from helpers.errors import InfrastructureError
 from helpers.storage import cache_dir, digest, write_once
 
-# Where the engine of this machine listens when nothing says otherwise.
-DEFAULT_SOCKET = "/var/run/docker.sock"
+# What is started, each kind after what may stand on it: how it is listed, and how removed.
+_KINDS = (
+    (argv.list_containers, argv.remove_containers),
+    (argv.list_networks, argv.remove_networks),
+    (argv.list_volumes, argv.remove_volumes),
+)
 
 
 def why_not_running() -> str:
@@ -60,16 +65,26 @@ def _ask_default_socket(path: str) -> str | None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(5)
         try:
-            connection.connect(DEFAULT_SOCKET)
+            connection.connect(argv.DEFAULT_SOCKET)
             connection.sendall(f"GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
             return connection.recv(64).split(b" ")[1].decode()
         except (OSError, IndexError):
             return None
 
 
+def guard(spec: RunSpec) -> None:
+    """See to it that the container `spec`, and all that is started for it, is removed when this process has ended."""
+
+    def end() -> None:
+        proc.run(argv.remove_containers([spec.name]))
+        if spec.services or spec.docker:
+            remove_within(spec.name)
+
+    proc.after_death(end)
+
+
 def become(spec: RunSpec) -> None:
     """Replace this process by the client that runs `spec`; its terminal, signals and exit code are the caller's."""
-    proc.after_death(lambda: proc.run(argv.remove_containers([spec.name])))
     proc.replace(argv.run(spec, account_files=account_files(spec.user), remove=True))
 
 
@@ -99,9 +114,41 @@ def is_in_use(image: str) -> bool:
     return bool(rows(argv.list_containers_on(image)))
 
 
+def remove(chosen: Callable[[dict[str, str]], bool], *, strict: bool = False) -> list[int]:
+    """Remove those of our containers, networks and volumes that are `chosen`; return how many of each there were.
+
+    Arguments:
+        chosen: is given what a listing says of one: `name`, `owner`, `dir`, `root`, `within`.
+        strict: whether it matters that one of them could not be removed.
+
+    Raises:
+        InfrastructureError: no engine answers; one could not be removed, and that matters.
+    """
+    counts = []
+    for listing, removal in _KINDS:
+        found = [row["id"] for row in rows(listing()) if chosen(row)]
+        done = proc.run(removal(found), timeout=120) if found else None
+        if strict and done and done.code:
+            raise InfrastructureError(f"the engine refused: {done.reason}", fix="invoke doctor")
+        counts.append(len(found))
+    return counts
+
+
+def remove_within(name: str) -> None:
+    """Remove all that was started for the container `name`; what the engine is just making too."""
+    for pause in (0.0, 0.2, 0.5, 1.0, 2.0):
+        time.sleep(pause)
+        if not any(remove(lambda row: row["within"] == name)):
+            return
+
+
 def reap() -> int:
-    """Remove the containers whose owners are dead; return how many there were."""
-    dead = [row["id"] for row in rows(argv.list_containers()) if ownership.is_dead(row["owner"])]
-    if dead:
-        proc.run(argv.remove_containers(dead))
-    return len(dead)
+    """Remove the containers, networks and volumes whose owners are dead; return how many containers there were."""
+    return remove(lambda row: ownership.is_dead(row["owner"]))[0]
+
+
+def reap_after_death() -> None:
+    """Remove what this process's parent, which has just died, left; also what the engine was just making for it."""
+    reap()
+    time.sleep(1)
+    reap()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from helpers import proc
-from helpers.engine import argv, client, ownership
+from helpers.engine import argv, client, compose, nesting, ownership
 from helpers.engine.context import archive_context, build_context
 from helpers.engine.seam import Control, Ingredients, Layout, Outcome
 from helpers.engine.specs import ImageSpec, RunSpec
@@ -35,7 +37,7 @@ class DockerEngine:
 
     def __init__(self) -> None:
         # Whatever kills this process, its containers are removed: those that the dead-man inside can not end as well.
-        proc.after_death(client.reap)
+        proc.after_death(client.reap_after_death)
 
     def find(self, references: Sequence[str]) -> dict[str, str]:
         """Return the digest of each image of `references` that the engine has."""
@@ -110,6 +112,23 @@ class DockerEngine:
                 raise InfrastructureError(f"the engine did not take the image: {done.reason}", fix="invoke doctor")
 
     def run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
+        """Run a container with what stands beside it, and remove all of it."""
+        if not (spec.services or spec.docker):
+            return self._run(spec, log, timeout, control)
+        start = time.monotonic()
+        services = log.with_name("services.log")
+        try:
+            ready = compose.start(nesting.grant(spec), services, control)
+            outcome = self._run(ready.spec, log, timeout, control)
+            if outcome.code:
+                compose.note_logs(spec.name, services)
+            return replace(outcome, weaker=ready.weaker)
+        except compose.StoppedError:
+            return Outcome(code=0, seconds=time.monotonic() - start, output="", log=services, stopped=True)
+        finally:
+            client.remove_within(spec.name)
+
+    def _run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
         """Run a container, look at how the engine says that it ended, and remove it."""
         command = argv.run(spec, account_files=client.account_files(spec.user), remove=False)
         child = proc.Child(command)

@@ -98,6 +98,7 @@ class Outcome:
         timed_out: whether it was stopped at its deadline.
         stopped: whether the user stopped it.
         log: file with what it printed.
+        weaker: what its services were given beyond Docker's own rules, a line each.
     """
 
     code: int
@@ -108,6 +109,7 @@ class Outcome:
     out_of_memory: bool = False
     timed_out: bool = False
     stopped: bool = False
+    weaker: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -145,6 +147,9 @@ class Engine(Protocol):
             log: file that its output goes to.
             timeout: seconds until it is stopped.
             control: stops it earlier.
+
+        Raises:
+            UnsupportedError: this engine can never give what stands beside it or inside it.
         """
 
     def reap(self) -> int:

@@ -102,10 +102,14 @@ class RunSpec:
         hidden: directories inside the mounts that it must not see the content of.
         env: its environment, besides what the image sets.
         inherit: names of our own variables that it is given; their values are on no command line.
-        network: `none` or `bridge`.
+        network: `none` or `bridge`; the name of a network when services stand beside it.
         memory: limit, as in `2g`.
         pids: how many processes it may have.
         read_only: whether its root file system is read-only.
+        services: a compose file, whose services stand beside it on a network that it shares with them alone.
+        docker: how it may start containers: `sibling`, `child`, or empty for not at all.
+        socket: where this machine's engine listens, for a `sibling`; set by the engine.
+        groups: further groups of its processes, by number; set by the engine.
         publish: pairs of a port on the host's loopback address and the container's port that it leads to.
         terminal: whether it gets the caller's terminal.
         labels: what the reaper knows it by.
@@ -127,3 +131,7 @@ class RunSpec:
     inherit: tuple[str, ...] = ()
     publish: tuple[tuple[int, int], ...] = ()
     terminal: bool = False
+    services: Path | None = None
+    docker: str = ""
+    socket: Path | None = None
+    groups: tuple[int, ...] = ()

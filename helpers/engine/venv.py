@@ -59,6 +59,10 @@ class VenvEngine:
 
     def run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
         """Run a command with the environment's Python first on PATH and a home of its own."""
+        if spec.services:
+            raise UnsupportedError("needs services (devops/compose.yaml)")
+        if spec.docker:
+            raise UnsupportedError(f'starts containers (docker = "{spec.docker}")')
         environment = Path(spec.image)
         with tempfile.TemporaryDirectory(prefix="helpers-home-") as home:
             path = f"{environment / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"

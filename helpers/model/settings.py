@@ -17,6 +17,11 @@ _ENV_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _DEBIAN_PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
 _REGISTRY = rf"[a-zA-Z0-9.-]+(:[0-9]+)?(/{NAME_PATTERN})*"
 DEFAULT_BASE = "archive:bookworm"
+# How a container may start containers, and what that gives it.
+DOCKER = {
+    "sibling": "this machine's engine, with all that it can do",
+    "child": "an engine of its own, privileged",
+}
 
 
 def _setting(default: Any, about: str) -> Any:
@@ -34,6 +39,7 @@ class Settings:
     uses: tuple[str, ...] = _setting((), "paths in the repo, beside the directory itself, that its tests may read")
     writable: tuple[str, ...] = _setting((), "paths inside the directory that its tests may write to")
     network: str = _setting("none", "network of a test run: `none` or `bridge`")
+    docker: str = _setting("", "how a container may start containers: `sibling` or `child`; empty: not at all")
     env: tuple[str, ...] = _setting((), "names of the host's environment variables that a container is given")
     code: tuple[str, ...] = _setting(
         (), "tracked files and directories, inside the directory, that `prod` holds; empty: its packages and modules"
@@ -101,6 +107,8 @@ def _check_values(settings: Settings, where: str) -> None:
         Base.parse(settings.base)
     except ValueError as error:
         raise ConfigError(f"[tool.helpers] base: {error}", where=where) from None
+    if settings.docker not in ("", *DOCKER):
+        raise _wrong("docker", settings.docker, " or ".join(map(repr, DOCKER)), where)
     checks: list[tuple[str, bool, str]] = [
         ("network", settings.network in ("none", "bridge"), "'none' or 'bridge'"),
         ("memory", bool(re.fullmatch(_SIZE, settings.memory)), "a size like '512m' or '2g'"),

@@ -36,12 +36,16 @@ class Tests:
         report: what the plugin writes, without the nonce; None if it writes nothing.
         meanwhile: what else happens while they run.
         changes: fields of the outcome that are not those of a good end.
+        services: whether services must stand beside them.
+        docker: how they must be able to start containers.
     """
 
     __test__ = False
     report: dict[str, Any] | None = None
     meanwhile: Callable[[RunSpec], object] = lambda spec: None
     changes: Mapping[str, Any] = field(default_factory=dict)
+    services: bool = False
+    docker: str = ""
 
 
 class FakeEngine:
@@ -99,6 +103,8 @@ class FakeEngine:
         assert name in self._tests, f"was not told of tests in {name!r}"
         assert spec.image.removeprefix("id ") in self._there, f"{spec.image!r} is not there"
         tests = self._tests[name]
+        assert bool(spec.services) == tests.services, f"was not told of these services: {spec.services}"
+        assert spec.docker == tests.docker, f'was not told of docker = "{spec.docker}"'
         self.specs[name] = spec
         tests.meanwhile(spec)
         order = json.loads(spec.argv[-1])

@@ -48,8 +48,8 @@ SHELL = replace(
 def test_the_command_of_a_test_container_is_exactly_this() -> None:
     assert argv.run(TESTS, account_files=Path("/accounts"), remove=False) == [
         *("docker", "run", "--name", "helpers-r1-0", "--init", "--interactive", "--pull", "never"),
-        *("--user", "1000:100", "--workdir", "/repo/dir"),
-        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--user", "1000:100", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--workdir", "/repo/dir"),
         *("--network", "none", "--pids-limit", "1024"),
         *("--memory", "2g", "--memory-swap", "2g"),
         "--read-only",
@@ -70,8 +70,8 @@ def test_the_command_of_a_shell_is_exactly_this() -> None:
     assert argv.run(SHELL, account_files=Path("/accounts"), remove=True) == [
         *("docker", "run", "--name", "helpers-r1-0", "--init", "--interactive", "--pull", "never"),
         *("--rm", "--tty"),
-        *("--user", "0:0", "--workdir", "/repo/dir"),
-        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--user", "0:0", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--workdir", "/repo/dir"),
         *("--network", "bridge", "--pids-limit", "1024"),
         *("--memory", "2g", "--memory-swap", "2g"),
         *("--tmpfs", "/tmp:exec,mode=1777"),
@@ -84,6 +84,33 @@ def test_the_command_of_a_shell_is_exactly_this() -> None:
         *("--env", "HOME=/home/ann", "--env", "A=x=y z"),
         *("sha256:0123", "bash"),
     ]
+
+
+def test_a_container_with_its_own_engine_is_privileged_and_keeps_its_data_on_a_volume() -> None:
+    command = argv.run(replace(TESTS, docker="child"), account_files=Path("/accounts"), remove=False)
+    start = command.index("--user")
+    assert command[start : command.index("--workdir")] == [
+        *("--user", "0:0", "--privileged", "--tmpfs", "/run:exec,mode=0755"),
+        *("--mount", "type=volume,dst=/var/lib/docker"),
+    ]
+    # What is the caller's stays the caller's.
+    assert "/home/ann:exec,mode=0700,uid=1000,gid=100" in command and "--read-only" in command
+
+
+def test_a_container_with_siblings_gets_the_socket_and_its_group_and_no_other_right() -> None:
+    spec = replace(TESTS, docker="sibling", socket=Path("/run/user/7/docker.sock"), groups=(998,))
+    command = argv.run(spec, account_files=Path("/accounts"), remove=False)
+    start = command.index("--user")
+    assert command[start : command.index("--workdir")] == [
+        *("--user", "1000:100", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--group-add", "998"),
+        *("--mount", "type=bind,src=/run/user/7/docker.sock,dst=/var/run/docker.sock"),
+    ]
+
+
+def test_no_other_container_has_the_socket_or_is_privileged() -> None:
+    for spec in (TESTS, SHELL):
+        command = " ".join(argv.run(spec, account_files=Path("/accounts"), remove=False))
+        assert "docker.sock" not in command and "--privileged" not in command and "--group-add" not in command
 
 
 @pytest.mark.parametrize(
@@ -170,6 +197,18 @@ def test_only_variables_that_a_directory_names_come_in_and_no_value_is_on_the_co
         (argv.remove_containers(["a", "b"]), "docker rm --force --volumes a b"),
         (argv.remove_images(["a"]), "docker image rm a"),
         (argv.list_containers(), "docker ps --all --no-trunc --filter label=helpers.toolchain --format {"),
+        (argv.list_networks(), "docker network ls --no-trunc --filter label=helpers.toolchain --format {"),
+        (argv.list_volumes(), "docker volume ls --filter label=helpers.toolchain --format {"),
+        (argv.remove_networks(["a", "b"]), "docker network rm a b"),
+        (argv.remove_volumes(["a", "b"]), "docker volume rm a b"),
+        (argv.logs("a", 5), "docker logs --tail 5 a"),
+        (argv.endpoint(), "docker context inspect --format {{.Endpoints.docker.Host}}"),
+        (argv.read_compose(Path("/c y"), "p"), "--project-name p --file /c y config --format json"),
+        (argv.build_services(Path("/c"), "p"), "docker compose --ansi never --progress plain --project-name p"),
+        (
+            argv.start_services(Path("/c"), "p", 9),
+            "--file /c up --detach --wait --wait-timeout 9 --no-build --pull never",
+        ),
         (argv.list_images(), "docker image ls --no-trunc --filter label=helpers.toolchain --format {"),
         (argv.info(), "docker info --format {{json .}}"),
         (argv.list_containers_on("sha256:a"), "docker ps --all --filter ancestor=sha256:a --format {"),

@@ -20,7 +20,8 @@ def root(tmp_path: Path, cache: Path) -> Path:
     add_dir(root, "z", image="zed")
     add_dir(root, "a", 'base = "dir:../z"\ntimeout = 5', image="aye", version="2.0.1")
     add_dir(root, "b", "tiemout = 5")
-    add_dir(root, "c", 'base = "archive:trixie"\nnetwork = "bridge"', image="cee")
+    add_dir(root, "c", 'base = "archive:trixie"\nnetwork = "bridge"\ndocker = "sibling"', image="cee")
+    (root / "c" / "devops" / "compose.yaml").touch()
     return root
 
 
@@ -63,7 +64,8 @@ def test_one_directory_needs_only_its_own_bases(root: Path) -> None:
 def test_the_plan_as_data_is_what_a_ci_matrix_needs(root: Path) -> None:
     plan = make(root)
     data = json.loads(json.dumps(plan.as_data()))
-    first, wrong = data["directories"][:2]
+    first, wrong, third, _ = data["directories"]
+    assert (third["docker"], third["services"]) == ("sibling", True)
     chain = plan.dirs[0].chain
     assert first == {
         "directory": "a",
@@ -73,6 +75,8 @@ def test_the_plan_as_data_is_what_a_ci_matrix_needs(root: Path) -> None:
         "python": ">=3.11",
         "system_packages": [],
         "network": "none",
+        "docker": "",
+        "services": False,
         "timeout": 5,
         "builds": [image.reference for image in chain],
     }

@@ -62,9 +62,11 @@ def test_a_pipe_gets_plain_lines_as_things_happen() -> None:
     text = shown(
         Event("building", "a", "making the environment of a"),
         Event("testing", "a", "/r"),
+        Event("weaker", "a", 'docker = "child"'),
         Event("done", "a", verdict=PASS),
     )
-    assert text == "making the environment of a\ntesting a\nPASS a 2 passed 1 skipped (1.2 s)\n"
+    weaker = 'weaker a: docker = "child"'
+    assert text == f"making the environment of a\ntesting a\n{weaker}\nPASS a 2 passed 1 skipped (1.2 s)\n"
 
 
 class Terminal(io.StringIO):

@@ -153,6 +153,43 @@ def test_what_an_engine_can_not_give_is_skipped_and_says_why(plan: Plan, tmp_pat
     assert verdicts["top"].why == "needs gcc (engine fake can not give it)"
 
 
+def test_what_an_engine_can_not_give_beside_the_tests_is_skipped_too(plan: Plan, tmp_path: Path) -> None:
+    def refuse(spec: object) -> None:
+        raise UnsupportedError("needs services")
+
+    tests = {**passing("low", "mid", "top"), "alone": Tests(PASSES, refuse)}
+    verdicts, _ = follow(plan, FakeEngine(plan.images, has=ALL_IMAGES, tests=tests), tmp_path)
+    assert statuses(verdicts) == {"alone": "SKIP", "low": "PASS", "mid": "PASS", "top": "PASS"}
+    assert verdicts["alone"].why == "needs services (engine fake can not give it)"
+
+
+def test_what_is_weaker_is_told_while_the_tests_run(tmp_path: Path, no_poetry: Path) -> None:
+    root = make_repo(tmp_path / "weak")
+    add_dir(root, "a", 'docker = "child"', image="aye")
+    (root / "a" / "devops" / "compose.yaml").touch()
+    plan = plan_of(root)
+    tests = Tests(PASSES, changes={"weaker": ("service db: privileged",)}, services=True, docker="child")
+    _, events = follow(plan, FakeEngine(plan.images, has=(BASE, "a"), tests={"a": tests}), tmp_path)
+    told = [event.text for event in events if event.kind == "weaker"]
+    assert told == ['docker = "child" (an engine of its own, privileged)', "service db: privileged"]
+    unwatched = FakeEngine(plan.images, has=(BASE, "a"), tests={"a": tests})
+    unwatched.isolates = False
+    _, events = follow(plan, unwatched, tmp_path / "again")
+    assert not [event for event in events if event.text.startswith("docker =")]
+
+
+def test_the_fake_engine_refuses_services_and_engines_that_it_was_not_told_of(tmp_path: Path, no_poetry: Path) -> None:
+    root = make_repo(tmp_path / "weak")
+    add_dir(root, "a", 'docker = "child"', image="aye")
+    add_dir(root, "b", image="bee")
+    (root / "b" / "devops" / "compose.yaml").touch()
+    plan = plan_of(root)
+    engine = FakeEngine(plan.images, has=(BASE, "a", "b"), tests=passing("a", "b"))
+    verdicts, _ = follow(plan, engine, tmp_path)
+    assert statuses(verdicts) == {"a": "BUG", "b": "BUG"}
+    assert all("was not told of" in verdict.why for verdict in verdicts.values())
+
+
 def test_a_full_disk_is_infrastructure_and_stops_one_directory_only(plan: Plan, tmp_path: Path) -> None:
     def full(spec: object) -> None:
         raise OSError(28, "No space left on device", "/results")

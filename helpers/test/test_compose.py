@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.engine import compose, nesting
+from helpers.engine.specs import Mount
+from helpers.errors import ConfigError
+from helpers.test.test_argv import SHELL, TESTS
+
+FILE = Path("/repo/dir/devops/compose.yaml")
+SPEC = replace(TESTS, services=FILE, labels={"helpers.owner": "me", "helpers.dir": "dir"})
+LABELS = {"helpers.owner": "me", "helpers.dir": "dir", "helpers.toolchain": "run", "helpers.within": "helpers-r1-0"}
+
+
+def kept(service: dict[str, Any], spec: Any = SPEC, **more: Any) -> dict[str, Any]:
+    """Return what becomes of one service."""
+    found = compose.private({"services": {"db": {"image": "x", **service}}, **more}, spec)["services"]["db"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_everything_carries_our_labels_beside_its_own_and_a_name_of_this_run() -> None:
+    found = {
+        "services": {"db": {"image": "x", "labels": {"theirs": "1"}}},
+        "networks": {"back": {"name": "prod"}},
+        "volumes": {"data": {"name": "prod", "labels": {"theirs": "2"}}},
+    }
+    data = compose.private(found, SPEC)
+    assert data["services"]["db"]["labels"] == {"theirs": "1", **LABELS}
+    assert data["volumes"] == {"data": {"name": "helpers-r1-0_data", "labels": {"theirs": "2", **LABELS}}}
+    for name in ("back", "default"):
+        assert data["networks"][name] == {"name": f"helpers-r1-0_{name}", "labels": LABELS, "internal": True}
+
+
+def test_only_a_container_with_a_network_has_services_with_one() -> None:
+    for network, internal in (("none", True), ("bridge", False)):
+        data = compose.private({"services": {"db": {"image": "x"}}}, replace(SPEC, network=network))
+        assert data["networks"]["default"]["internal"] is internal
+
+
+def test_a_service_is_on_the_network_that_the_tests_are_on() -> None:
+    assert kept({})["networks"] == {"default": None}
+    assert kept({"networks": {"back": {"aliases": ["x"]}}})["networks"] == {"default": None, "back": {"aliases": ["x"]}}
+    assert "networks" not in kept({"network_mode": "service:other"})
+
+
+def test_nothing_keeps_two_runs_from_standing_beside_each_other() -> None:
+    port = {"mode": "ingress", "target": 6379, "published": "6379", "protocol": "tcp", "host_ip": "0.0.0.0"}
+    service = kept({"container_name": "redis", "ports": [port], "restart": "always"})
+    assert "container_name" not in service and service["ports"] == [] and service["restart"] == "no"
+    shell = kept({"ports": [port]}, replace(SHELL, services=FILE))
+    assert shell["ports"] == [{"mode": "ingress", "target": 6379, "protocol": "tcp", "host_ip": "127.0.0.1"}]
+
+
+@pytest.mark.parametrize(
+    "service, more, says",
+    [
+        ({"network_mode": "host"}, {}, "services: db: network_mode 'host' is not private"),
+        ({"network_mode": "bridge"}, {}, "network_mode 'bridge' is not private"),
+        ({"network_mode": "container:web"}, {}, "network_mode 'container:web' is not private"),
+        ({}, {"networks": {"office": {"external": True}}}, "networks: office is external"),
+        ({}, {"volumes": {"data": {"external": True}}}, "volumes: data is external"),
+    ],
+)
+def test_what_would_be_shared_with_others_is_refused(service: dict[str, Any], more: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says) as caught:
+        kept(service, SPEC, **more)
+    assert caught.value.where == str(FILE)
+
+
+def test_a_service_has_the_limits_of_the_tests_unless_it_names_its_own() -> None:
+    assert (kept({})["mem_limit"], kept({})["pids_limit"]) == ("2g", 1024)
+    assert kept({"mem_limit": "64m"})["mem_limit"] == "64m"
+    limits = {"resources": {"limits": {"memory": "64m"}}}
+    assert "mem_limit" not in kept({"deploy": limits})
+
+
+def test_no_directory_of_the_checkout_is_made_by_the_engine() -> None:
+    volume = {"type": "bind", "source": "/repo/dir/x", "target": "/x", "bind": {"create_host_path": True}}
+    assert kept({"volumes": [volume]})["volumes"][0]["bind"] == {"create_host_path": False}
+
+
+def test_an_image_that_a_service_builds_is_found_again_and_is_ours() -> None:
+    one, two = (kept({"build": {"context": "/repo/dir"}}, replace(SPEC, name=name)) for name in ("r1", "r2"))
+    assert one["image"] == two["image"] and one["build"]["labels"] == {"helpers.toolchain": "image"}
+
+
+def test_the_description_that_was_read_stays_as_it_is() -> None:
+    found: dict[str, Any] = {"services": {"db": {"image": "x", "ports": [{"target": 1}]}}}
+    compose.private(found, SPEC)
+    assert found == {"services": {"db": {"image": "x", "ports": [{"target": 1}]}}}
+
+
+@pytest.mark.parametrize(
+    "service, told",
+    [
+        ({}, []),
+        ({"privileged": True}, ["privileged"]),
+        ({"cap_add": ["NET_ADMIN", "SYS_TIME"]}, ["cap_add NET_ADMIN, SYS_TIME"]),
+        ({"pid": "host"}, ["pid host"]),
+        ({"volumes": [{"type": "volume", "source": "data"}]}, []),
+        ({"volumes": [{"type": "bind", "source": "/repo/dir/x", "read_only": True}]}, []),
+        ({"volumes": [{"type": "bind", "source": "/repo/dir/x"}]}, ["writes /repo/dir/x"]),
+        (
+            {"volumes": [{"type": "bind", "source": "/var/run/docker.sock"}]},
+            ["reads /var/run/docker.sock", "writes /var/run/docker.sock"],
+        ),
+    ],
+)
+def test_what_a_service_may_do_beyond_docker_s_rules_is_told(service: dict[str, Any], told: list[str]) -> None:
+    assert list(compose.weaker("db", service, FILE)) == [f"service db: {line}" for line in told]
+
+
+def test_a_test_finds_services_by_variables_of_their_names() -> None:
+    assert compose.addresses({"redis": 6379, "my-db.1": None, "Web": 80}) == {
+        **{"REDIS_HOST": "redis", "REDIS_PORT": "6379"},
+        **{"MY_DB_1_HOST": "my-db.1"},
+        **{"WEB_HOST": "Web", "WEB_PORT": "80"},
+    }
+
+
+def test_a_container_with_an_engine_of_its_own_starts_it_first_and_becomes_the_caller() -> None:
+    spec = nesting.grant(replace(TESTS, docker="child"))
+    assert spec.argv[0] == "python" and spec.argv[1].endswith("/own_engine.py")
+    assert spec.argv[2:] == ("1000", "100", *TESTS.argv)
+    inside = Path(spec.argv[1]).parent
+    assert spec.mounts == (*TESTS.mounts, Mount(inside))
+    seen = replace(TESTS, docker="child", mounts=(Mount(inside.parent),))
+    assert nesting.grant(seen).mounts == seen.mounts
+
+
+def test_without_the_setting_a_container_is_granted_nothing() -> None:
+    assert nesting.grant(TESTS) == TESTS
