@@ -1,0 +1,5 @@
+"""Keeps the best scores of a game in Redis."""
+
+from leaderboard.board import Board, Place
+
+__all__ = ["Board", "Place"]
