@@ -22,6 +22,9 @@ LABEL_WITHIN = "helpers.within"
 LABEL_VERSION = "org.opencontainers.image.version"
 LABEL_TITLE = "org.opencontainers.image.title"
 LABEL_BASE_NAME = "org.opencontainers.image.base.name"
+LABEL_BASE_DIGEST = "org.opencontainers.image.base.digest"
+LABEL_REVISION = "org.opencontainers.image.revision"
+LABEL_CREATED = "org.opencontainers.image.created"
 
 
 class BaseKind(Enum):

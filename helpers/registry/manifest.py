@@ -18,7 +18,7 @@ _DOCKER = "application/vnd.docker.distribution.manifest"
 # All that a registry may answer with; one that is not asked for an index may answer with one of its parts.
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, f"{_DOCKER}.list.v2+json", f"{_DOCKER}.v2+json"))
 # BuildKit marks with it what is no image: https://docs.docker.com/build/metadata/attestations/attestation-storage/
-_REFERENCE_TYPE = "vnd.docker.reference.type"
+REFERENCE_TYPE = "vnd.docker.reference.type"
 
 
 def sha256(data: bytes) -> str:
@@ -102,7 +102,7 @@ class Manifest:
         for item in self.content.get("manifests", []):
             platform = item.get("platform", {})
             parts = (platform.get("os", ""), platform.get("architecture", ""), platform.get("variant", ""))
-            if _REFERENCE_TYPE not in item.get("annotations", {}):
+            if REFERENCE_TYPE not in item.get("annotations", {}):
                 found["/".join(part for part in parts if part)] = str(item["digest"])
         return found
 
