@@ -73,6 +73,12 @@ def _rights(spec: RunSpec) -> list[str]:
     return [*rights, "--mount", _mount(type="bind", src=spec.socket, dst=DEFAULT_SOCKET)] if spec.socket else rights
 
 
+def run_script(reference: str, owner: str) -> list[str]:
+    """Return the command that runs a script, given on standard input, as root in a container of `owner`."""
+    argv = [DOCKER, "run", "--rm", "--interactive", "--user", "0:0", "--entrypoint", "sh"]
+    return [*argv, *_pairs("--label", {OURS: "run", LABEL_OWNER: owner}), reference, "-s"]
+
+
 def build(image: ImageSpec, context: BuildContext) -> list[str]:
     """Return the command that builds `image` into the engine."""
     # Nothing is gained by compressing an image that stays on this machine; a layout that is pushed is compressed.

@@ -12,6 +12,8 @@ from helpers.model.stage import Stage
 
 # What a recipe may run: they install what its context names, and check what came out.
 SCRIPTS = tuple(Path(__file__).parent / "recipe" / f"install-{what}-packages.sh" for what in ("python", "system"))
+# Says what an install of the distribution's packages would add to a base.
+RESOLVER = Path(__file__).parent / "recipe" / "resolve-system-packages.sh"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -16,8 +17,10 @@ from helpers.engine.supervise import obey_signals
 from helpers.errors import OK, HelpersError, UsageError, worst
 from helpers.images import build as builder
 from helpers.images import lock as locker
-from helpers.images.recipe import image_chain
+from helpers.images import system_lock
+from helpers.images.recipe import Loader, image_chain
 from helpers.model import poetry_lock
+from helpers.model import system_lock as system_locks
 from helpers.model.runnable import RunnableDir
 
 
@@ -49,52 +52,94 @@ def build(directory: str | None, *, everything: bool, stream: TextIO | None = No
     return OK
 
 
-def lock(
-    directory: str | None, *, everything: bool, check: bool = False, upgrade: Sequence[str] = (), cooldown: int = 0
-) -> int:
-    """Write the lock of a runnable dir, or of all, or only compare it, and return the exit code.
+@dataclass(frozen=True)
+class LockOptions:
+    """What `docker_lock` is asked for.
+
+    Arguments:
+        check: write nothing; only say which locks are not those of their `pyproject.toml`.
+        upgrade: packages that move to their newest version that fits; each text may name several with commas.
+        upgrade_system: move the distribution's packages to what its archive has now.
+        cooldown: days that every file of `poetry.lock` must be old; 0 is any age.
+    """
+
+    check: bool = False
+    upgrade: Sequence[str] = ()
+    upgrade_system: bool = False
+    cooldown: int = 0
+
+    @property
+    def names(self) -> list[str]:
+        """The packages to upgrade, one by one."""
+        return [name.strip() for text in self.upgrade for name in text.split(",") if name.strip()]
+
+
+def lock(directory: str | None, options: LockOptions, *, everything: bool) -> int:
+    """Write the locks of a runnable dir, or of all, or only compare them, and return the exit code.
 
     A fault of one directory does not stop the others.
 
     Arguments:
         directory: the runnable dir; None is the one that encloses the current directory.
+        options: what is asked for.
         everything: all of the repo instead.
-        check: write nothing; only say which locks are not those of their `pyproject.toml`.
-        upgrade: packages that move to their newest version that fits; each may be several with commas between.
-        cooldown: days that every file of the lock must be old.
 
     Raises:
         UsageError: options that contradict each other.
     """
-    names = [name.strip() for text in upgrade for name in text.split(",") if name.strip()]
-    if check and names:
-        raise UsageError("--check writes nothing, so there is nothing to --upgrade", fix="leave one of them out")
-    if cooldown < 0:
-        raise UsageError(f"--cooldown {cooldown} is not a number of days")
-    _, paths = _selected(directory, everything)
+    names = options.names
+    if options.check and (names or options.upgrade_system):
+        raise UsageError("--check writes nothing, so there is nothing to upgrade", fix="leave one of them out")
+    if options.cooldown < 0:
+        raise UsageError(f"--cooldown {options.cooldown} is not a number of days")
+    root, paths = _selected(directory, everything)
     if names and everything:
         # Each one is moved where it is locked; a name that nobody has is a mistake.
         paths = [path for path in paths if _known(path, names)] or paths[:1]
     codes = [OK]
     for path in paths:
         try:
-            if check:
-                locker.check(path, cooldown)
-                say(f"{path / 'poetry.lock'} is that of its pyproject.toml")
+            if options.check:
+                _check_locks(root, path, options)
             else:
-                _write_lock(path, (everything and _known(path, names)) or names, cooldown)
+                _write_locks(root, path, options, (everything and _known(path, names)) or names)
         except HelpersError as error:
             codes.append(report_error(error))
     return worst(codes)
 
 
-def _write_lock(path: Path, upgrade: Sequence[str], cooldown: int) -> None:
+def _check_locks(root: Path, path: Path, options: LockOptions) -> None:
+    locker.check(path, options.cooldown)
+    if _has_system_packages(path):
+        load = _loader(root)
+        system_lock.check(load(path), load)
+    say(f"{path / 'poetry.lock'} is that of its pyproject.toml")
+
+
+def _write_locks(root: Path, path: Path, options: LockOptions, upgrade: Sequence[str]) -> None:
     say(f"locking {path}")
     before = locker.read_lock(path)
-    changed = locker.lock(path, upgrade, cooldown)
+    changed = locker.lock(path, upgrade, options.cooldown)
     say(f"{path / 'poetry.lock'} {'written' if changed else 'is up to date'}")
-    for line in poetry_lock.moves(before, locker.read_lock(path)):
-        print(line)
+    moved = list(poetry_lock.moves(before, locker.read_lock(path)))
+    if moved:
+        print("\n".join(moved))
+    if _has_system_packages(path):
+        load = _loader(root)
+        moved = system_lock.lock(load(path), load, upgrade=options.upgrade_system)
+        if moved:
+            say(f"{path / system_locks.NAME} written")
+            print("\n".join(moved))
+
+
+def _loader(root: Path) -> Loader:
+    return lambda path: config.load(root, path, ())
+
+
+def _has_system_packages(path: Path) -> bool:
+    """Say whether the directory at `path` asks its distribution for packages, or did so when it was locked."""
+    settings = config.read_pyproject(path).get("tool", {}).get("helpers", {})
+    return bool(settings.get("system_packages")) or (path / system_locks.NAME).exists()
 
 
 def _known(path: Path, names: Sequence[str]) -> list[str]:

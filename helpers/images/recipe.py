@@ -16,6 +16,7 @@ from helpers.errors import ConfigError, HelpersError
 from helpers.images import code
 from helpers.model import archive
 from helpers.model import image as names
+from helpers.model import system_lock as system_locks
 from helpers.model.graph import Step, order
 from helpers.model.image import Base, BaseKind
 from helpers.model.runnable import RunnableDir
@@ -45,14 +46,14 @@ def image_chain(
     """
     if platforms == (names.native_platform(os.uname().machine),):
         platforms = ()
-    layers = _layers(runnable, load)
+    layers = image_layers(runnable, load)
     chain = [_outside(layers[-1].base, stage, platforms)]
     for layer in reversed(layers):
-        chain.append(_image(layer, chain[-1]))
+        chain.append(_image(layer, chain[-1], layers[-1].base))
     return chain
 
 
-def _layers(runnable: RunnableDir, load: Loader) -> list[RunnableDir]:
+def image_layers(runnable: RunnableDir, load: Loader) -> list[RunnableDir]:
     """Return `runnable` and the runnable dirs below it, nearest first."""
     layers = [runnable]
     while layers[-1].base.kind is BaseKind.DIR:
@@ -93,13 +94,14 @@ def _platform_text(platforms: tuple[str, ...]) -> str:
     return ",".join(platforms or (names.native_platform(os.uname().machine),))
 
 
-def _image(runnable: RunnableDir, parent: ImageSpec) -> ImageSpec:
+def _image(runnable: RunnableDir, parent: ImageSpec, bottom: Base) -> ImageSpec:
     own = runnable.path / "devops" / "Dockerfile"
     dockerfile = own if own.exists() else SHARED_DOCKERFILE
     prod = parent.stage is Stage.PROD
     copied = code.files(runnable) if prod else ()
     entrypoint = code.entrypoint(runnable, copied) if prod and not own.exists() else ()
-    inputs = _inputs(runnable, parent, dockerfile, [code.fingerprint(copied), *entrypoint])
+    locked = system_lock(runnable, bottom)
+    inputs = _inputs(runnable, parent, dockerfile, [locked, code.fingerprint(copied), *entrypoint])
     return ImageSpec(
         key=runnable.name,
         reference=f"{runnable.repository}:{names.inputs_tag(inputs)}",
@@ -118,6 +120,7 @@ def _image(runnable: RunnableDir, parent: ImageSpec) -> ImageSpec:
         },
         requires_python=runnable.requires_python,
         system_packages=runnable.settings.system_packages,
+        system_lock=locked,
         suite=parent.suite,
         dockerfile=dockerfile,
         stage=parent.stage,
@@ -144,6 +147,33 @@ def _inputs(runnable: RunnableDir, parent: ImageSpec, dockerfile: Path, more: Se
         runnable.name,
         *more,
     )
+
+
+def system_lock(runnable: RunnableDir, bottom: Base) -> str:
+    """Return the content of the lock of the distribution's packages of `runnable`; empty when it has none.
+
+    Arguments:
+        runnable: the directory.
+        bottom: what is below all directories that its image stands on.
+
+    Raises:
+        ConfigError: it is not a lock, or not the one of the directory's settings.
+    """
+    file = runnable.path / system_locks.NAME
+    if not runnable.settings.system_packages or not file.exists():
+        return ""
+    text = config.read_text(file)
+    try:
+        problem = system_locks.drift(system_locks.parse(text), str(bottom), runnable.settings.system_packages)
+    except ValueError as error:
+        problem = str(error)
+    if problem:
+        raise ConfigError(
+            f"is not the lock of system_packages: {problem}",
+            where=file,
+            fix=f"invoke docker_lock --dir {shlex.quote(str(runnable.path))}",
+        )
+    return text
 
 
 def lock_text(path: Path) -> str:

@@ -11,6 +11,8 @@ PYTHON_OF_SUITE = {
 }
 # What every base holds besides the distribution's minimum: Python, and certificates for whatever it fetches.
 PACKAGES = ("python3", "ca-certificates")
+# The same as patterns of apt (apt-patterns(7)): mmdebstrap's variant `minbase` is the first three.
+CONTENT = ("?essential", "?priority(required)", "apt", *PACKAGES)
 # Nobody reads manuals and translations in a container, and they are a fifth of its size.
 LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*/LC_MESSAGES/*.mo")
 # The stage `dev` adds what a person works with in a container.

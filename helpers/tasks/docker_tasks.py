@@ -48,16 +48,24 @@ def docker_jupyter(_: Any, dir: str = "", port: int = 0) -> None:
         "all": "every runnable dir of this repo",
         "check": "write nothing; exit code 2 when a lock is not that of its pyproject.toml",
         "upgrade": "move this package to its newest version that fits; may be given again",
+        "upgrade_system": "move the distribution's packages to what its archive has now",
         "cooldown": "refuse a lock with files younger than this many days",
     },
 )
 def docker_lock(
-    _: Any, dir: str = "", all: bool = False, check: bool = False, upgrade: Any = None, cooldown: int = 0
+    _: Any,
+    *,
+    dir: str = "",
+    all: bool = False,
+    check: bool = False,
+    upgrade: Any = None,
+    upgrade_system: bool = False,
+    cooldown: int = 0,
 ) -> int:
-    """Lock the dependencies of a runnable dir (poetry.lock), without building."""
-    from helpers.images import commands
+    """Lock the dependencies of a runnable dir, without building an image."""
+    from helpers.images.commands import LockOptions, lock
 
-    return commands.lock(dir or None, everything=all, check=check, upgrade=upgrade or (), cooldown=cooldown)
+    return lock(dir or None, LockOptions(check, upgrade or (), upgrade_system, cooldown), everything=all)
 
 
 @helpers_task()

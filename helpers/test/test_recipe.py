@@ -10,6 +10,7 @@ from helpers.engine.specs import ImageSpec
 from helpers.errors import ConfigError
 from helpers.images import recipe
 from helpers.images.recipe import image_chain, python_minor
+from helpers.model import system_lock
 from helpers.model.runnable import RunnableDir
 from helpers.test.unit_fixtures import add_dir, cache, forget, make_repo
 
@@ -97,6 +98,9 @@ COVERED: dict[str, Callable[[Path], object]] = {
     "the version": lambda root: edit(root / "top/changelog.txt", "0.1.0", "0.1.1"),
     "the image's name": lambda root: edit(root / "top/changelog.txt", "# top", "# other"),
     "a system package": lambda root: edit(root / "top/pyproject.toml", "base =", 'system_packages = ["gcc"]\nbase ='),
+    "the lock of the base's system packages": lambda root: (root / "low" / system_lock.NAME).write_text(
+        system_lock.SystemLock("archive:bookworm", ("gcc",), {"amd64": ("gcc=1",)}).text()
+    ),
     "the base's lock": lambda root: (root / "low/poetry.lock").write_text("# another lock\n"),
     "the base's system packages": lambda root: edit(root / "low/pyproject.toml", "gcc", "g++"),
     "the base's base": lambda root: edit(
