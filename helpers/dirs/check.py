@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import config, discover, repo
-from helpers.console import printable
+from helpers.console import printable, say
 from helpers.dirs import locked, project_text
 from helpers.dirs.testfiles import test_files
 from helpers.errors import OK, ConfigError, HelpersError, UsageError, worst
@@ -23,6 +23,7 @@ from helpers.model import changelog as changelog_format
 from helpers.model.image import Base, BaseKind
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings import Settings, parse_settings
+from helpers.model.system_lock import NAME as SYSTEM_LOCK
 
 # What belongs to the root only; a copy in a runnable dir would be found first.
 _ROOT_ONLY = ("tasks.py", "invoke.yaml", "main_pytest.py", "dev_scripts", "helpers")
@@ -99,10 +100,23 @@ def main(
     findings = [finding for path in paths for finding in check(root, path, requirements)]
     for finding in findings:
         print(finding.text(here))
+    for path in paths:
+        if _is_open(path):
+            where = printable(os.path.relpath(path, here))
+            say(f"note: {where}: no {SYSTEM_LOCK}, so a build takes what the archive has; to lock it: {relock(path)}")
     if not findings:
         names = ", ".join(printable(path.relative_to(root).as_posix()) for path in paths)
         print(f"nothing wrong with {names}")
     return worst([OK, *(finding.exit_code for finding in findings)])
+
+
+def _is_open(path: Path) -> bool:
+    """Say whether the directory at `path` asks its distribution for packages and nobody has locked their versions."""
+    try:
+        settings = config.read_pyproject(path).get("tool", {}).get("helpers", {})
+    except ConfigError:
+        return False
+    return bool(settings.get("system_packages")) and not (path / SYSTEM_LOCK).exists()
 
 
 def _named(root: Path, here: Path, directory: str) -> Path:

@@ -18,6 +18,8 @@ import pytest
 from helpers import config, discover
 from helpers.dirs import adopt, check, create, listing, metadata, names, project_text, testfiles, wanted
 from helpers.errors import ConfigError, HelpersError, UsageError
+from helpers.model import system_lock
+from helpers.model.system_lock import SystemLock
 
 # These tests start processes, and there are many of them.
 pytestmark = pytest.mark.slow
@@ -474,6 +476,21 @@ def test_a_sound_directory_has_no_finding(root: Path, capsys: pytest.CaptureFixt
     path = sound(root, "runnable_dirs/forecast")
     assert check.main(directory="", every=False, cwd=path / "test", requirements=agreed) == 0
     assert capsys.readouterr().out == "nothing wrong with runnable_dirs/forecast\n"
+
+
+def test_system_packages_that_nobody_locked_are_a_note_and_no_fault(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = sound(root, "runnable_dirs/forecast")
+    settings('system_packages = ["graphviz"]')(path)
+    assert check.main(directory="", every=False, cwd=path, requirements=agreed) == 0
+    assert "note: .: no devops/system-packages.lock" in capsys.readouterr().err
+    lock = SystemLock("archive:bookworm", ("graphviz",))
+    (path / system_lock.NAME).write_text(lock.text())
+    assert check.main(directory="", every=False, cwd=path, requirements=agreed) == 0
+    assert capsys.readouterr().err == ""
+    (path / system_lock.NAME).write_text(lock.text().replace("graphviz", "gcc"))
+    assert findings(root, path)[0].startswith("devops/system-packages.lock:1: is not the lock of system_packages")
 
 
 def replace(file: str, old: str, new: str) -> Callable[[Path], None]:
