@@ -10,6 +10,7 @@ from helpers.console import say
 from helpers.engine.seam import Control, Engine, Ingredients
 from helpers.engine.specs import ImageSpec
 from helpers.images import lock
+from helpers.model.stage import Stage
 from helpers.storage import cache_dir
 
 
@@ -49,7 +50,17 @@ def missing(chain: Sequence[ImageSpec], there: Container[str]) -> Sequence[Image
 def build_one(engine: Engine, chain: Sequence[ImageSpec], logs: Path, control: Control) -> str:
     """Build the last image of `chain`, whose others are there already, and return its id."""
     image = chain[-1]
-    requirements = tuple(lock.requirements(layer.directory) for layer in chain if layer.directory)
     base = chain[-2].reference if len(chain) > 1 else ""
     log = logs / f"build-{image.inputs[:16]}.log"
-    return engine.provide(image, Ingredients(requirements, base), log, control)
+    return engine.provide(image, ingredients(chain, base), log, control)
+
+
+def ingredients(chain: Sequence[ImageSpec], base: str) -> Ingredients:
+    """Return what the last image of `chain` is made from: all groups of dependencies, in `prod` only the main one.
+
+    Arguments:
+        chain: images, each one built on the one before it.
+        base: reference of the image that it is built on.
+    """
+    groups = ("main",) if chain[-1].stage is Stage.PROD else ()
+    return Ingredients(tuple(lock.requirements(item.directory, groups) for item in chain if item.directory), base)

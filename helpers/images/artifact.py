@@ -1,0 +1,140 @@
+"""Builds an image into an OCI layout, the bytes that a registry will hold, and gives it to the engine to be tried."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from helpers.console import say
+from helpers.engine.seam import Control, Engine, Ingredients, Layout
+from helpers.engine.specs import ImageSpec
+from helpers.errors import InfrastructureError
+from helpers.images import build
+from helpers.model import image as names
+from helpers.model.stage import Stage
+from helpers.storage import cache_dir, digest, locked, use
+
+
+class LayoutEngine(Engine, Protocol):
+    """An engine that builds what a registry can hold."""
+
+    def build_layout(
+        self, image: ImageSpec, ingredients: Ingredients, layout: Layout, log: Path, control: Control
+    ) -> None:
+        """Build `image` into an OCI layout."""
+
+    def load(self, archive: Path, digest: str, names: Sequence[str]) -> None:
+        """Read an image from an archive of an OCI layout, and give it names."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The commit that an image is built from.
+
+    Arguments:
+        revision: its id.
+        epoch: when it was made, in seconds since 1970; nothing in the image is newer.
+    """
+
+    revision: str
+    epoch: int
+
+    @property
+    def created(self) -> str:
+        """When it was made, as RFC 3339 writes it."""
+        return datetime.datetime.fromtimestamp(self.epoch, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An image as an OCI layout.
+
+    Arguments:
+        image: what it was built as, with all its labels.
+        layout: its directory.
+        digest: of its index, the same in the layout, in the engine and in a registry.
+    """
+
+    image: ImageSpec
+    layout: Path
+    digest: str
+
+
+def make(engine: LayoutEngine, chain: Sequence[ImageSpec], source: Source, control: Control) -> Artifact:
+    """Return the last image of `chain` as an OCI layout, after building what is missing.
+
+    Arguments:
+        engine: builds it, and has or builds what it is built on.
+        chain: images, each one built on the one before it.
+        source: the commit that it is built from.
+        control: stops a build.
+
+    Raises:
+        BuildError: one of them can not be built.
+    """
+    below = chain[-2]
+    base = build.ensure(engine, chain[:-1], control)
+    image = _labelled(chain[-1], source, base)
+    kept = cache_dir() / "layouts" / digest(image.inputs, *(f"{k}={v}" for k, v in sorted(image.labels.items())))[:32]
+    use("layouts", kept.name)
+    with locked(f"layout-{kept.name}.lock", stop=lambda: bool(control.level)):
+        if not kept.exists():
+            platforms = f" for {', '.join(image.platforms)}" if image.platforms else ""
+            say(f"building {image.key}, stage {image.stage.value}{platforms}")
+            ingredients = build.ingredients([*chain[:-1], image], below.reference)
+            log = cache_dir() / "builds" / f"layout-{kept.name}.log"
+
+            def make_layout(aside: Path) -> None:
+                engine.build_layout(image, ingredients, Layout(aside, source.epoch), log, control)
+                # The builder finds a local image by its tag only (by its digest it asks a registry): somebody may have
+                # built the same base at this moment, and the label would name the wrong one.
+                if engine.find([below.reference]) != {below.reference: base}:
+                    raise InfrastructureError("its base was replaced during the build", where=image.key, fix="again")
+
+            _build(kept, log, make_layout)
+    return Artifact(image, kept, _index_of(kept))
+
+
+def load(engine: LayoutEngine, artifact: Artifact, reference: str) -> None:
+    """Give an artifact to the engine, as `reference`; its id there is its digest."""
+    if engine.find([reference]).get(reference) == artifact.digest:
+        return
+    archive = artifact.layout.with_name(f"{artifact.layout.name}.{os.getpid()}.tar")
+    try:
+        with tarfile.open(archive, "w") as file:
+            file.add(artifact.layout, arcname=".")
+        engine.load(archive, artifact.digest, [reference])
+    finally:
+        archive.unlink(missing_ok=True)
+
+
+def _labelled(image: ImageSpec, source: Source, base: str) -> ImageSpec:
+    more = {names.LABEL_REVISION: source.revision, names.LABEL_CREATED: source.created, names.LABEL_BASE_DIGEST: base}
+    return replace(
+        image, labels={**image.labels, **more}, stage=image.stage if image.stage is Stage.PROD else Stage.DEV
+    )
+
+
+def _build(kept: Path, log: Path, make_layout: Callable[[Path], None]) -> None:
+    """Make a layout beside where it will be kept: one that was cut off is never taken for a whole one."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    aside = kept.with_name(f".{kept.name}-{os.getpid()}-{os.urandom(4).hex()}")
+    try:
+        make_layout(aside)
+        shutil.rmtree(aside / "ingest", ignore_errors=True)
+        os.replace(aside, kept)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _index_of(layout: Path) -> str:
+    index = json.loads((layout / "index.json").read_bytes())
+    return str(index["manifests"][0]["digest"])
