@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import shutil
 import tarfile
@@ -16,7 +15,8 @@ from helpers.console import say
 from helpers.engine.seam import Control, Engine, Ingredients, Layout
 from helpers.engine.specs import ImageSpec
 from helpers.errors import InfrastructureError
-from helpers.images import build
+from helpers.images import attest, build
+from helpers.images import layout as files
 from helpers.model import image as names
 from helpers.model.stage import Stage
 from helpers.storage import cache_dir, digest, locked, use
@@ -97,9 +97,10 @@ def make(engine: LayoutEngine, chain: Sequence[ImageSpec], source: Source, contr
                 # built the same base at this moment, and the label would name the wrong one.
                 if engine.find([below.reference]) != {below.reference: base}:
                     raise InfrastructureError("its base was replaced during the build", where=image.key, fix="again")
+                attest.attach_provenance(aside, image)
 
             _build(kept, log, make_layout)
-    return Artifact(image, kept, _index_of(kept))
+    return Artifact(image, kept, files.top(kept))
 
 
 def load(engine: LayoutEngine, artifact: Artifact, reference: str) -> None:
@@ -133,8 +134,3 @@ def _build(kept: Path, log: Path, make_layout: Callable[[Path], None]) -> None:
         os.replace(aside, kept)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def _index_of(layout: Path) -> str:
-    index = json.loads((layout / "index.json").read_bytes())
-    return str(index["manifests"][0]["digest"])
