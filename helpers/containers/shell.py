@@ -132,6 +132,8 @@ def _replace(spec: RunSpec) -> None:
 
 def _with_surroundings(spec: RunSpec) -> RunSpec:
     # Most containers have none: a start does without these modules.
+    import shutil
+
     from helpers.engine import compose, nesting
     from helpers.engine.seam import Control
     from helpers.engine.supervise import obey_signals
@@ -143,10 +145,13 @@ def _with_surroundings(spec: RunSpec) -> RunSpec:
         say(f"starting the services of {spec.services}")
     control = Control()
     obey_signals(control)
+    logs = cache_dir() / "services" / spec.name
     try:
-        ready = compose.start(nesting.grant(spec), cache_dir() / "services" / spec.name / "services.log", control)
+        ready = compose.start(nesting.grant(spec), logs / "services.log", control)
     except compose.StoppedError:
         sys.exit(control.exit_code)
+    # Only an error is read about.
+    shutil.rmtree(logs, ignore_errors=True)
     for line in ready.weaker:
         say(f"weaker: {line}")
     for line in ready.addresses:

@@ -238,18 +238,24 @@ def _start(file: Path, spec: RunSpec, log: Path, control: Control) -> None:
 
 
 def _explain(ended: Ended, spec: RunSpec, log: Path) -> NoReturn:
-    for row in _services(spec.name):
+    read = f"read {log}"
+    # One that ended well is a job that others waited for, and hardly the reason.
+    for row in sorted(_services(spec.name), key=lambda row: row["status"].startswith("Exited (0)")):
         printed = " | ".join(_printed(row, 3).split("\n")).strip(" |")
         told = f"; it printed last: {printed[-300:]}" if printed else "; it printed nothing"
-        where, fix = spec.services, f"read {log}"
         if row["status"].startswith(("Exited", "Dead")):
             code = "".join(re.findall(r"\((\d+)\)", row["status"])[:1]) or "unknown"
-            raise ConfigError(f"service {row['service']} ended with exit code {code}{told}", where=where, fix=fix)
+            raise ConfigError(
+                f"service {row['service']} ended with exit code {code}{told}", where=spec.services, fix=read
+            )
         if ("healthy" in row["status"] and "(healthy)" not in row["status"]) or "starting" in row["status"]:
-            raise InfrastructureError(f"service {row['service']} did not become healthy{told}", where=where, fix=fix)
-    raise InfrastructureError(
-        f"the services did not start: {_last(ended.output)}", where=spec.services, fix=f"read {log}"
-    )
+            raise InfrastructureError(
+                f"service {row['service']} did not become healthy{told}", where=spec.services, fix=read
+            )
+    full = "address pool" in ended.output
+    fix = "invoke docker_kill  (ends ours), docker network prune  (removes unused ones of others)" if full else read
+    what = f"the services did not start: {_last(ended.output)}"
+    raise InfrastructureError(what, where=spec.services, fix=fix)
 
 
 def _follow(command: list[str], log: Path, timeout: float, control: Control) -> Ended:

@@ -167,17 +167,27 @@ class Scratch:
             "ps", "--all", "--filter", f"label=helpers.root={self.root}", "--format", "{{.Names}}"
         ).splitlines()
 
+    def leftovers(self) -> list[str]:
+        """Return the names of this repo's containers, networks and volumes."""
+        ours = ["--filter", f"label=helpers.root={self.root}", "--format", "{{.Name}}"]
+        return [
+            *self.containers(),
+            *(name for kind in ("network", "volume") for name in docker(kind, "ls", *ours).split()),
+        ]
+
 
 @contextmanager
 def scratch_repo(root: Path) -> Iterator[Scratch]:
-    """Yield a scratch repo at `root`; its images are removed, and none of its containers may be left."""
+    """Yield a scratch repo at `root`; its images are removed, and none of its containers and networks may be left."""
     repo = Scratch(root)
     yield repo
-    left = repo.containers()
-    if left:
-        docker("rm", "--force", *left)
+    left = repo.leftovers()
+    for kind in ("container", "network", "volume"):
+        # One that has gone meanwhile, and what is of another kind, is no matter here.
+        for name in left:
+            subprocess.run(["docker", kind, "rm", "--force", name], capture_output=True, check=False)
     repo.remove_images()
-    assert left == [], "the test left containers behind"
+    assert left == [], "the test left something behind"
 
 
 @pytest.fixture

@@ -45,21 +45,17 @@ PASSES = "def test_it():\n    assert True\n"
 NEVER_HEALTHY = WEB.replace("retries: 100", "retries: 1000").replace("sleep 0.5", "sleep 600")
 
 
+def with_job(compose: str) -> str:
+    """Return `compose` with a job that must have ended well before the server starts, as a database's migrations do."""
+    job = "  job: {image: '${HELPERS_IMAGE}', command: sleep 0.1}\n"
+    needs = "    depends_on: {job: {condition: service_completed_successfully}}\n"
+    return compose.replace("services:\n", f"services:\n{job}").replace("    command: sh", f"{needs}    command: sh")
+
+
 def add(scratch: Scratch, name: str, test: str, compose: str, settings: str = "") -> None:
     """Make a runnable dir with services; all of them are on one image."""
     path = scratch.add(name, test, image=name, settings=settings)
     (path / "devops" / "compose.yaml").write_text(compose)
-
-
-def left(scratch: Scratch) -> list[str]:
-    """Return the containers, networks and volumes of the repo."""
-    ours = ["--filter", f"label=helpers.root={scratch.root}"]
-    found = [
-        docker("ps", "--all", *ours, "--format", "{{.Names}}"),
-        docker("network", "ls", *ours, "--format", "{{.Name}}"),
-        docker("volume", "ls", *ours, "--format", "{{.Name}}"),
-    ]
-    return "".join(found).split()
 
 
 def services(scratch: Scratch) -> list[str]:
@@ -76,6 +72,7 @@ def test_each_verdict_says_what_became_of_the_services_and_nothing_is_left(scrat
     add(scratch, "missing", PASSES, WEB.replace("${HELPERS_IMAGE}", "localhost:1/no/such:image"))
     add(scratch, "wrong", PASSES, WEB.replace("expose:", "exposes:"))
     add(scratch, "unset", PASSES, WEB.replace("${HELPERS_IMAGE}", "${NO_SUCH_VARIABLE}"))
+    add(scratch, "job", ASKS, with_job(WEB))
     add(scratch, "shared", PASSES, WEB.replace("volumes: {data: {}}", "volumes: {data: {external: true}}"))
     add(scratch, "strong", ASKS, WEB.replace("expose:", "privileged: true\n    expose:"))
     result = scratch.run("--engine", "docker")
@@ -88,6 +85,7 @@ def test_each_verdict_says_what_became_of_the_services_and_nothing_is_left(scrat
         "wrong": ("CONFIG", 2, "exposes"),
         "unset": ("CONFIG", 2, "uses the variable NO_SUCH_VARIABLE, which is not set"),
         "shared": ("CONFIG", 2, "volumes: data is external"),
+        "job": ("PASS", 0, ""),
         "strong": ("PASS", 0, ""),
     }
     assert {name: result.of(name) for name in expected} == {name: item[:2] for name, item in expected.items()}
@@ -95,7 +93,7 @@ def test_each_verdict_says_what_became_of_the_services_and_nothing_is_left(scrat
         assert says in result.verdicts[name]["why"], name
     assert "weaker strong: service web: privileged" in result.stderr
     assert "weaker works" not in result.stderr
-    assert left(scratch) == []
+    assert scratch.leftovers() == []
     log = Path(result.verdicts["fails"]["log"]).with_name("services.log").read_text()
     assert "----- service web: Up" in log and "serving" in log
 
@@ -109,7 +107,7 @@ def test_a_signal_ends_the_services_too(scratch: Scratch, number: signal.Signals
     os.kill(process.pid, number)
     stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == code, stdout + stderr
-    assert left(scratch) == []
+    assert scratch.leftovers() == []
 
 
 @pytest.mark.parametrize("compose", [WEB, NEVER_HEALTHY], ids=["while testing", "while starting"])
@@ -119,7 +117,7 @@ def test_sigkill_of_the_driver_ends_the_services_within_ten_seconds(scratch: Scr
     until(lambda: services(scratch), 90)
     process.kill()
     process.communicate()
-    until(lambda: left(scratch) == [], 10)
+    until(lambda: not scratch.leftovers(), 10)
 
 
 def test_sigkill_in_the_moment_in_which_services_are_made_leaves_none(scratch: Scratch) -> None:
@@ -134,10 +132,10 @@ def test_sigkill_in_the_moment_in_which_services_are_made_leaves_none(scratch: S
         until(sign, 30)
         process.kill()
         process.communicate()
-        until(lambda: left(scratch) == [], 10)
+        until(lambda: not scratch.leftovers(), 10)
         # What the engine was just making when its maker died would be there by now.
         time.sleep(2)
-        assert left(scratch) == [], name
+        assert scratch.leftovers() == [], name
 
 
 def test_what_a_dead_run_left_is_removed_by_the_next_one_and_what_a_living_one_has_stays(scratch: Scratch) -> None:
@@ -157,9 +155,9 @@ def test_what_a_dead_run_left_is_removed_by_the_next_one_and_what_a_living_one_h
     docker("network", "create", f"{scratch.prefix}-stranger")
     try:
         assert scratch.run("--engine", "docker").code == 0
-        assert left(scratch) == [f"{scratch.prefix}-of-living"] * 2
+        assert scratch.leftovers() == [f"{scratch.prefix}-of-living"] * 2
         assert scratch.invoke("docker_kill").returncode == 0
-        assert left(scratch) == []
+        assert scratch.leftovers() == []
         assert f"{scratch.prefix}-stranger" in docker("network", "ls")
     finally:
         docker("network", "rm", f"{scratch.prefix}-stranger")
@@ -178,7 +176,7 @@ def test_two_runs_of_one_directory_at_once_have_services_of_their_own(scratch: S
     until(lambda: len(services(scratch)) == 2, 30)
     ended = [(run.communicate(timeout=90), run.returncode) for run in runs]
     assert [code for _, code in ended] == [0, 0], ended
-    assert left(scratch) == []
+    assert scratch.leftovers() == []
 
 
 def test_a_shell_has_services_that_this_machine_can_reach_at_a_free_port(scratch: Scratch) -> None:
@@ -187,7 +185,7 @@ def test_a_shell_has_services_that_this_machine_can_reach_at_a_free_port(scratch
     done = scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", line)
     assert (done.returncode, done.stdout) == (0, "web 8000\n"), done.stderr
     assert "service web:8000 (on this machine 127.0.0.1:" in done.stderr
-    until(lambda: left(scratch) == [], 10)
+    until(lambda: not scratch.leftovers(), 10)
 
 
 def test_sigkill_of_a_shell_ends_its_services(scratch: Scratch) -> None:
@@ -199,7 +197,7 @@ def test_sigkill_of_a_shell_ends_its_services(scratch: Scratch) -> None:
         until(sign, 30)
         process.kill()
         process.communicate()
-        until(lambda: left(scratch) == [], 10)
+        until(lambda: not scratch.leftovers(), 10)
 
 
 def test_without_containers_there_are_no_services_and_no_verdict(scratch: Scratch) -> None:
