@@ -170,7 +170,7 @@ def system_lock(runnable: RunnableDir, bottom: Base) -> str:
     if problem:
         raise ConfigError(
             f"is not the lock of system_packages: {problem}",
-            where=file,
+            where=f"{file}:1",
             fix=f"invoke docker_lock --dir {shlex.quote(str(runnable.path))}",
         )
     return text

@@ -241,5 +241,5 @@ def test_a_build_with_a_lock_of_other_packages_is_refused(root: Path) -> None:
     (root / "one" / NAME).write_text(LOCK.text())
     with pytest.raises(ConfigError, match=r"has g\+\+, which the settings") as caught:
         image_chain(load(root / "one"), load)
-    assert caught.value.where == str(root / "one" / NAME)
+    assert caught.value.where == f"{root / 'one' / NAME}:1"
     assert "docker_lock" in (caught.value.fix or "")

@@ -29,10 +29,12 @@ else
     cp system-packages.txt "$work/wanted"
 fi
 apt-get $sources -q update
-if ! xargs apt-get $sources -q install -y --no-install-recommends < "$work/wanted" 2> "$work/said"; then
+# The lock decides, also where the base has a newer one of them.
+if ! xargs apt-get $sources -q install -y --no-install-recommends --allow-downgrades < "$work/wanted" 2> "$work/said"; then
     cat "$work/said" >&2
     gone=$(sed -n "s/^E: Version '\(.*\)' for '\(.*\)' was not found/\2=\1/p; s/^E: Unable to locate package //p" "$work/said")
     test -z "$gone" || fail "the archive does not have (any more):" $gone
+    ! grep -q "^E: Unable to correct problems" "$work/said" || fail "these do not fit the base:" $(cat "$work/wanted")
     exit 1
 fi
 cat "$work/said" >&2
