@@ -13,6 +13,7 @@ from helpers.errors import InfrastructureError
 from helpers.registry.address import Address, is_loopback
 from helpers.registry.connection import Answer
 from helpers.registry.credentials import Login, find_login
+from helpers.registry.deadline import Deadline
 
 # As in the Docker client: registries tell their users' tools apart by it.
 _CLIENT_ID = "helpers"
@@ -20,8 +21,8 @@ _CLIENT_ID = "helpers"
 _TOKEN_SECONDS = 60.0
 _BEFORE_THE_END = 10.0
 
-# Method, URL, headers, body: asks a token's server, with retries.
-Ask = Callable[[str, str, dict[str, str], bytes | None], Answer]
+# Method, URL, headers, body, deadline: asks a token's server, with retries.
+Ask = Callable[[str, str, dict[str, str], bytes | None, Deadline], Answer]
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,12 @@ class Authorization:
             self._login, self._looked = find_login(self._address.host), True
         return self._login
 
-    def learn(self, headers: Iterable[str]) -> bool:
+    def learn(self, headers: Iterable[str], deadline: Deadline) -> bool:
         """Make a header of what a server asks for with the status 401; False when that can not be done.
 
         Arguments:
             headers: its headers `WWW-Authenticate`.
+            deadline: when a token's server must have answered.
 
         Raises:
             InfrastructureError: the token's server does not answer.
@@ -88,18 +90,18 @@ class Authorization:
         offered = {challenge.scheme: challenge.parameters for challenge in challenges(headers)}
         before = self._header
         if "bearer" in offered:
-            self._header, self._until = self._token(offered["bearer"])
+            self._header, self._until = self._token(offered["bearer"], deadline)
         elif "basic" in offered and self.login:
             self._header, self._until = self.login.basic, float("inf")
         return bool(self._header) and self._header != before
 
-    def _token(self, parameters: dict[str, str]) -> tuple[str, float]:
+    def _token(self, parameters: dict[str, str], deadline: Deadline) -> tuple[str, float]:
         realm = parameters.get("realm", "")
         url = urllib.parse.urlsplit(realm)
         if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname or "")):
             raise InfrastructureError(f"{self._address.host} wants passwords sent to a place without TLS")
         asked_at = time.monotonic()
-        answer = self._ask(*self._question(realm, parameters))
+        answer = self._ask(*self._question(realm, parameters), deadline)
         try:
             content = json.loads(answer.body) if answer.status == 200 else {}
             token = str(content.get("token") or content.get("access_token") or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import threading
 import urllib.parse
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 
+from helpers.errors import InfrastructureError
 from helpers.registry.deadline import Deadline
 from helpers.registry.route import connection_to
 
@@ -88,6 +90,12 @@ class Connections:
                 response = connection.getresponse()
                 data = _read(response)
                 keep = not response.will_close
+        except ssl.SSLCertVerificationError as error:
+            raise InfrastructureError(
+                f"the certificate of {parts.netloc} is not to be trusted: {error.verify_message}",
+                fix="point SSL_CERT_FILE to a bundle with its authority, or put that where Docker reads it: "
+                f"/etc/docker/certs.d/{parts.netloc}/ca.crt",
+            ) from None
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             deadline.check()
             raise Trouble(_reason(error, deadline)) from None

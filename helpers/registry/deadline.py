@@ -46,10 +46,6 @@ class Deadline:
         if self._stopped:
             raise InfrastructureError("stopped by the user")
 
-    def within(self, seconds: float) -> Deadline:
-        """Return the deadline of a part of the call that may take `seconds`, if so much is left."""
-        return Deadline(min(seconds, self.left), self.control)
-
     def sleep(self, seconds: float) -> None:
         """Wait, but not beyond the end.
 

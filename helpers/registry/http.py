@@ -49,9 +49,9 @@ class Http:
         self._authorization = Authorization(address, self._ask_token_server)
         self._clock_lead = 0.0
 
-    def deadline(self, seconds: float = CALL_SECONDS) -> Deadline:
-        """Return the deadline of a call that starts now."""
-        return Deadline(seconds, self.control)
+    def deadline(self, seconds: float | None = None) -> Deadline:
+        """Return the deadline of a call that starts now; None is CALL_SECONDS."""
+        return Deadline(CALL_SECONDS if seconds is None else seconds, self.control)
 
     def now(self) -> float:
         """Return the time in seconds since 1970 by the clock of the registry, as its last answer told it."""
@@ -112,7 +112,7 @@ class Http:
             f"{urllib.parse.urlsplit(url).netloc} {fault}",
             where=self.address,
             why=f"{what}, tried {number} {'time' if number == 1 else 'times'}",
-            fix="run the command again; it goes on where it stopped",
+            fix="when the registry is well, run the command again: it goes on where it stopped",
         )
 
     def _follow(self, method: str, url: str, headers: dict[str, str], body: Body, deadline: Deadline) -> Answer:
@@ -120,7 +120,7 @@ class Http:
         for _ in range(_REDIRECTS):
             answer = self._send(method, url, headers, body, deadline)
             asked = answer.headers.get_all("WWW-Authenticate", []) if answer.status == 401 else []
-            if asked and self._is_registry(url) and self._authorization.learn(asked):
+            if asked and self._is_registry(url) and self._authorization.learn(asked, deadline):
                 answer = self._send(method, url, headers, body, deadline)
             location = answer.headers.get("Location")
             if not (location and method in ("GET", "HEAD") and answer.status in _GOES_ELSEWHERE):
@@ -153,8 +153,9 @@ class Http:
             parts = parts._replace(scheme="https")
         return parts.geturl()
 
-    def _ask_token_server(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> Answer:
-        deadline = self.deadline()
+    def _ask_token_server(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None, deadline: Deadline
+    ) -> Answer:
         what = f"asking for a token for {self.address.host}"
         return self._try(
             lambda: self._connections.send(method, url, headers, body, deadline), url, what, deadline, TRIES

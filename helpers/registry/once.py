@@ -151,6 +151,7 @@ class _Publication:
             if not rivals:
                 if self._age() <= _USE_SECONDS and self._write():
                     return
+                deadline.sleep(random.uniform(*_LOOK_SECONDS))
             elif min(rival.content for rival in rivals) < self._content:
                 self._withdraw()
                 self._wait_for_others(deadline)
@@ -189,11 +190,12 @@ class _Publication:
             put_manifest(self._reader, self._manifest, self._tag, tries=1, seconds=_PUT_SECONDS)
         except (LoginError, RejectedError):
             raise
-        except InfrastructureError:
+        except InfrastructureError as error:
             if self.is_done():
                 return True
             if self._writes == TRIES:
-                raise
+                why = f"{self._tag} is not there after {TRIES} tries; other content has to wait {CLAIM_SECONDS} s"
+                raise InfrastructureError(error.what, where=error.where, why=why, fix=error.fix) from None
             return False
         if not self.is_done():
             raise InfrastructureError(f"the registry took {self._tag} and does not have it", where=self._http.address)
@@ -214,9 +216,10 @@ class _Publication:
         return self._http.now() - claim.time > CLAIM_SECONDS
 
     def _withdraw(self) -> None:
-        if self._own:
+        """Let others pass; not while a write of ours that broke off may still come: then the claim must grow old."""
+        if self._own and not self._writes:
             self._remove(self._own)
-            self._own = None
+        self._own = None
 
     def _manifest_of(self, claim: Claim) -> Manifest:
         annotations = {**self._manifest.content.get("annotations", {}), _ANNOTATION: str(claim)}

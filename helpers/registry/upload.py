@@ -44,16 +44,12 @@ class PushReport:
         return sum(blob.size for blob in self.sent)
 
     def __str__(self) -> str:
-        done = (
-            f"pushed: {_amount(self.sent)} (there before: {_amount(self.present)}), {len(self.manifests)} manifest(s)"
-        )
+        there = f"{_amount(self.sent)} sent now, {_amount(self.present)} from before, {len(self.manifests)} manifest(s)"
         if not (self.missing or self.missing_manifests):
-            return done
-        names = ", ".join(
-            [*(short(blob.digest) for blob in self.missing[:3]), *(["..."] if len(self.missing) > 3 else [])]
-        )
-        blobs = f"{_amount(self.missing)}{f' ({names})' if names else ''}"
-        return f"{done}; not pushed: {blobs}, {len(self.missing_manifests)} manifest(s), no tag"
+            return f"in the registry: {there}"
+        names = ", ".join([short(blob.digest) for blob in self.missing[:3]] + ["..."] * (len(self.missing) > 3))
+        missing = f"{_amount(self.missing)}{f' ({names})' if names else ''}, {len(self.missing_manifests)} manifest(s)"
+        return f"in the registry: {there}; not pushed, or not known to be: {missing}; no tag was written"
 
 
 class PushError(InfrastructureError):
@@ -118,7 +114,7 @@ def manifests_of(layout: Path, digest: str) -> list[Manifest]:
 
 
 def put_manifest(
-    reader: Reader, manifest: Manifest, reference: str, *, tries: int = TRIES, seconds: float = 60
+    reader: Reader, manifest: Manifest, reference: str, *, tries: int = TRIES, seconds: float | None = None
 ) -> None:
     """Upload a manifest under a digest or a tag.
 
@@ -127,7 +123,7 @@ def put_manifest(
         manifest: what is uploaded, byte for byte.
         reference: its own digest, or a tag.
         tries: how often it may be sent.
-        seconds: how long that may take.
+        seconds: how long that may take; None is as long as any call.
 
     Raises:
         InfrastructureError: the registry did not take it, or made something else of it.
@@ -152,7 +148,7 @@ def put_manifest(
 
 
 def _push_blob(reader: Reader, layout: Path, blob: Blob, report: PushReport) -> None:
-    if reader.http.request("HEAD", f"blobs/{blob.digest}").status == 200:
+    if _has_blob(reader, blob.digest):
         report.present.append(blob)
     else:
         _upload(reader, FileBody(_file(layout, blob.digest), blob.size), blob.digest)
@@ -164,16 +160,25 @@ def _upload(reader: Reader, body: FileBody, digest: str) -> None:
     """Upload one blob; a try that broke off is followed by a new one from the blob's beginning."""
     deadline = reader.http.deadline(CALL_SECONDS + body.size / SLOWEST_BYTES_A_SECOND)
     for number in range(1, TRIES + 1):
+        # What broke off may have arrived: the answer alone was lost.
+        if number > 1 and _has_blob(reader, digest):
+            return
+        url = _start_upload(reader, digest, deadline)
         try:
-            return _send_blob(reader, body, digest, _start_upload(reader, digest, deadline), deadline)
+            _send_blob(reader, body, digest, url, deadline)
+            return
         except (LoginError, RejectedError):
             raise
-        except InfrastructureError:
+        except InfrastructureError as error:
             deadline.check()
             if number == TRIES or deadline.over:
-                raise
+                why = f"upload of {short(digest)} ({body.size / 1e6:.1f} MB), tried {number} time(s)"
+                raise InfrastructureError(error.what, where=error.where, why=why, fix=error.fix) from None
         deadline.sleep(2**number / 4)
-    return None
+
+
+def _has_blob(reader: Reader, digest: str) -> bool:
+    return reader.http.request("HEAD", f"blobs/{digest}").status == 200
 
 
 def _start_upload(reader: Reader, digest: str, deadline: Deadline) -> str:
@@ -192,7 +197,9 @@ def _send_blob(reader: Reader, body: FileBody, digest: str, url: str, deadline: 
     headers = {"Content-Type": "application/octet-stream"}
     answer = http.request("PUT", url, headers=headers, body=body, deadline=deadline, tries=1)
     if answer.status not in (201, 204):
-        raise RejectedError(f"the registry does not take {short(digest)}: {said(answer)}", where=http.address)
+        # A registry that forgot the upload can be asked for a new one.
+        kind = InfrastructureError if answer.status == 404 else RejectedError
+        raise kind(f"the registry does not take {short(digest)}: {said(answer)}", where=http.address)
     if (told := answer.headers.get("Docker-Content-Digest", digest)) != digest:
         raise RejectedError(
             "the registry made something else of a blob", where=http.address, why=f"{digest} became {told}"

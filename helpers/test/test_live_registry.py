@@ -73,7 +73,7 @@ def test_a_blob_that_is_not_what_its_digest_says_is_told_with_what_was_pushed(ho
     image = layout.image("one amd64", "amd64", said="one")
     layer = next(file for file in layout.path.glob("blobs/sha256/*") if file.read_bytes()[:2] == b"\x1f\x8b")
     layer.write_bytes(layer.read_bytes()[:-1] + b"?")
-    with pytest.raises(PushError, match=r"not pushed: 1 blob.*2 manifest\(s\), no tag") as caught:
+    with pytest.raises(PushError, match=r"known to be: 1 blob.*2 manifest\(s\); no tag") as caught:
         registry.push(layout.path, digest)
     assert caught.value.exit_code == 6
     assert [blob.digest for blob in caught.value.report.sent] != [image["digest"]]
@@ -123,12 +123,12 @@ def test_of_several_publishers_at_once_one_wins_and_the_tag_never_changes(
     registry = Registry(f"{host}/forecast")
     for digest in digests:
         registry.push(layout.path, digest)
-    for number in range(30):
+    for number in range(20):
         tag = f"dev-1.0.{number}"
         seen, outcomes = watched(registry, tag, digests)
         assert sorted(outcomes) == ["taken"] * (publishers - 1) + ["won"], outcomes
         assert len(seen) == 1
-    assert registry.all_tags() == sorted(f"dev-1.0.{number}" for number in range(30))
+    assert registry.all_tags() == sorted(f"dev-1.0.{number}" for number in range(20))
 
 
 def watched(registry: Registry, tag: str, digests: list[str]) -> tuple[set[str], list[str]]:
