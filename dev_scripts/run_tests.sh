@@ -17,11 +17,16 @@ step() {
 }
 
 dev_scripts/install_engine.sh || exit $?
-# One of the two shells that setenv.sh is tested in.
-if ! command -v zsh >/dev/null; then
+# One of the two shells that setenv.sh is tested in, and the registry that images are pushed to.
+missing=()
+for tool in zsh docker-registry; do
+  command -v "$tool" >/dev/null || missing+=("$tool")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
   admin=()
   [ "$(id -u)" -eq 0 ] || admin=(sudo)
-  "${admin[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends zsh >&2 || exit 6
+  "${admin[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -qq install -y --no-install-recommends "${missing[@]}" >&2 || exit 6
 fi
 step ./main_pytest.py --engine docker --tier all
 step ./main_pytest.py --engine venv

@@ -75,9 +75,8 @@ class Reader:
         try:
             manifest = Manifest.of(answer.body, media_type)
         except ValueError:
-            raise InfrastructureError(
-                f"the registry's manifest of {reference} is not JSON", where=self.http.address
-            ) from None
+            what = f"what the registry gives for {reference} is no manifest"
+            raise InfrastructureError(what, where=self.http.address) from None
         self._check_digest(reference, manifest.digest)
         if (told := answer.headers.get("Docker-Content-Digest", manifest.digest)) != manifest.digest:
             raise self._other_content(reference, told, manifest.digest)
@@ -126,6 +125,8 @@ class Reader:
                     f"{reference} has no image for {platform or 'any platform'}: it has {has}", where=self.http.address
                 )
             manifest = self.manifest(digest)
+        if "config" not in manifest.content:
+            raise InfrastructureError(f"{reference} is no image: it has no configuration", where=self.http.address)
         blob = manifest.content["config"]["digest"]
         answer = self._good(self.http.request("GET", f"blobs/{blob}"))
         if sha256(answer.body) != blob:

@@ -73,6 +73,10 @@ def forward(handler: Handler, **changed: str) -> None:
         handler: the request.
         changed: headers of the answer that get another value.
     """
+    if not handler.server.target:
+        handler.read_body()
+        handler.answer(501)
+        return
     response, body = fetch(handler)
     handler.send_response_only(response.status)
     for name, value in response.getheaders():
@@ -155,7 +159,7 @@ class FaultProxy(ThreadingHTTPServer):
     """Listens on a port of its own before the registry `target`.
 
     Arguments:
-        target: host and port of the registry.
+        target: host and port of the registry; empty where there is none: what was not planned is refused.
     """
 
     daemon_threads = True
@@ -197,8 +201,8 @@ class FaultProxy(ThreadingHTTPServer):
 
 
 @contextmanager
-def fault_proxy(target: str) -> Iterator[FaultProxy]:
-    """Yield a proxy before the registry `target`."""
+def fault_proxy(target: str = "") -> Iterator[FaultProxy]:
+    """Yield a proxy before the registry `target`, or a server that knows nothing but what is planned."""
     proxy = FaultProxy(target)
     thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
