@@ -118,9 +118,24 @@ def tag(source: str, target: str) -> list[str]:
     return [DOCKER, "image", "tag", source, target]
 
 
-def pull(reference: str) -> list[str]:
-    """Return the command that pulls an image."""
-    return [DOCKER, "pull", "--quiet", reference]
+def pull(reference: str, platform: str = "") -> list[str]:
+    """Return the command that pulls an image.
+
+    Arguments:
+        reference: its name.
+        platform: for which platform; empty is what the engine runs on.
+    """
+    return [DOCKER, "pull", "--quiet", *(["--platform", platform] if platform else []), reference]
+
+
+def inspect_remote(reference: str) -> list[str]:
+    """Return the command that prints what a registry says of an image: one JSON object with its digest."""
+    return [DOCKER, "buildx", "imagetools", "inspect", "--format", "{{json .Manifest}}", reference]
+
+
+def list_tags(repository: str) -> list[str]:
+    """Return the command that lists the engine's tags of a repository, one JSON object a line."""
+    return [DOCKER, "image", "ls", "--format", _json_template({"tag": ".Tag"}), repository]
 
 
 def inspect_images(references: Iterable[str]) -> list[str]:

@@ -18,7 +18,7 @@ from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.engine.supervise import supervise
 from helpers.errors import BuildError, InfrastructureError
 from helpers.model.archive import PYTHON_OF_SUITE
-from helpers.model.image import BaseKind
+from helpers.model.image import LABEL_BASE_DIGEST, BaseKind, digest_tag
 from helpers.storage import use
 
 _BUILD_SECONDS = 3600.0
@@ -67,13 +67,15 @@ class DockerEngine:
     def provide(self, image: ImageSpec, ingredients: Ingredients, log: Path, control: Control) -> str:
         """Pull, assemble or build `image`."""
         if image.dockerfile:
+            image, ingredients = self._on_digest(image, ingredients)
             with build_context(image, ingredients) as ready:
                 self._build(argv.build(image, ready), image, log, control, ingredients.base)
         elif image.base.kind is BaseKind.ARCHIVE:
             with archive_context(image, log, control) as ready:
                 self._build(argv.build(image, ready), image, log, control)
         else:
-            self._build(argv.pull(image.reference), image, log, control)
+            for platform in image.platforms or ("",):
+                self._build(argv.pull(image.reference, platform), image, log, control)
         return self.find([image.reference])[image.reference]
 
     def build_layout(
@@ -91,6 +93,7 @@ class DockerEngine:
         Raises:
             BuildError: it can not be built.
         """
+        image, ingredients = self._on_digest(image, ingredients)
         with build_context(image, ingredients) as ready:
             self._build(argv.build_layout(image, ready, layout), image, log, control, ingredients.base)
 
@@ -161,6 +164,22 @@ class DockerEngine:
     def reap(self) -> int:
         """Remove what dead drivers left."""
         return client.reap()
+
+    def _on_digest(self, image: ImageSpec, ingredients: Ingredients) -> tuple[ImageSpec, Ingredients]:
+        """Return both with a name of the base that no other build moves meanwhile, and with its digest.
+
+        The builder looks for a digest of an image that was never pulled in a registry, so a tag that is made of the
+        digest stands for it.
+        """
+        base = ingredients.base
+        digest = self.find([base]).get(base, "")
+        alias = digest_tag(base, digest)
+        done = proc.run(argv.tag(digest, alias)) if digest else None
+        if not done or done.code:
+            why = done.reason if done else "it is not there"
+            raise InfrastructureError(f"cannot build on {base}: {why}", where=image.key, fix="run it again")
+        labels = {**image.labels, LABEL_BASE_DIGEST: digest}
+        return replace(image, labels=labels), replace(ingredients, base=alias)
 
     @staticmethod
     def _state(name: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.engine.supervise import supervise
 from helpers.engine.tools import uv
 from helpers.errors import BuildError, InfrastructureError
+from helpers.model.image import LABEL_INPUTS, BaseKind
 from helpers.storage import cache_dir, file_name, locked, use
 
 _INSTALL_SECONDS = 1800.0
@@ -46,6 +47,8 @@ class VenvEngine:
     def provide(self, image: ImageSpec, ingredients: Ingredients, log: Path, control: Control) -> str:
         """Make the environment of a directory; what lies below all directories is the host itself."""
         if image.directory is None:
+            if LABEL_INPUTS in image.labels and image.base.kind is BaseKind.IMAGE:
+                raise UnsupportedError(f"needs the packages of the image {image.key}")
             return _HOST
         if image.dockerfile == image.directory / "devops" / "Dockerfile":
             raise UnsupportedError("has a Dockerfile of its own")

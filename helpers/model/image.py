@@ -25,6 +25,7 @@ LABEL_BASE_NAME = "org.opencontainers.image.base.name"
 LABEL_BASE_DIGEST = "org.opencontainers.image.base.digest"
 LABEL_REVISION = "org.opencontainers.image.revision"
 LABEL_CREATED = "org.opencontainers.image.created"
+LABEL_SUITE = "helpers.suite"
 
 
 class BaseKind(Enum):
@@ -74,6 +75,13 @@ def repository(registry: str, name: str) -> str:
 def inputs_tag(inputs: str) -> str:
     """Return the tag that finds an image by the hash of its build's inputs; it stays on this machine."""
     return f"inputs-{inputs[:16]}"
+
+
+def digest_tag(reference: str, digest: str) -> str:
+    """Return a reference to the image `reference` whose tag is made of its digest, so that it is never moved."""
+    name = reference.partition("@")[0]
+    name = name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name
+    return f"{name}:digest-{digest.rpartition(':')[2][:32]}"
 
 
 # What the kernel calls a machine, and what Docker and Debian call its architecture.
