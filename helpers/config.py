@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -12,6 +13,7 @@ from typing import Any
 
 from helpers import discover
 from helpers.errors import ConfigError
+from helpers.model import base_lock
 from helpers.model import changelog as changelog_format
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings import Settings, parse_settings
@@ -126,6 +128,30 @@ def _check_table(parsed: dict[str, Any], keys: Sequence[str], file: Path) -> Non
         inner = inner.get(key, {})
     if not isinstance(inner, dict):
         raise ConfigError(f"{'.'.join(keys)} must be a table, not {inner!r}", where=file)
+
+
+def read_base_lock(runnable: RunnableDir) -> base_lock.BaseLock | None:
+    """Return which base the image of `runnable` is built on, if that is recorded.
+
+    Raises:
+        ConfigError: the record is wrong, or is one of another base than the settings name.
+    """
+    file = runnable.path / base_lock.PATH
+    if not file.exists():
+        return None
+    recorded = base_lock.parse(read_text(file), str(file))
+    if recorded.base != runnable.settings.base:
+        raise ConfigError(
+            f"records the base {recorded.base!r}, and [tool.helpers] base is {runnable.settings.base!r}",
+            where=file,
+            fix=f"{update_command(runnable.path)}  (for a base that is made here: remove the file)",
+        )
+    return recorded
+
+
+def update_command(path: Path) -> str:
+    """Return the command that records the base of the runnable dir at `path`."""
+    return f"invoke docker_bases --update --dir {shlex.quote(str(path))}"
 
 
 @cache

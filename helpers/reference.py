@@ -67,10 +67,11 @@ LABELS: dict[str, str] = {
     image.LABEL_WITHIN: "the container that a service, a sibling, or its network was started for, and goes with",
     image.LABEL_VERSION: "version of the image, from `changelog.txt`",
     image.LABEL_TITLE: "name of the image, or the base as written",
-    image.LABEL_BASE_NAME: "the base as written",
-    image.LABEL_BASE_DIGEST: "digest of the image that it is built on; in what is released",
+    image.LABEL_BASE_NAME: "the base: name and tag of one that is pulled, or else the setting `base`",
+    image.LABEL_BASE_DIGEST: "digest of the image that it is built on",
     image.LABEL_REVISION: "the commit that it is built from; in what is released",
     image.LABEL_CREATED: "when that commit was made; in what is released",
+    image.LABEL_SUITE: "suite of the distribution below, where that is an `archive:`",
 }
 
 

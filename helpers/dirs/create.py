@@ -18,9 +18,10 @@ from types import FrameType
 from helpers import discover, repo
 from helpers.console import printable, say
 from helpers.dirs import adopt, check, names
-from helpers.errors import OK, SIGTERM_EXIT, UsageError, worst
+from helpers.errors import OK, SIGTERM_EXIT, HelpersError, UsageError, worst
+from helpers.images import bases
 from helpers.images import lock as locks
-from helpers.model.image import Base
+from helpers.model.image import Base, BaseKind
 from helpers.model.settings import DEFAULT_BASE
 
 _TEMPLATE = Path(__file__).parent.parent / "templates" / "runnable_dir"
@@ -37,10 +38,12 @@ class Doors:
     Arguments:
         lock: writes `poetry.lock` of a directory.
         requirements: exports it, for the check at the end.
+        record: records the digest of a base that is pulled by a tag.
     """
 
     lock: Lock = locks.lock
     requirements: check.Requirements = locks.requirements
+    record: Callable[[Path], str] = bases.record_at
 
 
 def main(
@@ -83,7 +86,17 @@ def main(
         names.package_name(target.name)
     _check_target(target, project)
     notes = make(target, image=image, base=base, requires=requires, project=project, lock=doors.lock)
-    return _report(root, here, target, notes, doors)
+    return _report(root, here, target, [*notes, *_record_base(target, base, doors)], doors)
+
+
+def _record_base(target: Path, base: str, doors: Doors) -> list[str]:
+    parsed = Base.parse(base)
+    if parsed.kind is not BaseKind.IMAGE or "@" in parsed.value:
+        return []
+    try:
+        return [doors.record(target)]
+    except HelpersError as error:
+        return [str(error)]  # What is missing, and the command that makes it, is what the check at the end says.
 
 
 def make(target: Path, *, image: str, base: str, requires: str, project: Path | None, lock: Lock) -> list[str]:

@@ -42,21 +42,25 @@ def image_chain(
         platforms: what the images are for; empty, and this machine's own alone, is what the engine runs on.
 
     Raises:
-        ConfigError: a base is no runnable dir, lies outside the repo, or bases stand on each other in a circle.
+        ConfigError: a base is no runnable dir, lies outside the repo, or bases stand on each other in a circle; a base
+            that is pulled by a tag has no recorded digest.
     """
     if platforms == (names.native_platform(os.uname().machine),):
         platforms = ()
     layers = image_layers(runnable, load)
-    chain = [_outside(layers[-1].base, stage, platforms)]
+    chain = [outside(layers[-1], stage, platforms)]
     for layer in reversed(layers):
-        chain.append(_image(layer, chain[-1], layers[-1].base))
+        chain.append(_image(layer, chain[-1], outside(layers[-1]).base))
     return chain
 
 
 def image_layers(runnable: RunnableDir, load: Loader) -> list[RunnableDir]:
-    """Return `runnable` and the runnable dirs below it, nearest first."""
+    """Return `runnable` and the runnable dirs below it, nearest first, down to one whose base is pulled or assembled.
+
+    A recorded base is pulled: what is published has the name and the digest, today's source of it has not.
+    """
     layers = [runnable]
-    while layers[-1].base.kind is BaseKind.DIR:
+    while layers[-1].base.kind is BaseKind.DIR and not config.read_base_lock(layers[-1]):
         top = layers[-1]
         path = Path(os.path.realpath(top.path / top.base.value))
         where = top.path / "pyproject.toml"
@@ -72,12 +76,50 @@ def image_layers(runnable: RunnableDir, load: Loader) -> list[RunnableDir]:
     return layers
 
 
-def _outside(base: Base, stage: Stage, platforms: tuple[str, ...]) -> ImageSpec:
-    """Return the image at the bottom, which belongs to no directory."""
-    if base.kind is BaseKind.IMAGE:
-        return ImageSpec(
-            key=str(base), reference=base.value, inputs=digest(base.value), base=base, stage=stage, platforms=platforms
-        )
+def outside(layer: RunnableDir, stage: Stage = Stage.LOCAL, platforms: tuple[str, ...] = ()) -> ImageSpec:
+    """Return the image at the bottom, which belongs to no directory: what `layer`, the lowest one, stands on.
+
+    Raises:
+        ConfigError: it is pulled by a tag and has no recorded digest, or its record is wrong.
+    """
+    recorded = config.read_base_lock(layer)
+    if recorded:
+        labels = {names.LABEL_INPUTS: recorded.inputs} if recorded.inputs else {}
+        return _pulled(recorded.reference(stage), stage, platforms, suite=recorded.suite, labels=labels)
+    if layer.base.kind is BaseKind.IMAGE:
+        if "@" not in layer.base.value:
+            raise ConfigError(
+                f"the base {str(layer.base)!r} has no recorded digest",
+                where=layer.path / "pyproject.toml",
+                why="a tag may be another image tomorrow",
+                fix=config.update_command(layer.path),
+            )
+        return _pulled(layer.base.value, stage, platforms)
+    return _assembled(layer.base, stage, platforms)
+
+
+def _pulled(
+    reference: str,
+    stage: Stage,
+    platforms: tuple[str, ...],
+    suite: str = "",
+    labels: Mapping[str, str] | None = None,
+) -> ImageSpec:
+    name, _, digest_text = reference.partition("@")
+    return ImageSpec(
+        # One name may stand for several digests in one plan.
+        key=f"{name}@{digest_text[:19]}",
+        reference=reference,
+        inputs=digest(reference, stage.value if stage is Stage.PROD else "", _platform_text(platforms)),
+        base=Base(BaseKind.IMAGE, reference),
+        suite=suite,
+        stage=stage,
+        platforms=platforms,
+        labels=labels or {},
+    )
+
+
+def _assembled(base: Base, stage: Stage, platforms: tuple[str, ...]) -> ImageSpec:
     spec = ImageSpec(
         key=str(base), reference="", inputs="", base=base, suite=base.value, stage=stage, platforms=platforms
     )
@@ -116,7 +158,8 @@ def _image(runnable: RunnableDir, parent: ImageSpec, bottom: Base) -> ImageSpec:
             names.LABEL_VERSION: str(runnable.version),
             names.LABEL_DIR: runnable.name,
             names.LABEL_INPUTS: inputs,
-            names.LABEL_BASE_NAME: str(runnable.base),
+            names.LABEL_BASE_NAME: _base_name(runnable, parent),
+            **({names.LABEL_SUITE: parent.suite} if parent.suite else {}),
         },
         requires_python=runnable.requires_python,
         system_packages=runnable.settings.system_packages,
@@ -128,6 +171,12 @@ def _image(runnable: RunnableDir, parent: ImageSpec, bottom: Base) -> ImageSpec:
         code=copied,
         entrypoint=entrypoint,
     )
+
+
+def _base_name(runnable: RunnableDir, parent: ImageSpec) -> str:
+    """Return what an image says of its base: the reference of one that is pulled, or else the setting."""
+    pulled = not parent.directory and parent.base.kind is BaseKind.IMAGE
+    return parent.base.value.partition("@")[0] if pulled else str(runnable.base)
 
 
 def _inputs(runnable: RunnableDir, parent: ImageSpec, dockerfile: Path, more: Sequence[str]) -> str:

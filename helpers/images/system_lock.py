@@ -15,7 +15,7 @@ from helpers.engine import argv, client, ownership
 from helpers.engine.archive import apt_sources
 from helpers.engine.specs import RESOLVER
 from helpers.errors import ConfigError, InfrastructureError
-from helpers.images.recipe import Loader, image_layers, system_lock
+from helpers.images.recipe import Loader, image_layers, outside, system_lock
 from helpers.model import archive, image
 from helpers.model.image import Base, BaseKind
 from helpers.model.runnable import RunnableDir
@@ -48,7 +48,7 @@ def lock(runnable: RunnableDir, load: Loader, *, upgrade: bool) -> list[str]:
         file.unlink(missing_ok=True)
         return []
     layers = image_layers(runnable, load)
-    bottom = layers[-1].base
+    bottom = outside(layers[-1]).base
     before = _read(file)
     if before and not upgrade and not drift(before, str(bottom), wanted):
         return []
@@ -57,7 +57,7 @@ def lock(runnable: RunnableDir, load: Loader, *, upgrade: bool) -> list[str]:
             say(f"{file} is not made: {_WITHOUT}; until then builds take what the archive has")
             return []
         raise InfrastructureError(_WITHOUT, where=file, fix="dev_scripts/install_engine.sh")
-    after = SystemLock(str(bottom), wanted, _resolve(layers, bottom, None if upgrade else before))
+    after = SystemLock(str(bottom), wanted, _resolve(layers, None if upgrade else before))
     aside = file.with_name(f".{file.name}.new")
     aside.write_text(after.text(), encoding="utf-8")
     os.replace(aside, file)
@@ -70,7 +70,7 @@ def check(runnable: RunnableDir, load: Loader) -> None:
     Raises:
         ConfigError: they disagree.
     """
-    system_lock(runnable, image_layers(runnable, load)[-1].base)
+    system_lock(runnable, outside(image_layers(runnable, load)[-1]).base)
 
 
 def _read(file: Path) -> SystemLock | None:
@@ -86,22 +86,23 @@ def _can_resolve(bottom: Base) -> bool:
     return not client.why_not_running()
 
 
-def _resolve(layers: list[RunnableDir], bottom: Base, kept: SystemLock | None) -> dict[str, tuple[str, ...]]:
+def _resolve(layers: list[RunnableDir], kept: SystemLock | None) -> dict[str, tuple[str, ...]]:
     """Return what the first of `layers` adds, by architecture."""
+    bottom = outside(layers[-1])
     below = [layer for layer in layers[1:] if layer.settings.system_packages]
     locks = [found for found in (*(_read(layer.path / NAME) for layer in below), kept) if found]
     native = image.architecture(image.native_platform(os.uname().machine))
     architectures = tuple(sorted({*_ARCHITECTURES, native}))
     given = {
         "architectures": " ".join(architectures),
-        "base": " ".join(archive.CONTENT) if bottom.kind is BaseKind.ARCHIVE else "",
+        "base": " ".join(archive.CONTENT) if bottom.base.kind is BaseKind.ARCHIVE else "",
         "below": " ".join(name for layer in below for name in layer.settings.system_packages),
         "own": " ".join(layers[0].settings.system_packages),
-        "sources": apt_sources(bottom.value) if bottom.kind is BaseKind.ARCHIVE else "",
+        "sources": apt_sources(bottom.suite),
     }
     for name in architectures:
         given[f"pins_{name}"] = preferences([pin for one in locks for pin in one.pins.get(name, ())])
-    found, faults = _answers(_ask(bottom, given))
+    found, faults = _answers(_ask(bottom.base, given))
     for name in architectures:
         if name in faults and name != native:
             say(f"{layers[0].path / NAME} has nothing for {name}: {faults[name]}")

@@ -29,15 +29,13 @@ class Address:
     def parse(cls, repository: str) -> Address:
         """Return the address that `repository` spells, `HOST[:PORT]/PATH` without tag or digest.
 
-        Docker takes the first part for a host if it has a dot or a colon or is `localhost`
-        (https://github.com/distribution/reference); a name without a host is refused, because a release must never go
-        to a registry that nobody named.
+        A name without a host is refused, because a release must never go to a registry that nobody named.
 
         Raises:
             ConfigError: it has no host, or is no name of a repository.
         """
-        host, slash, name = repository.partition("/")
-        if not slash or not ("." in host or ":" in host or host == "localhost"):
+        host, _, name = repository.partition("/")
+        if not names_host(repository):
             raise ConfigError(f"{repository!r} names no registry", fix=_SET_REGISTRY)
         if not re.fullmatch(_HOST_PATTERN, host):
             raise ConfigError(f"{host!r} in {repository!r} is not HOST or HOST:PORT", fix=_SET_REGISTRY)
@@ -54,6 +52,16 @@ class Address:
     def url(self) -> str:
         """The registry's base URL: only a registry on this machine is spoken to without TLS, as Docker does."""
         return f"{'http' if is_loopback(hostname(self.host)) else 'https'}://{self.host}"
+
+
+def names_host(repository: str) -> bool:
+    """Say whether a repository's name has a registry's host in it.
+
+    Docker takes the first part for a host if it has a dot or a colon or is `localhost`
+    (https://github.com/distribution/reference).
+    """
+    host, slash, _ = repository.partition("/")
+    return bool(slash) and ("." in host or ":" in host or host == "localhost")
 
 
 def hostname(host: str) -> str:

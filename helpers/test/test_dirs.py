@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import re
@@ -17,8 +18,9 @@ import pytest
 
 from helpers import config, discover
 from helpers.dirs import adopt, check, create, listing, metadata, names, project_text, testfiles, wanted
-from helpers.errors import ConfigError, HelpersError, UsageError
-from helpers.model import system_lock
+from helpers.errors import ConfigError, HelpersError, InfrastructureError, UsageError
+from helpers.model import base_lock, system_lock
+from helpers.model.base_lock import BaseLock
 from helpers.model.system_lock import SystemLock
 
 # These tests start processes, and there are many of them.
@@ -49,7 +51,19 @@ def agreed(path: Path) -> Path:
     return path / "poetry.lock"
 
 
-DOORS = create.Doors(lock=make_lock, requirements=agreed)
+def recorded(path: Path) -> str:
+    (path / base_lock.PATH).write_text(
+        str(BaseLock("image:python:3.12-slim-bookworm", "python:3.12-slim-bookworm", f"sha256:{'1' * 64}", TODAY))
+    )
+    return "recorded"
+
+
+def no_registry(path: Path) -> str:
+    raise InfrastructureError("no registry answers")
+
+
+TODAY = datetime.date(2026, 11, 21)
+DOORS = create.Doors(lock=make_lock, requirements=agreed, record=recorded)
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -139,6 +153,16 @@ def test_the_python_follows_the_base_unless_named(root: Path, base: str, python:
     assert new(root, "forecast", base=base, python=python) == 0
     text = (root / "runnable_dirs" / "forecast" / "pyproject.toml").read_text()
     assert f'requires-python = "{expected}"' in text
+
+
+def test_a_new_directory_whose_base_can_not_be_recorded_is_told_how(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    doors = create.Doors(lock=make_lock, requirements=agreed, record=no_registry)
+    assert create.main("forecast", base="image:python:3.12", python="3.12", cwd=root, doors=doors) == 2
+    captured = capsys.readouterr()
+    assert "no registry answers" in captured.err
+    assert "fix: invoke docker_bases --update --dir" in captured.out
 
 
 @pytest.mark.parametrize(

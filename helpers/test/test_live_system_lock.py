@@ -80,6 +80,8 @@ RUN mkdir /archive && printf '{index}SHA256: {"0" * 64}\\nDescription: t\\n' > /
     project = path / "pyproject.toml"
     project.write_text(project.read_text().replace("archive:bookworm", f"image:{name}"))
     ask_for(path, "app")
+    recorded = scratch.invoke("docker_bases", "--update", "--dir", "tool")
+    assert recorded.returncode == 0, recorded.stderr
     done = scratch.invoke("docker_lock", "--dir", "tool")
     assert done.stdout.splitlines() == ["app (amd64)  (new) -> 1.5", "app (arm64)  (new) -> 1.5"], done.stderr
-    assert parse((path / NAME).read_text()).base == f"image:{name}"
+    assert parse((path / NAME).read_text()).base.startswith(f"image:{name}@sha256:")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import datetime
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +11,9 @@ from helpers import config
 from helpers.engine.specs import ImageSpec
 from helpers.errors import ConfigError
 from helpers.images import recipe
-from helpers.images.recipe import image_chain, python_minor
+from helpers.images.recipe import by_key, image_chain, python_minor
 from helpers.model import system_lock
+from helpers.model.base_lock import PATH, BaseLock
 from helpers.model.runnable import RunnableDir
 from helpers.test.unit_fixtures import add_dir, cache, forget, make_repo
 
@@ -53,10 +56,72 @@ def test_a_chain_is_the_bases_first_and_each_knows_its_parent(root: Path) -> Non
     assert all(image.inputs[:16] in image.reference for image in chain)
 
 
-def test_a_base_that_is_pulled_is_used_under_its_own_name(root: Path) -> None:
-    add_dir(root, "x", 'base = "image:python:3.12-slim-bookworm"')
+def record(path: Path, lock: BaseLock) -> None:
+    (path / PATH).write_text(str(lock))
+
+
+ONE, TWO = (f"sha256:{digit * 64}" for digit in "12")
+DAY = datetime.date(2026, 11, 21)
+
+
+def test_a_base_that_is_pulled_is_built_on_by_its_recorded_digest(root: Path) -> None:
+    path = add_dir(root, "x", 'base = "image:python:3.12-slim-bookworm"')
+    record(path, BaseLock("image:python:3.12-slim-bookworm", "python:3.12-slim-bookworm", ONE, DAY))
     bottom, own = chain_of(root, "x")
-    assert (bottom.reference, bottom.dockerfile, own.parent) == ("python:3.12-slim-bookworm", None, bottom.key)
+    assert (bottom.reference, bottom.dockerfile) == (f"python:3.12-slim-bookworm@{ONE}", None)
+    assert own.parent == bottom.key
+    assert own.labels["org.opencontainers.image.base.name"] == "python:3.12-slim-bookworm"
+    record(path, BaseLock("image:python:3.12-slim-bookworm", "python:3.12-slim-bookworm", TWO, DAY))
+    assert chain_of(root, "x")[-1].inputs != own.inputs
+    assert chain_of(root, "x")[0].key != bottom.key
+
+
+def test_a_base_by_tag_without_a_recorded_digest_is_an_error_with_the_command_that_records_it(root: Path) -> None:
+    path = add_dir(root, "x", 'base = "image:python:3.12-slim-bookworm"')
+    with pytest.raises(ConfigError, match="has no recorded digest") as caught:
+        chain_of(root, "x")
+    assert caught.value.where == str(path / "pyproject.toml")
+    assert caught.value.fix == f"invoke docker_bases --update --dir {path}"
+
+
+def test_a_base_whose_digest_is_in_the_settings_needs_no_record(root: Path) -> None:
+    add_dir(root, "x", f'base = "image:host:5000/python@{ONE}"')
+    assert chain_of(root, "x")[0].reference == f"host:5000/python@{ONE}"
+
+
+def test_the_record_of_another_base_than_the_settings_name_is_an_error(root: Path) -> None:
+    record(root / "top", BaseLock("dir:../other", "host:5000/other:2026.11.21.0", ONE, DAY))
+    with pytest.raises(ConfigError, match=r"records the base 'dir:\.\./other'.* is 'dir:\.\./low'") as caught:
+        chain_of(root, "top")
+    assert caught.value.where == str(root / "top" / PATH)
+
+
+def test_the_recorded_base_is_taken_whatever_the_source_of_it_says_today(root: Path) -> None:
+    record(root / "top", BaseLock("dir:../low", "host:5000/low:2026.11.21.0", ONE, DAY, TWO, "ab" * 32, "bookworm"))
+    before = chain_of(root, "top")
+    assert [image.key for image in before] == ["host:5000/low:2026.11.21.0@sha256:111111111111", "top"]
+    assert before[0].reference == f"host:5000/low:2026.11.21.0@{ONE}"
+    assert {image.suite for image in before} == {"bookworm"}
+    edit(root / "low" / "pyproject.toml", "gcc", "g++")
+    assert chain_of(root, "top") == before
+    shutil.rmtree(root / "low")
+    assert chain_of(root, "top") == before
+
+
+def test_an_archive_base_that_is_recorded_is_pulled(root: Path) -> None:
+    record(root / "low", BaseLock("archive:bookworm", "host:5000/archive:2026.11.21.0", ONE, DAY, suite="bookworm"))
+    assert [image.reference.partition(":inputs-")[0] for image in chain_of(root, "top")] == [
+        f"host:5000/archive:2026.11.21.0@{ONE}",
+        "low",
+        "top",
+    ]
+
+
+def test_two_directories_may_record_different_digests_of_one_base(root: Path) -> None:
+    for name, digest in (("x", ONE), ("y", TWO)):
+        path = add_dir(root, name, 'base = "image:python:3.12"')
+        record(path, BaseLock("image:python:3.12", "python:3.12", digest, DAY))
+    assert len(by_key({name: chain_of(root, name) for name in ("x", "y")})) == 4
 
 
 def test_an_image_is_labelled_with_what_it_is(root: Path) -> None:
@@ -68,6 +133,7 @@ def test_an_image_is_labelled_with_what_it_is(root: Path) -> None:
         "org.opencontainers.image.version": "0.1.0",
         "org.opencontainers.image.base.name": "archive:bookworm",
         "helpers.dir": "low",
+        "helpers.suite": "bookworm",
         "helpers.inputs": own.inputs,
     }
 
@@ -150,8 +216,6 @@ def test_the_shared_recipe_is_an_input_of_every_directory_without_its_own(
 
 
 def test_an_image_is_the_same_wherever_the_checkout_lies(root: Path, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(root, tmp_path / "a b" / "copy")
     assert chain_of(tmp_path / "a b" / "copy", "top")[-1].inputs == chain_of(root, "top")[-1].inputs
 

@@ -15,7 +15,16 @@ from helpers.tasks.adapter import helpers_task
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "helpers" / "tasks").glob("*_tasks.py"))
 NAMES = {
-    *("docker_bash", "docker_build", "docker_cmd", "docker_images", "docker_jupyter", "docker_kill", "docker_lock"),
+    *(
+        "docker_bases",
+        "docker_bash",
+        "docker_build",
+        "docker_cmd",
+        "docker_images",
+        "docker_jupyter",
+        "docker_kill",
+        "docker_lock",
+    ),
     *("docker_prune", "docker_ps"),
     *("run_fast_tests", "run_slow_tests", "run_superslow_tests", "run_tests"),
     *("dir_check", "dir_create", "dir_list"),

@@ -1,0 +1,110 @@
+"""Says what a base is today: what its registry has under the tag that it is followed by."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from helpers import proc
+from helpers.console import say
+from helpers.engine import argv
+from helpers.errors import InfrastructureError
+from helpers.model import image as names
+from helpers.model.base_lock import prod_tag
+from helpers.model.image import BaseKind
+from helpers.model.runnable import RunnableDir
+from helpers.model.stage import LATEST, date_tags
+from helpers.registry.address import names_host
+from helpers.registry.repository import Registry
+
+_SECONDS = 60.0
+# `latest` is one of the newest of them, also after somebody moved it back by a few.
+_MOST_ASKED = 20
+
+
+@dataclass(frozen=True)
+class Published:
+    """An image that can be built on.
+
+    Arguments:
+        name: `REPOSITORY:TAG`.
+        digest: of the image, or of the index of one for each platform.
+        prod: digest of what images of the stage `prod` are built on; empty if nothing of its own is published for it.
+        inputs: hash of what it was built from; empty if it is none of ours.
+        suite: suite of the distribution at its bottom, if that is an `archive:`.
+        platforms: what it was built for, with commas.
+    """
+
+    name: str
+    digest: str
+    prod: str = ""
+    inputs: str = ""
+    suite: str = ""
+    platforms: str = ""
+
+
+def followed(runnable: RunnableDir, parent: RunnableDir | None) -> str:
+    """Return what the base of `runnable` is followed by, `REPOSITORY:TAG`; empty if there is nothing to follow.
+
+    Arguments:
+        runnable: the directory.
+        parent: the runnable dir that it stands on, for a base of the kind `dir:`.
+    """
+    base = runnable.base
+    if base.kind is BaseKind.IMAGE:
+        if "@" in base.value:
+            return ""
+        return base.value if ":" in base.value.rpartition("/")[2] else f"{base.value}:{LATEST}"
+    if not runnable.registry:
+        return ""
+    return f"{parent.repository if parent else archive_repository(runnable)}:{LATEST}"
+
+
+def archive_repository(runnable: RunnableDir) -> str:
+    """Return where the archive base of `runnable` is published."""
+    return names.repository(runnable.registry, f"archive-{runnable.base.value}")
+
+
+def find(reference: str) -> Published | None:
+    """Return what `reference`, `REPOSITORY:TAG`, is today; None if it is not there.
+
+    Raises:
+        InfrastructureError: its registry does not say it.
+    """
+    repository, _, tag = reference.rpartition(":")
+    if not names_host(repository):
+        return _ask_engine(reference)
+    registry = Registry(repository)
+    digest = registry.resolve(tag)
+    if not digest:
+        return None
+    dated = _date_tag(registry, digest) if tag == LATEST else tag
+    config = registry.config(digest)
+    labels = config.get("config", {}).get("Labels") or {}
+    platforms = registry.manifest(digest).platforms or [f"{config.get('os')}/{config.get('architecture')}"]
+    return Published(
+        name=f"{repository}:{dated}",
+        digest=digest,
+        prod=registry.resolve(prod_tag(dated)) or "",
+        inputs=labels.get(names.LABEL_INPUTS, ""),
+        suite=labels.get(names.LABEL_SUITE, ""),
+        platforms=",".join(sorted(platforms)),
+    )
+
+
+def _date_tag(registry: Registry, digest: str) -> str:
+    """Return the date tag of what `latest` is; `latest` itself if it has none."""
+    dated = [str(tag) for tag in reversed(date_tags(registry.tags()))]
+    return next((tag for tag in dated[:_MOST_ASKED] if registry.resolve(tag) == digest), LATEST)
+
+
+def _ask_engine(reference: str) -> Published | None:
+    """Return what the registry of an image whose name has no host says, by the engine's own client."""
+    done = proc.run(argv.inspect_remote(reference), timeout=_SECONDS)
+    if done.code == 0:
+        return Published(reference, str(json.loads(done.stdout)["digest"]))
+    found = json.loads(proc.run(argv.inspect_images([reference])).stdout or "[]")
+    if not found:
+        raise InfrastructureError(f"no registry says what {reference} is: {done.reason}", fix="invoke doctor")
+    say(f"no registry says what {reference} is, so it is what this machine's engine has: {done.reason}")
+    return Published(reference, str(found[0]["Id"]))
