@@ -73,7 +73,8 @@ def push(reader: Reader, layout: Path, digest: str) -> PushReport:
         PushError: the registry did not take it all.
         InfrastructureError: the layout lacks a part of it.
     """
-    manifests = manifests_of(layout, digest)
+    # An index may name the same attestation for two platforms.
+    manifests = list({manifest.digest: manifest for manifest in manifests_of(layout, digest)}.values())
     blobs = {blob.digest: blob for manifest in manifests for blob in manifest.blobs}
     report = PushReport(missing=list(blobs.values()), missing_manifests=[manifest.digest for manifest in manifests])
     try:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import random
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from helpers.errors import InfrastructureError, PolicyError
+from helpers.registry.manifest import OCI_INDEX, sha256
 from helpers.registry.once import TagTakenError
 from helpers.registry.repository import Registry
 from helpers.registry.upload import PushError
+from helpers.test.conftest import ROOT
 from helpers.test.registry_fixtures import Layout, docker_registry
 
 pytestmark = [pytest.mark.host, pytest.mark.slow]
@@ -56,6 +63,13 @@ def test_only_what_is_missing_is_sent(host: str, layout: Layout) -> None:
     assert (again.sent_bytes, len(again.present), again.missing) == (0, 2, [])
     more = registry.push(layout.path, layout.index("one", "amd64", "arm64"))
     assert (len(more.sent), len(more.present)) == (2, 2)
+
+
+def test_what_an_index_names_twice_is_pushed_once(host: str, layout: Layout) -> None:
+    image = layout.image("one")
+    index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [image, image]}).encode()
+    report = Registry(f"{host}/forecast").push(layout.path, str(layout.blob(index, OCI_INDEX)["digest"]))
+    assert report.manifests == [image["digest"], sha256(index)]
 
 
 def test_a_layout_that_lacks_a_part_is_not_pushed(host: str, layout: Layout) -> None:
@@ -129,6 +143,62 @@ def test_of_several_publishers_at_once_one_wins_and_the_tag_never_changes(
         assert sorted(outcomes) == ["taken"] * (publishers - 1) + ["won"], outcomes
         assert len(seen) == 1
     assert registry.all_tags() == sorted(f"dev-1.0.{number}" for number in range(20))
+
+
+# Claims grow old in seconds here, so that the tests need not wait for a minute.
+PUBLISH = """
+import sys
+from helpers.registry import once
+from helpers.registry.repository import Registry
+once.CLAIM_SECONDS, once._USE_SECONDS, once._PUT_SECONDS = 3, 1, 1
+registry = Registry(sys.argv[1])
+registry.resolve(sys.argv[3])
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    registry.put_once(sys.argv[2], sys.argv[3])
+except once.TagTakenError as error:
+    sys.exit(error.exit_code)
+"""
+
+
+def publisher(registry: Registry, tag: str, digest: str) -> subprocess.Popen[bytes]:
+    """Start a process that gives a tag its content as soon as it reads a line."""
+    command = [sys.executable, "-c", PUBLISH, str(registry.http.address), tag, digest]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout and process.stdout.readline() == b"ready\n"
+    return process
+
+
+def test_publishers_killed_at_any_moment_leave_a_tag_that_the_next_call_ends_and_nobody_changes(
+    host: str, layout: Layout
+) -> None:
+    one, two = (layout.index(text, "amd64") for text in ("one", "two"))
+    registry = Registry(f"{host}/forecast")
+    for digest in (one, two):
+        registry.push(layout.path, digest)
+    chance = random.Random(3)
+    for number in range(10):
+        tag = f"dev-1.0.{number}"
+        killed, other = publisher(registry, tag, one), publisher(registry, tag, two)
+        for process in (killed, other):
+            assert process.stdin
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+        time.sleep(chance.uniform(0, 0.15))
+        killed.kill()
+        killed.wait()
+        first = registry.resolve(tag)
+        code = other.wait(60)
+        after = registry.manifest(tag).digest
+        assert first in (None, after)
+        assert (code, after) in ((0, two), (4, one))
+        # The next call of the one that was killed ends, and changes nothing.
+        again = publisher(registry, tag, one)
+        again.communicate(b"\n", timeout=60)
+        assert (again.returncode, after) in ((0, one), (4, two))
+        assert registry.manifest(tag).digest == after
+    assert registry.tags() == sorted(f"dev-1.0.{number}" for number in range(10))
 
 
 def watched(registry: Registry, tag: str, digests: list[str]) -> tuple[set[str], list[str]]:
