@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from helpers.engine import ownership
@@ -29,6 +30,11 @@ def services_file(runnable: RunnableDir) -> Path | None:
     """Return the file that says which services stand beside every container of `runnable`; None if there is none."""
     file = runnable.path / "devops" / "compose.yaml"
     return file if file.is_file() else None
+
+
+def image_says(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return what a container is told that its image is, from the image's labels."""
+    return {names.IMAGE_VARIABLE: f"{labels.get(names.LABEL_TITLE, '')}-{labels.get(names.LABEL_VERSION, '')}"}
 
 
 def container_labels(runnable: RunnableDir) -> dict[str, str]:

@@ -11,32 +11,36 @@ from pathlib import Path
 
 from helpers import config, discover, host, repo
 from helpers.console import say
-from helpers.containers.environment import base_environment, container_labels, services_file
+from helpers.containers.environment import base_environment, container_labels, image_says, services_file
 from helpers.engine import client
-from helpers.engine.specs import Mount, RunSpec
+from helpers.engine.specs import ImageSpec, Mount, RunSpec
 from helpers.errors import ConfigError, UsageError
 from helpers.images.recipe import image_chain, lock_text
+from helpers.model.image import goes_by_wrong_name
 from helpers.model.runnable import RunnableDir
+from helpers.model.stage import RUN_STAGES, Stage, parse_stage
 from helpers.storage import cache_dir, use
 
 _JUPYTER_PORT = 8888
 
 
-def bash(directory: str | None) -> None:
+def bash(directory: str | None, stage: str) -> None:
     """Become a shell in the container of a runnable dir; its exit code is the shell's.
 
     Arguments:
         directory: the runnable dir; None is the one that encloses the current directory.
+        stage: `local` or `dev`.
     """
-    _become(_nearest(directory), ["bash"])
+    _become(_nearest(directory), ["bash"], stage)
 
 
-def command(directory: str | None, line: str) -> None:
+def command(directory: str | None, line: str, stage: str) -> None:
     """Become a command in the container of a runnable dir; its exit code is the command's.
 
     Arguments:
         directory: the runnable dir; None is the one that encloses the current directory.
         line: the command, split into words as a shell would but never run by one.
+        stage: `local` or `dev`.
 
     Raises:
         UsageError: the line is empty or its quotes do not match.
@@ -47,15 +51,16 @@ def command(directory: str | None, line: str) -> None:
         raise UsageError(f"--cmd can not be split into words: {error}", where=line) from None
     if not words:
         raise UsageError("--cmd is empty", fix='invoke docker_cmd --cmd "python -V"')
-    _become(_nearest(directory), words)
+    _become(_nearest(directory), words, stage)
 
 
-def jupyter(directory: str | None, port: int | None) -> None:
+def jupyter(directory: str | None, port: int | None, stage: str) -> None:
     """Become a Jupyter server in the container of a runnable dir, reachable on this machine's loopback address.
 
     Arguments:
         directory: the runnable dir; None is the one that encloses the current directory.
         port: port on this machine; None takes a free one.
+        stage: `local` or `dev`.
 
     Raises:
         ConfigError: the directory's lock holds no Jupyter.
@@ -73,7 +78,7 @@ def jupyter(directory: str | None, port: int | None) -> None:
     words = ["jupyter", "lab", "--ip=0.0.0.0", f"--port={_JUPYTER_PORT}", "--no-browser"]
     words += ["--allow-root"] if os.getuid() == 0 else []
     os.environ["JUPYTER_TOKEN"] = token
-    _become(found, words, inherit=("JUPYTER_TOKEN",), publish=((port, _JUPYTER_PORT),))
+    _become(found, words, stage, inherit=("JUPYTER_TOKEN",), publish=((port, _JUPYTER_PORT),))
 
 
 def _nearest(directory: str | None) -> tuple[RunnableDir, Path]:
@@ -88,6 +93,7 @@ def _nearest(directory: str | None) -> tuple[RunnableDir, Path]:
 def _become(
     found: tuple[RunnableDir, Path],
     words: Sequence[str],
+    stage: str,
     *,
     inherit: tuple[str, ...] = (),
     publish: tuple[tuple[int, int], ...] = (),
@@ -95,17 +101,14 @@ def _become(
     runnable, cwd = found
     user = host.user()
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    chain = image_chain(runnable, lambda path: config.load(runnable.root, path, ()))
+    image = _image(runnable, parse_stage(stage, RUN_STAGES))
     environment = base_environment(runnable, user) | _git_environment()
     if terminal:
         environment["TERM"] = os.environ.get("TERM", "xterm")
-    use("images", chain[-1].reference)
-    if not client.has_image(chain[-1].reference):
-        _build(runnable)
     _replace(
         RunSpec(
             name=f"helpers-{user.name}-{os.urandom(6).hex()}",
-            image=chain[-1].reference,
+            image=image.reference,
             argv=tuple(words),
             cwd=cwd,
             user=user,
@@ -117,6 +120,7 @@ def _become(
             pids=runnable.settings.pids,
             read_only=False,
             labels=container_labels(runnable),
+            image_says=image_says(image.labels),
             publish=publish,
             terminal=terminal,
             services=services_file(runnable),
@@ -157,6 +161,20 @@ def _with_surroundings(spec: RunSpec) -> RunSpec:
     for line in ready.addresses:
         say(f"service {line}")
     return ready.spec
+
+
+def _image(runnable: RunnableDir, stage: Stage) -> ImageSpec:
+    """Return the image to run in, which the engine has then; its labels are those that it really has."""
+    if stage is not Stage.LOCAL:
+        from helpers.images import released
+
+        return released.find(runnable)[-1]
+    image = image_chain(runnable, lambda path: config.load(runnable.root, path, ()))[-1]
+    use("images", image.reference)
+    found = client.find_image(image.reference)
+    if not found or goes_by_wrong_name(image.reference, found.labels):
+        _build(runnable)
+    return image
 
 
 def _build(runnable: RunnableDir) -> None:

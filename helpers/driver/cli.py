@@ -13,7 +13,8 @@ from helpers import console, discover
 from helpers.engine.choose import ENGINES
 from helpers.engine.seam import Control
 from helpers.engine.supervise import obey_signals
-from helpers.errors import EXIT_CODES, OK, NothingSelectedError, worst
+from helpers.errors import EXIT_CODES, OK, NothingSelectedError, UsageError, worst
+from helpers.model.stage import RUN_STAGES, Stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +63,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="directories at a time (default: the number of cores)",
     )
     add("--engine", choices=ENGINES, default="auto", help="auto falls back to venv without an engine")
+    add(
+        "--stage",
+        choices=[stage.value for stage in RUN_STAGES],
+        default=Stage.LOCAL.value,
+        help="local: the image of this checkout's files (default); dev: the newest released one that fits the code",
+    )
     add("--list", action="store_true", help="print the plan and do nothing")
     add("--json", metavar="FILE", help="write the result (with --list: the plan) as JSON; - is standard output")
     add("--junit", metavar="FILE", help="write all results as one JUnit file")
@@ -71,17 +78,19 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run_tier(tier: str, directory: str, engine: str, arguments: str) -> int:
+def run_tier(tier: str, directory: str, engine: str, stage: str, arguments: str) -> int:
     """Run one tier of the tests of the runnable dir that encloses `directory` and return the exit code.
 
     Arguments:
         tier: which tests.
         directory: a place in the runnable dir; empty is the current directory.
         engine: `auto`, `docker` or `venv`.
+        stage: `local` or `dev`.
         arguments: pytest's arguments, split into words as a shell would.
     """
     root, path = discover.enclosing(Path(directory or "."))
-    return main([f"--dir={path}", f"--tier={tier}", f"--engine={engine}", "--", *shlex.split(arguments)], root)
+    options = [f"--dir={path}", f"--tier={tier}", f"--engine={engine}", f"--stage={stage}"]
+    return main([*options, "--", *shlex.split(arguments)], root)
 
 
 def main(argv: list[str] | None = None, root: Path | None = None) -> int:
@@ -115,10 +124,27 @@ def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> in
             raise
         console.say(error.summary)
         paths = []
-    plan = planner.make(root, paths, every, options.tier)
+    if options.stage == Stage.LOCAL.value:
+        plan = planner.make(root, paths, every, options.tier)
+    else:
+        from helpers.images import released
+
+        _choose_docker(options)
+        # A list asks no engine, and so says of the image what it must be.
+        images = released.wanted if options.list else released.find
+        plan = planner.make(root, paths, every, options.tier, images)
     if options.list:
         return _list(options, plan)
     return _execute(options, plan, pytest_args) if paths else _write_nothing(options, plan)
+
+
+def _choose_docker(options: argparse.Namespace) -> None:
+    """Let only docker, which has images, run the tests in released ones."""
+    if options.engine == "venv":
+        raise UsageError(
+            f"--engine venv has no images, so no --stage {options.stage} either", fix="leave out one of the two"
+        )
+    options.engine = "docker"
 
 
 def _list(options: argparse.Namespace, plan: Plan) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from helpers import config, inside
-from helpers.containers.environment import base_environment, container_labels, services_file
+from helpers.containers.environment import base_environment, container_labels, image_says, services_file
 from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import ConfigError, NothingSelectedError, UsageError
 from helpers.host import User
@@ -33,6 +33,7 @@ def test_container(
     *,
     name: str,
     image: str,
+    labels: Mapping[str, str],
     user: User,
     results: Path,
     nonce: str,
@@ -45,6 +46,7 @@ def test_container(
         runnable: the directory.
         name: unique name of the container.
         image: id of the image.
+        labels: what the image says of itself.
         user: whose files it makes.
         results: directory that the verdict is written to.
         nonce: what the verdict must carry.
@@ -80,6 +82,7 @@ def test_container(
         pids=settings.pids,
         read_only=True,
         labels=container_labels(runnable),
+        image_says=image_says(labels),
         services=services_file(runnable),
         docker=settings.docker,
     )

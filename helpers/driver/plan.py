@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -76,7 +76,13 @@ class Plan:
         return "\n".join(lines)
 
 
-def make(root: Path, paths: Sequence[Path], every: Sequence[Path], tier: str) -> Plan:
+def make(
+    root: Path,
+    paths: Sequence[Path],
+    every: Sequence[Path],
+    tier: str,
+    chain_of: Callable[[RunnableDir], Sequence[ImageSpec]] | None = None,
+) -> Plan:
     """Return the plan for the runnable dirs `paths` of the repo at `root`.
 
     Arguments:
@@ -84,6 +90,7 @@ def make(root: Path, paths: Sequence[Path], every: Sequence[Path], tier: str) ->
         paths: absolute paths of the selected runnable dirs.
         every: absolute paths of all runnable dirs of the repo.
         tier: which tests: `fast`, `slow`, `superslow` or `all`.
+        chain_of: says which images a directory needs, bases first; by default those of this checkout's files.
     """
 
     @cache
@@ -95,7 +102,7 @@ def make(root: Path, paths: Sequence[Path], every: Sequence[Path], tier: str) ->
         name = path.relative_to(root).as_posix()
         try:
             runnable = load(path)
-            dirs.append(DirPlan(name, runnable, tuple(image_chain(runnable, load))))
+            dirs.append(DirPlan(name, runnable, tuple(chain_of(runnable) if chain_of else image_chain(runnable, load))))
         except HelpersError as error:
             dirs.append(DirPlan(name, error=error))
     dirs = _with_name_clashes(dirs)

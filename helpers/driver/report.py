@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TextIO
 
 from helpers import errors
-from helpers.console import paint, printable, wants_colour
+from helpers.console import paint, print_rows, printable, wants_colour
 from helpers.driver.run import Event
 from helpers.driver.verdict import Status, Verdict
 
 _COLOURS = {Status.PASS: "green", Status.SKIP: "yellow", Status.STOPPED: "yellow", Status.EMPTY: "yellow"}
+_COLUMNS = ("directory", "verdict", "passed", "failed", "skipped", "time", "image", "why")
 _OUTPUT_CHARACTERS = 20_000
 _REFRESH_SECONDS = 0.3
 
@@ -116,41 +117,53 @@ def safe_text(text: str) -> str:
 
 def print_table(verdicts: Sequence[Verdict], *, interrupted: bool, engine: str, seconds: float, folder: Path) -> None:
     """Print the table that a run ends with, and the counts of tests as the last line."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    # A pipe has no width of its own; a table that is cut or folded could not be searched.
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False)
     if interrupted:
-        console.print(Text("INTERRUPTED: this report is partial", style="bold red"))
-    table = Table(title=None, box=None, pad_edge=False)
-    for name in ("directory", "verdict", "passed", "failed", "skipped", "time", "image", "why"):
-        right = name in ("passed", "failed", "skipped", "time")
-        table.add_column(
-            name, justify="right" if right else "left", no_wrap=name in ("verdict", "image"), overflow="fold"
-        )
-    for verdict in verdicts:
-        colour = _COLOURS.get(verdict.status, "red")
-        counts = (str(number) for number in (verdict.passed, verdict.failed, verdict.skipped))
-        row: list[str | Text] = [printable(verdict.name), Text(verdict.status.value, style=colour), *counts]
-        row += [f"{verdict.seconds:.1f} s", _short_image(verdict.image), printable(verdict.why)]
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-    with console.capture() as capture:
-        console.print(table)
-    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
-    sys.stdout.flush()
+        print(paint("INTERRUPTED: this report is partial", "red", sys.stdout))
+    rows = [_COLUMNS, *map(_row, verdicts)]
+    try:
+        _print_rich(rows, verdicts)
+    except ImportError:
+        # Inside a container tests run without the thin environment.
+        print_rows(rows)
     how_many = ", ".join(
         f"{sum(verdict.status is status for verdict in verdicts)} {status.value}"
         for status in Status
         if any(verdict.status is status for verdict in verdicts)
     )
     directories = "1 directory" if len(verdicts) == 1 else f"{len(verdicts)} directories"
-    console.print(Text(f"{directories}: {how_many}; engine {engine}; {seconds:.1f} s; logs in {folder}"))
+    print(f"{directories}: {how_many}; engine {engine}; {seconds:.1f} s; logs in {folder}")
     passed, failed, skipped = (
         sum(getattr(item, what) for item in verdicts) for what in ("passed", "failed", "skipped")
     )
-    console.print(Text(f"{passed} passed, {failed} failed, {skipped} skipped"))
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+
+
+def _row(verdict: Verdict) -> tuple[str, ...]:
+    counts = (str(number) for number in (verdict.passed, verdict.failed, verdict.skipped))
+    end = (f"{verdict.seconds:.1f} s", _short_image(verdict.image), printable(verdict.why))
+    return (printable(verdict.name), verdict.status.value, *counts, *end)
+
+
+def _print_rich(rows: Sequence[tuple[str, ...]], verdicts: Sequence[Verdict]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # A pipe has no width of its own; a table that is cut or folded could not be searched.
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False)
+    table = Table(title=None, box=None, pad_edge=False)
+    for name in rows[0]:
+        right = name in ("passed", "failed", "skipped", "time")
+        table.add_column(
+            name, justify="right" if right else "left", no_wrap=name in ("verdict", "image"), overflow="fold"
+        )
+    for verdict, row in zip(verdicts, rows[1:], strict=True):
+        styles = {1: _COLOURS.get(verdict.status, "red")}
+        table.add_row(*(Text(cell, style=styles.get(column, "")) for column, cell in enumerate(row)))
+    with console.capture() as capture:
+        console.print(table)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+    sys.stdout.flush()
 
 
 def _short_image(image: str) -> str:

@@ -190,6 +190,7 @@ class Run:
             item.runnable,
             name=f"helpers-{self._options.run_id}-{number}",
             image=image,
+            labels=item.chain[-1].labels,
             user=user(),
             results=results,
             nonce=nonce,

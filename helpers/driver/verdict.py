@@ -156,6 +156,8 @@ def _decide(outcome: Outcome, report: dict[str, Any] | None, image: str, timeout
         return Status.REFUSED, f"ran in image {outcome.image or 'unknown'}, planned was {image}"
     if report is None:
         return _no_report(outcome)
+    if report.get("refused"):
+        return Status.REFUSED, str(report["refused"])
     return _by_report(outcome, report)
 
 

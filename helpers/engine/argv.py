@@ -49,7 +49,7 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
         argv += ["--mount", _mount(type="tmpfs", dst=path)]
     for outside, within in spec.publish:
         argv += ["--publish", f"127.0.0.1:{outside}:{within}"]
-    argv += _pairs("--label", {OURS: "run", **spec.labels}) + _pairs("--env", spec.env)
+    argv += _pairs("--label", {OURS: "run", **spec.labels}) + _pairs("--env", {**spec.env, **spec.image_says})
     # A name alone: the client takes the value from its own environment, where `ps` of another user does not see it.
     argv += [part for name in spec.inherit for part in ("--env", name)]
     return [*argv, spec.image, *spec.argv]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from helpers.console import say
 from helpers.engine.seam import Engine
 from helpers.errors import InfrastructureError
@@ -12,11 +14,18 @@ ENGINES = ("auto", "docker", "venv")
 def choose(name: str) -> Engine:
     """Return the engine `docker` or `venv`; `auto` is docker where one answers, otherwise venv, and one line says so.
 
+    Inside a container of ours `auto` is that container.
+
     Raises:
         InfrastructureError: docker was asked for by name and does not answer.
     """
     from helpers.engine import client, docker, venv
 
+    if name == "auto" and (image := os.environ.get("HELPERS_IMAGE")):
+        from helpers.engine.here import HereEngine
+
+        say(f"inside a container of {image}: its tests run right here")
+        return HereEngine(image)
     fault = client.why_not_running() if name != "venv" else ""
     if name != "venv" and not fault:
         return docker.DockerEngine()

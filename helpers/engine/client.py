@@ -6,21 +6,28 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from helpers import host, proc
 from helpers.engine import argv, ownership
 from helpers.engine.specs import RunSpec
 from helpers.errors import InfrastructureError
+from helpers.model.image import short_reference
 from helpers.storage import cache_dir, digest, write_once
 
+_PULL_SECONDS = 3600.0
 # What is started, each kind after what may stand on it: how it is listed, and how removed.
 _KINDS = (
     (argv.list_containers, argv.remove_containers),
     (argv.list_networks, argv.remove_networks),
     (argv.list_volumes, argv.remove_volumes),
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from helpers.engine.seam import Control
 
 
 def why_not_running() -> str:
@@ -45,16 +52,81 @@ def account_files(user: host.User) -> Path:
     return home
 
 
-def has_image(reference: str) -> bool:
-    """Say whether the engine has the image `reference`."""
-    status = _ask_default_socket(f"/images/{reference}/json")
-    if status:
-        return status == "200"
-    return proc.run(argv.inspect_images([reference])).code == 0
+@dataclass(frozen=True)
+class Image:
+    """What the engine knows of one of its images.
+
+    Arguments:
+        id: its id.
+        labels: what it says of itself.
+        digests: references by digest that find it.
+    """
+
+    id: str
+    labels: Mapping[str, str]
+    digests: tuple[str, ...]
 
 
-def _ask_default_socket(path: str) -> str | None:
-    """Return the HTTP status of a GET to the engine, or None when only the client knows where the engine is.
+def find_image(reference: str) -> Image | None:
+    """Return the image `reference`; None if the engine does not have it."""
+    answer = _ask_default_socket(f"/images/{reference}/json")
+    if answer is None:
+        found = json.loads(proc.run(argv.inspect_images([reference])).stdout or "[]")
+        image = found[0] if found else None
+    else:
+        status, body = answer
+        image = json.loads(body) if status == "200" else None
+    if image is None:
+        return None
+    digests = tuple(map(short_reference, image.get("RepoDigests") or []))
+    return Image(image["Id"], image.get("Config", {}).get("Labels") or {}, digests)
+
+
+def tags(repository: str) -> list[str]:
+    """Return the tags of the images that the engine has of `repository`.
+
+    Raises:
+        InfrastructureError: no engine answers.
+    """
+    # Without a tag in its name all are listed.
+    name = short_reference(repository).removesuffix(":latest")
+    return [row["tag"] for row in rows(argv.list_tags(name))]
+
+
+def pull(reference: str, log: Path, control: Control) -> None:
+    """Pull an image with the client's own logins.
+
+    Arguments:
+        reference: the image.
+        log: file that the client's output goes to.
+        control: stops it.
+
+    Raises:
+        InfrastructureError: it could not be pulled.
+    """
+    from helpers.engine.supervise import supervise  # only a pull takes time
+
+    child = proc.Child(argv.pull(reference))
+    child.close_input()
+    ended = supervise(child, log, _PULL_SECONDS, control, [(child.terminate, 3.0), (child.kill, 5.0)])
+    if ended.code or ended.stopped or ended.timed_out:
+        reason = (ended.output.strip().splitlines() or ["no output"])[-1]
+        raise InfrastructureError(f"the image was not pulled: {reason}", where=reference, fix="run it again")
+
+
+def tag(source: str, target: str) -> None:
+    """Give an image of the engine another name.
+
+    Raises:
+        InfrastructureError: the engine refuses.
+    """
+    done = proc.run(argv.tag(source, target))
+    if done.code:
+        raise InfrastructureError(f"the engine refused: {done.reason}", where=target, fix="invoke doctor")
+
+
+def _ask_default_socket(path: str) -> tuple[str, bytes] | None:
+    """Return status and body of a GET to the engine, or None when only the client knows where the engine is.
 
     A start of the client takes as long as a tenth of a `docker run`; this takes a millisecond. The paths are those of
     https://docs.docker.com/reference/api/engine/.
@@ -67,7 +139,9 @@ def _ask_default_socket(path: str) -> str | None:
         try:
             connection.connect(argv.DEFAULT_SOCKET)
             connection.sendall(f"GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
-            return connection.recv(64).split(b" ")[1].decode()
+            with connection.makefile("rb") as file:
+                head, _, body = file.read().partition(b"\r\n\r\n")
+            return head.split(b" ")[1].decode(), body
         except (OSError, IndexError):
             return None
 

@@ -217,7 +217,7 @@ def _port(service: Data, kept: Data) -> int | None:
 def _get_images(kept: Data, file: Path, spec: RunSpec, log: Path, control: Control) -> None:
     services = kept["services"].values()
     for image in sorted({service["image"] for service in services if "build" not in service}):
-        if not client.has_image(image):
+        if client.find_image(image) is None:
             ended = _follow(argv.pull(image), log, _IMAGE_SECONDS, control)
             if ended.code:
                 kind = ConfigError if any(text in ended.output for text in _NO_SUCH_IMAGE) else InfrastructureError

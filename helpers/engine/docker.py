@@ -18,7 +18,7 @@ from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.engine.supervise import supervise
 from helpers.errors import BuildError, InfrastructureError
 from helpers.model.archive import PYTHON_OF_SUITE
-from helpers.model.image import LABEL_BASE_DIGEST, BaseKind, digest_tag
+from helpers.model.image import LABEL_BASE_DIGEST, BaseKind, digest_tag, goes_by_wrong_name, short_reference
 from helpers.storage import use
 
 _BUILD_SECONDS = 3600.0
@@ -51,7 +51,9 @@ class DockerEngine:
         found: dict[str, str] = {}
         for image in json.loads(done.stdout):
             names = [*(image.get("RepoTags") or []), *(image.get("RepoDigests") or [])]
-            found |= {short_reference(name): str(image["Id"]) for name in names}
+            labels = image.get("Config", {}).get("Labels") or {}
+            # One that goes by a wrong name is not what was asked for: it is built, and gets its name back.
+            found |= {short_reference(name): str(image["Id"]) for name in names if not goes_by_wrong_name(name, labels)}
         return {
             reference: found[short_reference(reference)]
             for reference in references
@@ -214,20 +216,6 @@ def _wrong_python(image: ImageSpec, directory: Path, base: str) -> BuildError:
         where=directory / "pyproject.toml",
         fix=f"change [project] requires-python, or [tool.helpers] base: {others}",
     )
-
-
-def short_reference(reference: str) -> str:
-    """Return the reference as we write it: the engine may put its default registry and `library/` before it."""
-    name = reference
-    for prefix in ("docker.io/", "library/"):
-        name = name.removeprefix(prefix)
-    repository, at, digest = name.partition("@")
-    if at:
-        # A digest says all; the engine leaves out the tag before it.
-        return (
-            f"{repository.rpartition(':')[0] or repository}@{digest}" if ":" in repository.rpartition("/")[2] else name
-        )
-    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
 def _reason(output: str) -> str:

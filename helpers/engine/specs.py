@@ -108,6 +108,7 @@ class RunSpec:
         memory: limit, as in `2g`.
         pids: how many processes it may have.
         read_only: whether its root file system is read-only.
+        image_says: variables by which it knows what its image is; an engine without images gives it none of them.
         services: a compose file, whose services stand beside it on a network that it shares with them alone.
         docker: how it may start containers: `sibling`, `child`, or empty for not at all.
         socket: where this machine's engine listens, for a `sibling`; set by the engine.
@@ -131,6 +132,7 @@ class RunSpec:
     labels: Mapping[str, str]
     hidden: tuple[Path, ...] = ()
     inherit: tuple[str, ...] = ()
+    image_says: Mapping[str, str] = field(default_factory=dict)
     publish: tuple[tuple[int, int], ...] = ()
     terminal: bool = False
     services: Path | None = None

@@ -3,16 +3,18 @@
 usage: python run_pytest.py JSON
 
 JSON holds: results, nonce and tier (for the plugin), arguments (pytest's).
+It ends with 4, without a test run, in a container whose image is not the one that the code here needs.
 """
 
 import json
 import os
+import shlex
 import sys
 from typing import Any, Dict
 
 import pytest
 
-# The verdict of a run in which pytest came to its end and never began a session, as with --help.
+# The verdict of a run in which pytest never began a session.
 NO_SESSION = {
     "exit": 0,
     "collected": 0,
@@ -21,10 +23,14 @@ NO_SESSION = {
     "counts": {},
     "failures": [],
     "hints": [],
-    "runs_no_test": "--help, --version or the like",
+    "runs_no_test": "",
 }
 # Where the plugin finds its order. It is not imported here: pytest warns of a plugin that was imported before it.
 ORDER = "HELPERS_TEST_ORDER"
+
+# What the image of this container is, `<name>-<X.Y.Z>`; not set where no container of ours is around us.
+IMAGE = "HELPERS_IMAGE"
+REFUSED = 4
 
 
 class Watch:
@@ -36,8 +42,43 @@ class Watch:
         self.began = True
 
 
+def disagreement(directory: str, image: str) -> str:
+    """Return why the code in `directory` may not run in a container of `image`; empty when it may.
+
+    The nearest changelog.txt at or above the directory says what the code is; where there is none, anything may run.
+
+    Arguments:
+        directory: absolute path.
+        image: name and version, as in `forecast-1.2.0`; empty outside of containers.
+    """
+    while image and not os.path.isfile(os.path.join(directory, "changelog.txt")):
+        if directory == os.path.dirname(directory):
+            return ""
+        directory = os.path.dirname(directory)
+    if not image:
+        return ""
+    with open(os.path.join(directory, "changelog.txt"), encoding="utf-8", errors="replace") as file:
+        heads = [line.strip().lstrip("#").strip() for line in file if line.strip().startswith("#")]
+    code = heads[0] if heads else "(no version)"
+    # The rule is that of helpers/model/version.py; a test holds the two together.
+    needs = code.rpartition(".")[0]
+    if needs and needs == image.rpartition(".")[0]:
+        return ""
+    return "code at %s needs an image %s.*, and this is a container of %s; fix: leave it, and on the host: %s" % (
+        code,
+        needs or code,
+        image,
+        "invoke docker_build --dir %s  (then start a new one)" % shlex.quote(directory),
+    )
+
+
 def main(order: Dict[str, Any]) -> int:
     """Run pytest as `order` says and return its exit code."""
+    refused = disagreement(os.getcwd(), os.environ.get(IMAGE, ""))
+    if refused:
+        print("helpers: refused: %s" % refused, file=sys.stderr)
+        write_verdict(order, {"exit": REFUSED, "refused": refused})
+        return REFUSED
     os.environ[ORDER] = json.dumps({key: order[key] for key in ("results", "nonce", "tier")})
     # `python -m pytest` puts the current directory first. This directory, where the plugin is, goes last.
     sys.path.append(sys.path[0])
@@ -45,9 +86,14 @@ def main(order: Dict[str, Any]) -> int:
     watch = Watch()
     code = int(pytest.main(["-p", "helpers_verdict", *order["arguments"]], plugins=[watch]))
     if code == 0 and not watch.began:
-        with open(os.path.join(order["results"], "verdict.json"), "w") as file:
-            json.dump({"nonce": order["nonce"], **NO_SESSION}, file)
+        write_verdict(order, {"runs_no_test": "--help, --version or the like"})
     return code
+
+
+def write_verdict(order: Dict[str, Any], verdict: Dict[str, Any]) -> None:
+    """Tell the driver how a run ended in which pytest never began a session."""
+    with open(os.path.join(order["results"], "verdict.json"), "w") as file:
+        json.dump({"nonce": order["nonce"], **NO_SESSION, **verdict}, file)
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def _parse_entry(number: int, head: str, body: list[tuple[int, str]], where: str
         date = datetime.date.fromisoformat(date_text[2:] if _DATE.fullmatch(date_text) else "")
     except ValueError:
         raise ConfigError(f"expected a date '- YYYY-MM-DD', not {date_text!r}", where=f"{where}:{date_line}") from None
-    notes = tuple(text.removeprefix("- ") for _, text in body[1:])
+    notes = tuple(text.removeprefix("- ") for _, text in body[1:] if text != "-")
     if not notes:
         raise ConfigError(
             f"{name}-{version} says nothing of what changed", where=at, fix="add a line '- what a user notices'"

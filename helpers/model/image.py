@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -26,6 +27,9 @@ LABEL_BASE_DIGEST = "org.opencontainers.image.base.digest"
 LABEL_REVISION = "org.opencontainers.image.revision"
 LABEL_CREATED = "org.opencontainers.image.created"
 LABEL_SUITE = "helpers.suite"
+
+# What a container of ours is told that its image is, as the image's labels say it: `<title>-<version>`.
+IMAGE_VARIABLE = "HELPERS_IMAGE"
 
 
 class BaseKind(Enum):
@@ -72,6 +76,20 @@ def repository(registry: str, name: str) -> str:
     return f"{registry}/{name}" if registry else name
 
 
+def short_reference(reference: str) -> str:
+    """Return the reference as we write it: the engine may put its default registry and `library/` before it."""
+    name = reference
+    for prefix in ("docker.io/", "library/"):
+        name = name.removeprefix(prefix)
+    repository, at, digest = name.partition("@")
+    if at:
+        # A digest says all; the engine leaves out the tag before it.
+        return (
+            f"{repository.rpartition(':')[0] or repository}@{digest}" if ":" in repository.rpartition("/")[2] else name
+        )
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
 def inputs_tag(inputs: str) -> str:
     """Return the tag that finds an image by the hash of its build's inputs; it stays on this machine."""
     return f"inputs-{inputs[:16]}"
@@ -82,6 +100,12 @@ def digest_tag(reference: str, digest: str) -> str:
     name = reference.partition("@")[0]
     name = name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name
     return f"{name}:digest-{digest.rpartition(':')[2][:32]}"
+
+
+def goes_by_wrong_name(reference: str, labels: Mapping[str, str]) -> bool:
+    """Say whether an image is found by the hash of its build's inputs and its own label names another hash."""
+    tag = reference.rpartition(":")[2]
+    return tag.startswith("inputs-") and tag != inputs_tag(labels.get(LABEL_INPUTS, ""))
 
 
 # What the kernel calls a machine, and what Docker and Debian call its architecture.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from helpers.errors import UsageError
 from helpers.model.version import Version
 
 # What bases are moved on by; `dev` and `prod` are the other moving tags.
@@ -37,6 +38,22 @@ class Stage(Enum):
             return Version.parse(tag.removeprefix(f"{self.value}-")) if tag.startswith(f"{self.value}-") else None
         except ValueError:
             return None
+
+
+# Whose image a command can run code in: the one of this checkout's files, or the one that was released to the team.
+RUN_STAGES = (Stage.LOCAL, Stage.DEV)
+
+
+def parse_stage(text: str, allowed: Sequence[Stage]) -> Stage:
+    """Return the stage that the option `--stage` names.
+
+    Raises:
+        UsageError: it is none of those allowed.
+    """
+    stage = next((stage for stage in allowed if stage.value == text), None)
+    if stage is None:
+        raise UsageError(f"--stage {text!r} is not {' or '.join(stage.value for stage in allowed)}")
+    return stage
 
 
 @dataclass(frozen=True, order=True)

@@ -7,6 +7,7 @@ from typing import Any
 from helpers.tasks.adapter import helpers_task
 
 _DIR = "the runnable dir; default: the nearest enclosing one"
+_STAGE = "local: the image of this checkout; dev: the newest released one that fits"
 
 
 @helpers_task(help={"dir": _DIR, "all": "every runnable dir of this repo"})
@@ -17,28 +18,38 @@ def docker_build(_: Any, dir: str = "", all: bool = False) -> int:
     return commands.build(dir or None, everything=all)
 
 
-@helpers_task(help={"dir": _DIR})
-def docker_bash(_: Any, dir: str = "") -> None:
+@helpers_task(help={"dir": _DIR, "stage": _STAGE})
+def docker_bash(_: Any, dir: str = "", stage: str = "local") -> None:
     """Open a shell in a runnable dir's container, the checkout mounted."""
     from helpers.containers import shell
 
-    shell.bash(dir or None)
+    shell.bash(dir or None, stage)
 
 
-@helpers_task(help={"dir": _DIR, "cmd": "the command; quotes group words, no shell reads it"})
-def docker_cmd(_: Any, cmd: str = "", dir: str = "") -> None:
+@helpers_task(help={"dir": _DIR, "cmd": "the command; quotes group words, no shell reads it", "stage": _STAGE})
+def docker_cmd(_: Any, cmd: str = "", dir: str = "", stage: str = "local") -> None:
     """Run one command in a runnable dir's container, the checkout mounted."""
     from helpers.containers import shell
 
-    shell.command(dir or None, cmd)
+    shell.command(dir or None, cmd, stage)
 
 
-@helpers_task(help={"dir": _DIR, "port": "port on this machine; default: a free one"})
-def docker_jupyter(_: Any, dir: str = "", port: int = 0) -> None:
+@helpers_task(help={"dir": _DIR, "port": "port on this machine; default: a free one", "stage": _STAGE})
+def docker_jupyter(_: Any, dir: str = "", port: int = 0, stage: str = "local") -> None:
     """Start Jupyter in a runnable dir's container."""
     from helpers.containers import shell
 
-    shell.jupyter(dir or None, port or None)
+    shell.jupyter(dir or None, port or None, stage)
+
+
+@helpers_task(
+    help={"dir": _DIR, "stage": "dev or prod", "version": "exactly this one; default: the newest that fits the code"}
+)
+def docker_pull(_: Any, dir: str = "", stage: str = "dev", version: str = "") -> int:
+    """Get the released image that a runnable dir's code needs."""
+    from helpers.images import pull
+
+    return pull.pull(dir or None, stage=stage, version=version)
 
 
 @helpers_task(

@@ -9,37 +9,38 @@ from helpers.tasks.adapter import helpers_task
 _HELP = {
     "dir": "the runnable dir; default: the nearest enclosing one",
     "engine": "auto, docker or venv",
+    "stage": "local: the image of this checkout; dev: the newest released one that fits",
     "args": "arguments for pytest, as one string",
 }
 
 
 @helpers_task(help=_HELP)
-def run_fast_tests(_: Any, dir: str = "", engine: str = "auto", args: str = "") -> int:
+def run_fast_tests(_: Any, dir: str = "", engine: str = "auto", stage: str = "local", args: str = "") -> int:
     """Run the fast tests of a runnable dir in its container."""
     from helpers.driver import cli
 
-    return cli.run_tier("fast", dir, engine, args)
+    return cli.run_tier("fast", dir, engine, stage, args)
 
 
 @helpers_task(help=_HELP)
-def run_slow_tests(_: Any, dir: str = "", engine: str = "auto", args: str = "") -> int:
+def run_slow_tests(_: Any, dir: str = "", engine: str = "auto", stage: str = "local", args: str = "") -> int:
     """Run the slow tests of a runnable dir in its container."""
     from helpers.driver import cli
 
-    return cli.run_tier("slow", dir, engine, args)
+    return cli.run_tier("slow", dir, engine, stage, args)
 
 
 @helpers_task(help=_HELP)
-def run_superslow_tests(_: Any, dir: str = "", engine: str = "auto", args: str = "") -> int:
+def run_superslow_tests(_: Any, dir: str = "", engine: str = "auto", stage: str = "local", args: str = "") -> int:
     """Run the superslow tests of a runnable dir in its container."""
     from helpers.driver import cli
 
-    return cli.run_tier("superslow", dir, engine, args)
+    return cli.run_tier("superslow", dir, engine, stage, args)
 
 
 @helpers_task(help=_HELP)
-def run_tests(_: Any, dir: str = "", engine: str = "auto", args: str = "") -> int:
+def run_tests(_: Any, dir: str = "", engine: str = "auto", stage: str = "local", args: str = "") -> int:
     """Run all tests of a runnable dir in its container."""
     from helpers.driver import cli
 
-    return cli.run_tier("all", dir, engine, args)
+    return cli.run_tier("all", dir, engine, stage, args)

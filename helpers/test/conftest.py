@@ -18,6 +18,9 @@ from typing import Any
 
 import pytest
 
+# Where these tests run in a container of ours, what they start must not take itself to be in one.
+os.environ.pop("HELPERS_IMAGE", None)
+
 ROOT = Path(__file__).resolve().parents[2]
 # Its lock holds pytest and nothing else, for every Python that an archive base has.
 _LOCKED = Path(__file__).parent / "data" / "pytest_only"

@@ -243,6 +243,6 @@ def test_the_order_for_pytest_is_one_argument_whatever_is_in_it() -> None:
     ],
 )
 def test_a_reference_is_compared_as_the_engine_names_it(written: str, known: str) -> None:
-    from helpers.engine.docker import short_reference
+    from helpers.model.image import short_reference
 
     assert short_reference(written) == known == short_reference(known)

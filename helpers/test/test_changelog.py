@@ -11,7 +11,19 @@ from helpers.model.version import Version
 GOOD = "# forecast-1.10.0\n- 2026-03-04\n- new\n- more\n\n# forecast-1.9.2\n- 2026-03-04\n- old\n"
 
 
-@pytest.mark.parametrize("text", [GOOD, GOOD.replace("\n", "\r\n"), "\n\n" + GOOD.rstrip(), GOOD.replace("# ", "#  ")])
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD,
+        GOOD.replace("\n", "\r\n"),
+        "\n\n" + GOOD.rstrip(),
+        GOOD.replace("# ", "#  "),
+        GOOD.replace("# ", "#\t"),
+        GOOD.replace("\n", "  \t\n"),
+        GOOD.replace("- ", "  - "),
+    ],
+    ids=["plain", "CRLF", "no_last_line_end", "two_spaces", "tab", "spaces_at_the_end", "indented"],
+)
 def test_a_good_changelog_is_read_whatever_its_line_ends_and_blanks(text: str) -> None:
     log = parse(text, "changelog.txt")
     assert (log.name, log.version) == ("forecast", Version(1, 10, 0))
@@ -48,13 +60,25 @@ HEAD = "# a-1.0.0\n- 2026-01-01\n- x\n"
         ("# a-1.0.0\n- 2026-02-30\n- x\n", 2, "expected a date"),
         ("# a-1.0.0\n- 2026-1-5\n- x\n", 2, "expected a date"),
         ("# a-1.0.0\n- 20260105\n- x\n", 2, "expected a date"),
+        ("# a-1.0.0\n- 2026-13-01\n- x\n", 2, "expected a date"),
+        ("# a-1.0.0\n- 0000-01-01\n- x\n", 2, "expected a date"),
+        ("# a-1.0.0\n- 2026-01-01 Ann\n- x\n", 2, "expected a date"),
+        ("# a-1.0.0\n-\t2026-01-01\n- x\n", 2, "expected a date"),
+        ("# a-1.0.0\n- x\n- 2026-01-01\n", 2, "expected a date"),
+        ("# a-1.0.0\r\n- 2026-02-30\r\n- x\r\n", 2, "expected a date"),
         ("# a-1.0.0\n- 2026-01-01\n", 1, "says nothing of what changed"),
+        ("# a-1.0.0\n- 2026-01-01\n- \n", 1, "says nothing of what changed"),
+        ("# a-1.0.0-rc1\n- 2026-01-01\n- x\n", 1, "'rc1' is not a version"),
+        ("# a 1.0.0\n- 2026-01-01\n- x\n", 1, "does not name an image"),
+        (HEAD + "\n## More\n- y\n", 5, "does not name an image"),
+        (HEAD + "\n\n# a-0.9.0\n- 2026-1-1\n- x\n", 7, "expected a date"),
         (HEAD + "# b-0.9.0\n- 2026-01-01\n- x\n", 4, "names the image 'b'"),
         (HEAD + "# a-1.0.0\n- 2026-01-01\n- x\n", 4, "version 1.0.0 stands below 1.0.0"),
         (HEAD + "# a-1.0.1\n- 2026-01-01\n- x\n", 4, "version 1.0.1 stands below 1.0.0"),
         ("# a-1.9.0\n- 2026-01-01\n- x\n# a-1.10.0\n- 2026-01-01\n- x\n", 4, "version 1.10.0 stands below"),
         (HEAD + "# a-0.9.0\n- 2026-01-02\n- x\n", 4, "date 2026-01-02 is later"),
         (HEAD.replace("\n", "\r\n") + "# a-0.9.0\r\n", 4, "has no date"),
+        (HEAD + HEAD.replace("1.0.0", "0.9.0") + HEAD.replace("1.0.0", "0.9.0"), 7, "version 0.9.0 stands below 0.9.0"),
     ],
 )
 def test_the_first_mistake_is_named_with_file_and_line(text: str, line: int, says: str) -> None:

@@ -14,8 +14,10 @@ from helpers import discover, repo
 from helpers.driver import cli
 from helpers.driver import plan as planner
 from helpers.engine import choose as choosing
-from helpers.engine.specs import RunSpec
+from helpers.engine import client
+from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.errors import InfrastructureError
+from helpers.model.image import LABEL_TITLE, LABEL_VERSION, Base, BaseKind
 from helpers.test.fake_engine import COLLECTS_NOTHING, FAILS, PASSES, SKIPS, FakeEngine, Tests
 from helpers.test.unit_fixtures import add_dir, cache, make_repo, no_poetry
 
@@ -24,7 +26,19 @@ pytestmark = pytest.mark.slow
 
 __all__ = ["cache", "no_poetry"]
 
-OPTIONS = ("--dir", "--tier", "-j", "--jobs", "--engine", "--list", "--json", "--junit", "--exitfirst", "--timeout")
+OPTIONS = (
+    "--dir",
+    "--tier",
+    "-j",
+    "--jobs",
+    "--engine",
+    "--list",
+    "--json",
+    "--junit",
+    "--exitfirst",
+    "--timeout",
+    "--stage",
+)
 
 
 @pytest.fixture
@@ -72,6 +86,7 @@ def test_help_names_every_option_and_every_exit_code(capsys: pytest.CaptureFixtu
         ["-j", "0"],
         ["--jobs", "x"],
         ["--timeout", "-1"],
+        ["--stage", "prod"],
         ["stray"],
     ],
 )
@@ -87,6 +102,7 @@ def test_a_wrong_command_line_is_exit_2(root: Path, arguments: list[str], capsys
     [
         (["--dir", "../.."], 2, "leads out of the repo"),
         (["--dir", "nowhere"], 2, "is not a directory"),
+        (["--dir", "a", "--stage", "dev", "--engine", "venv"], 2, "--engine venv has no images"),
         (["--dir", "a/test"], 5, "has none below it"),
         (["--dir", "a/test", "--allow-empty"], 0, "has none below it"),
         (["--list", "--dir", "a", "--json", "no/such/file"], 2, "cannot write"),
@@ -283,6 +299,41 @@ def test_a_tier_task_runs_the_enclosing_directory_with_words_split_as_a_shell_wo
     engine: FakeEngine, root: Path
 ) -> None:
     engine._tests = {"a": Tests(PASSES)}
-    assert cli.run_tier("slow", str(root / "a" / "test"), "venv", "-k 'x y'") == 0
+    assert cli.run_tier("slow", str(root / "a" / "test"), "venv", "local", "-k 'x y'") == 0
     order = json.loads(engine.specs["a"].argv[-1])
     assert (order["tier"], order["arguments"][-2:]) == ("slow", ["-k", "x y"])
+
+
+def test_a_list_of_the_stage_dev_asks_no_engine_and_names_what_the_image_must_be(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_dir(root, "c", image="cee", version="1.10.3")
+    monkeypatch.setattr(choosing, "choose", lambda name: pytest.fail("an engine was asked for"))
+    assert cli.main(["--list", "--dir", "c", "--stage", "dev", "--json", "-"], root) == 0
+    assert json.loads(capsys.readouterr().out)["directories"][0]["builds"] == ["cee:dev-1.10.*"]
+
+
+@pytest.mark.parametrize(
+    "tags, code, why",
+    [
+        (["dev-1.10.1", "dev-1.10.0", "dev", "dev-1.1.9", "prod-1.10.9", "local-x-1.10.9"], 0, ""),
+        (["dev-1.9.0", "dev-1.11.0"], 4, "needs a released image cee-1.10.*, and the engine has 1.11.0, 1.9.0"),
+        ([], 4, "and the engine has none; fix: invoke docker_pull --dir "),
+    ],
+)
+def test_the_tests_run_in_the_newest_released_image_that_fits(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tags: list[str], code: int, why: str
+) -> None:
+    add_dir(root, "c", image="cee", version="1.10.3")
+    labels = {LABEL_TITLE: "cee", LABEL_VERSION: "1.10.1"}
+    monkeypatch.setattr(client, "tags", lambda repository: tags)
+    monkeypatch.setattr(client, "find_image", lambda reference: client.Image("id c", labels, ()))
+    spec = ImageSpec("c", "cee:dev-1.10.1", "", Base(BaseKind.IMAGE, "x"))
+    fake = FakeEngine({"c": spec}, has=["c"], tests={"c": Tests(PASSES)})
+    monkeypatch.setattr(choosing, "choose", lambda name: fake)
+    assert cli.main(["--dir", "c", "--stage", "dev", "--json", "r.json"], root) == code
+    (verdict,) = json.loads((root / "r.json").read_text())["directories"]
+    assert why in verdict["why"] and bool(why) == bool(verdict["why"])
+    assert not [call for call in fake.calls if call.startswith("build")]
+    if not code:
+        assert fake.specs["c"].image_says == {"HELPERS_IMAGE": "cee-1.10.1"}

@@ -25,7 +25,7 @@ NAMES = {
         "docker_kill",
         "docker_lock",
     ),
-    *("docker_prune", "docker_ps"),
+    *("docker_prune", "docker_ps", "docker_pull"),
     *("run_fast_tests", "run_slow_tests", "run_superslow_tests", "run_tests"),
     *("dir_check", "dir_create", "dir_list"),
     "doctor",

@@ -83,6 +83,7 @@ CASES: dict[str, Case] = {
     "takes too long and passes": ({"timed_out": True}, {}, Status.TIMEOUT, 7, "did not end within 60 s"),
     "is stopped": ({"code": 143, "stopped": True}, None, Status.STOPPED, 130, "stopped by a signal"),
     "is stopped when it had passed": ({"stopped": True}, {}, Status.STOPPED, 130, "stopped by a signal"),
+    "is refused inside": ({"code": 4}, {"exit": 4, "refused": "code at a-1.3.0"}, Status.REFUSED, 4, "code at a-1.3.0"),
     "runs in another image": (
         {"image": "sha256:2"},
         {},

@@ -26,9 +26,38 @@ def test_anything_but_three_plain_numbers_is_refused(text: str) -> None:
         Version.parse(text)
 
 
-@pytest.mark.parametrize(
-    "code, image, may",
-    [("1.2.3", "1.2.0", True), ("1.2.0", "1.2.9", True), ("1.2.0", "1.3.0", False), ("2.2.0", "1.2.0", False)],
-)
+# Code, image, and whether the one may run in the other: the contract that host and container both keep.
+AGREEMENT = [
+    ("1.2.0", "1.2.0", True),
+    ("1.2.3", "1.2.0", True),
+    ("1.2.0", "1.2.9", True),
+    ("1.2.10", "1.2.9", True),
+    ("0.1.0", "0.1.7", True),
+    ("1.2.0", "1.3.0", False),
+    ("1.3.0", "1.2.0", False),
+    ("1.9.0", "1.10.0", False),
+    ("1.10.0", "1.1.0", False),
+    ("1.1.0", "11.1.0", False),
+    ("2.2.0", "1.2.0", False),
+    ("1.2.0", "2.2.0", False),
+    ("0.2.0", "2.0.2", False),
+]
+
+
+@pytest.mark.parametrize("code, image, may", AGREEMENT)
 def test_code_runs_in_an_image_of_the_same_major_and_minor(code: str, image: str, may: bool) -> None:
     assert Version.parse(code).runs_in(Version.parse(image)) is may
+
+
+@pytest.mark.parametrize(
+    "code, images, newest",
+    [
+        ("1.9.3", ["1.9.9", "1.9.10", "1.9.0", "1.10.0", "2.0.0"], "1.9.10"),
+        ("1.9.3", ["1.9.0"], "1.9.0"),
+        ("1.9.3", ["1.8.7", "1.10.0", "2.9.3"], None),
+        ("1.9.3", [], None),
+    ],
+)
+def test_of_several_images_the_newest_that_fits_is_taken(code: str, images: list[str], newest: str | None) -> None:
+    found = Version.parse(code).newest_image(map(Version.parse, images))
+    assert (str(found) if found else None) == newest

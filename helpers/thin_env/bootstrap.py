@@ -113,7 +113,8 @@ def enter(script: str, argv: Sequence[str]) -> None:
         ThinEnvError: the environment could not be made or entered.
     """
     entered = os.environ.pop("HELPERS_ENTERED", None)
-    if _inside():
+    # A container of ours runs tests with its own Python alone: from 3.11 on that one can read TOML.
+    if _inside() or (os.environ.get("HELPERS_IMAGE") and sys.version_info >= (3, 11)):
         return
     env = env_path(REQUIREMENTS)
     if entered == env:

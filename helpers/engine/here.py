@@ -1,0 +1,73 @@
+"""The container that we are in as an engine: it has one image, its own, and runs tests right here.
+
+This is what `--engine auto` means inside a container of ours, where no other engine is. Nothing new is isolated: tests
+may do what the shell may.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers import proc
+from helpers.engine.seam import Control, Ingredients, Outcome
+from helpers.engine.specs import ImageSpec, RunSpec
+from helpers.engine.supervise import supervise
+from helpers.errors import PolicyError
+
+
+class HereEngine:
+    """The engine seam over the container that this process runs in.
+
+    Arguments:
+        image: what its image is, as in `forecast-1.2.0`.
+    """
+
+    name = "here"
+    isolates = False
+
+    def __init__(self, image: str) -> None:
+        self._image = image
+
+    def find(self, references: Sequence[str]) -> dict[str, str]:
+        """Return this container for each reference by our image's name; its version is compared before tests run."""
+        name = self._image.rpartition("-")[0]
+        return {
+            reference: self._image
+            for reference in references
+            if reference.rpartition(":")[0].rpartition("/")[2] == name
+        }
+
+    def describe(self, image: ImageSpec) -> str:
+        """Return nothing: images can not be made here."""
+        return ""
+
+    def provide(self, image: ImageSpec, ingredients: Ingredients, log: Path, control: Control) -> str:
+        """Refuse: a directory that needs another image is not tested in this one."""
+        raise PolicyError(
+            f"needs an image of its own, and this is a container of {self._image}",
+            fix="leave it, and test this directory on the host",
+        )
+
+    def run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
+        """Run a command as a child of ours."""
+        child = proc.Child(spec.argv, cwd=spec.cwd, env={**os.environ, **spec.env})
+        try:
+            ladder = [(lambda: child.write(b"t"), 3.0), (child.close_input, 2.0), (child.kill, 5.0)]
+            ended = supervise(child, log, timeout, control, ladder)
+        finally:
+            child.kill()
+        return Outcome(
+            code=ended.code,
+            seconds=ended.seconds,
+            output=ended.output,
+            log=log,
+            image=spec.image,
+            timed_out=ended.timed_out,
+            stopped=ended.stopped,
+        )
+
+    def reap(self) -> int:
+        """Do nothing: what is started here ends with us."""
+        return 0
