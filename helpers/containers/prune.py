@@ -33,10 +33,12 @@ from helpers.model.runnable import RunnableDir
 _DAY = 86400.0
 _DAYS = 30
 # The directories of the cache whose users mark what they use.
-_KINDS = ("archives", "envs", "tools", "venvs")
+_KINDS = ("archives", "envs", "layers", "layouts", "tools", "venvs")
 _FOR_GOOD = re.compile(r".*\.sources\.list")
 # What a process that was killed has left half-made or half-removed; nothing takes a day to make.
-_LEFTOVER = re.compile(r"helpers-archive-.*|.*\.new(\.tar)?|.*\.link|\.gone-.*")
+_LEFTOVER = re.compile(
+    r"helpers-archive-.*|.*\.new(\.tar)?|.*\.link|\.gone-.*|\.[0-9a-f]{32}-.*|[0-9a-f]{32}\.\d+\.tar|.*\.json\.\d+"
+)
 
 
 @dataclass(frozen=True)
@@ -180,14 +182,14 @@ def prune_cache(needed: set[str], before: float, *, dry_run: bool) -> Iterator[D
         dry_run: only say what would be removed.
     """
     shells = {Path(line).name.partition(".")[0] for line in _remembered()}
-    keep = {"archives": set(), "envs": shells, "tools": set(), "venvs": needed}
+    keep = {"envs": shells, "venvs": needed}
     for kind in _KINDS:
         there = _entries(kind)
         links = {path.resolve().name for path in there if path.is_symlink()}
         for path in there:
             if _LEFTOVER.fullmatch(path.name) or (kind == "envs" and not path.is_symlink() and path.name not in links):
                 yield from _drop(path, time.time() - _DAY, dry_run)
-            elif path.name not in links and path.name not in keep[kind]:
+            elif path.name not in links and path.name not in keep.get(kind, ()):
                 yield from _drop_unused(kind, path, before, dry_run)
         if not dry_run:
             _forget_gone(kind, {path.name for path in _entries(kind)}, before)

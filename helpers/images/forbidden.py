@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
+from functools import cache
 
 # Directories and files by name, wherever they lie.
 _NAMES = {
@@ -25,8 +25,10 @@ _PATTERNS = (
     (re.compile(r"id_(rsa|dsa|ecdsa|ed25519)"), "an ssh key"),
     (re.compile(r".+\.(kdbx|jks|keystore|p12|pfx)"), "a store of keys"),
 )
-# The line that RFC 7468 begins a private key with, in any of its kinds.
-_PRIVATE_KEY = re.compile(rb"^-----BEGIN ([A-Z]+ )*PRIVATE KEY-----\s", re.MULTILINE)
+# The line that RFC 7468 begins a private key with, in any of its kinds (MULTILINE), and what each one has in it.
+PRIVATE_KEY = r"^-----BEGIN ([A-Z]+ )*PRIVATE KEY-----\s"
+PRIVATE_KEY_MARKER = "PRIVATE KEY-----"
+_PRIVATE_KEY = re.compile(PRIVATE_KEY.encode(), re.MULTILINE)
 
 
 def why_forbidden(name: str, content: bytes = b"") -> str:
@@ -36,10 +38,22 @@ def why_forbidden(name: str, content: bytes = b"") -> str:
         name: its path in the image or the directory, with forward slashes.
         content: its content, as far as it is known.
     """
-    for part in PurePosixPath(name).parts:
-        if part in _NAMES:
-            return f"{part}: {_NAMES[part]}"
-        for pattern, reason in _PATTERNS:
-            if pattern.fullmatch(part):
-                return f"{part}: {reason}"
+    if found := forbidden_part(name):
+        return found[1]
     return "a private key" if _PRIVATE_KEY.search(content) else ""
+
+
+def forbidden_part(name: str) -> tuple[str, str] | None:
+    """Return the beginning of a path up to the first part that may not be in an image, and why; None if all may."""
+    parts = name.split("/")
+    for count, part in enumerate(parts, start=1):
+        if reason := _why_named(part):
+            return "/".join(parts[:count]), f"{part}: {reason}"
+    return None
+
+
+@cache
+def _why_named(part: str) -> str:
+    if part in _NAMES:
+        return _NAMES[part]
+    return next((reason for pattern, reason in _PATTERNS if pattern.fullmatch(part)), "")

@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from helpers import config, host, proc
-from helpers.errors import ConfigError, InfrastructureError, LockHeldError, UsageError
+from helpers.errors import ConfigError, InfrastructureError, UsageError
 from helpers.images.recipe import lock_text, python_minor
+from helpers.images.tool_environment import lock_of, python_of
 from helpers.model.poetry_lock import normal_name, pinned
-from helpers.storage import cache_dir, digest, use, write_once
-from helpers.thin_env import ThinEnvError
-from helpers.thin_env.bootstrap import ensure_tool_env
+from helpers.storage import cache_dir, digest, write_once
 
-_POETRY_REQUIREMENTS = Path(__file__).parent.parent / "thin_env" / "poetry.txt"
 _WRAPPER = Path(__file__).with_name("poetry_for_python.py")
 _SECONDS = 900.0
 _BROKEN = "git checkout it, or remove it and: invoke docker_lock"
@@ -120,7 +118,7 @@ def requirements(path: Path, groups: Sequence[str] = ()) -> Path:
         ConfigError: there is no lock, or `pyproject.toml` says something else than it.
     """
     # The project is a part of the key because the export is also the check that lock and project agree.
-    parts = (lock_text(path), config.read_text(path / "pyproject.toml"), _POETRY_REQUIREMENTS.read_bytes())
+    parts = (lock_text(path), config.read_text(path / "pyproject.toml"), lock_of("poetry").read_bytes())
     key = digest(*parts, ",".join(groups)) if groups else digest(*parts)
     file = cache_dir() / "requirements" / f"{key}.txt"
     if file.exists():
@@ -131,7 +129,7 @@ def requirements(path: Path, groups: Sequence[str] = ()) -> Path:
 
 
 def _poetry(path: Path, arguments: Sequence[str]) -> str:
-    python = _poetry_environment() / "bin" / "python"
+    python = python_of("poetry")
     minor = python_minor(str(config.read_pyproject(path).get("project", {}).get("requires-python", "")))
     settings = host.settings()
     env = {**os.environ, **settings.environment(str(settings.ca) if settings.ca else None)}
@@ -158,13 +156,3 @@ def _poetry(path: Path, arguments: Sequence[str]) -> str:
 
 def _host_of(url: str) -> str:
     return urllib.parse.urlsplit(url).hostname or url
-
-
-def _poetry_environment() -> Path:
-    try:
-        env = ensure_tool_env(_POETRY_REQUIREMENTS)
-    except ThinEnvError as error:
-        kind = LockHeldError if error.exit_code == LockHeldError.exit_code else InfrastructureError
-        raise kind(f"poetry's tool environment could not be made: {error}") from None
-    use("envs", env.name)
-    return env

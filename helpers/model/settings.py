@@ -47,6 +47,9 @@ class Settings:
     entrypoint: tuple[str, ...] = _setting(
         (), "command that a container of `prod` starts; empty: `python -m` the package that has a `__main__.py`"
     )
+    prod_allows: tuple[str, ...] = _setting(
+        (), "what `prod` may hold although the scan of its layers refuses it: patterns of paths and packages"
+    )
     memory: str = _setting("2g", "memory limit of a container: a number and k, m or g")
     pids: int = _setting(1024, "how many processes a container may have")
     timeout: int = _setting(600, "seconds until a test run is stopped")

@@ -13,6 +13,7 @@ import pytest
 from helpers import host
 from helpers.errors import InfrastructureError, PolicyError
 from helpers.images import lock, uploads
+from helpers.images.tool_environment import python_of
 from helpers.model.poetry_lock import Pinned
 from helpers.test import package_index
 from helpers.test.conftest import Scratch
@@ -109,7 +110,7 @@ class Locked:
     """A repo with one runnable dir that needs `a` and `b` of an index of its own."""
 
     def __init__(self, root: Path, index: Index) -> None:
-        lock._poetry_environment()
+        python_of("poetry")
         self.scratch = Scratch(root)
         self.index = index
         self.add("one")

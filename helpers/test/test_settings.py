@@ -21,6 +21,7 @@ FULL: dict[str, Any] = {
     "env": ["TOKEN", "_X1"],
     "code": ["src", "run.py"],
     "entrypoint": ["python", "-m", "forecast"],
+    "prod_allows": ["/usr/local/lib/*/pip*", "package git"],
     "memory": "512m",
     "pids": 16,
     "timeout": 1,
