@@ -183,6 +183,15 @@ def sizes(images: Sequence[str]) -> dict[str, int]:
     return {image["Id"]: image["Size"] for image in found}
 
 
+def name_of(image: str) -> str:
+    """Return a reference of the image with the id `image`: a recipe may build on that, not on an id."""
+    found = json.loads(proc.run(argv.inspect_images([image])).stdout or "[]")
+    names = sorted(
+        (name for one in found for name in one.get("RepoTags") or []), key=lambda name: ":inputs-" not in name
+    )
+    return names[0] if names else image
+
+
 def is_in_use(image: str) -> bool:
     """Say whether a container, of whomever, running or not, stands on the image with the id `image`."""
     return bool(rows(argv.list_containers_on(image)))

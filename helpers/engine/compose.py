@@ -23,7 +23,7 @@ from helpers.engine.specs import RunSpec
 from helpers.engine.supervise import Ended, supervise
 from helpers.errors import BuildError, ConfigError, InfrastructureError
 from helpers.model.image import OURS
-from helpers.storage import digest
+from helpers.storage import digest, use
 
 # Seconds until every service must be healthy, until its image must be there, and until all of that is given up.
 _HEALTHY_SECONDS = 120
@@ -103,7 +103,11 @@ def read(file: Path, spec: RunSpec) -> Data:
         InfrastructureError: there is no compose here.
     """
     handed_on = {name: os.environ[name] for name in spec.inherit if name in os.environ}
-    own = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(Path.home()), "HELPERS_IMAGE": spec.image}
+    own = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(Path.home()),
+        "HELPERS_IMAGE": client.name_of(spec.image),
+    }
     settings = {"DOCKER_CONFIG": os.environ["DOCKER_CONFIG"]} if "DOCKER_CONFIG" in os.environ else {}
     done = proc.run(argv.read_compose(file, spec.name), env={**handed_on, **settings, **own})
     if any(text in done.stderr for text in _NO_COMPOSE):
@@ -162,7 +166,7 @@ def _keep_private(name: str, service: Data, spec: RunSpec, labels: Mapping[str, 
             # Otherwise the engine makes a missing one, as a directory of root's.
             volume["bind"] = {**volume.get("bind", {}), "create_host_path": False}
     if "build" in service:
-        service["image"] = f"helpers-service-{digest(str(spec.services), name)[:16]}"
+        service["image"] = f"helpers-service-{digest(str(spec.services), name)[:16]}:latest"
         service["build"]["labels"] = {**service["build"].get("labels", {}), OURS: "image"}
 
 
@@ -222,7 +226,9 @@ def _get_images(kept: Data, file: Path, spec: RunSpec, log: Path, control: Contr
             if ended.code:
                 kind = ConfigError if any(text in ended.output for text in _NO_SUCH_IMAGE) else InfrastructureError
                 raise kind(f"the image {image} could not be fetched: {_last(ended.output)}", where=spec.services)
-    if any("build" in service for service in services):
+    if built := [service["image"] for service in services if "build" in service]:
+        for image in built:
+            use("images", image)
         ended = _follow(argv.build_services(file, spec.name), log, _IMAGE_SECONDS, control)
         if ended.code:
             what = f"the image of a service did not build: {_last(ended.output)}"

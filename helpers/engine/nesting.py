@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from helpers import inside, proc
-from helpers.engine import argv
+from helpers.engine import argv, client
 from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import InfrastructureError
 from helpers.model.image import LABEL_WITHIN, OURS
@@ -28,7 +28,7 @@ def grant(spec: RunSpec) -> RunSpec:
         path = _socket()
         # Docker's own client reads it as it stands: `docker run --label-file <(printenv HELPERS_LABELS)`.
         labels = "\n".join(f"{name}={value}" for name, value in within(spec).items())
-        env = {**spec.env, "HELPERS_LABELS": labels, "HELPERS_IMAGE": spec.image}
+        env = {**spec.env, "HELPERS_LABELS": labels, "HELPERS_IMAGE": client.name_of(spec.image)}
         return replace(spec, socket=path, groups=(path.stat().st_gid,), env=env)
     return spec
 

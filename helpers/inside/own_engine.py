@@ -17,6 +17,8 @@ from typing import Dict, List, Tuple
 
 SOCKET = "/var/run/docker.sock"
 LOG = "/run/dockerd.log"
+# Programs of other names under the names that the engine knows; the root file system may be read-only.
+LEGACY = "/run/legacy"
 SECONDS = 60.0
 PR_CAPBSET_DROP = 24  # linux/prctl.h
 PR_SET_NO_NEW_PRIVS = 38
@@ -43,10 +45,10 @@ def engine(group: str) -> Tuple[List[str], Dict[str, str]]:
     environment = dict(os.environ)
     if not iptables_works("iptables"):
         if iptables_works("iptables-legacy"):
-            os.makedirs("/run/legacy", exist_ok=True)
+            os.makedirs(LEGACY, exist_ok=True)
             for name in ("iptables", "ip6tables"):
-                os.symlink(str(shutil.which(name + "-legacy")), "/run/legacy/" + name)
-            environment["PATH"] = "/run/legacy:" + environment["PATH"]
+                os.symlink(str(shutil.which(name + "-legacy")), os.path.join(LEGACY, name))
+            environment["PATH"] = LEGACY + ":" + environment["PATH"]
         else:
             options = ["--iptables=false", "--ip6tables=false", "--ip-masq=false"]
     return ["dockerd", "--host", "unix://" + SOCKET, "--group", group, "--log-level", "warn", *options], environment

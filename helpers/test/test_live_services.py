@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.storage import digest
 from helpers.test.conftest import Scratch, docker, start, thin_env, until
 
 pytestmark = pytest.mark.engine
@@ -52,6 +53,12 @@ def with_job(compose: str) -> str:
     return compose.replace("services:\n", f"services:\n{job}").replace("    command: sh", f"{needs}    command: sh")
 
 
+def with_build(compose: str, line: str) -> str:
+    """Return `compose` with an image that is built for the server, on the directory's own."""
+    recipe = f"{{dockerfile_inline: 'FROM ${{HELPERS_IMAGE}}\n\n      {line}'}}"
+    return compose.replace("image: ${HELPERS_IMAGE}", f"build: {recipe}")
+
+
 def add(scratch: Scratch, name: str, test: str, compose: str, settings: str = "") -> None:
     """Make a runnable dir with services; all of them are on one image."""
     path = scratch.add(name, test, image=name, settings=settings)
@@ -73,6 +80,8 @@ def test_each_verdict_says_what_became_of_the_services_and_nothing_is_left(scrat
     add(scratch, "wrong", PASSES, WEB.replace("expose:", "exposes:"))
     add(scratch, "unset", PASSES, WEB.replace("${HELPERS_IMAGE}", "${NO_SUCH_VARIABLE}"))
     add(scratch, "job", ASKS, with_job(WEB))
+    add(scratch, "built", ASKS, with_build(WEB, "RUN echo built"))
+    add(scratch, "unbuilt", PASSES, with_build(WEB, "RUN exit 7"))
     add(scratch, "shared", PASSES, WEB.replace("volumes: {data: {}}", "volumes: {data: {external: true}}"))
     add(scratch, "strong", ASKS, WEB.replace("expose:", "privileged: true\n    expose:"))
     result = scratch.run("--engine", "docker")
@@ -86,6 +95,8 @@ def test_each_verdict_says_what_became_of_the_services_and_nothing_is_left(scrat
         "unset": ("CONFIG", 2, "uses the variable NO_SUCH_VARIABLE, which is not set"),
         "shared": ("CONFIG", 2, "volumes: data is external"),
         "job": ("PASS", 0, ""),
+        "built": ("PASS", 0, ""),
+        "unbuilt": ("BUILD", 3, "the image of a service did not build"),
         "strong": ("PASS", 0, ""),
     }
     assert {name: result.of(name) for name in expected} == {name: item[:2] for name, item in expected.items()}
@@ -94,6 +105,7 @@ def test_each_verdict_says_what_became_of_the_services_and_nothing_is_left(scrat
     assert "weaker strong: service web: privileged" in result.stderr
     assert "weaker works" not in result.stderr
     assert scratch.leftovers() == []
+    docker("image", "rm", f"helpers-service-{digest(str(scratch.root / 'built/devops/compose.yaml'), 'web')[:16]}")
     log = Path(result.verdicts["fails"]["log"]).with_name("services.log").read_text()
     assert "----- service web: Up" in log and "serving" in log
 
@@ -108,6 +120,18 @@ def test_a_signal_ends_the_services_too(scratch: Scratch, number: signal.Signals
     stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == code, stdout + stderr
     assert scratch.leftovers() == []
+
+
+def test_two_interrupts_end_it_at_once_and_the_services_soon(scratch: Scratch) -> None:
+    add(scratch, "long", SLEEPS, WEB)
+    process = start(scratch.driver("--engine", "docker"), scratch.root)
+    until(lambda: len(scratch.containers()) == 2 or process.poll() is not None, 90)
+    os.kill(process.pid, signal.SIGINT)
+    time.sleep(0.1)
+    os.kill(process.pid, signal.SIGINT)
+    process.communicate(timeout=5)
+    assert process.returncode == 130
+    until(lambda: not scratch.leftovers(), 10)
 
 
 @pytest.mark.parametrize("compose", [WEB, NEVER_HEALTHY], ids=["while testing", "while starting"])
