@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from helpers.test.conftest import ROOT, Scratch, docker, scratch_repo, start, until
-from helpers.test.test_live_shell import as_user, open_the_way_to
+from helpers.test.test_live_shell import as_user
 
 pytestmark = pytest.mark.engine
 
@@ -44,20 +46,26 @@ def siblings(scratch: Scratch) -> list[str]:
     return docker("ps", "--all", *ours, "--format", "{{.Names}}").split()
 
 
-def test_both_ways_work_for_a_user_who_is_not_root(tmp_path: Path) -> None:
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """A directory that every user may pass through, whatever other runs of pytest do to theirs meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="helpers-test-") as name:
+        yield Path(name).resolve()
+
+
+def test_both_ways_work_for_a_user_who_is_not_root(open_path: Path) -> None:
     # The run of all runnable dirs shows that they work for its caller.
     uid = 12345
     if os.getuid() != 0:
         pytest.fail("only root can start the driver as another user: run the live tests as root")
-    with scratch_repo(tmp_path / "repo") as scratch:
+    with scratch_repo(open_path / "repo") as scratch:
         for name in EXAMPLES:
             add_example(scratch, name)
             assert scratch.invoke("docker_build", "--dir", f"runnable_dirs/{name}").returncode == 0
-        for path in tmp_path, *tmp_path.rglob("*"):
+        for path in open_path, *open_path.rglob("*"):
             os.chown(path, uid, uid, follow_symlinks=False)
-        open_the_way_to(tmp_path)
-        prefix, env = as_user(uid, tmp_path / "cache")
-        report = tmp_path / "report.json"
+        prefix, env = as_user(uid, open_path / "cache")
+        report = open_path / "report.json"
         done = subprocess.run(
             [*prefix, *scratch.driver("--engine", "docker", json_file=report)],
             cwd=scratch.root,

@@ -99,7 +99,7 @@ def _check_places(scratch: Scratch, tmp_path: Path, uid: int) -> None:
     assert scratch.invoke("docker_build", "--all").returncode == 0
     for path in tmp_path, *tmp_path.rglob("*"):
         os.chown(path, uid, uid, follow_symlinks=False)
-    open_the_way_to(tmp_path)
+    _open_the_way_to(tmp_path)
     for name, place in found.items():
         child = shell(place, uid, tmp_path / "cache")
         assert ask(child, "id -u") == str(uid), name
@@ -294,7 +294,7 @@ def _name_of(uid: int) -> str:
         return ""
 
 
-def open_the_way_to(path: Path) -> None:
+def _open_the_way_to(path: Path) -> None:
     """Let every user pass through the directories of pytest above `path`."""
     for directory in path.parents:
         if directory == Path("/") or not shutil.os.access(directory, os.W_OK):  # type: ignore[attr-defined]
