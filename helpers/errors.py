@@ -98,6 +98,18 @@ class BuildError(HelpersError):
     title = "build failed"
 
 
+class TestsFailedError(HelpersError):
+    """Tests did not pass in an image that was to be released; `exit_code` is that of their verdict."""
+
+    __test__ = False  # pytest would take it for a class of tests
+    exit_code = TESTS_FAILED
+    title = "tests failed"
+
+    def __init__(self, what: str, code: int, *, where: object = None, fix: str | None = None) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.exit_code = code
+
+
 class PolicyError(HelpersError):
     """The command would break a rule, for example run code with an image of another version."""
 

@@ -20,7 +20,7 @@ from helpers.driver.container import test_container, weaker
 from helpers.driver.plan import DirPlan, Plan, image_step
 from helpers.driver.verdict import Status, Verdict
 from helpers.engine.seam import Control, Engine, UnsupportedError
-from helpers.engine.specs import ImageSpec
+from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.errors import OK, HelpersError, InfrastructureError
 from helpers.host import user
 from helpers.images import build
@@ -56,6 +56,7 @@ class Options:
         timeout: seconds for one directory's tests; None takes each one's own setting.
         exitfirst: start nothing more after the first directory that does not pass.
         arguments: pytest's own arguments.
+        adapt: changes the container that tests run in, for another image than the one that they are written in.
     """
 
     run_id: str
@@ -64,6 +65,7 @@ class Options:
     timeout: float | None = None
     exitfirst: bool = False
     arguments: Sequence[str] = ()
+    adapt: Callable[[RunSpec], RunSpec] = lambda spec: spec
 
 
 class Run:
@@ -200,7 +202,7 @@ class Run:
         self._notify(Event("testing", item.name, str(results)))
         for text in weaker(item.runnable) if self._engine.isolates else ():
             self._notify(Event("weaker", item.name, text))
-        outcome = self._engine.run(spec, results.with_name("output.log"), timeout, self._control)
+        outcome = self._engine.run(self._options.adapt(spec), results.with_name("output.log"), timeout, self._control)
         for text in outcome.weaker:
             self._notify(Event("weaker", item.name, text))
         report = _read_report(results / "verdict.json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from helpers.engine.specs import ImageSpec, RunSpec
@@ -52,7 +53,9 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
     argv += _pairs("--label", {OURS: "run", **spec.labels}) + _pairs("--env", {**spec.env, **spec.image_says})
     # A name alone: the client takes the value from its own environment, where `ps` of another user does not see it.
     argv += [part for name in spec.inherit for part in ("--env", name)]
-    return [*argv, spec.image, *spec.argv]
+    argv += ["--platform", spec.platform] if spec.platform else []
+    # An image of `prod` starts its program: what is asked for here is started instead.
+    return [*argv, "--entrypoint", spec.argv[0], spec.image, *spec.argv[1:]]
 
 
 def python_version(reference: str, owner: str) -> list[str]:
@@ -95,10 +98,16 @@ def build_layout(image: ImageSpec, context: BuildContext, layout: Layout) -> lis
     return [*_build(image, context), *made, "--output", output, str(context.directory)]
 
 
+def build_directory(image: ImageSpec, context: BuildContext, *, target: str, directory: Path) -> list[str]:
+    """Return the command that writes the files of a stage of the recipe of `image` to a directory of this machine."""
+    output = _csv(["type=local", f"dest={directory}"])
+    return [*_build(image, replace(context, target=target)), "--output", output, str(context.directory)]
+
+
 def _build(image: ImageSpec, context: BuildContext) -> list[str]:
     argv = [DOCKER, "buildx", "build", "--progress", "plain", "--provenance", "false", "--pull=false"]
     argv += ["--file", str(context.dockerfile)]
-    argv += ["--target", image.target] if context.staged else []
+    argv += ["--target", context.target] if context.target else []
     argv += ["--platform", ",".join(image.platforms)] if image.platforms else []
     for name, value in context.arguments.items():
         argv += ["--build-arg", f"{name}={value}"]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from helpers.console import say
 from helpers.engine.seam import Engine
 from helpers.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from helpers.engine.docker import DockerEngine
 
 ENGINES = ("auto", "docker", "venv")
 
@@ -26,15 +30,27 @@ def choose(name: str) -> Engine:
 
         say(f"inside a container of {image}: its tests run right here")
         return HereEngine(image)
-    fault = client.why_not_running() if name != "venv" else ""
-    if name != "venv" and not fault:
-        return docker.DockerEngine()
     if name == "docker":
+        return docker_engine()
+    if name == "auto":
+        if not client.why_not_running():
+            return docker.DockerEngine()
+        say("no docker engine answers: using `venv`, one environment per directory, without a container's isolation")
+    return venv.VenvEngine()
+
+
+def docker_engine() -> DockerEngine:
+    """Return the engine `docker`, for what no other can do.
+
+    Raises:
+        InfrastructureError: it does not answer.
+    """
+    from helpers.engine import client, docker
+
+    if fault := client.why_not_running():
         raise InfrastructureError(
             "no docker engine answers",
             why=fault,
             fix="dev_scripts/install_engine.sh  (gets one), or: invoke doctor  (says what is wrong with this one)",
         )
-    if name == "auto":
-        say("no docker engine answers: using `venv`, one environment per directory, without a container's isolation")
-    return venv.VenvEngine()
+    return docker.DockerEngine()

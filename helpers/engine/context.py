@@ -56,7 +56,8 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
             "NAME": image.labels.get(LABEL_TITLE, ""),
         }
         secrets = host_secrets(Path(name), image.suite)
-        yield BuildContext(directory, dockerfile, staged, arguments, secrets, tools(image.platforms))
+        target = image.target if staged else ""
+        yield BuildContext(directory, dockerfile, target, arguments, secrets, tools(image.platforms))
 
 
 @contextmanager
@@ -72,7 +73,7 @@ def archive_context(image: ImageSpec, log: Path, control: Control) -> Iterator[B
         tempfile.TemporaryDirectory(prefix="helpers-build-") as name,
     ):
         secrets = host_secrets(Path(name), image.suite)
-        yield BuildContext(directory, directory / "Dockerfile", True, {}, secrets)
+        yield BuildContext(directory, directory / "Dockerfile", image.target, {}, secrets)
 
 
 def _has_stage(recipe: str, name: str) -> bool:

@@ -99,6 +99,19 @@ class DockerEngine:
         with build_context(image, ingredients) as ready:
             self._build(argv.build_layout(image, ready, layout), image, log, control, ingredients.base)
 
+    def build_directory(
+        self, image: ImageSpec, ingredients: Ingredients, target: str, directory: Path, control: Control
+    ) -> None:
+        """Write the files of a stage of the recipe of `image` to a directory of this machine.
+
+        Raises:
+            BuildError: it can not be built.
+        """
+        log = directory.with_name(f"{directory.name}.log")
+        with build_context(image, ingredients) as ready:
+            command = argv.build_directory(image, ready, target=target, directory=directory)
+            self._build(command, image, log, control, ingredients.base)
+
     def load(self, archive: Path, digest: str, names: Sequence[str]) -> None:
         """Read an image from an archive of an OCI layout; all its platforms, its id is the digest of its index.
 

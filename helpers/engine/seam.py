@@ -31,7 +31,7 @@ class BuildContext:
     Arguments:
         directory: all files that it may copy.
         dockerfile: the recipe.
-        staged: whether the recipe has the stage that is asked for, by name.
+        target: the stage of the recipe that is built; empty is its last one.
         arguments: its build arguments.
         secrets: files that it may read while it runs, by id; they end in no layer.
         tools: directory with the installer, the named context `tools`; None where nothing is installed.
@@ -39,7 +39,7 @@ class BuildContext:
 
     directory: Path
     dockerfile: Path
-    staged: bool
+    target: str
     arguments: Mapping[str, str]
     secrets: Mapping[str, Path]
     tools: Path | None = None

@@ -113,6 +113,7 @@ class RunSpec:
         docker: how it may start containers: `sibling`, `child`, or empty for not at all.
         socket: where this machine's engine listens, for a `sibling`; set by the engine.
         groups: further groups of its processes, by number; set by the engine.
+        platform: which image of several, as in `linux/arm64`; empty is the engine's own.
         publish: pairs of a port on the host's loopback address and the container's port that it leads to.
         terminal: whether it gets the caller's terminal.
         labels: what the reaper knows it by.
@@ -139,3 +140,4 @@ class RunSpec:
     docker: str = ""
     socket: Path | None = None
     groups: tuple[int, ...] = ()
+    platform: str = ""

@@ -30,6 +30,11 @@ class LayoutEngine(Engine, Protocol):
     ) -> None:
         """Build `image` into an OCI layout."""
 
+    def build_directory(
+        self, image: ImageSpec, ingredients: Ingredients, target: str, directory: Path, control: Control
+    ) -> None:
+        """Write the files of a stage of the recipe of `image` to a directory."""
+
     def load(self, archive: Path, digest: str, names: Sequence[str]) -> None:
         """Read an image from an archive of an OCI layout, and give it names."""
 
@@ -58,11 +63,13 @@ class Artifact:
 
     Arguments:
         image: what it was built as, with all its labels.
+        below: what it is built on.
         layout: its directory.
         digest: of its index, the same in the layout, in the engine and in a registry.
     """
 
     image: ImageSpec
+    below: ImageSpec
     layout: Path
     digest: str
 
@@ -81,8 +88,7 @@ def make(engine: LayoutEngine, chain: Sequence[ImageSpec], source: Source, contr
     """
     below = chain[-2]
     base = build.ensure(engine, chain[:-1], control)
-    image = _labelled(chain[-1], source, base)
-    kept = cache_dir() / "layouts" / digest(image.inputs, *(f"{k}={v}" for k, v in sorted(image.labels.items())))[:32]
+    image, kept = _kept(chain[-1], source, base)
     use("layouts", kept.name)
     with locked(f"layout-{kept.name}.lock", stop=lambda: bool(control.level)):
         if not kept.exists():
@@ -90,17 +96,36 @@ def make(engine: LayoutEngine, chain: Sequence[ImageSpec], source: Source, contr
             say(f"building {image.key}, stage {image.stage.value}{platforms}")
             ingredients = build.ingredients([*chain[:-1], image], below.reference)
             log = cache_dir() / "builds" / f"layout-{kept.name}.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
 
             def make_layout(aside: Path) -> None:
                 engine.build_layout(image, ingredients, Layout(aside, source.epoch), log, control)
-                # The builder finds a local image by its tag only (by its digest it asks a registry): somebody may have
-                # built the same base at this moment, and the label would name the wrong one.
+                # The engine took what stood under the tag: the same base, built by somebody else at this moment, has
+                # another digest, and the labels would name the wrong one.
                 if engine.find([below.reference]) != {below.reference: base}:
                     raise InfrastructureError("its base was replaced during the build", where=image.key, fix="again")
                 attest.attach_provenance(aside, image)
 
-            _build(kept, log, make_layout)
-    return Artifact(image, kept, files.top(kept))
+            put_aside(kept, make_layout)
+    return Artifact(image, below, kept, files.top(kept))
+
+
+def find(engine: LayoutEngine, chain: Sequence[ImageSpec], source: Source) -> Artifact | None:
+    """Return what `make` would, if it is there already and nothing needs to be built."""
+    below = chain[-2]
+    base = engine.find([below.reference]).get(below.reference)
+    if not base:
+        return None
+    image, kept = _kept(chain[-1], source, base)
+    use("layouts", kept.name)
+    return Artifact(image, below, kept, files.top(kept)) if kept.exists() else None
+
+
+def _kept(image: ImageSpec, source: Source, base: str) -> tuple[ImageSpec, Path]:
+    """Return the image with the labels of what is released, and where its layout is kept."""
+    labelled = _labelled(image, source, base)
+    labels = (f"{name}={value}" for name, value in sorted(labelled.labels.items()))
+    return labelled, cache_dir() / "layouts" / digest(image.inputs, *labels)[:32]
 
 
 def load(engine: LayoutEngine, artifact: Artifact, reference: str) -> None:
@@ -123,13 +148,17 @@ def _labelled(image: ImageSpec, source: Source, base: str) -> ImageSpec:
     )
 
 
-def _build(kept: Path, log: Path, make_layout: Callable[[Path], None]) -> None:
-    """Make a layout beside where it will be kept: one that was cut off is never taken for a whole one."""
+def put_aside(kept: Path, make: Callable[[Path], None]) -> None:
+    """Make a directory beside where it will be kept, and move it there: one that was cut off is never taken for whole.
+
+    Arguments:
+        kept: where it goes.
+        make: makes it at the path that it is given.
+    """
     kept.parent.mkdir(parents=True, exist_ok=True)
-    log.parent.mkdir(parents=True, exist_ok=True)
     aside = kept.with_name(f".{kept.name}-{os.getpid()}-{os.urandom(4).hex()}")
     try:
-        make_layout(aside)
+        make(aside)
         shutil.rmtree(aside / "ingest", ignore_errors=True)
         os.replace(aside, kept)
     finally:

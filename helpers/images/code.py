@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from helpers import repo
@@ -26,21 +26,29 @@ def files(runnable: RunnableDir) -> tuple[Copied, ...]:
         ConfigError: `code` names something that is not there or not tracked, or there is no code at all.
         PolicyError: a file among them may not leave this machine: a key, an `.env`, a link out of the directory.
     """
-    tracked = sorted(file.relative_to(runnable.path).as_posix() for file in repo.tracked(runnable.path))
-    where = runnable.path / "pyproject.toml"
-    wanted = runnable.settings.code or _default(tracked, runnable.settings.tests)
-    chosen: set[str] = set()
-    for name in wanted:
-        below = [file for file in tracked if PurePosixPath(file).is_relative_to(PurePosixPath(name))]
-        if not below:
-            raise ConfigError(f"[tool.helpers] code: git tracks no {name!r}", where=where, fix=f"git add {name}")
-        chosen |= set(below)
-    kept = sorted(name for name in chosen if not _is_test(name, runnable.settings.tests))
+    kept = chosen(runnable)
     if not kept:
         raise ConfigError(
             "has no code for its prod image", where=runnable.path, fix="name it in [tool.helpers] code, and git add it"
         )
     return tuple(_checked(runnable, name) for name in kept)
+
+
+def chosen(runnable: RunnableDir) -> list[str]:
+    """Return the names of the files that `files` is about, relative to the directory, before they are looked at.
+
+    Raises:
+        ConfigError: `code` names something that is not there or not tracked.
+    """
+    tracked = sorted(file.relative_to(runnable.path).as_posix() for file in repo.tracked(runnable.path))
+    found: set[str] = set()
+    for name in runnable.settings.code or _default(tracked, runnable.settings.tests):
+        below = [file for file in tracked if PurePosixPath(file).is_relative_to(PurePosixPath(name))]
+        if not below:
+            where = runnable.path / "pyproject.toml"
+            raise ConfigError(f"[tool.helpers] code: git tracks no {name!r}", where=where, fix=f"git add {name}")
+        found |= set(below)
+    return sorted(name for name in found if not _is_test(name, runnable.settings.tests))
 
 
 def entrypoint(runnable: RunnableDir, copied: Sequence[Copied]) -> tuple[str, ...]:
@@ -62,11 +70,11 @@ def entrypoint(runnable: RunnableDir, copied: Sequence[Copied]) -> tuple[str, ..
     return ("python", "-m", packages[0]) if packages else ("python",)
 
 
-def importable(copied: Sequence[Copied]) -> tuple[str, ...]:
-    """Return the names that a prod image must be able to import: top-level packages and modules of its code."""
+def importable(files: Iterable[str]) -> tuple[str, ...]:
+    """Return what Python must be able to import: the top-level packages and modules among `files`."""
     found = set()
-    for item in copied:
-        parts = PurePosixPath(item.name.removeprefix("src/")).parts
+    for name in files:
+        parts = PurePosixPath(name.removeprefix("src/")).parts
         if len(parts) == 2 and parts[1] == "__init__.py":
             found.add(parts[0])
         elif len(parts) == 1 and parts[0].endswith(".py"):

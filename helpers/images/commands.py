@@ -22,14 +22,16 @@ from helpers.images.recipe import Loader, image_chain
 from helpers.model import poetry_lock
 from helpers.model import system_lock as system_locks
 from helpers.model.runnable import RunnableDir
+from helpers.model.stage import Stage
 
 
-def build(directory: str | None, *, everything: bool, stream: TextIO | None = None) -> int:
+def build(directory: str | None, *, everything: bool, stage: str = "local", stream: TextIO | None = None) -> int:
     """Build the images that are missing and return the exit code.
 
     Arguments:
         directory: the runnable dir; None is the one that encloses the current directory.
         everything: all of the repo instead.
+        stage: `local` or `prod`.
         stream: where the names of the images go; None is standard output.
     """
     root, paths = _selected(directory, everything)
@@ -37,7 +39,9 @@ def build(directory: str | None, *, everything: bool, stream: TextIO | None = No
     def load(path: Path) -> RunnableDir:
         return config.load(root, path, ())
 
-    chains = [image_chain(load(path), load) for path in paths]
+    if stage not in (Stage.LOCAL.value, Stage.PROD.value):
+        raise UsageError(f"--stage {stage!r} can not be built", fix="--stage local, or --stage prod")
+    chains = [image_chain(load(path), load, Stage(stage)) for path in paths]
     engine = choose("docker")
     control = Control()
     obey_signals(control)

@@ -50,6 +50,9 @@ class Settings:
     prod_allows: tuple[str, ...] = _setting(
         (), "what `prod` may hold although the scan of its layers refuses it: patterns of paths and packages"
     )
+    platforms: tuple[str, ...] = _setting(
+        (), "what is released is built for these, as in `linux/arm64`; empty: this machine's own"
+    )
     memory: str = _setting("2g", "memory limit of a container: a number and k, m or g")
     pids: int = _setting(1024, "how many processes a container may have")
     timeout: int = _setting(600, "seconds until a test run is stopped")

@@ -10,12 +10,26 @@ _DIR = "the runnable dir; default: the nearest enclosing one"
 _STAGE = "local: the image of this checkout; dev: the newest released one that fits"
 
 
-@helpers_task(help={"dir": _DIR, "all": "every runnable dir of this repo"})
-def docker_build(_: Any, dir: str = "", all: bool = False) -> int:
+@helpers_task(
+    help={
+        "dir": _DIR,
+        "all": "every runnable dir of this repo",
+        "stage": "local (for work), or prod (code inside, nothing else)",
+        "platform": "with --push: linux/amd64,linux/arm64; default: this machine's own",
+        "push": "push it too, under your own tag",
+    }
+)
+def docker_build(
+    _: Any, dir: str = "", all: bool = False, stage: str = "local", platform: str = "", push: bool = False
+) -> int:
     """Build the image of a runnable dir, and what it is built on."""
+    if push or platform:
+        from helpers.release import commands as releases
+
+        return releases.build_and_push(dir or None, stage, platform, everything=all, push=push)
     from helpers.images import commands
 
-    return commands.build(dir or None, everything=all)
+    return commands.build(dir or None, stage=stage, everything=all)
 
 
 @helpers_task(help={"dir": _DIR, "stage": _STAGE})

@@ -23,7 +23,10 @@ LAYERS = {
     **dict.fromkeys(("helpers.model",), 1),
     **dict.fromkeys(("helpers.proc", "helpers.repo", "helpers.storage"), 2),
     **dict.fromkeys(("helpers.config", "helpers.discover", "helpers.host", "helpers.engine", "helpers.registry"), 3),
-    **dict.fromkeys(("helpers.images", "helpers.containers", "helpers.dirs", "helpers.doctor", "helpers.driver"), 4),
+    **dict.fromkeys(
+        ("helpers.images", "helpers.containers", "helpers.dirs", "helpers.doctor", "helpers.driver", "helpers.release"),
+        4,
+    ),
     **dict.fromkeys(("helpers.tasks", "helpers.driver.cli", "helpers.reference"), 5),
 }
 ISLANDS = ("helpers.thin_env", "helpers.inside")

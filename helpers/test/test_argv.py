@@ -62,7 +62,7 @@ def test_the_command_of_a_test_container_is_exactly_this() -> None:
         *("--mount", "type=tmpfs,dst=/repo/dir/nested"),
         *("--label", "helpers.toolchain=run", "--label", "helpers.dir=dir"),
         *("--env", "HOME=/home/ann", "--env", "A=x=y z"),
-        *("sha256:0123", "python", "/i/runner.py", "$(id)", "a b"),
+        *("--entrypoint", "python", "sha256:0123", "/i/runner.py", "$(id)", "a b"),
     ]
 
 
@@ -82,7 +82,7 @@ def test_the_command_of_a_shell_is_exactly_this() -> None:
         *("--publish", "127.0.0.1:4711:8888"),
         *("--label", "helpers.toolchain=run", "--label", "helpers.dir=dir"),
         *("--env", "HOME=/home/ann", "--env", "A=x=y z"),
-        *("sha256:0123", "bash"),
+        *("--entrypoint", "bash", "sha256:0123"),
     ]
 
 
@@ -146,7 +146,7 @@ def test_the_command_of_a_build_names_files_with_secrets_and_never_what_is_in_th
     secret.write_text("export PIP_INDEX_URL=https://user:password@x.invalid")
     arguments = {"BASE": "base:1", "REQUIRES_PYTHON": ">=3.11,<3.12"}
     context = BuildContext(
-        Path("/context"), Path("/repo/a b/Dockerfile"), True, arguments, {"host_env": secret}, Path("/tools")
+        Path("/context"), Path("/repo/a b/Dockerfile"), "dev", arguments, {"host_env": secret}, Path("/tools")
     )
     command = argv.build(IMAGE, context)
     assert command == [

@@ -22,6 +22,7 @@ FULL: dict[str, Any] = {
     "code": ["src", "run.py"],
     "entrypoint": ["python", "-m", "forecast"],
     "prod_allows": ["/usr/local/lib/*/pip*", "package git"],
+    "platforms": ["linux/amd64", "linux/arm64"],
     "memory": "512m",
     "pids": 16,
     "timeout": 1,

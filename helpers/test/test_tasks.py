@@ -26,6 +26,7 @@ NAMES = {
         "docker_lock",
     ),
     *("docker_prune", "docker_ps", "docker_pull"),
+    *("docker_promote", "docker_push", "docker_release", "docker_rollback"),
     *("run_fast_tests", "run_slow_tests", "run_superslow_tests", "run_tests"),
     *("dir_check", "dir_create", "dir_list"),
     "doctor",

@@ -1,0 +1,104 @@
+"""What is left to do for a release: from the state of checkout, engine and registry to actions, without doing them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from helpers.errors import PolicyError
+from helpers.model.stage import Stage
+from helpers.model.version import Version
+
+
+class Action(Enum):
+    """One thing that a release does; doing it again when it is done changes nothing."""
+
+    BUILD = "build"
+    TRY = "try"
+    TEST = "test"
+    PUSH = "push"
+    TAG = "tag"
+    MOVE = "move"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a registry has under a version tag.
+
+    Arguments:
+        digest: of its index.
+        inputs: hash of what it was built from, from its label; empty if it does not say so.
+    """
+
+    digest: str
+    inputs: str
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a release has come.
+
+    Arguments:
+        name: the runnable dir.
+        stage: `dev` or `prod`.
+        version: the newest one in its changelog.
+        inputs: hash of what its image would be built from now.
+        changes: changed and untracked files of the checkout.
+        newest: the highest version that the registry has in this stage.
+        published: what the registry has of this version.
+        moving: digest that the stage's moving tag has.
+        built: digest of the image, if it is built already.
+        tested: whether its tests passed in exactly that image.
+    """
+
+    name: str
+    stage: Stage
+    version: Version
+    inputs: str
+    changes: tuple[str, ...] = ()
+    newest: Version | None = None
+    published: Published | None = None
+    moving: str | None = None
+    built: str | None = None
+    tested: bool = False
+
+    @property
+    def tag(self) -> str:
+        """The version tag."""
+        return self.stage.version_tag(self.version)
+
+
+def actions(state: State) -> tuple[Action, ...]:
+    """Return what is left to do, in order; nothing when the release is done.
+
+    Raises:
+        PolicyError: the release would change what is released, go back in time, or be of what no commit holds.
+    """
+    if state.published and state.published.inputs == state.inputs:
+        # A moving tag that stands on an older version was rolled back or cut off; one on a newer version stays.
+        behind = state.moving != state.published.digest and state.newest == state.version
+        return (Action.MOVE,) if behind else ()
+    if state.published and state.built:
+        raise PolicyError(
+            f"{state.tag} is released with other content",
+            where=state.name,
+            why=f"the registry has {state.published.digest}, this checkout gives {state.built}",
+            fix="add a new version to changelog.txt: a released one never changes",
+        )
+    if state.changes:
+        listed = ", ".join(state.changes[:5]) + (" ..." if len(state.changes) > 5 else "")
+        raise PolicyError(
+            "the checkout has changes that no commit holds", where=state.name, why=listed, fix="git status; git commit"
+        )
+    if state.newest and state.newest > state.version:
+        raise PolicyError(
+            f"changelog.txt says {state.version}, and {state.newest} is released",
+            where=state.name,
+            fix=f"add an entry above {state.newest} to changelog.txt",
+        )
+    if state.published:
+        # What it would be is not known yet: the build says it, and the next look refuses with both digests.
+        return (Action.BUILD,)
+    steps = [Action.BUILD] if not state.built else []
+    steps += [] if state.tested else [Action.TRY, Action.TEST]
+    return (*steps, Action.PUSH, Action.TAG, Action.MOVE)

@@ -1,0 +1,1 @@
+"""The life of an image after its build: tried, tested, pushed, tagged, promoted, rolled back."""

@@ -1,0 +1,200 @@
+"""The commands `docker_release`, `docker_push`, `docker_promote` and `docker_rollback`, for one runnable dir."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from helpers import config, discover
+from helpers.console import print_rows, say
+from helpers.engine.seam import Control
+from helpers.engine.supervise import obey_signals
+from helpers.errors import OK, HelpersError, PolicyError, UsageError
+from helpers.images.recipe import Loader, image_chain
+from helpers.model.image import parse_platforms
+from helpers.model.release import Action, State, actions
+from helpers.model.runnable import RunnableDir
+from helpers.model.stage import Stage
+from helpers.registry.repository import Registry
+from helpers.release.releasing import Releasing
+from helpers.release.releasing import promote as promote_in
+from helpers.storage import locked
+
+_ABOUT = {
+    Action.BUILD: "build it",
+    Action.TRY: "start it on every platform",
+    Action.TEST: "run its tests inside it",
+    Action.PUSH: "push it by its digest",
+    Action.TAG: "tag it {tag}, once and for ever",
+    Action.MOVE: "move the tag {stage} to {tag}",
+}
+# Two releases of one directory at a time would do everything twice.
+_LOCK_SECONDS = 5.0
+
+
+def release(directory: str | None, stage: str, platforms: str, *, dry_run: bool) -> int:
+    """Do what is left of a release and return the exit code; nothing is left when it was done before.
+
+    Arguments:
+        directory: the runnable dir; None is the one that encloses the current directory.
+        stage: `dev` or `prod`; a release to `prod` begins with that to `dev`.
+        platforms: with commas between; empty takes the setting `platforms`.
+        dry_run: only print what would be done.
+    """
+    stages = [Stage.DEV] if _stage(stage) is Stage.DEV else [Stage.DEV, Stage.PROD]
+    runnable, load = _nearest(directory)
+
+    def act(control: Control) -> None:
+        releasing = Releasing(runnable, load, _platforms(runnable, platforms), control)
+        for each in stages:
+            if dry_run:
+                _show(runnable, releasing.state(each))
+            else:
+                done = releasing.converge(each)
+                tag = each.version_tag(runnable.version)
+                say(f"{runnable.repository}:{tag} is released" + ("" if done else ", nothing to do"))
+
+    return _stoppable(act, runnable, alone=not dry_run)
+
+
+def push_local(directory: str | None, platforms: str) -> int:
+    """Push the image of a checkout under its user's own tag and return the exit code.
+
+    Arguments:
+        directory: the runnable dir; None is the one that encloses the current directory.
+        platforms: with commas between; empty is this machine's own.
+    """
+    runnable, load = _nearest(directory)
+
+    def act(control: Control) -> None:
+        reference, digest = Releasing(runnable, load, _parsed(platforms), control).push()
+        print(f"{reference}  {digest}")
+
+    return _stoppable(act, runnable)
+
+
+def build_and_push(directory: str | None, stage: str, platforms: str, *, everything: bool, push: bool) -> int:
+    """Do `docker_build` with `--platform` and `--push`: `push`, after a look at what contradicts it.
+
+    Raises:
+        UsageError: other platforms without a push, several directories, or a stage that has a release of its own.
+    """
+    if not push:
+        raise UsageError(
+            f"--platform {platforms} without --push", why="an engine holds what runs on it", fix="add --push"
+        )
+    if everything:
+        raise UsageError("--push is for one directory", fix="leave out --all")
+    if stage != Stage.LOCAL.value:
+        raise UsageError(
+            f"--push of stage {stage!r}", why="it is tested first", fix="invoke docker_release --stage prod"
+        )
+    return push_local(directory, platforms)
+
+
+def promote(directory: str | None, version: str) -> int:
+    """Promote a tested `prod` build to its version tag, without a build, and return the exit code.
+
+    Arguments:
+        directory: the runnable dir; None is the one that encloses the current directory.
+        version: the version; empty is that of the checkout.
+    """
+    runnable, load = _nearest(directory)
+    chosen = version or str(runnable.version)
+
+    def act(control: Control) -> None:
+        platforms = _platforms(runnable, "")
+        inputs = image_chain(runnable, load, Stage.PROD, platforms)[-1].inputs if not version else ""
+        tag, digest = promote_in(Registry(runnable.repository, control), runnable, inputs, chosen)
+        print(f"{runnable.repository}:{tag}  {digest}")
+
+    return _stoppable(act, runnable)
+
+
+def rollback(directory: str | None, stage: str, version: str) -> int:
+    """Move `dev` or `prod` back to a released version and return the exit code; without a version, list them.
+
+    Arguments:
+        directory: the runnable dir; None is the one that encloses the current directory.
+        stage: `dev` or `prod`.
+        version: the version.
+    """
+    runnable, _ = _nearest(directory)
+    chosen = _stage(stage)
+
+    def act(control: Control) -> None:
+        registry = Registry(runnable.repository, control)
+        versions = sorted({known for tag in registry.tags() if (known := chosen.version_of(tag))}, reverse=True)
+        if not version:
+            now = registry.resolve(chosen.value)
+            rows = [("version", "digest", "platforms", "")]
+            for known in versions:
+                manifest = registry.manifest(chosen.version_tag(known))
+                mark = f"<- {chosen.value}" if manifest.digest == now else ""
+                rows.append((str(known), manifest.digest[:19], " ".join(manifest.platforms), mark))
+            print_rows(rows)
+            return
+        if version not in map(str, versions):
+            raise PolicyError(
+                f"{chosen.value}-{version} is not released",
+                where=runnable.repository,
+                why=f"released are {', '.join(map(str, versions)) or 'no versions'}",
+                fix=f"invoke docker_rollback --stage {chosen.value}  (lists them)",
+            )
+        digest = registry.resolve(f"{chosen.value}-{version}")
+        assert digest
+        registry.tag(digest, chosen.value)
+        print(f"{runnable.repository}:{chosen.value}  {digest}")
+
+    return _stoppable(act, runnable)
+
+
+def _show(runnable: RunnableDir, state: State) -> None:
+    todo = actions(state)
+    print(f"{runnable.repository}:{state.tag}" + ("" if todo else "  released, nothing to do"))
+    for action in todo:
+        print(f"  {_ABOUT[action].format(tag=state.tag, stage=state.stage.value)}")
+
+
+def _stage(text: str) -> Stage:
+    if text not in (Stage.DEV.value, Stage.PROD.value):
+        raise UsageError(f"--stage {text!r} is not a stage that is released to", fix="--stage dev, or --stage prod")
+    return Stage(text)
+
+
+def _platforms(runnable: RunnableDir, text: str) -> tuple[str, ...]:
+    return _parsed(text) or _parsed(",".join(runnable.settings.platforms))
+
+
+def _parsed(text: str) -> tuple[str, ...]:
+    try:
+        return parse_platforms(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _nearest(directory: str | None) -> tuple[RunnableDir, Loader]:
+    root, path = discover.enclosing(Path(os.path.realpath(directory or ".")))
+    every = discover.runnable_paths(root)
+
+    def load(at: Path) -> RunnableDir:
+        return config.load(root, at, every)
+
+    return load(path), load
+
+
+def _stoppable(act: Callable[[Control], None], runnable: RunnableDir, *, alone: bool = True) -> int:
+    control = Control()
+    obey_signals(control)
+    try:
+        if alone:
+            with locked(f"release-{runnable.changelog.name}.lock", timeout=_LOCK_SECONDS):
+                act(control)
+        else:
+            act(control)
+    except HelpersError:
+        if control.level:
+            return control.exit_code
+        raise
+    return OK

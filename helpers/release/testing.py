@@ -1,0 +1,115 @@
+"""Runs the tests of a runnable dir in the very image that will be released."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from helpers.console import say
+from helpers.driver.plan import DirPlan, Plan, image_step
+from helpers.driver.run import Event, Options, Run, new_run_id
+from helpers.driver.verdict import Status, Verdict
+from helpers.engine.seam import Control, Ingredients
+from helpers.engine.specs import Mount, RunSpec
+from helpers.errors import TestsFailedError
+from helpers.images import artifact as artifacts
+from helpers.images import layout, lock
+from helpers.images.artifact import Artifact, LayoutEngine
+from helpers.images.recipe import SHARED_DOCKERFILE
+from helpers.model.graph import Step
+from helpers.model.image import digest_tag
+from helpers.model.runnable import RunnableDir
+from helpers.model.stage import Stage
+from helpers.storage import cache_dir, digest, locked, run_directory, use, write_once
+
+# What pytest reads its settings from, beside the tests themselves.
+_SETTINGS = ("pyproject.toml", "pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg")
+
+
+def is_tested(digest: str) -> bool:
+    """Say whether the tests passed in the image `digest` on this machine."""
+    return _record(digest).exists()
+
+
+def reference_of(runnable: RunnableDir, digest: str) -> str:
+    """Return what an image of `runnable` that was not released yet is called in the engine."""
+    return digest_tag(runnable.repository, digest)
+
+
+def test(engine: LayoutEngine, made: Artifact, runnable: RunnableDir, control: Control) -> None:
+    """Run all tests of `runnable` in the image `made`, which the engine is given first.
+
+    Raises:
+        TestsFailedError: they did not pass, or there are none.
+    """
+    reference = reference_of(runnable, made.digest)
+    artifacts.load(engine, made, reference)
+    image = replace(made.image, reference=reference, parent=None)
+    item = DirPlan(runnable.name, runnable, (image,))
+    step = Step(image_step(image.key), ())
+    plan = Plan("all", (item,), {image.key: image}, (step, Step(item.step, (step.key,))))
+    run_id = new_run_id()
+    options = Options(run_id, run_directory(run_id), jobs=1)
+    if made.image.stage is Stage.PROD:
+        options.adapt = _in_prod(made, runnable, _test_packages(engine, made, control))
+    (verdict,) = Run(plan, engine, options, control, _tell).execute()
+    if verdict.status is not Status.PASS:
+        raise _failed(verdict, runnable, options.directory)
+    write_once(_record(made.digest), "passed\n")
+
+
+def _record(digest: str) -> Path:
+    return cache_dir() / "tested" / digest.removeprefix("sha256:")
+
+
+def _tell(event: Event) -> None:
+    if event.kind == "testing":
+        say(f"testing {event.name}")
+    elif event.verdict:
+        counts = ", ".join(f"{count} {name}" for name, count in event.verdict.counts.items())
+        say(f"{event.verdict.status.value} {event.name} {counts}")
+
+
+def _failed(verdict: Verdict, runnable: RunnableDir, logs: Path) -> TestsFailedError:
+    what = f"its tests did not pass in the image: {verdict.status.value} {verdict.why}".rstrip()
+    fix = f"main_pytest.py --dir {runnable.name}  (what they printed is in {logs})"
+    return TestsFailedError(what, verdict.code, where=runnable.path, fix=fix)
+
+
+def _in_prod(made: Artifact, runnable: RunnableDir, packages: Path) -> Callable[[RunSpec], RunSpec]:
+    """Return what changes a container for tests into one whose code is that of the image, and not of the checkout."""
+    image = next(iter(layout.images(made.layout, made.digest).values()))
+    own = dict(item.split("=", 1) for item in layout.config(made.layout, image)["config"].get("Env", []))
+    sites = sorted(str(path) for path in packages.glob("python3*/site-packages"))
+    names = [*runnable.settings.tests, *_SETTINGS, "conftest.py"]
+    seen = tuple(Mount(runnable.path / name) for name in names if (runnable.path / name).exists())
+
+    def adapt(spec: RunSpec) -> RunSpec:
+        mounts = tuple(mount for mount in spec.mounts if mount.path != runnable.path)
+        return replace(
+            spec,
+            mounts=(*seen, *mounts, Mount(packages)),
+            hidden=(),
+            # What pytest needs comes last: where a package is in both, it is the image's that is tested.
+            env={**spec.env, "PYTHONPATH": ":".join([own.get("PYTHONPATH", ""), *sites])},
+        )
+
+    return adapt
+
+
+def _test_packages(engine: LayoutEngine, made: Artifact, control: Control) -> Path:
+    """Return a directory with the packages of the group `test`, for this machine's platform."""
+    assert made.image.directory
+    wanted = lock.requirements(made.image.directory, ("main", "test"))
+    kept = cache_dir() / "test-packages" / digest(wanted.read_text(), made.image.inputs)[:32]
+    use("test-packages", kept.name)
+    plain = replace(made.image, stage=Stage.LOCAL, dockerfile=SHARED_DOCKERFILE, code=(), entrypoint=(), platforms=())
+
+    def make(aside: Path) -> None:
+        engine.build_directory(plain, Ingredients((wanted,), made.below.reference), "python-packages", aside, control)
+
+    with locked(f"test-packages-{kept.name}.lock", stop=lambda: bool(control.level)):
+        if not kept.exists():
+            artifacts.put_aside(kept, make)
+    return kept

@@ -1,0 +1,49 @@
+"""Tasks around what a registry holds: push, release, promotion, rollback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from helpers.tasks.adapter import helpers_task
+
+_DIR = "the runnable dir; default: the nearest enclosing one"
+_PLATFORM = "what it is built for, with commas between, as in linux/amd64,linux/arm64; default: "
+
+
+@helpers_task(help={"dir": _DIR, "platform": _PLATFORM + "this machine's own"})
+def docker_push(_: Any, dir: str = "", platform: str = "") -> int:
+    """Push a runnable dir's image under your own tag, local-USER-VERSION."""
+    from helpers.release import commands
+
+    return commands.push_local(dir or None, platform)
+
+
+@helpers_task(
+    help={
+        "dir": _DIR,
+        "stage": "dev, or prod (begins with dev)",
+        "platform": _PLATFORM + "the setting `platforms`",
+        "dry_run": "only print what is left to do",
+    }
+)
+def docker_release(_: Any, dir: str = "", stage: str = "dev", platform: str = "", dry_run: bool = False) -> int:
+    """Build, test, push and tag a version, or do what is left of it."""
+    from helpers.release import commands
+
+    return commands.release(dir or None, stage, platform, dry_run=dry_run)
+
+
+@helpers_task(help={"dir": _DIR, "version": "the version X.Y.Z; default: that of the checkout"})
+def docker_promote(_: Any, dir: str = "", version: str = "") -> int:
+    """Give a tested prod build its version tag, and build nothing."""
+    from helpers.release import commands
+
+    return commands.promote(dir or None, version)
+
+
+@helpers_task(help={"dir": _DIR, "stage": "dev or prod", "version": "the version X.Y.Z; default: list them"})
+def docker_rollback(_: Any, dir: str = "", stage: str = "prod", version: str = "") -> int:
+    """Move `dev` or `prod` back to a released version, or list what there is."""
+    from helpers.release import commands
+
+    return commands.rollback(dir or None, stage, version)

@@ -1,0 +1,192 @@
+"""The life of an image on a live engine and a real registry: release, promotion, rollback, refusals."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.test.conftest import Scratch, docker, scratch_repo
+from helpers.test.registry_fixtures import docker_registry
+
+pytestmark = pytest.mark.engine
+
+TEST = "import tool\n\ndef test_it():\n    assert tool.answer() == 42\n"
+
+
+class Released:
+    """A scratch repo with one runnable dir that has code, and a registry for its images."""
+
+    def __init__(self, repo: Scratch, host: str) -> None:
+        self.repo = repo
+        self.host = host
+        self.path = repo.add("tool", TEST, image="tool")
+        (self.path / "tool").mkdir()
+        (self.path / "tool" / "__init__.py").write_text("def answer():\n    return 42\n")
+        (self.path / "tool" / "__main__.py").write_text("import tool\n\nprint(tool.answer())\n")
+        (repo.root / "pyproject.toml").write_text(f'[tool.helpers]\nregistry = "{host}/team"\n')
+        self.name = f"{host}/team/{repo.prefix}-tool"
+        self.commit("first")
+
+    def commit(self, message: str) -> None:
+        self.repo.git("add", "--all")
+        self.repo.git("commit", "--quiet", "--message", message)
+
+    def version(self, number: str) -> None:
+        """Add a version to the changelog and commit it."""
+        log = self.path / "changelog.txt"
+        log.write_text(f"# {self.repo.prefix}-tool-{number}\n- 2026-11-21\n- next\n\n{log.read_text()}")
+        self.commit(number)
+
+    def tags(self) -> dict[str, str]:
+        """Return the digest of each tag in the registry."""
+        return {tag: self._digest(tag) for tag in self._get("tags/list").get("tags") or []}
+
+    def invoke(self, *arguments: str, code: int = 0) -> str:
+        """Run a task and return what it printed."""
+        done = self.repo.invoke(*arguments, cwd=self.path)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def _get(self, path: str) -> dict[str, Any]:
+        url = f"http://{self.host}/v2/{self.name.split('/', 1)[1]}/{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                found: dict[str, Any] = json.load(answer)
+                return found
+        except urllib.error.HTTPError:
+            return {}
+
+    def _digest(self, tag: str) -> str:
+        said = docker("buildx", "imagetools", "inspect", f"{self.name}:{tag}", "--format", "{{json .Manifest}}")
+        return str(json.loads(said)["digest"])
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
+    """A repo whose version 0.1.0 is released to prod."""
+    place = tmp_path_factory.mktemp("release")
+    with docker_registry(place) as host, scratch_repo(place / "repo") as repo:
+        made = Released(repo, host)
+        made.invoke("docker_release", "--stage", "prod")
+        yield made
+
+
+def test_a_release_gives_both_stages_their_tags_and_doing_it_again_does_nothing(released: Released) -> None:
+    before = released.tags()
+    assert before["dev"] == before["dev-0.1.0"]
+    assert before["prod"] == before["prod-0.1.0"] != before["dev"]
+    said = released.invoke("docker_release", "--stage", "prod")
+    assert said.count("nothing to do") == 2
+    assert released.tags() == before
+
+
+def test_what_was_tested_is_what_a_user_pulls_and_starts(released: Released) -> None:
+    reference = f"{released.name}:prod-0.1.0"
+    docker("pull", "--quiet", reference)
+    try:
+        assert docker("run", "--rm", "--read-only", reference) == "42\n"
+        assert docker("run", "--rm", "--entrypoint", "id", reference, "-u") == "65532\n"
+        labels = json.loads(docker("image", "inspect", reference))[0]["Config"]["Labels"]
+        assert labels["org.opencontainers.image.revision"] == released.repo.git("rev-parse", "HEAD").strip()
+        assert labels["org.opencontainers.image.version"] == "0.1.0"
+        assert labels["org.opencontainers.image.base.digest"].startswith("sha256:")
+    finally:
+        docker("image", "rm", "--force", reference)
+
+
+def test_a_released_version_with_other_content_is_refused_with_both_digests(released: Released) -> None:
+    before = released.tags()
+    code = released.path / "tool" / "__init__.py"
+    text = code.read_text()
+    code.write_text(text + "# changed\n")
+    released.commit("changed without a new version")
+    said = released.invoke("docker_release", "--stage", "prod", code=4)
+    assert before["prod-0.1.0"] in said and said.count("sha256:") >= 2
+    assert released.tags() == before
+    code.write_text(text)
+    released.commit("back")
+
+
+def test_work_that_no_commit_holds_is_not_released(released: Released) -> None:
+    before = released.tags()
+    released.version("0.2.0")
+    (released.path / "tool" / "new.py").write_text("")
+    said = released.invoke("docker_release", code=4)
+    assert "tool/tool/" in said
+    (released.path / "tool" / "new.py").unlink()
+    assert released.tags() == before
+
+
+def test_a_failing_test_keeps_an_image_out_of_the_registry(released: Released) -> None:
+    before = released.tags()
+    released.version("0.2.1")
+    (released.path / "test" / "test_it.py").write_text("def test_it():\n    assert False\n")
+    released.commit("broken")
+    said = released.invoke("docker_release", code=1)
+    assert "did not pass" in said
+    assert released.tags() == before
+    (released.path / "test" / "test_it.py").write_text(TEST)
+    released.commit("mended")
+
+
+def test_versions_go_forward_a_rollback_goes_back_and_nothing_is_built_for_it(released: Released) -> None:
+    released.version("0.3.0")
+    released.invoke("docker_release", "--stage", "prod")
+    new = released.tags()
+    assert new["prod"] == new["prod-0.3.0"]
+    released.invoke("docker_rollback", "--version", "0.1.0")
+    back = released.tags()
+    assert back["prod"] == back["prod-0.1.0"] == new["prod-0.1.0"]
+    assert {**back, "prod": ""} == {**new, "prod": ""}
+    listed = released.invoke("docker_rollback")
+    assert "0.3.0" in listed and "0.1.0" in listed and "<- prod" in listed.split("0.1.0")[1]
+    assert "0.9.9 is not released" in released.invoke("docker_rollback", "--version", "0.9.9", code=4)
+    said = released.invoke("docker_promote", "--version", "0.3.0")
+    assert new["prod-0.3.0"] in said and "building" not in said
+    assert released.tags() == new
+
+
+def test_an_older_checkout_is_not_released_over_a_newer_one(released: Released) -> None:
+    log = released.path / "changelog.txt"
+    text = log.read_text()
+    log.write_text(text.replace("0.3.0", "0.2.9"))
+    released.commit("older")
+    assert "0.3.0 is released" in released.invoke("docker_release", code=4)
+    log.write_text(text)
+    released.commit("newer")
+
+
+def test_a_push_is_under_the_user_s_own_tag(released: Released) -> None:
+    said = released.invoke("docker_build", "--push")
+    (tag,) = [name for name in released.tags() if name.startswith("local-")]
+    assert f"{released.name}:{tag}" in said
+
+
+def test_a_dry_run_says_what_is_left_and_changes_nothing(released: Released) -> None:
+    before = released.tags()
+    released.version("0.4.0")
+    said = released.invoke("docker_release", "--stage", "prod", "--dry-run")
+    assert said.index("dev-0.4.0") < said.index("prod-0.4.0")
+    assert "run its tests inside it" in said
+    assert released.tags() == before
+
+
+def test_what_contradicts_itself_is_bad_usage(released: Released) -> None:
+    for arguments in (["--platform", "linux/arm64"], ["--platform", "linux/vax", "--push"], ["--push", "--all"]):
+        released.invoke("docker_build", *arguments, code=2)
+    released.invoke("docker_release", "--stage", "local", code=2)
+
+
+def test_without_a_registry_a_release_says_where_to_name_one(tmp_path: Path, released: Released) -> None:
+    settings = released.repo.root / "pyproject.toml"
+    text = settings.read_text()
+    settings.write_text("")
+    said = released.invoke("docker_release", code=2)
+    settings.write_text(text)
+    assert "registry" in said
