@@ -8,7 +8,7 @@ import pytest
 
 from helpers.engine import compose, nesting
 from helpers.engine.specs import Mount
-from helpers.errors import ConfigError
+from helpers.errors import ConfigError, HelpersError, InfrastructureError
 from helpers.test.test_argv import SHELL, TESTS
 
 FILE = Path("/repo/dir/devops/compose.yaml")
@@ -135,3 +135,42 @@ def test_a_container_with_an_engine_of_its_own_starts_it_first_and_becomes_the_c
 
 def test_without_the_setting_a_container_is_granted_nothing() -> None:
     assert nesting.grant(TESTS) == TESTS
+
+
+def fake_compose(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a program in the client's place that answers as Docker Compose does."""
+    program = folder / "docker"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+@pytest.mark.parametrize(
+    "said, code, kind, says",
+    [
+        ("docker: 'compose' is not a docker command.", 1, InfrastructureError, "services need Docker Compose"),
+        ("unknown flag: --ansi", 125, InfrastructureError, "services need Docker Compose"),
+        ("services.a Additional property imag is not allowed", 15, ConfigError, "compose refuses it: services.a Addit"),
+        ('level=warning msg="The \\"DB\\" variable is not set."', 0, ConfigError, "the variable DB, which is not set"),
+        ('The "DB" variable is not set.\nno image: invalid', 1, ConfigError, "the variable DB, which is not set"),
+    ],
+)
+def test_what_compose_says_of_a_file_becomes_an_error_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, code: int, kind: type[HelpersError], says: str
+) -> None:
+    (tmp_path / "said").write_text(said)
+    fake_compose(tmp_path, monkeypatch, f"cat '{tmp_path}/said' >&2; echo '{{}}'; exit {code}")
+    with pytest.raises(kind, match=says):
+        compose.read(FILE, SPEC)
+
+
+def test_a_compose_file_sees_the_variables_that_the_container_is_given_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANTED", "yes")
+    monkeypatch.setenv("SECRET", "no")
+    monkeypatch.setenv("COMPOSE_PROFILES", "no")
+    shown = '{"seen": "%s|%s|%s|%s"}'
+    script = f"""printf '{shown}' "$WANTED" "$SECRET" "$COMPOSE_PROFILES" "$HELPERS_IMAGE" """
+    fake_compose(tmp_path, monkeypatch, f'case "$1" in image) echo "[]" ;; *) {script} ;; esac')
+    assert compose.read(FILE, replace(SPEC, inherit=("WANTED", "NOT_SET"))) == {"seen": "yes|||sha256:0123"}
