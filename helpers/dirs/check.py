@@ -27,6 +27,8 @@ from helpers.model.system_lock import NAME as SYSTEM_LOCK
 
 # What belongs to the root only; a copy in a runnable dir would be found first.
 _ROOT_ONLY = ("tasks.py", "invoke.yaml", "main_pytest.py", "dev_scripts", "helpers")
+# Names that Docker Compose looks for too.
+_COMPOSE_NAMES = ("compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _NOT_OURS = (".git", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".nox")
 # The Python of a distribution's suite, for bases that bring no other one.
 SUITE_PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
@@ -313,6 +315,9 @@ def _leftovers(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Findin
         for name in _ROOT_ONLY:
             if os.path.lexists(path / name):
                 yield Finding(path / name, 1, "belongs to the root of the repo only", f"git rm -r {name}, or rename it")
+    for name in _COMPOSE_NAMES:
+        if (file := path / "devops" / name).is_file():
+            yield Finding(file, 1, "is not read: services are those of compose.yaml", f"git mv {name} compose.yaml")
     others = set(every) - {path}
     for top, directories, files in os.walk(path):
         here = Path(top)

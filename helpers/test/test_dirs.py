@@ -570,6 +570,11 @@ FAULTS: list[tuple[str, Callable[[Path], object], str]] = [
     ("circle", replace("pyproject.toml", "archive:bookworm", "dir:."), r"in a circle"),
     ("no pytest", replace("poetry.lock", '"pytest"', '"other"'), r"poetry\.lock:1: pytest is not in the lock"),
     ("lock", replace("poetry.lock", "[metadata]", "<<<<<<"), r"poetry\.lock:1: is not a lock"),
+    (
+        "compose",
+        lambda path: (path / "devops" / "compose.yml").touch(),
+        r"devops/compose\.yml:1: is not read: services are those of compose\.yaml",
+    ),
     ("own tasks", lambda path: (path / "tasks.py").touch(), r"tasks\.py:1: belongs to the root"),
     ("link", lambda path: (path / "data").symlink_to("/etc"), r"data:1: is a link that leads out of the repo"),
     (
