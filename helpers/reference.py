@@ -105,7 +105,7 @@ VARIABLES = (
     ),
     Variable("HELPERS_LABELS", "your tests", "given to siblings: the labels of what must end with the run, one a line"),
     Variable("HELPERS_ENTERED", "helpers", "internal: set while the thin environment is entered"),
-    Variable("HELPERS_IMAGE", "helpers", "set in our containers: name and version of the image, by its labels"),
+    Variable("HELPERS_INSIDE", "helpers", "set in our containers: name and version of the image, by its labels"),
     Variable("NO_COLOR", "helpers", "not empty: no colours"),
     Variable("TERM", "helpers", "`dumb`: no colours; handed on to `docker_bash`"),
     Variable("PATH", "helpers", "where programs are found; by `venv` handed on to tests"),

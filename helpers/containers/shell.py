@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers import config, discover, host, repo
+from helpers import config, discover, host, inside, repo
 from helpers.console import say
 from helpers.containers.environment import base_environment, container_labels, image_says, services_file
 from helpers.engine import client
@@ -121,6 +121,8 @@ def _become(
             read_only=False,
             labels=container_labels(runnable),
             image_says=image_says(image.labels),
+            # An `invoke` of the image's own comes first on PATH.
+            programs={"/usr/local/bin/invoke": Path(inside.__file__).with_name("invoke.py")},
             publish=publish,
             terminal=terminal,
             services=services_file(runnable),

@@ -46,6 +46,8 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
     for mount in spec.mounts:
         flags = {"readonly": "true"} if mount.read_only else {}
         argv += ["--mount", _mount(type="bind", src=mount.path, dst=mount.path, **flags)]
+    for name, program in spec.programs.items():
+        argv += ["--mount", _mount(type="bind", src=program, dst=name, readonly="true")]
     for path in spec.hidden:
         argv += ["--mount", _mount(type="tmpfs", dst=path)]
     for outside, within in spec.publish:

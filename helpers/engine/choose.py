@@ -25,7 +25,7 @@ def choose(name: str) -> Engine:
     """
     from helpers.engine import client, docker, venv
 
-    if name == "auto" and (image := os.environ.get("HELPERS_IMAGE")):
+    if name == "auto" and (image := os.environ.get("HELPERS_INSIDE")):
         from helpers.engine.here import HereEngine
 
         say(f"inside a container of {image}: its tests run right here")

@@ -101,6 +101,7 @@ class RunSpec:
         cwd: its working directory.
         user: whose files it makes.
         mounts: what it sees of the host.
+        programs: files of the host that it sees as other paths, and may only read.
         hidden: directories inside the mounts that it must not see the content of.
         env: its environment, besides what the image sets.
         inherit: names of our own variables that it is given; their values are on no command line.
@@ -131,6 +132,7 @@ class RunSpec:
     pids: int
     read_only: bool
     labels: Mapping[str, str]
+    programs: Mapping[str, Path] = field(default_factory=dict)
     hidden: tuple[Path, ...] = ()
     inherit: tuple[str, ...] = ()
     image_says: Mapping[str, str] = field(default_factory=dict)

@@ -29,7 +29,7 @@ NO_SESSION = {
 ORDER = "HELPERS_TEST_ORDER"
 
 # What the image of this container is, `<name>-<X.Y.Z>`; not set where no container of ours is around us.
-IMAGE = "HELPERS_IMAGE"
+IMAGE = "HELPERS_INSIDE"
 REFUSED = 4
 
 

@@ -29,7 +29,7 @@ LABEL_CREATED = "org.opencontainers.image.created"
 LABEL_SUITE = "helpers.suite"
 
 # What a container of ours is told that its image is, as the image's labels say it: `<title>-<version>`.
-IMAGE_VARIABLE = "HELPERS_IMAGE"
+IMAGE_VARIABLE = "HELPERS_INSIDE"
 
 
 class BaseKind(Enum):

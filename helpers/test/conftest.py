@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 # Where these tests run in a container of ours, what they start must not take itself to be in one.
-os.environ.pop("HELPERS_IMAGE", None)
+os.environ.pop("HELPERS_INSIDE", None)
 
 ROOT = Path(__file__).resolve().parents[2]
 # Its lock holds pytest and nothing else, for every Python that an archive base has.

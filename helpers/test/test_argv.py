@@ -45,6 +45,13 @@ SHELL = replace(
 )
 
 
+def test_a_container_knows_its_image_and_has_a_program_at_another_path() -> None:
+    spec = replace(TESTS, image_says={"HELPERS_INSIDE": "a-1.2.0"}, programs={"/usr/local/bin/x": Path("/repo/x.py")})
+    command = argv.run(spec, account_files=Path("/accounts"), remove=False)
+    assert ("--env", "HELPERS_INSIDE=a-1.2.0") in pairwise(command)
+    assert ("--mount", "type=bind,src=/repo/x.py,dst=/usr/local/bin/x,readonly=true") in pairwise(command)
+
+
 def test_the_command_of_a_test_container_is_exactly_this() -> None:
     assert argv.run(TESTS, account_files=Path("/accounts"), remove=False) == [
         *("docker", "run", "--name", "helpers-r1-0", "--init", "--interactive", "--pull", "never"),

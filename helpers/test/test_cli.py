@@ -336,4 +336,4 @@ def test_the_tests_run_in_the_newest_released_image_that_fits(
     assert why in verdict["why"] and bool(why) == bool(verdict["why"])
     assert not [call for call in fake.calls if call.startswith("build")]
     if not code:
-        assert fake.specs["c"].image_says == {"HELPERS_IMAGE": "cee-1.10.1"}
+        assert fake.specs["c"].image_says == {"HELPERS_INSIDE": "cee-1.10.1"}

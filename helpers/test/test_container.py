@@ -52,7 +52,7 @@ def test_a_test_sees_its_own_directory_our_plugin_and_nothing_else(root: Path) -
     assert spec.mounts == (Mount(root / "a"), Mount(INSIDE), Mount(Path("/results"), read_only=False))
     assert (spec.network, spec.read_only, spec.publish, spec.terminal) == ("none", True, (), False)
     assert spec.cwd == root / "a" and spec.image == "sha256:1"
-    assert spec.image_says == {"HELPERS_IMAGE": "a-1.2.3"}
+    assert spec.image_says == {"HELPERS_INSIDE": "a-1.2.3"}
 
 
 def test_settings_lift_limits_one_by_one(root: Path) -> None:

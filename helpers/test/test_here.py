@@ -27,7 +27,7 @@ def root(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     add_dir(root, "a", image="tool", version="1.2.3")
     add_dir(root, "b", image="other")
     monkeypatch.chdir(root)
-    monkeypatch.setenv("HELPERS_IMAGE", "tool-1.2.0")
+    monkeypatch.setenv("HELPERS_INSIDE", "tool-1.2.0")
     return root
 
 
@@ -62,10 +62,10 @@ def test_host_and_container_speak_of_the_same_variable() -> None:
 
 
 def test_only_auto_is_this_container(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HELPERS_IMAGE", "tool-1.2.0")
+    monkeypatch.setenv("HELPERS_INSIDE", "tool-1.2.0")
     assert choosing.choose("auto").name == "here"
     assert choosing.choose("venv").name == "venv"
-    monkeypatch.delenv("HELPERS_IMAGE")
+    monkeypatch.delenv("HELPERS_INSIDE")
     monkeypatch.setattr(client, "why_not_running", lambda: "no engine")
     assert choosing.choose("auto").name == "venv"
 

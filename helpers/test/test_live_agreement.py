@@ -14,7 +14,7 @@ from helpers.test.registry_fixtures import docker_registry, free_port
 
 pytestmark = pytest.mark.engine
 
-PASSES = "import os\n\n\ndef test_it():\n    assert os.environ['HELPERS_IMAGE'] == '{image}'\n"
+PASSES = "import os\n\n\ndef test_it():\n    assert os.environ['HELPERS_INSIDE'] == '{image}'\n"
 Release = Callable[..., str]
 
 
@@ -53,7 +53,7 @@ def test_released_images_are_chosen_by_the_code_s_version(scratch: Scratch, tool
         move_code(scratch, version, PASSES.format(image=image))
         result = scratch.run("--stage", "dev", "--dir", "tool")
         assert result.of("tool") == ("PASS", 0), result.stdout
-        done = scratch.invoke("docker_cmd", "--stage", "dev", "--dir", "tool", "--cmd", "printenv HELPERS_IMAGE")
+        done = scratch.invoke("docker_cmd", "--stage", "dev", "--dir", "tool", "--cmd", "printenv HELPERS_INSIDE")
         assert (done.returncode, done.stdout) == (0, f"{image}\n"), done.stderr
         assert scratch.invoke("run_fast_tests", "--stage", "dev", "--dir", "tool").returncode == 0
     for version in ("1.4.0", "2.2.0"):
@@ -93,7 +93,7 @@ def test_inside_a_shell_tests_run_right_there_until_the_code_moves_on(scratch: S
     move_code(scratch, "1.2.3", PASSES.format(image=f"{scratch.prefix}-tool-1.2.3"))
     main = scratch.root / "main_pytest.py"
     log = tool / "changelog.txt"
-    inside = f"sh -c 'python {main} --dir . --json /tmp/a; sed -i s/1.2.3/1.3.0/ {log}; python {main} --dir .; exit $?'"
+    inside = f"sh -c 'python {main} --dir . && cd test && sed -i s/1.2.3/1.3.0/ {log} && invoke run_fast_tests'"
     done = scratch.invoke("docker_cmd", "--cmd", inside, cwd=tool)
     assert done.returncode == 4, done.stdout + done.stderr
     assert "engine here" in done.stdout and "1 passed, 0 failed, 0 skipped" in done.stdout

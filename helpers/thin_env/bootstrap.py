@@ -114,7 +114,7 @@ def enter(script: str, argv: Sequence[str]) -> None:
     """
     entered = os.environ.pop("HELPERS_ENTERED", None)
     # A container of ours runs tests with its own Python alone: from 3.11 on that one can read TOML.
-    if _inside() or (os.environ.get("HELPERS_IMAGE") and sys.version_info >= (3, 11)):
+    if _inside() or (os.environ.get("HELPERS_INSIDE") and sys.version_info >= (3, 11)):
         return
     env = env_path(REQUIREMENTS)
     if entered == env:
