@@ -246,6 +246,10 @@ _FORMATS = (
     "```\n# <image name>-<X.Y.Z>\n- YYYY-MM-DD\n- what a user of this image notices\n```",
     "Bases: `archive:SUITE` (a minimal root file system from the distribution's package archive, such as `bookworm`), "
     "`image:NAME:TAG` (pulled), `dir:PATH` (another runnable dir's image, relative to this one).",
+    "`devops/base.lock` records which published image that is, by digest; `image:NAME:TAG` must have it. "
+    '`invoke docker_bases --update` writes it, one `key = "value"` a line: `base` as in the settings, `name`, '
+    "`digest`, `recorded` (a day), and of images of ours `prod` (digest of what images of that stage stand on), "
+    "`inputs`, `suite` and `platforms`.",
     "`[project] requires-python` chooses the Python: the lowest one that it allows is the one that is locked for.",
 )
 

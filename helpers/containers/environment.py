@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from helpers.discover import is_runnable
 from helpers.engine import ownership
 from helpers.host import User
 from helpers.model import image as names
@@ -22,8 +23,14 @@ def base_environment(runnable: RunnableDir, user: User) -> dict[str, str]:
         "TMPDIR": "/tmp",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": os.pathsep.join(str(path) for path in runnable.python_path if path.is_dir()),
+        "PYTHONPATH": os.pathsep.join(str(path) for path in (*runnable.python_path, *_used(runnable)) if path.is_dir()),
     }
+
+
+def _used(runnable: RunnableDir) -> list[Path]:
+    """Return where Python finds the code of the runnable dirs that `uses` names; in `prod` the images below have it."""
+    used = [Path(os.path.realpath(runnable.path / name)) for name in runnable.settings.uses]
+    return [path / below for path in used if is_runnable(path) for below in (".", "src")]
 
 
 def services_file(runnable: RunnableDir) -> Path | None:

@@ -11,8 +11,10 @@ from typing import TextIO
 
 from helpers import config, discover, repo
 from helpers.console import report_error, say
+from helpers.engine import client
 from helpers.engine.choose import choose
 from helpers.engine.seam import Control
+from helpers.engine.specs import ImageSpec
 from helpers.engine.supervise import obey_signals
 from helpers.errors import OK, HelpersError, UsageError, worst
 from helpers.images import build as builder
@@ -23,6 +25,7 @@ from helpers.model import poetry_lock
 from helpers.model import system_lock as system_locks
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import Stage
+from helpers.storage import use
 
 
 def build(directory: str | None, *, everything: bool, stage: str = "local", stream: TextIO | None = None) -> int:
@@ -42,6 +45,10 @@ def build(directory: str | None, *, everything: bool, stage: str = "local", stre
     if stage not in (Stage.LOCAL.value, Stage.PROD.value):
         raise UsageError(f"--stage {stage!r} can not be built", fix="--stage local, or --stage prod")
     chains = [image_chain(load(path), load, Stage(stage)) for path in paths]
+    if all(there := [_image_id(chain) for chain in chains]):
+        for chain, digest in zip(chains, there, strict=True):
+            print(f"{chain[-1].reference}  {digest}", file=stream or sys.stdout)
+        return OK
     engine = choose("docker")
     control = Control()
     obey_signals(control)
@@ -54,6 +61,14 @@ def build(directory: str | None, *, everything: bool, stage: str = "local", stre
             raise
         print(f"{chain[-1].reference}  {digest}", file=stream or sys.stdout)
     return OK
+
+
+def _image_id(chain: Sequence[ImageSpec]) -> str:
+    """Return the id of the last image of `chain`, which has all below it; empty if it is not there."""
+    for image in chain:
+        use("images", image.reference)
+    found = client.find_image(chain[-1].reference)
+    return found.id if found else ""
 
 
 @dataclass(frozen=True)

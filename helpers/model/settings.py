@@ -36,7 +36,10 @@ class Settings:
     base: str = _setting(DEFAULT_BASE, "what the image is built on: `archive:SUITE`, `image:NAME:TAG` or `dir:PATH`")
     system_packages: tuple[str, ...] = _setting((), "packages of the distribution that the image holds")
     tests: tuple[str, ...] = _setting(("test",), "directories and files, inside the directory, that hold tests")
-    uses: tuple[str, ...] = _setting((), "paths in the repo, beside the directory itself, that its tests may read")
+    uses: tuple[str, ...] = _setting(
+        (),
+        "paths in the repo, beside the directory itself, its tests may read; code of runnable dirs is on the path",
+    )
     writable: tuple[str, ...] = _setting((), "paths inside the directory that its tests may write to")
     network: str = _setting("none", "network of a test run: `none` or `bridge`")
     docker: str = _setting("", "how a container may start containers: `sibling` or `child`; empty: not at all")

@@ -174,6 +174,15 @@ def test_a_directory_without_its_tests_has_nothing_to_run(root: Path) -> None:
         spec_of(load(root, "a"))
 
 
+def test_python_finds_the_code_of_runnable_dirs_that_are_used_and_no_other_directory(root: Path) -> None:
+    path = add_dir(root, "a", 'uses = ["../b", "../data"]')
+    below = add_dir(root, "b")
+    (below / "src").mkdir()
+    (root / "data").mkdir()
+    env = spec_of(load(root, "a")).env
+    assert env["PYTHONPATH"].split(os.pathsep) == [str(path), str(below), str(below / "src")]
+
+
 def test_the_environment_is_ours_and_not_the_host_s(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
     monkeypatch.setenv("WANTED", "w")

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""What builds of layered images cost: `runnable_dirs/base` <- `services-base` <- `services`.
+
+usage: python3 benchmarks/chain.py
+
+In a scratch copy, under names of its own, it builds the three when none is there, then again, then after a change
+of the middle one, and shows which were built. Then it times a whole `invoke docker_build` with nothing to do, all
+three images and invoke's own start included, against one `docker buildx build` with nothing to do: medians of 7, in
+turn. It needs a live docker engine. Exit code 1 when something else was built than should be, or when the ratio is
+above its limit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from startup import ROOT, ROUNDS, thin_environment
+from timing import Command, compare, machine, table
+
+CHAIN = ("base", "services-base", "services")
+LIMIT = 1.0
+# Gathers what the top image is built from in a directory, and prints the builder's command for it under another name.
+BUILDX = """\
+import json, shutil, sys
+from dataclasses import replace
+from pathlib import Path
+from helpers.engine import argv, context
+from helpers.images import bases, build
+target = Path(sys.argv[2])
+load = bases.loader(Path.cwd(), ())
+chain = bases.image_chain(load(Path(sys.argv[1])), load)
+top = replace(chain[-1], reference=sys.argv[3], tags=())
+with context.build_context(top, build.ingredients(chain, chain[-2].reference)) as ready:
+    shutil.copytree(ready.directory, target / "context")
+    files = {name: Path(shutil.copy(path, target / name)) for name, path in ready.secrets.items()}
+    dockerfile = Path(shutil.copy(ready.dockerfile, target / "Dockerfile"))
+    kept = replace(ready, directory=target / "context", dockerfile=dockerfile, secrets=files)
+    print(json.dumps(argv.build(top, kept)))
+"""
+
+
+def scratch_checkout(target: Path, prefix: str) -> Path:
+    """Copy what is needed of this checkout to `target`, under other names of images; return the top directory."""
+    target.mkdir()
+    subprocess.run(["git", "init", "--quiet", str(target)], check=True)
+    for name in ("helpers", *(f"runnable_dirs/{item}" for item in CHAIN)):
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("test", "__pycache__"))
+    for name in ("tasks.py", "invoke.yaml"):
+        shutil.copy(ROOT / name, target / name)
+    for item in CHAIN:
+        log = target / "runnable_dirs" / item / "changelog.txt"
+        log.write_text(re.sub(r"^# ", f"# {prefix}-", log.read_text(), flags=re.MULTILINE))
+    return target / "runnable_dirs" / "services"
+
+
+def built(invoke: str, directory: Path) -> tuple[list[str], float]:
+    """Build a directory's image and what is below it; return what was built, in order, and the seconds."""
+    start = time.perf_counter()
+    done = subprocess.run([invoke, "docker_build"], cwd=directory, check=True, capture_output=True, encoding="utf-8")
+    names = re.findall(r"^helpers: (?:building|assembling) (?:runnable_dirs/)?(.+)$", done.stderr, re.MULTILINE)
+    return names, time.perf_counter() - start
+
+
+def show_builds(invoke: str, top: Path) -> bool:
+    """Print what three builds built, and return whether that is what should be."""
+    rows = [("build", "built, in this order", "should be", "seconds")]
+    right = True
+
+    def add(name: str, should: tuple[str, ...]) -> None:
+        nonlocal right
+        names, seconds = built(invoke, top)
+        names = [item for item in names if not item.startswith("archive:")]
+        right = right and names == list(should)
+        rows.append((name, " ".join(names) or "nothing", " ".join(should) or "nothing", f"{seconds:.1f}"))
+
+    add("none is there", CHAIN)
+    add("again", ())
+    with (top.parent / "services-base" / "changelog.txt").open("r+") as log:
+        text = log.read()
+        log.seek(0)
+        log.write(text.replace("-1.0.0\n", "-1.0.1\n", 1))
+    add("after a change of services-base", CHAIN[1:])
+    print(table(rows), flush=True)
+    return right
+
+
+def bare_build(python: Path, top: Path, target: Path, name: str) -> tuple[str, ...]:
+    """Return the `docker buildx build` that builds the top image as `name`, from files below `target`."""
+    argv = [str(python), "-c", BUILDX, str(top), str(target), name]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(argv, cwd=top.parents[1], env=env, check=True, capture_output=True, encoding="utf-8")
+    return tuple(json.loads(done.stdout))
+
+
+def main() -> int:
+    """Show what is built, time the pair, and return 1 if either is not as it should be."""
+    env = thin_environment()
+    invoke = str(env / "path" / "invoke")
+    prefix = f"helpers-benchmark-{os.getpid()}"
+    with tempfile.TemporaryDirectory() as name:
+        top = scratch_checkout(Path(name) / "checkout", prefix)
+        (Path(name) / "bare").mkdir()
+        try:
+            print(f"benchmarks/chain.py: {machine()}\n")
+            right = show_builds(invoke, top)
+            command = bare_build(env / "bin" / "python", top, Path(name) / "bare", f"{prefix}:bare")
+            ours = Command("invoke docker_build, three images", ((invoke, "docker_build"),), top)
+            bare = Command("docker buildx build, one image", (command,), top)
+            first, second = compare(ours, bare, ROUNDS)
+        finally:
+            listing = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter"]
+            found = subprocess.run([*listing, f"reference={prefix}*"], check=True, capture_output=True, text=True)
+            if names := found.stdout.split():
+                subprocess.run(["docker", "image", "rm", "--force", *names], check=True, capture_output=True)
+    figures = (f"{first * 1000:.1f}", f"{second * 1000:.1f}", f"{first / second:.2f}", f"{LIMIT:.1f}")
+    print(f"\nNothing to do, medians of {ROUNDS}:\n")
+    print(table([("ours", "bare", "ours, ms", "bare, ms", "ratio", "limit"), (ours.name, bare.name, *figures)]))
+    return int(first / second > LIMIT or not right)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
