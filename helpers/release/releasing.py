@@ -8,7 +8,7 @@ from helpers.engine.choose import docker_engine
 from helpers.engine.seam import Control
 from helpers.engine.specs import ImageSpec
 from helpers.errors import InfrastructureError, PolicyError
-from helpers.images import artifact
+from helpers.images import artifact, scan
 from helpers.images.artifact import Artifact, Source
 from helpers.images.recipe import Loader, image_chain
 from helpers.model.image import LABEL_INPUTS
@@ -109,6 +109,9 @@ class Releasing:
     def _do(self, action: Action, stage: Stage) -> None:
         made = artifact.make(self._engine, self._chain(stage), self._source, self._control)
         if action is Action.TRY:
+            if stage is Stage.PROD:
+                for line in scan.check(made.layout, made.digest, self._runnable, self._load).lines:
+                    say(line)
             self._try(made)
         elif action is Action.TEST:
             testing.test(self._engine, made, self._runnable, self._control)

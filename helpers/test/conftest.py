@@ -154,7 +154,7 @@ class Scratch:
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=300,
+            timeout=1200,
             check=False,
         )
 

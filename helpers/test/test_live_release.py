@@ -190,3 +190,51 @@ def test_without_a_registry_a_release_says_where_to_name_one(tmp_path: Path, rel
     said = released.invoke("docker_release", code=2)
     settings.write_text(text)
     assert "registry" in said
+
+
+@pytest.mark.parametrize(
+    "name, content, says",
+    [
+        (".env", "PASSWORD=x\n", ".env"),
+        ("key.txt", "-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n", "a private key"),
+    ],
+)
+def test_a_secret_in_the_code_keeps_an_image_from_being_built(
+    released: Released, name: str, content: str, says: str
+) -> None:
+    before = released.tags()
+    secret = released.path / "tool" / name
+    secret.write_text(content)
+    released.commit("planted")
+    said = released.invoke("docker_release", "--stage", "prod", code=4)
+    assert says in said and name in said
+    secret.unlink()
+    released.commit("removed")
+    assert {tag for tag in released.tags() if tag.startswith("prod")} == {
+        tag for tag in before if tag.startswith("prod")
+    }
+
+
+def test_a_link_out_of_the_directory_keeps_an_image_from_being_built(released: Released) -> None:
+    link = released.path / "tool" / "passwd"
+    link.symlink_to("/etc/passwd")
+    released.commit("link")
+    assert "link out of" in released.invoke("docker_build", "--stage", "prod", code=4)
+    link.unlink()
+    released.commit("no link")
+
+
+def test_two_architectures_are_released_tried_and_promoted_as_one(released: Released) -> None:
+    """Emulates the other architecture; the first time it assembles its base, which takes minutes."""
+    released.version("0.5.0")
+    both = "linux/amd64,linux/arm64"
+    said = released.invoke("docker_release", "--stage", "prod", "--platform", both)
+    assert "on linux/amd64" in said and "on linux/arm64" in said
+    for tag in ("dev-0.5.0", "prod-0.5.0", "prod"):
+        raw = json.loads(docker("buildx", "imagetools", "inspect", "--raw", f"{released.name}:{tag}"))
+        found = {item["platform"]["architecture"] for item in raw["manifests"] if item["platform"]["os"] == "linux"}
+        assert found == {"amd64", "arm64"}
+    new = released.tags()
+    released.invoke("docker_rollback", "--version", "0.3.0")
+    released.invoke("docker_promote", "--version", "0.5.0")
+    assert released.tags() == new
