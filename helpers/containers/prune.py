@@ -33,7 +33,7 @@ from helpers.model.runnable import RunnableDir
 _DAY = 86400.0
 _DAYS = 30
 # The directories of the cache whose users mark what they use.
-_KINDS = ("archives", "envs", "layers", "layouts", "tools", "venvs")
+_KINDS = ("archives", "envs", "layers", "layouts", "test-packages", "tools", "venvs")
 _FOR_GOOD = re.compile(r".*\.sources\.list")
 # What a process that was killed has left half-made or half-removed; nothing takes a day to make.
 _LEFTOVER = re.compile(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from helpers import repo
 from helpers.console import say
 from helpers.engine.choose import docker_engine
@@ -91,7 +93,11 @@ class Releasing:
         """Build the image of the stage `local`, try it, push it and return its reference and digest."""
         from helpers.host import user
 
-        made = artifact.make(self._engine, self._chain(Stage.LOCAL), self._source, self._control)
+        source = self._source
+        if repo.changes(self._runnable.root):
+            # As `git describe --dirty` marks what no commit holds.
+            source = replace(source, revision=f"{source.revision}-dirty")
+        made = artifact.make(self._engine, self._chain(Stage.LOCAL), source, self._control)
         self._try(made)
         self._registry.push(made.layout, made.digest)
         tag = Stage.LOCAL.version_tag(self._runnable.version, user().name)
