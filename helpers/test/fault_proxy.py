@@ -189,6 +189,11 @@ class FaultProxy(ThreadingHTTPServer):
         """
         self._planned.append(_Planned(method, path, fault, times))
 
+    def clear(self) -> None:
+        """Let all requests pass from now on."""
+        with self._lock:
+            self._planned.clear()
+
     def fault_of(self, method: str, path: str) -> Fault | None:
         """Return what is planned for a request."""
         with self._lock:
