@@ -49,6 +49,12 @@ if test -e "$work/before"; then
         fail "installed is" $there "and devops/system-packages.lock says $(grep "^${name%%=*}=" "$work/wanted" || echo "nothing")"
     done
 fi
-rm -rf "$work" /var/lib/apt/lists/* /var/cache/apt/*.bin
+rm -rf "$work" /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/apt/archives/*.deb
 # These would be other bytes in every build: logs, and caches that their programs make again.
 rm -rf /var/log/* /var/cache/debconf/*-old /var/cache/ldconfig/* /var/cache/fontconfig/*
+# So would the name of a machine, which a container must not share with others, and the day on which an account was made.
+rm -f /var/lib/dbus/machine-id
+test ! -s /etc/machine-id || : > /etc/machine-id
+for file in /etc/shadow /etc/shadow-; do
+    test ! -e "$file" || sed -i -E 's/^([^:]*:[^:]*):[0-9]+:/\1:1:/' "$file"
+done
