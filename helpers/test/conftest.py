@@ -161,7 +161,8 @@ class Scratch:
     def remove_images(self) -> None:
         """Remove the images of this repo from the engine."""
         names = docker_images()
-        if own := [name for name in names if name.startswith(self.prefix)]:
+        # With a registry's name before it, or without.
+        if own := [name for name in names if f"/{name}".rpartition(":")[0].rpartition("/")[2].startswith(self.prefix)]:
             docker("image", "rm", "--force", *own)
 
     def containers(self) -> list[str]:
