@@ -124,6 +124,11 @@ def load(archive: Path) -> list[str]:
     return [DOCKER, "image", "load", "--input", str(archive)]
 
 
+def save(image: str, archive: Path) -> list[str]:
+    """Return the command that writes an image of the engine to a tar file of an OCI layout."""
+    return [DOCKER, "image", "save", "--output", str(archive), image]
+
+
 def tag(source: str, target: str) -> list[str]:
     """Return the command that gives an image of the engine another name."""
     return [DOCKER, "image", "tag", source, target]

@@ -18,6 +18,7 @@ from helpers.model.image import short_reference
 from helpers.storage import cache_dir, digest, write_once
 
 _PULL_SECONDS = 3600.0
+_SAVE_SECONDS = 600.0
 # What is started, each kind after what may stand on it: how it is listed, and how removed.
 _KINDS = (
     (argv.list_containers, argv.remove_containers),
@@ -112,6 +113,25 @@ def pull(reference: str, log: Path, control: Control) -> None:
     if ended.code or ended.stopped or ended.timed_out:
         reason = (ended.output.strip().splitlines() or ["no output"])[-1]
         raise InfrastructureError(f"the image was not pulled: {reason}", where=reference, fix="run it again")
+
+
+def save(image: str, layout: Path) -> None:
+    """Write an image of the engine to the directory `layout`, as an OCI layout.
+
+    Raises:
+        InfrastructureError: the engine does not give it.
+    """
+    import tarfile  # only this needs it
+
+    archive = layout.with_name(f"{layout.name}.tar")
+    done = proc.run(argv.save(image, archive), timeout=_SAVE_SECONDS)
+    if done.code:
+        raise InfrastructureError(f"the engine did not give the image: {done.reason}", where=image, fix="invoke doctor")
+    with tarfile.open(archive) as file:
+        # Python 3.10 and 3.11 know the filter from some patch release on.
+        file.extraction_filter = getattr(tarfile, "data_filter", None)
+        file.extractall(layout)
+    archive.unlink()
 
 
 def tag(source: str, target: str) -> None:

@@ -104,7 +104,7 @@ def make(engine: LayoutEngine, chain: Sequence[ImageSpec], source: Source, contr
                 # another digest, and the labels would name the wrong one.
                 if engine.find([below.reference]) != {below.reference: base}:
                     raise InfrastructureError("its base was replaced during the build", where=image.key, fix="again")
-                attest.attach_provenance(aside, image)
+                attest.attach_all(aside, image)
 
             put_aside(kept, make_layout)
     return Artifact(image, below, kept, files.top(kept))

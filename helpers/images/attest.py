@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from helpers.engine.specs import SCRIPTS, ImageSpec
 from helpers.images import layout as files
+from helpers.images import sbom
 from helpers.model import image as names
 from helpers.model.image import BaseKind
 from helpers.model.stage import Stage
@@ -40,17 +41,29 @@ _OWN_FILES = ("pyproject.toml", "poetry.lock", "devops/system-packages.lock")
 Predicates = Mapping[str, Mapping[str, Any]]
 
 
-def attach_provenance(layout: Path, image: ImageSpec) -> str:
-    """Add to the image in `layout` what it was made from, and return the digest of its index; see `attach`.
+def attach_all(layout: Path, image: ImageSpec) -> str:
+    """Add to the image in `layout` what it was made from and what it is made of, and return the digest of its index.
 
     Arguments:
-        layout: the OCI layout.
+        layout: the OCI layout; it is changed.
         image: what it was built as, with all labels.
     """
-    built = files.images(layout, files.top(layout))
+    documents = sbom.of_layout(layout, files.top(layout))
     return attach(
-        layout, subject(image), {one.digest: {PROVENANCE: provenance(image, name)} for name, one in built.items()}
+        layout,
+        subject(image),
+        {
+            one.digest: {PROVENANCE: provenance(image, platform), SBOM: json.loads(documents[one.digest])}
+            for platform, one in files.images(layout, files.top(layout)).items()
+        },
     )
+
+
+def attach_provenance(layout: Path, image: ImageSpec) -> str:
+    """As `attach_all`, without reading the layers for what it is made of."""
+    built = files.images(layout, files.top(layout))
+    said = {one.digest: {PROVENANCE: provenance(image, platform)} for platform, one in built.items()}
+    return attach(layout, subject(image), said)
 
 
 def attach(layout: Path, subject: str, predicates: Predicates) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -64,12 +64,14 @@ class Distribution(NamedTuple):
     Arguments:
         name: as it calls itself.
         version: its version.
+        licence: as an SPDX expression; empty where it does not say.
         path: the directory that describes it.
         files: what it brought by path, with the sha256 of each where it is known.
     """
 
     name: str
     version: str
+    licence: str
     path: str
     files: Mapping[str, str | None]
 
@@ -96,6 +98,8 @@ class Layer:
         distributions: Python distributions that it brings.
         packages: all packages of the distribution that are installed, where it changes them.
         owned: paths that the packages that it brings say are theirs.
+        code: sha256 of each file below /app.
+        system: the fields of its os-release.
     """
 
     digest: str
@@ -106,6 +110,8 @@ class Layer:
     distributions: tuple[Distribution, ...]
     packages: tuple[Package, ...]
     owned: frozenset[str]
+    code: Mapping[str, str] = field(default_factory=dict)
+    system: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,17 @@ class Contents:
     def packages(self) -> tuple[Package, ...]:
         """Packages of the distribution: the last layer that says something says it all."""
         return next((layer.packages for layer in reversed(self.layers) if layer.packages), ())
+
+    @cached_property
+    def code(self) -> dict[str, str]:
+        """The sha256 of each file below /app."""
+        every = {path: value for layer in self.layers for path, value in layer.code.items()}
+        return {path: every[path] for path in sorted(every) if path in self.files}
+
+    @cached_property
+    def system(self) -> Mapping[str, str]:
+        """The fields of os-release."""
+        return next((layer.system for layer in reversed(self.layers) if layer.system), {})
 
     @cached_property
     def owned(self) -> frozenset[str]:
@@ -234,6 +251,8 @@ def _parse(name: str, size: int, report: Path) -> Layer:
         distributions=tuple(Distribution(**item) for item in said["distributions"]),
         packages=tuple(Package(**item) for item in said["packages"]),
         owned=frozenset(said["owned"]),
+        code=said["code"],
+        system=said["system"],
     )
 
 

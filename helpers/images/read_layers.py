@@ -10,10 +10,12 @@ match, and `layers`, a list of pairs of a blob and the file that its report goes
 - `files`: [path, type, size in bytes, mode, target of a link] of each entry; the type is that of tar, paths have no
   leading slash
 - `secrets`: the sha256 of each file that holds one, by path
-- `distributions`: name, version and directory of each Python distribution, and `files`: the sha256 (or null) of each of
-  its files by path
+- `distributions`: name, version, licence and directory of each Python distribution, and `files`: the sha256 (or null)
+  of each of its files by path
 - `packages`: name, version, architecture and source of each installed package of the distribution
 - `owned`: paths that these packages brought
+- `code`: the sha256 of each file below /app, by path
+- `system`: the fields of os-release
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ _PIECE = 1 << 22
 _OVERLAP = 256
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _METADATA = re.compile(r"(?P<of>.*/[^/]+\.(dist|egg)-info)(/(METADATA|PKG-INFO|RECORD))?")
+# https://www.freedesktop.org/software/systemd/man/latest/os-release.html
+_SYSTEM = ("etc/os-release", "usr/lib/os-release")
 
 
 class Report:
@@ -51,6 +55,8 @@ class Report:
         self.metadata: dict[str, dict[str, str]] = {}
         self.packages: list[dict[str, str]] = []
         self.owned: set[str] = set()
+        self.code: dict[str, str] = {}
+        self.system: dict[str, str] = {}
 
     def keep(self, path: str, content: bytes) -> None:
         """Take in the content of a file that says what is installed."""
@@ -58,6 +64,10 @@ class Report:
         if found := _METADATA.fullmatch(path):
             kind = "RECORD" if path.endswith("/RECORD") else "METADATA"
             self.metadata.setdefault(found["of"], {})[kind] = text
+        elif path in _SYSTEM:
+            self.system = dict(re.findall(r"^(\w+)=[\"']?(.*?)[\"']?$", text, re.MULTILINE))
+        elif path.startswith("app/"):
+            self.code[path] = hashlib.sha256(content).hexdigest()
         elif path.endswith(".list"):
             self.owned.update(line.strip("/") for line in text.splitlines() if line not in ("/.", ""))
         else:
@@ -71,6 +81,8 @@ class Report:
             "distributions": [_distribution(path, texts) for path, texts in sorted(self.metadata.items())],
             "packages": self.packages,
             "owned": sorted(self.owned),
+            "code": self.code,
+            "system": self.system,
         }
 
 
@@ -80,6 +92,8 @@ def says_what_is_installed(path: str) -> bool:
         rest = path.removeprefix("var/lib/dpkg/")
         below = rest.startswith("status.d/") and not rest.endswith((".md5sums", ".preinst", ".postinst"))
         return rest == "status" or below or (rest.startswith("info/") and rest.endswith(".list"))
+    if path in _SYSTEM or path.startswith("app/"):
+        return True
     return path.endswith(("/METADATA", "/PKG-INFO", "/RECORD", ".egg-info")) and bool(_METADATA.fullmatch(path))
 
 
@@ -139,7 +153,14 @@ def _distribution(path: str, texts: dict[str, str]) -> dict[str, Any]:
             files[posixpath.normpath(posixpath.join("/", where, row[0])).lstrip("/")] = (
                 base64.urlsafe_b64decode(f"{value}==").hex() if kind == "sha256" else None
             )
-    return {"name": str(head["Name"] or name), "version": str(head["Version"] or version), "path": path, "files": files}
+    return {
+        "name": str(head["Name"] or name),
+        "version": str(head["Version"] or version),
+        # https://peps.python.org/pep-0639/
+        "licence": str(head["License-Expression"] or ""),
+        "path": path,
+        "files": files,
+    }
 
 
 def _packages(text: str) -> Iterator[dict[str, str]]:

@@ -93,9 +93,20 @@ def docker_lock(
     return lock(dir or None, LockOptions(check, upgrade or (), upgrade_system, cooldown), everything=all)
 
 
-@helpers_task()
-def docker_images(_: Any) -> None:
-    """List our images."""
+@helpers_task(
+    help={
+        "sbom": "what the image of a runnable dir is made of instead, as CycloneDX JSON",
+        "dir": f"with --sbom: {_DIR}",
+        "stage": "with --sbom: `local` or `prod`",
+    }
+)
+def docker_images(_: Any, sbom: bool = False, dir: str = "", stage: str = "local") -> None:
+    """List our images, or what is in one (--sbom)."""
+    if sbom:
+        from helpers.images import sbom as writer
+
+        print(writer.of_directory(dir or None, stage), end="")
+        return
     from helpers.console import print_rows
     from helpers.containers import housekeeping
 

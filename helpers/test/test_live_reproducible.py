@@ -13,7 +13,7 @@ from helpers import config, repo
 from helpers.engine.docker import DockerEngine
 from helpers.engine.seam import Control
 from helpers.engine.specs import ImageSpec
-from helpers.images import artifact, scan
+from helpers.images import artifact, attest, scan
 from helpers.images import layout as files
 from helpers.images.artifact import Artifact
 from helpers.images.layers import contents
@@ -88,6 +88,15 @@ def test_a_prod_image_holds_packages_and_code_and_nothing_else(two: list[tuple[C
     assert sources == {f"/app/forecast/{name}" for name in tracked}
     system = {path.split("/")[1] for path in groups["system"]}
     assert system <= {"dev", "etc", "root", "usr", "var"}, groups["system"]
+
+
+def test_an_artifact_says_what_it_was_made_from_and_what_it_is_made_of(two: list[tuple[Checkout, Artifact]]) -> None:
+    made = two[1][1]
+    (said,) = attest.attached(made.layout).values()
+    assert set(said) == {attest.PROVENANCE, attest.SBOM}
+    assert "pkg:pypi/pydantic@1." in json.dumps(said[attest.SBOM])
+    materials = [item["digest"] for item in said[attest.PROVENANCE]["materials"]]
+    assert {"sha1": made.image.labels["org.opencontainers.image.revision"]} in materials
 
 
 def difference(one: Artifact, other: Artifact) -> list[str]:

@@ -63,7 +63,9 @@ def layer(
 
 def attrs(version: str = "26.1.0", brought: Mapping[str, str | None] | None = None) -> Distribution:
     path = f"{SITE}/attrs-{version}.dist-info"
-    return Distribution("attrs", version, path, {f"{path}/METADATA": None, f"{SITE}/attr.py": None, **(brought or {})})
+    return Distribution(
+        "attrs", version, "MIT", path, {f"{path}/METADATA": None, f"{SITE}/attr.py": None, **(brought or {})}
+    )
 
 
 def found(*held: Layer, rules: Rules = RULES) -> list[str]:
@@ -125,7 +127,7 @@ def test_a_distribution_that_the_main_dependencies_do_not_pin_is_found() -> None
 
 
 def test_a_copy_inside_a_distribution_or_a_package_is_no_distribution_of_the_image() -> None:
-    copy = Distribution("six", "1", f"{SITE}/attr/_vendor/six-1.dist-info", {})
+    copy = Distribution("six", "1", "", f"{SITE}/attr/_vendor/six-1.dist-info", {})
     assert found(layer(distributions=[attrs(brought={f"{copy.path}/METADATA": None}), copy])) == []
     assert len(found(layer(distributions=[attrs(), copy]))) == 1
     assert found(layer(distributions=[copy], owned=[f"{copy.path}/METADATA"])) == []
@@ -238,11 +240,13 @@ def test_a_layer_is_read_once_and_tells_what_is_installed(tmp_path: Path) -> Non
         **{
             "var/lib/dpkg/status": STATUS,
             "var/lib/dpkg/info/libc6:amd64.list": b"/.\n/lib\n/lib/libc.so.6\n",
-            f"{info}/METADATA": b"Metadata-Version: 2.1\nName: attrs\nVersion: 26.1.0\n\nVersion: 0\n",
+            f"{info}/METADATA": b"Name: attrs\nVersion: 26.1.0\nLicense-Expression: MIT\n\nVersion: 0\n",
             f"{info}/RECORD": b"attr.py,sha256=4ER5wxnHY0dR09GFxOr0mNAdAhTj5mBbBN3uGEuI9ss,3\n../../../bin/attr,,\n",
             "etc/key.pem": b"x" * (1 << 22) + b"\n" + KEY,
             "etc/no-key.txt": b"what begins with " + KEY,
             "a/.wh.b": b"",
+            "app/tool/a.py": b"1",
+            "usr/lib/os-release": b'PRETTY_NAME="Debian GNU/Linux 12"\nID=debian\nVERSION_ID="12"\n',
         }
     )
     layout = Layout(tmp_path / "layout")
@@ -252,11 +256,13 @@ def test_a_layer_is_read_once_and_tells_what_is_installed(tmp_path: Path) -> Non
     assert read.packages == (Package("libc6", "2.36-9", "amd64", "glibc"),)
     assert read.owned == {"lib", "lib/libc.so.6"}
     (one,) = read.distributions
-    assert (one.name, one.version, one.path) == ("attrs", "26.1.0", info)
+    assert (one.name, one.version, one.licence, one.path) == ("attrs", "26.1.0", "MIT", info)
     assert set(one.files) == {f"{SITE}/attr.py", "opt/venv/bin/attr"}
     assert len(one.files[f"{SITE}/attr.py"] or "") == 64
     assert list(read.secrets) == ["etc/key.pem"]
     assert read.removed == ("a/b",)
+    assert held.code == {"app/tool/a.py": hashlib.sha256(b"1").hexdigest()}
+    assert (held.system["ID"], held.system["VERSION_ID"]) == ("debian", "12")
     assert "etc/no-key.txt" in held.files and "a/.wh.b" not in held.files
     files.blob_path(layout.path, read.digest).unlink()
     assert layers.contents(layout.path, digest) == [held], "the blob was read again"
