@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -66,3 +67,18 @@ def report_error(error: BaseException) -> int:
     print(f"helpers: {label} {type(error).__name__}: {error}", file=sys.stderr)
     print("  fix: run it again with HELPERS_DEBUG=1 and report what it prints", file=sys.stderr, flush=True)
     return errors.BUG
+
+
+def unforeseen(error: Exception) -> errors.HelpersError:
+    """Return what is shown for an error that no rule of ours foresaw; it ends one part of a run and not the others."""
+    if os.environ.get("HELPERS_DEBUG"):
+        traceback.print_exception(error)
+    if isinstance(error, OSError):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        fix = "df -h  (make room, then again)" if full else "invoke doctor"
+        return errors.InfrastructureError(
+            f"the system refused: {error.strerror or error}", where=error.filename, fix=fix
+        )
+    return errors.HelpersError(
+        f"a bug in helpers: {type(error).__name__}: {error}", fix="run it again with HELPERS_DEBUG=1"
+    )

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import secrets
 import threading
 import time
-import traceback
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from helpers.console import unforeseen
 from helpers.driver import verdict as verdicts
 from helpers.driver.container import test_container, weaker
 from helpers.driver.plan import DirPlan, Plan, image_step
 from helpers.driver.verdict import Status, Verdict
 from helpers.engine.seam import Control, Engine, UnsupportedError
-from helpers.engine.specs import ImageSpec, RunSpec
-from helpers.errors import OK, HelpersError, InfrastructureError
+from helpers.engine.specs import RunSpec
+from helpers.errors import OK, HelpersError
 from helpers.host import user
-from helpers.images import build
-
-_TICK_SECONDS = 0.2
+from helpers.images.parallel import Images, follow
 
 
 @dataclass(frozen=True)
@@ -87,9 +83,6 @@ class Run:
         self._options = options
         self._control = control
         self._notify = notify
-        self._images: dict[str, str] = {}
-        self._wanted: set[str] = set()
-        self._faults: dict[str, HelpersError | UnsupportedError] = {}
         self._verdicts: dict[str, Verdict] = {}
         self._no_more = threading.Event()
 
@@ -98,68 +91,34 @@ class Run:
         for item in self._plan.dirs:
             if item.error:
                 self._settle(verdicts.of_error(item.name, item.error))
-        found = self._engine.find([image.reference for image in self._plan.images.values()])
-        self._images = {
-            key: found[spec.reference] for key, spec in self._plan.images.items() if spec.reference in found
-        }
-        self._wanted = {image.key for item in self._plan.dirs for image in build.missing(item.chain, found)}
-        waiting = {step.key: set(step.needs) for step in self._plan.steps}
-        running: dict[Future[None], str] = {}
-        with ThreadPoolExecutor(max_workers=self._options.jobs) as pool:
-            while waiting or running:
-                for key in [key for key, needs in waiting.items() if not needs]:
-                    del waiting[key]
-                    running[pool.submit(self._step, key)] = key
-                # The wait is short because only the main thread is told of signals, between two waits.
-                done, _ = wait(running, timeout=_TICK_SECONDS, return_when=FIRST_COMPLETED)
-                for future in done:
-                    key = running.pop(future)
-                    future.result()
-                    for needs in waiting.values():
-                        needs.discard(key)
+        chains = [item.chain for item in self._plan.dirs if item.chain]
+        images = Images(self._engine, chains, self._options.directory, self._control, self._show)
+        keys = {image_step(key): key for key in self._plan.images}
+        tests = {item.step: item for item in self._plan.dirs}
+
+        def do(step: str) -> None:
+            if step in tests:
+                self._test(tests[step], images)
+            elif not self._stopping():
+                images.get(keys[step])
+
+        follow({step.key: step.needs for step in self._plan.steps}, do, self._options.jobs)
         return [self._verdicts[item.name] for item in self._plan.dirs]
 
-    def _step(self, key: str) -> None:
-        images = {image_step(name): image for name, image in self._plan.images.items()}
-        if key in images:
-            self._get_image(images[key])
-        else:
-            self._test(next(item for item in self._plan.dirs if item.step == key))
-
-    def _get_image(self, image: ImageSpec) -> None:
-        if image.key not in self._wanted or self._stopping():
-            return
-        if image.parent in self._faults:
-            self._faults[image.key] = self._faults[image.parent]
-            return
-        if doing := self._engine.describe(image):
-            self._notify(Event("building", image.key, doing))
-        self._make_image(image)
-        if doing:
-            self._notify(Event("built", image.key))
-
-    def _make_image(self, image: ImageSpec) -> None:
+    @contextmanager
+    def _show(self, key: str, doing: str) -> Iterator[None]:
+        self._notify(Event("building", key, doing))
         try:
-            self._images[image.key] = build.build_one(
-                self._engine, self._chain(image), self._options.directory, self._control
-            )
-        except (HelpersError, UnsupportedError) as error:
-            self._faults[image.key] = error
-        except Exception as error:
-            self._faults[image.key] = _unexpected(error)
-
-    def _chain(self, image: ImageSpec) -> list[ImageSpec]:
-        chain = [image]
-        while chain[0].parent:
-            chain.insert(0, self._plan.images[chain[0].parent])
-        return chain
+            yield
+        finally:
+            self._notify(Event("built", key))
 
     def _stopping(self) -> bool:
         return bool(self._control.level) or self._no_more.is_set()
 
-    def _test(self, item: DirPlan) -> None:
+    def _test(self, item: DirPlan, images: Images) -> None:
         image = item.chain[-1]
-        fault = self._faults.get(image.key)
+        fault = images.faults.get(image.key)
         if self._stopping():
             code = self._control.exit_code
             why = "not run: stopped by a signal" if code else "not run: another directory did not pass (--exitfirst)"
@@ -170,13 +129,13 @@ class Run:
             self._settle(verdicts.of_error(item.name, fault))
         else:
             try:
-                self._settle(self._run_tests(item, self._images[image.key]))
+                self._settle(self._run_tests(item, images.digests[image.key]))
             except UnsupportedError as error:
                 self._settle(self._skip(item, error))
             except HelpersError as error:
                 self._settle(verdicts.of_error(item.name, error))
             except Exception as error:
-                self._settle(verdicts.of_error(item.name, _unexpected(error)))
+                self._settle(verdicts.of_error(item.name, unforeseen(error)))
 
     def _skip(self, item: DirPlan, error: UnsupportedError) -> Verdict:
         return Verdict(item.name, Status.SKIP, OK, f"{error} (engine {self._engine.name} can not give it)")
@@ -251,14 +210,3 @@ def _finished_tests(progress: Path) -> dict[str, int]:
     except OSError:
         return {}
     return {outcome: lines.count(outcome) for outcome in verdicts.OUTCOMES if outcome in lines}
-
-
-def _unexpected(error: Exception) -> HelpersError:
-    """Return what is shown for an error that no rule of ours foresaw; it ends one directory and not the run."""
-    if os.environ.get("HELPERS_DEBUG"):
-        traceback.print_exception(error)
-    if isinstance(error, OSError):
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        fix = "df -h  (make room, then again)" if full else "invoke doctor"
-        return InfrastructureError(f"the system refused: {error.strerror or error}", where=error.filename, fix=fix)
-    return HelpersError(f"a bug in helpers: {type(error).__name__}: {error}", fix="run it again with HELPERS_DEBUG=1")

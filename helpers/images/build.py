@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from helpers.console import say
@@ -27,13 +28,23 @@ def ensure(engine: Engine, chain: Sequence[ImageSpec], control: Control) -> str:
     """
     found = engine.find([image.reference for image in chain])
     for image in missing(chain, found):
-        if doing := engine.describe(image):
-            say(doing)
-        start = time.monotonic()
-        found[image.reference] = build_one(engine, chain[: chain.index(image) + 1], cache_dir() / "builds", control)
-        if doing:
-            say(f"{image.key} is ready after {time.monotonic() - start:.0f} s")
+        with told(image.key, engine.describe(image)):
+            found[image.reference] = build_one(engine, chain[: chain.index(image) + 1], logs(), control)
     return found[chain[-1].reference]
+
+
+@contextmanager
+def told(key: str, doing: str) -> Iterator[None]:
+    """Say what is done to get the image `key`, and, when it went well, how long that took."""
+    say(doing)
+    start = time.monotonic()
+    yield
+    say(f"{key} is ready after {time.monotonic() - start:.0f} s")
+
+
+def logs() -> Path:
+    """Return the directory for the output of builds that belong to no run of tests."""
+    return cache_dir() / "builds"
 
 
 def missing(chain: Sequence[ImageSpec], there: Container[str]) -> Sequence[ImageSpec]:

@@ -23,13 +23,17 @@ from helpers.images import system_lock
 from helpers.images.recipe import Loader, image_chain
 from helpers.model import poetry_lock
 from helpers.model import system_lock as system_locks
-from helpers.model.runnable import RunnableDir
 from helpers.model.stage import Stage
 from helpers.storage import use
 
+# A build waits for the network, the disk and the engine as much as for a core.
+_JOBS = max(4, os.cpu_count() or 1)
+
 
 def build(directory: str | None, *, everything: bool, stage: str = "local", stream: TextIO | None = None) -> int:
-    """Build the images that are missing and return the exit code.
+    """Build the images that are missing, several at a time, and return the exit code.
+
+    A fault of one directory does not stop the others.
 
     Arguments:
         directory: the runnable dir; None is the one that encloses the current directory.
@@ -37,30 +41,44 @@ def build(directory: str | None, *, everything: bool, stage: str = "local", stre
         stage: `local` or `prod`.
         stream: where the names of the images go; None is standard output.
     """
-    root, paths = _selected(directory, everything)
-
-    def load(path: Path) -> RunnableDir:
-        return config.load(root, path, ())
-
     if stage not in (Stage.LOCAL.value, Stage.PROD.value):
         raise UsageError(f"--stage {stage!r} can not be built", fix="--stage local, or --stage prod")
-    chains = [image_chain(load(path), load, Stage(stage)) for path in paths]
-    if all(there := [_image_id(chain) for chain in chains]):
-        for chain, digest in zip(chains, there, strict=True):
+    root, paths = _selected(directory, everything)
+    chains, codes = _chains(paths, _loader(root), Stage(stage))
+    digests = {chain[-1].key: _image_id(chain) for chain in chains}
+    if not all(digests.values()):
+        digests, more = _build_missing(chains)
+        codes += more
+    for chain in chains:
+        if digest := digests.get(chain[-1].key):
             print(f"{chain[-1].reference}  {digest}", file=stream or sys.stdout)
-        return OK
-    engine = choose("docker")
+    return worst(codes)
+
+
+def _chains(paths: Sequence[Path], load: Loader, stage: Stage) -> tuple[list[list[ImageSpec]], list[int]]:
+    """Return the images of each directory whose files are right, and an exit code for each whose files are wrong."""
+    chains, codes = [], [OK]
+    for path in paths:
+        try:
+            chains.append(image_chain(load(path), load, stage))
+        except HelpersError as error:
+            codes.append(report_error(error))
+    return chains, codes
+
+
+def _build_missing(chains: Sequence[Sequence[ImageSpec]]) -> tuple[dict[str, str], list[int]]:
+    """Build what is missing; return the digests of all that is there then, by key, and an exit code for each fault."""
+    from helpers.images.parallel import Images, follow  # a start that finds its images does without threads
+
     control = Control()
     obey_signals(control)
-    for chain in chains:
-        try:
-            digest = builder.ensure(engine, chain, control)
-        except HelpersError:
-            if control.level:
-                return control.exit_code
-            raise
-        print(f"{chain[-1].reference}  {digest}", file=stream or sys.stdout)
-    return OK
+    images = Images(choose("docker"), chains, builder.logs(), control, builder.told)
+    follow(images.graph, lambda key: None if control.level else images.get(key), _JOBS)
+    if control.level:
+        return images.digests, [control.exit_code]
+    # What stands on an image that could not be had has the very fault of that one.
+    faults = {id(fault): fault for key in images.graph if (fault := images.faults.get(key))}
+    return images.digests, [report_error(fault) for fault in faults.values()]
 
 
 def _image_id(chain: Sequence[ImageSpec]) -> str:

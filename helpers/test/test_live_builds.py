@@ -70,6 +70,23 @@ def test_an_image_whose_inputs_are_the_same_is_not_built_again(scratch: Scratch)
     assert "building" not in scratch.invoke("docker_build", "--dir", "tool").stderr
 
 
+def test_all_images_are_built_several_at_a_time_and_one_fault_does_not_stop_the_others(scratch: Scratch) -> None:
+    for name, last in (("one", "sleep 3"), ("two", "sleep 3"), ("broken", "false")):
+        path = scratch.add(name, PASSES, image=name)
+        (path / "devops" / "Dockerfile").write_text(f"ARG BASE\nFROM ${{BASE}}\nRUN {last}  # {scratch.prefix}\n")
+    (scratch.add("wrong", PASSES, image="wrong") / "changelog.txt").write_text("not one\n")
+    result = scratch.invoke("docker_build", "--all")
+    assert result.returncode == 2, result.stderr
+    assert [line.partition(":")[0].rpartition("-")[2] for line in result.stdout.splitlines()] == ["one", "two"]
+    # Both were begun before either was over.
+    begun = re.split(r"helpers: (?:one|two) is ready", result.stderr)[0]
+    assert "helpers: building one\n" in begun and "helpers: building two\n" in begun
+    assert result.stderr.count("broken: the image did not build") == 1
+    assert "wrong/changelog.txt:1" in result.stderr
+    for name, code in (("wrong", 2), ("broken", 3), ("one", 0)):
+        assert scratch.invoke("docker_build", "--dir", name).returncode == code
+
+
 def test_an_image_that_was_removed_behind_our_back_is_built_again(scratch: Scratch) -> None:
     scratch.add("tool", PASSES, image="removed")
     digest = scratch.run("--engine", "docker").verdicts["tool"]["image"]

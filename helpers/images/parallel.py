@@ -1,0 +1,103 @@
+"""Gets the images of many directories, several at a time: each one once, and after what it is built on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from helpers.console import unforeseen
+from helpers.engine.seam import Engine, UnsupportedError
+from helpers.engine.specs import ImageSpec
+from helpers.errors import HelpersError
+from helpers.images import build
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from helpers.engine.seam import Control
+
+_TICK_SECONDS = 0.2
+
+
+def follow(graph: Mapping[str, Iterable[str]], do: Callable[[str], None], jobs: int) -> None:
+    """Call `do` with each step of `graph` when all that it needs are done.
+
+    Arguments:
+        graph: the steps that each step needs; no circle.
+        do: does one step, in a thread; an exception of it ends all.
+        jobs: how many steps at a time.
+    """
+    waiting = {key: set(needs) for key, needs in graph.items()}
+    running: dict[Future[None], str] = {}
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        while waiting or running:
+            for key in [key for key, needs in waiting.items() if not needs]:
+                del waiting[key]
+                running[pool.submit(do, key)] = key
+            # The wait is short because only the main thread is told of signals, between two waits.
+            done, _ = wait(running, timeout=_TICK_SECONDS, return_when=FIRST_COMPLETED)
+            for future in done:
+                key = running.pop(future)
+                future.result()
+                for needs in waiting.values():
+                    needs.discard(key)
+
+
+class Images:
+    """The images that several directories need; safe to use from several threads.
+
+    Arguments:
+        engine: has or makes them.
+        chains: the images of each directory, each one built on the one before it; chains may share some.
+        logs: directory for the output of builds.
+        control: stops a build.
+        show: is given an image's key and what is done to get it, and is left when that is over, well or not.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        chains: Sequence[Sequence[ImageSpec]],
+        logs: Path,
+        control: Control,
+        show: Callable[[str, str], AbstractContextManager[None]],
+    ) -> None:
+        self._engine = engine
+        self._logs = logs
+        self._control = control
+        self._show = show
+        self._chains = {chain[-1].key: chain for whole in chains for chain in _beginnings(whole)}
+        found = engine.find([chain[-1].reference for chain in self._chains.values()])
+        self._wanted = {image.key for chain in chains for image in build.missing(chain, found)}
+        # What is there, and why the others are not.
+        self.digests = {
+            key: found[chain[-1].reference] for key, chain in self._chains.items() if chain[-1].reference in found
+        }
+        self.faults: dict[str, HelpersError | UnsupportedError] = {}
+
+    @property
+    def graph(self) -> dict[str, tuple[str, ...]]:
+        """The key of the image that each image is built on, by its own."""
+        return {key: (chain[-2].key,) if len(chain) > 1 else () for key, chain in self._chains.items()}
+
+    def get(self, key: str) -> None:
+        """Make an image, if it is missing and nothing below it could not be had; the one below it has been got."""
+        image = self._chains[key][-1]
+        if key not in self._wanted:
+            return
+        if image.parent in self.faults:
+            self.faults[key] = self.faults[image.parent]
+            return
+        doing = self._engine.describe(image)
+        try:
+            with self._show(key, doing) if doing else nullcontext():
+                self.digests[key] = build.build_one(self._engine, self._chains[key], self._logs, self._control)
+        except (HelpersError, UnsupportedError) as error:
+            self.faults[key] = error
+        except Exception as error:
+            self.faults[key] = unforeseen(error)
+
+
+def _beginnings(chain: Sequence[ImageSpec]) -> list[Sequence[ImageSpec]]:
+    return [chain[: count + 1] for count in range(len(chain))]

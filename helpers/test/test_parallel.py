@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers import config
+from helpers.engine.seam import Control
+from helpers.engine.specs import ImageSpec
+from helpers.errors import BuildError, HelpersError
+from helpers.images.parallel import Images, follow
+from helpers.images.recipe import image_chain
+from helpers.model.runnable import RunnableDir
+from helpers.test.fake_engine import FakeEngine, as_engine
+from helpers.test.unit_fixtures import add_dir, cache, make_repo, no_poetry
+
+__all__ = ["cache", "no_poetry"]
+
+BASE = "archive:bookworm"
+SECONDS = 20.0
+
+
+@pytest.fixture
+def chains(tmp_path: Path, no_poetry: Path) -> list[list[ImageSpec]]:
+    """The images of `one`, `two`, and `three`, which stands on `two`; all share one base."""
+    root = make_repo(tmp_path / "r")
+    add_dir(root, "one")
+    add_dir(root, "two")
+    add_dir(root, "three", 'base = "dir:../two"')
+
+    def load(path: Path) -> RunnableDir:
+        return config.load(root, path, ())
+
+    return [image_chain(load(root / name), load) for name in ("one", "two", "three")]
+
+
+class Shown:
+    """Keeps what is shown of builds."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    @contextmanager
+    def __call__(self, key: str, doing: str) -> Iterator[None]:
+        self.lines.append(doing)
+        try:
+            yield
+        finally:
+            self.lines.append(f"over {key}")
+
+
+def engine_of(chains: list[list[ImageSpec]], kind: type[FakeEngine] = FakeEngine, **told: Any) -> FakeEngine:
+    return kind({image.key: image for chain in chains for image in chain}, **told)
+
+
+def get_all(chains: list[list[ImageSpec]], engine: FakeEngine, tmp_path: Path, show: Shown | None = None) -> Images:
+    images = Images(as_engine(engine), chains, tmp_path, Control(), show or Shown())
+    follow(images.graph, images.get, jobs=4)
+    return images
+
+
+def test_an_image_that_several_share_is_made_once_and_first(chains: list[list[ImageSpec]], tmp_path: Path) -> None:
+    engine = engine_of(chains, builds=dict.fromkeys((BASE, "one", "two", "three")))
+    images = get_all(chains, engine, tmp_path)
+    assert engine.calls[:2] == ["find 4", f"build {BASE}"]
+    assert sorted(engine.calls[2:]) == ["build one", "build three", "build two"]
+    assert images.digests == {key: f"id {key}" for key in (BASE, "one", "two", "three")}
+    assert not images.faults
+
+
+def test_what_is_there_is_not_made_and_not_shown(chains: list[list[ImageSpec]], tmp_path: Path) -> None:
+    show = Shown()
+    engine = engine_of(chains, has=(BASE, "one", "two"), builds={"three": None})
+    assert get_all(chains, engine, tmp_path, show).digests["one"] == "id one"
+    assert show.lines == ["building three", "over three"]
+
+
+def test_a_fault_is_that_of_all_above_it_and_of_no_other(chains: list[list[ImageSpec]], tmp_path: Path) -> None:
+    show, fault = Shown(), BuildError("no compiler")
+    images = get_all(chains, engine_of(chains, builds={BASE: None, "one": None, "two": fault}), tmp_path, show)
+    assert set(images.digests) == {BASE, "one"}
+    assert images.faults == {"two": fault, "three": fault}
+    assert "over two" in show.lines and "building three" not in show.lines
+
+
+def test_an_error_that_nobody_foresaw_is_a_fault_too(chains: list[list[ImageSpec]], tmp_path: Path) -> None:
+    broken: dict[str, Exception | None] = {BASE: None, "one": KeyError("x"), "two": OSError(28, "No space left")}
+    images = get_all(chains, engine_of(chains, builds=broken), tmp_path)
+    codes = {key: fault.exit_code for key, fault in images.faults.items() if isinstance(fault, HelpersError)}
+    assert codes == {"one": 70, "two": 6, "three": 6}
+
+
+def test_images_that_do_not_need_each_other_are_made_at_the_same_time(
+    chains: list[list[ImageSpec]], tmp_path: Path
+) -> None:
+    both = threading.Barrier(2, timeout=SECONDS)
+
+    class Meets(FakeEngine):
+        def provide(self, image: ImageSpec, *rest: Any) -> str:
+            if image.key in ("one", "two"):
+                both.wait()
+            return super().provide(image, *rest)
+
+    images = get_all(chains, engine_of(chains, Meets, builds=dict.fromkeys((BASE, "one", "two", "three"))), tmp_path)
+    assert not images.faults
+
+
+def test_a_step_waits_for_all_that_it_needs() -> None:
+    done: list[str] = []
+    follow({"c": ("a", "b"), "a": (), "b": ("a",), "d": ("c",)}, done.append, jobs=4)
+    assert done == ["a", "b", "c", "d"]
