@@ -100,7 +100,7 @@ def serve() -> Iterator[Index]:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         index.url = f"http://127.0.0.1:{server.server_port}/simple"
         yield index
         server.shutdown()

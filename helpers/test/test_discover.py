@@ -8,6 +8,9 @@ from helpers import discover
 from helpers.errors import NothingSelectedError, UsageError
 from helpers.test.unit_fixtures import add_dir, git, make_repo
 
+# These tests start processes, and there are many of them.
+pytestmark = pytest.mark.slow
+
 ODD_NAMES = ["a b", "$(touch PWNED)", "-rf", "co:lon", "com,ma", "new\nline", 'quo"te', "gr\u00fcn"]
 
 

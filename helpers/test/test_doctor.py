@@ -239,7 +239,7 @@ def _server(status: int, date: str) -> Iterator[tuple[str, list[str]]]:
             self.end_headers()
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         yield f"http://ann:pw@127.0.0.1:{server.server_port}/simple/", seen
         server.shutdown()
 
@@ -307,6 +307,7 @@ def test_a_container_whose_owner_lives_is_not_taken_for_one_that_was_left(contai
     assert owned == [ownership.this_owner()] and total > dead
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_not_there_is_missing(tmp_path: Path) -> None:
     code, found, seconds = _doctor(DOCKER_HOST=f"unix://{tmp_path}/gone.sock", PATH="/usr/local/bin:/usr/bin:/bin")
     assert code == 6 and seconds < 10, found
@@ -314,6 +315,7 @@ def test_an_engine_that_is_not_there_is_missing(tmp_path: Path) -> None:
     assert found["engine"]["fix"] == "unset DOCKER_HOST"
 
 
+@pytest.mark.slow
 def test_a_machine_without_docker_says_that_venv_works_and_how_to_get_an_engine(tmp_path: Path) -> None:
     code, found, _ = _doctor(PATH=str(tmp_path))
     assert code == 6

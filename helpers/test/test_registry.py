@@ -396,6 +396,7 @@ def test_redirects_in_a_circle_end(server: FaultProxy, docker_config: Path, monk
         Registry(f"{server.host}/a").tags()
 
 
+@pytest.mark.slow
 def test_a_server_that_is_busy_is_asked_again_when_it_says(server: FaultProxy, docker_config: Path) -> None:
     server.plan("GET", "", status(429, Retry_After="1"), times=1)
     server.plan("GET", "", says({"tags": ["a"]}))
