@@ -10,10 +10,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers import proc
 from helpers.engine.seam import Control, Ingredients, Outcome
 from helpers.engine.specs import ImageSpec, RunSpec
-from helpers.engine.supervise import supervise
+from helpers.engine.supervise import run_here
 from helpers.errors import PolicyError
 
 
@@ -52,20 +51,14 @@ class HereEngine:
 
     def run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
         """Run a command as a child of ours."""
-        child = proc.Child(spec.argv, cwd=spec.cwd, env={**os.environ, **spec.env})
-        try:
-            ladder = [(lambda: child.write(b"t"), 3.0), (child.close_input, 2.0), (child.kill, 5.0)]
-            ended = supervise(child, log, timeout, control, ladder)
-        finally:
-            child.kill()
-        return Outcome(
-            code=ended.code,
-            seconds=ended.seconds,
-            output=ended.output,
-            log=log,
+        return run_here(
+            spec.argv,
+            cwd=spec.cwd,
+            env={**os.environ, **spec.env},
             image=spec.image,
-            timed_out=ended.timed_out,
-            stopped=ended.stopped,
+            log=log,
+            timeout=timeout,
+            control=control,
         )
 
     def reap(self) -> int:

@@ -8,12 +8,12 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from helpers.engine.seam import Control, Stop
+from helpers.engine.seam import Control, Outcome, Stop
 from helpers.errors import SIGINT_EXIT, SIGTERM_EXIT
 from helpers.proc import Child
 
@@ -73,6 +73,44 @@ class Log:
             self._file.write(tail[-min(self._dropped, len(tail)) :])
         self._file.close()
         return tail[-_TAIL_BYTES:].decode("utf-8", errors="replace")
+
+
+def run_here(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    image: str,
+    log: Path,
+    timeout: float,
+    control: Control,
+) -> Outcome:
+    """Run a command of our runner on this machine, and end it with all that it started.
+
+    Arguments:
+        command: starts with the runner inside, which reads what it is told on its standard input.
+        cwd: where it runs.
+        env: its whole environment.
+        image: what stands for the image that it runs in.
+        log: file that its output goes to.
+        timeout: seconds until it is stopped.
+        control: stops it earlier.
+    """
+    child = Child(command, cwd=cwd, env=env)
+    try:
+        ladder = [(lambda: child.write(b"t"), 3.0), (child.close_input, 2.0), (child.kill, 5.0)]
+        ended = supervise(child, log, timeout, control, ladder)
+    finally:
+        child.kill()
+    return Outcome(
+        code=ended.code,
+        seconds=ended.seconds,
+        output=ended.output,
+        log=log,
+        image=image,
+        timed_out=ended.timed_out,
+        stopped=ended.stopped,
+    )
 
 
 def supervise(child: Child, log: Path, timeout: float, control: Control, ladder: Sequence[Rung]) -> Ended:

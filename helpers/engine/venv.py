@@ -15,7 +15,7 @@ from pathlib import Path
 from helpers import host, proc
 from helpers.engine.seam import Control, Ingredients, Outcome, UnsupportedError
 from helpers.engine.specs import ImageSpec, RunSpec
-from helpers.engine.supervise import supervise
+from helpers.engine.supervise import run_here, supervise
 from helpers.engine.tools import uv
 from helpers.errors import BuildError, InfrastructureError
 from helpers.model.image import LABEL_INPUTS, BaseKind
@@ -73,21 +73,7 @@ class VenvEngine:
             env = {**spec.env, **inherited, "PATH": path, "HOME": home, "TMPDIR": home, "VIRTUAL_ENV": str(environment)}
             # The runner ends all that the command started when it ends, or when we do.
             command = [str(environment / "bin" / "python"), *spec.argv[1:]] if spec.argv[0] == "python" else spec.argv
-            child = proc.Child(command, cwd=spec.cwd, env=env)
-            try:
-                ladder = [(lambda: child.write(b"t"), 3.0), (child.close_input, 2.0), (child.kill, 5.0)]
-                ended = supervise(child, log, timeout, control, ladder)
-            finally:
-                child.kill()
-        return Outcome(
-            code=ended.code,
-            seconds=ended.seconds,
-            output=ended.output,
-            log=log,
-            image=spec.image,
-            timed_out=ended.timed_out,
-            stopped=ended.stopped,
-        )
+            return run_here(command, cwd=spec.cwd, env=env, image=spec.image, log=log, timeout=timeout, control=control)
 
     def reap(self) -> int:
         """Do nothing: what this engine starts ends with its driver."""
