@@ -23,14 +23,19 @@ def base_environment(runnable: RunnableDir, user: User) -> dict[str, str]:
         "TMPDIR": "/tmp",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": os.pathsep.join(str(path) for path in (*runnable.python_path, *_used(runnable)) if path.is_dir()),
+        "PYTHONPATH": os.pathsep.join(str(path) for path in _python_path(runnable) if path.is_dir()),
     }
 
 
-def _used(runnable: RunnableDir) -> list[Path]:
-    """Return where Python finds the code of the runnable dirs that `uses` names; in `prod` the images below have it."""
-    used = [Path(os.path.realpath(runnable.path / name)) for name in runnable.settings.uses]
-    return [path / below for path in used if is_runnable(path) for below in (".", "src")]
+def used_dirs(runnable: RunnableDir) -> list[Path]:
+    """Return the runnable dirs that `uses` names; Python finds their code, as it does in a `prod` image on theirs."""
+    used = (Path(os.path.realpath(runnable.path / name)) for name in runnable.settings.uses)
+    return [path for path in used if is_runnable(path)]
+
+
+def _python_path(runnable: RunnableDir) -> list[Path]:
+    used = [path / below for path in used_dirs(runnable) for below in (".", "src")]
+    return [*runnable.python_path, *used]
 
 
 def services_file(runnable: RunnableDir) -> Path | None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from helpers.console import say
-from helpers.containers.environment import base_environment, container_labels
+from helpers.containers.environment import base_environment, container_labels, used_dirs
 from helpers.engine.seam import Control, Engine
 from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import BuildError, InfrastructureError
@@ -56,7 +56,7 @@ def _container(artifact: Artifact, runnable: RunnableDir, platform: str) -> RunS
         cwd=Path("/") if prod else runnable.path,
         user=who,
         # In `prod` the code is in the image; for all others the checkout is mounted.
-        mounts=() if prod else (Mount(runnable.path),),
+        mounts=() if prod else tuple(map(Mount, (runnable.path, *used_dirs(runnable)))),
         env=env,
         network="none",
         memory=runnable.settings.memory,
