@@ -94,20 +94,21 @@ def tags(repository: str) -> list[str]:
     return [row["tag"] for row in rows(argv.list_tags(name))]
 
 
-def pull(reference: str, log: Path, control: Control) -> None:
+def pull(reference: str, log: Path, control: Control, platform: str = "") -> None:
     """Pull an image with the client's own logins.
 
     Arguments:
         reference: the image.
         log: file that the client's output goes to.
         control: stops it.
+        platform: for which platform; empty is what the engine runs on.
 
     Raises:
         InfrastructureError: it could not be pulled.
     """
     from helpers.engine.supervise import supervise  # only a pull takes time
 
-    child = proc.Child(argv.pull(reference))
+    child = proc.Child(argv.pull(reference, platform))
     child.close_input()
     ended = supervise(child, log, _PULL_SECONDS, control, [(child.terminate, 3.0), (child.kill, 5.0)])
     if ended.code or ended.stopped or ended.timed_out:

@@ -77,7 +77,7 @@ class DockerEngine:
                 self._build(argv.build(image, ready), image, log, control)
         else:
             for platform in image.platforms or ("",):
-                self._build(argv.pull(image.reference, platform), image, log, control)
+                client.pull(image.reference, log, control, platform)
         return self.find([image.reference])[image.reference]
 
     def build_layout(

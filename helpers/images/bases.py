@@ -196,9 +196,15 @@ def _newest_record(runnable: RunnableDir, load: Loader) -> BaseLock:
     reference = newest.followed(runnable, _parent(runnable, load))
     if not reference and runnable.base.kind is BaseKind.IMAGE:
         raise UsageError(f"the digest of {runnable.settings.base!r} is in the settings", where=where, fix="edit `base`")
+    if runnable.base.kind is BaseKind.ARCHIVE:
+        raise UsageError(
+            f"the base {runnable.settings.base!r} is assembled here, and follows nothing",
+            where=where,
+            fix="to pin one: publish a directory that stands on it, and stand on that (see docs/how-to.md)",
+        )
     if not reference:
         raise ConfigError(
-            f"the base {runnable.settings.base!r} is made from source: there is no registry to take another from",
+            f"the base {runnable.settings.base!r} is built from source: there is no registry to take another from",
             where=where,
             fix="set [tool.helpers] registry in the root's pyproject.toml, then: invoke docker_bases --publish",
         )

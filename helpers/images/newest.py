@@ -10,7 +10,7 @@ from helpers.console import say
 from helpers.engine import argv
 from helpers.errors import InfrastructureError
 from helpers.model import image as names
-from helpers.model.base_lock import prod_tag
+from helpers.model.base_lock import BaseLock, prod_tag
 from helpers.model.image import BaseKind
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import LATEST, date_tags
@@ -55,14 +55,9 @@ def followed(runnable: RunnableDir, parent: RunnableDir | None) -> str:
         if "@" in base.value:
             return ""
         return base.value if ":" in base.value.rpartition("/")[2] else f"{base.value}:{LATEST}"
-    if not runnable.registry:
+    if not parent or not runnable.registry:
         return ""
-    return f"{parent.repository if parent else archive_repository(runnable)}:{LATEST}"
-
-
-def archive_repository(runnable: RunnableDir) -> str:
-    """Return where the archive base of `runnable` is published."""
-    return names.repository(runnable.registry, f"archive-{runnable.base.value}")
+    return f"{parent.repository}:{LATEST}"
 
 
 def find(reference: str) -> Published | None:
@@ -90,6 +85,19 @@ def find(reference: str) -> Published | None:
         suite=labels.get(names.LABEL_SUITE, ""),
         platforms=",".join(sorted(platforms)),
     )
+
+
+def layers_of(recorded: BaseLock) -> int:
+    """Return how many layers the image has that images of the stage `prod` are built on by a record.
+
+    Raises:
+        InfrastructureError: its registry does not say it.
+    """
+    registry = Registry(recorded.repository)
+    manifest = registry.manifest(recorded.prod or recorded.digest)
+    if manifest.is_index:
+        manifest = registry.manifest(next(iter(manifest.platforms.values())))
+    return len(manifest.content["layers"])
 
 
 def _date_tag(registry: Registry, digest: str) -> str:

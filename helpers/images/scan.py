@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from helpers import config
 from helpers.errors import PolicyError
 from helpers.images import layout as files
-from helpers.images import lock
+from helpers.images import lock, newest
 from helpers.images.forbidden import forbidden_part
 from helpers.images.layers import Contents, File, Layer, contents
-from helpers.model.image import BaseKind
+from helpers.images.recipe import image_layers
 from helpers.model.poetry_lock import normal_name
 from helpers.model.runnable import RunnableDir
 from helpers.registry.manifest import short
@@ -60,12 +61,14 @@ class Rules:
         system_packages: packages of the distribution that they name.
         tests: their directories and files with tests.
         allows: patterns of what is let through.
+        published: how many layers, from the lowest, are those of a base that was published, and judged then.
     """
 
     pins: frozenset[tuple[str, str]]
     system_packages: frozenset[str]
     tests: tuple[str, ...]
     allows: tuple[str, ...]
+    published: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def check(layout: Path, digest: str, runnable: RunnableDir, load: Callable[[Path
 def judge(held: Contents, rules: Rules) -> list[Finding]:
     """Return what must not be in the image of one platform, by layers."""
     found: list[Finding] = []
-    for layer in held.layers:
+    for layer in held.layers[rules.published :]:
         free = [file for file in layer.files if not held.is_owned(file.path) and not held.owner(file.path)]
         found += _secrets(held, layer, free)
         found += _leftovers(layer, free, rules)
@@ -157,14 +160,14 @@ def _line(held: Contents) -> str:
 
 
 def _rules(runnable: RunnableDir, load: Callable[[Path], RunnableDir]) -> Rules:
-    own = [runnable]
-    while own[-1].base.kind is BaseKind.DIR:
-        own.append(load((own[-1].path / own[-1].base.value).resolve()))
+    own = image_layers(runnable, load)
+    recorded = config.read_base_lock(own[-1])
     return Rules(
         pins=frozenset(pin for one in own for pin in pins(lock.requirements(one.path, ("main",)).read_text())),
         system_packages=frozenset(name for one in own for name in one.settings.system_packages),
         tests=tuple(name for one in own for name in one.settings.tests),
         allows=tuple(pattern for one in own for pattern in one.settings.prod_allows),
+        published=newest.layers_of(recorded) if recorded and recorded.prod else 0,
     )
 
 
@@ -228,9 +231,11 @@ def _unpinned(held: Contents, layer: Layer, rules: Rules) -> Iterator[Finding]:
 
 
 def _tools(held: Contents, rules: Rules) -> Iterator[Finding]:
-    for layer in held.layers:
+    below = {package.name for layer in held.layers[: rules.published] for package in layer.packages}
+    asked = below | rules.system_packages
+    for layer in held.layers[rules.published :]:
         for package in layer.packages:
-            if _BUILD_TOOLS.fullmatch(package.name) and package.name not in rules.system_packages:
+            if _BUILD_TOOLS.fullmatch(package.name) and package.name not in asked:
                 why = "a build tool that `system_packages` does not name"
                 yield Finding(_first_with(held, package.name), f"package {package.name}", why)
         for file in layer.files:

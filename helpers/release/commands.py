@@ -12,11 +12,13 @@ from helpers.engine.seam import Control
 from helpers.engine.supervise import obey_signals
 from helpers.errors import OK, HelpersError, PolicyError, UsageError
 from helpers.images.recipe import Loader, image_chain
+from helpers.model.base_lock import prod_tag
 from helpers.model.image import parse_platforms
 from helpers.model.release import Action, State, actions
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import Stage
 from helpers.registry.repository import Registry
+from helpers.release.publishing import Publishing
 from helpers.release.releasing import Releasing
 from helpers.release.releasing import promote as promote_in
 from helpers.storage import locked
@@ -91,6 +93,31 @@ def build_and_push(directory: str | None, stage: str, platforms: str, *, everyth
             f"--push of stage {stage!r}", why="it is tested first", fix="invoke docker_release --stage prod"
         )
     return push_local(directory, platforms)
+
+
+def publish(directory: str | None, platforms: str, *, dry_run: bool) -> int:
+    """Publish the image of a runnable dir as a base, print its references and digests, and return the exit code.
+
+    Arguments:
+        directory: the runnable dir; None is the one that encloses the current directory.
+        platforms: with commas between; empty takes the setting `platforms`.
+        dry_run: only print what would be done.
+    """
+    runnable, load = _nearest(directory)
+
+    def act(control: Control) -> None:
+        publishing = Publishing(runnable, load, _platforms(runnable, platforms), control)
+        if dry_run:
+            print(f"would publish {runnable.repository}:{publishing.next_tag()} and move latest")
+            return
+        tag, is_new = publishing.publish()
+        if not is_new:
+            say(f"{runnable.name} is published as {tag}, nothing to do")
+        registry = Registry(runnable.repository, control)
+        for name in (tag, prod_tag(tag)):
+            print(f"{runnable.repository}:{name}  {registry.resolve(name)}")
+
+    return _stoppable(act, runnable, alone=False)
 
 
 def promote(directory: str | None, version: str) -> int:

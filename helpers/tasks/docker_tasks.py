@@ -141,20 +141,3 @@ def docker_prune(_: Any, all: bool = False, dry_run: bool = False) -> None:
     if dropped:
         print_rows(prune.rows(dropped))
     say(f"{'would be removed' if dry_run else 'removed'}: {prune.total(dropped)}")
-
-
-@helpers_task(
-    help={
-        "dir": "one runnable dir; default: every one of this repo",
-        "update": "record the newest bases in devops/base.lock",
-        "due": "only list those older than so many days; exit code 4 if there are any",
-        "dry_run": "only say what would be done",
-    },
-)
-def docker_bases(_: Any, dir: str = "", update: bool = False, due: int = -1, dry_run: bool = False) -> int:
-    """List the bases that images are built on, and move them on."""
-    from helpers.images import bases
-
-    if update:
-        return bases.update(dir, dry_run=dry_run)
-    return bases.show(dir, due=None if due == -1 else due)

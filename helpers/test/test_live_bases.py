@@ -187,7 +187,7 @@ def test_what_can_not_be_recorded_is_said_with_what_mends_it(root: Path, host: s
     assert caught.value.fix == "invoke docker_bases --publish"
     (root / "pyproject.toml").write_text("[project]\n")
     forget()
-    with pytest.raises(ConfigError, match="made from source"):
+    with pytest.raises(ConfigError, match="built from source"):
         bases.update("top", dry_run=False)
 
 

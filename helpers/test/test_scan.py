@@ -162,6 +162,16 @@ def test_setuid_is_found_outside_the_packages_of_the_distribution_also_by_the_na
     assert found(layer(File("var/mail", "5", 0, 0o2775, ""))) == []
 
 
+def test_layers_of_a_base_that_was_published_are_not_judged_again() -> None:
+    below = layer("usr/bin/gcc", ".env", distributions=[attrs("1.0")], packages=["gcc"])
+    own = layer("app/tool/.env", packages=["gcc", "make"])
+    assert len(found(below, own)) == 6
+    assert found(below, own, rules=replace(RULES, published=1)) == [
+        "/app/tool/.env: " + found(layer("app/tool/.env"))[0].partition(": ")[2],
+        "package make: a build tool that `system_packages` does not name",
+    ]
+
+
 def test_what_the_directory_allows_is_let_through() -> None:
     assert found(layer("srv/data/.env")) == []
     assert found(layer(packages=["make"]), rules=replace(RULES, allows=("package make",))) == []

@@ -1,0 +1,39 @@
+"""The task `docker_bases`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from helpers.tasks.adapter import helpers_task
+
+_HELP = {
+    "dir": "one runnable dir; default: every one of this repo, to publish the nearest enclosing one",
+    "update": "record the newest bases in devops/base.lock",
+    "due": "only list those older than so many days; exit code 4 if there are any",
+    "publish": "publish the image of a runnable dir as a base, YYYY.MM.DD.P",
+    "platform": "with --publish: what the base is for; default: the setting `platforms`",
+    "dry_run": "only say what would be done",
+}
+
+
+@helpers_task(help=_HELP)
+def docker_bases(
+    _: Any,
+    *,
+    dir: str = "",
+    update: bool = False,
+    due: int = -1,
+    publish: bool = False,
+    platform: str = "",
+    dry_run: bool = False,
+) -> int:
+    """List the bases that images are built on, move them on, or publish one."""
+    if publish:
+        from helpers.release import commands
+
+        return commands.publish(dir or None, platform, dry_run=dry_run)
+    from helpers.images import bases
+
+    if update:
+        return bases.update(dir, dry_run=dry_run)
+    return bases.show(dir, due=None if due == -1 else due)
