@@ -14,7 +14,8 @@ import pytest
 from helpers.test.conftest import Scratch, docker, scratch_repo
 from helpers.test.registry_fixtures import docker_registry
 
-pytestmark = pytest.mark.engine
+# One worker has them all: they share a fixture, and what one does the next one finds.
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("release")]
 
 TEST = "import tool\n\ndef test_it():\n    assert tool.answer() == 42\n"
 

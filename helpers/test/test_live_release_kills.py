@@ -16,7 +16,8 @@ from helpers.test.conftest import scratch_repo, start, thin_env
 from helpers.test.registry_fixtures import docker_registry
 from helpers.test.test_live_release import Released
 
-pytestmark = pytest.mark.engine
+# One worker has them all: they share a fixture, and what one does the next one finds.
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("release kills")]
 
 KILLS = int(os.environ.get("HELPERS_TEST_KILLS", "4"))
 

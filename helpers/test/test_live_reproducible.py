@@ -22,7 +22,8 @@ from helpers.model.runnable import RunnableDir
 from helpers.model.stage import Stage
 from helpers.test.conftest import ROOT
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+# One worker has them all: they share a fixture, and what one does the next one finds.
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.xdist_group("reproducible")]
 
 EXAMPLE = "runnable_dirs/forecast"
 
