@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from helpers import config
 from helpers.console import say
 from helpers.driver.plan import DirPlan, Plan, image_step
 from helpers.driver.run import Event, Options, Run, new_run_id
@@ -98,10 +99,17 @@ def _in_prod(made: Artifact, runnable: RunnableDir, packages: Path) -> Callable[
     return adapt
 
 
+def _groups(path: Path) -> tuple[str, ...]:
+    """Return the groups that tests need; without one of tests the verdict says that there is no pytest."""
+    project = config.read_pyproject(path)
+    named = {**project.get("dependency-groups", {}), **project.get("tool", {}).get("poetry", {}).get("group", {})}
+    return ("main", "test") if "test" in named else ("main",)
+
+
 def _test_packages(engine: LayoutEngine, made: Artifact, control: Control) -> Path:
     """Return a directory with the packages of the group `test`, for this machine's platform."""
     assert made.image.directory
-    wanted = lock.requirements(made.image.directory, ("main", "test"))
+    wanted = lock.requirements(made.image.directory, _groups(made.image.directory))
     kept = cache_dir() / "test-packages" / digest(wanted.read_text(), made.image.inputs)[:32]
     use("test-packages", kept.name)
     plain = replace(made.image, stage=Stage.LOCAL, dockerfile=SHARED_DOCKERFILE, code=(), entrypoint=(), platforms=())
