@@ -78,7 +78,14 @@ class DockerEngine:
         else:
             for platform in image.platforms or ("",):
                 client.pull(image.reference, log, control, platform)
-        return self.find([image.reference])[image.reference]
+        if image.reference not in (found := self.find([image.reference])):
+            raise InfrastructureError(
+                "it was made, and the engine does not have it",
+                where=image.key,
+                why="a builder that is not the engine's own keeps what it makes (docker buildx ls)",
+                fix="docker buildx use default, and leave BUILDX_BUILDER unset",
+            )
+        return found[image.reference]
 
     def build_layout(
         self, image: ImageSpec, ingredients: Ingredients, layout: Layout, log: Path, control: Control

@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from helpers.engine.docker import DockerEngine
+from helpers.engine.seam import Control, Ingredients
+from helpers.engine.specs import ImageSpec
+from helpers.errors import InfrastructureError
+from helpers.model.image import Base
 from helpers.test.conftest import ROOT, Scratch, docker
 
 pytestmark = pytest.mark.engine
@@ -211,3 +216,28 @@ RUN cd /opt/venv/lib/python3*/site-packages && mv iniconfig-* iniconfig-0.0.1.di
     result = scratch.invoke("docker_build", "--dir", "top")
     assert result.returncode == 3, result.stderr
     assert re.search(r"top: .* is not what the lock .* iniconfig.*==2\S+ and iniconfig==0\.0\.1", result.stderr)
+
+
+class Elsewhere(DockerEngine):
+    """An engine whose builder keeps what it makes, as one in a container or on another machine does."""
+
+    @staticmethod
+    def _build(*_: object) -> None:
+        """Make nothing here."""
+
+
+def test_an_image_that_another_builder_keeps_is_said_with_what_mends_it(tmp_path: Path) -> None:
+    recipe = tmp_path / "Dockerfile"
+    recipe.write_text("ARG BASE\nFROM ${BASE}\n")
+    base = f"helpers-test-{os.urandom(4).hex()}"
+    with (tmp_path / "empty.tar").open("wb") as file:
+        file.write(bytes(10240))
+    docker("import", str(tmp_path / "empty.tar"), f"{base}:1")
+    try:
+        image = ImageSpec("tool", f"{base}-tool:inputs-01", "01", Base.parse("dir:../base"), dockerfile=recipe)
+        with pytest.raises(InfrastructureError, match="the engine does not have it") as caught:
+            Elsewhere().provide(image, Ingredients((), f"{base}:1"), tmp_path / "log", Control())
+        assert caught.value.fix and "docker buildx use default" in caught.value.fix
+    finally:
+        tags = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", base).split()
+        docker("image", "rm", "--force", *tags)
