@@ -8,6 +8,7 @@ Runs in the thin environment. It prints the text; `--write` puts it into `docs/r
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -19,9 +20,12 @@ from helpers.console import report_error
 from helpers.driver import cli, export
 from helpers.driver.verdict import Status, Verdict
 from helpers.model import image
+from helpers.model.base_lock import prod_tag
 from helpers.model.settings import defaults_table
-from helpers.model.stage import Stage
+from helpers.model.stage import LATEST, DateTag, Stage, candidate_tag
+from helpers.model.system_lock import SystemLock
 from helpers.model.version import Version
+from helpers.registry import once
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "reference.md"
 HEAD = """\
@@ -221,12 +225,24 @@ def flag(item: Any) -> str:
 def _formats() -> str:
     version = Version(1, 2, 0)
     name = image.repository("registry.example:5000", "forecast")
+    digest = "sha256:5303d2a0b209979c81417a18909754fd2c7bf5a173befc0d49fd52570c2de9d1"
+    dated = str(DateTag(datetime.date(2026, 11, 21), 0))
+    claim = once.Claim(Stage.DEV.version_tag(version), 1795251600, digest[7:19], "0a1b2c")
     tags = [
         (f"`{name}:{image.inputs_tag('0123456789abcdef')}`", "found by the hash of its build's inputs; never pushed"),
+        (f"`{image.digest_tag(name, digest)}`", "what is built on, or tested before it has a version; never pushed"),
         (
             f"`{name}:{Stage.LOCAL.version_tag(version, 'ana')}`",
-            "the image that was built last by this user for that version; stage `local`",
+            "the image that was built last by this user for that version; stage `local`; `docker_push` pushes it",
         ),
+        (f"`{name}:{Stage.DEV.version_tag(version)}`", "this version for the team; written once"),
+        (f"`{name}:{Stage.PROD.version_tag(version)}`", "this version for the world; written once"),
+        (f"`{name}:dev`, `{name}:prod`", "the version in use; releases and rollbacks move them"),
+        (f"`{name}:{candidate_tag(version, digest)}`", "a tested `prod` build, by its digest; written once"),
+        (f"`{name}:{dated}`", "a published base, `YYYY.MM.DD.P`: day (UTC), and which one of that day; written once"),
+        (f"`{name}:{prod_tag(dated)}`", "what images of the stage `prod` on that base stand on; written once"),
+        (f"`{name}:{LATEST}`", "the newest published base"),
+        (f"`{name}:{claim}`", "a publisher that is about to write that tag: time, content, a random number"),
     ]
     labels = [(f"`{label}`", about) for label, about in LABELS.items()]
     return "\n".join(
@@ -250,6 +266,9 @@ _FORMATS = (
     '`invoke docker_bases --update` writes it, one `key = "value"` a line: `base` as in the settings, `name`, '
     "`digest`, `recorded` (a day), and of images of ours `prod` (digest of what images of that stage stand on), "
     "`inputs`, `suite` and `platforms`.",
+    "`devops/system-packages.lock` pins what the distribution's packages add to the base; written by "
+    "`invoke docker_lock`, a section for each architecture:",
+    f"```\n{SystemLock('archive:bookworm', ('graphviz',), {'amd64': ('graphviz=2.42.2-7+deb12u1',)}).text()}```",
     "`[project] requires-python` chooses the Python: the lowest one that it allows is the one that is locked for.",
 )
 

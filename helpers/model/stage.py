@@ -40,6 +40,16 @@ class Stage(Enum):
             return None
 
 
+def candidate_tag(version: Version | str, digest: str = "") -> str:
+    """Return the tag of a tested `prod` build that waits for its promotion, or what all those of a version begin with.
+
+    Arguments:
+        version: the version.
+        digest: of the build; empty for the beginning.
+    """
+    return f"candidate-{version}-{digest.removeprefix('sha256:')[:12]}"
+
+
 # Whose image a command can run code in: the one of this checkout's files, or the one that was released to the team.
 RUN_STAGES = (Stage.LOCAL, Stage.DEV)
 

@@ -16,14 +16,9 @@ from helpers.images.recipe import Loader, image_chain
 from helpers.model.image import LABEL_INPUTS
 from helpers.model.release import Action, Published, State, actions
 from helpers.model.runnable import RunnableDir
-from helpers.model.stage import Stage
+from helpers.model.stage import Stage, candidate_tag
 from helpers.registry.repository import Registry
 from helpers.release import testing, trial
-
-
-def candidate_tag(runnable: RunnableDir, digest: str) -> str:
-    """Return the tag of a tested `prod` build that waits for its promotion."""
-    return f"candidate-{runnable.version}-{digest.removeprefix('sha256:')[:12]}"
 
 
 class Releasing:
@@ -125,7 +120,7 @@ class Releasing:
             say(f"pushing {self._runnable.repository}@{made.digest[:19]}")
             say(str(self._registry.push(made.layout, made.digest)))
             if stage is Stage.PROD:
-                self._registry.put_once(candidate_tag(self._runnable, made.digest), made.digest)
+                self._registry.put_once(candidate_tag(self._runnable.version, made.digest), made.digest)
         elif action is Action.TAG:
             self._registry.put_once(stage.version_tag(self._runnable.version), made.digest)
         elif action is Action.MOVE:
@@ -162,7 +157,7 @@ def promote(registry: Registry, runnable: RunnableDir, inputs: str, version: str
     Raises:
         PolicyError: there is no such candidate, or the version is released with other content.
     """
-    prefix = f"candidate-{version}-"
+    prefix = candidate_tag(version)
     digests = {digest for tag in registry.tags() if tag.startswith(prefix) and (digest := registry.resolve(tag))}
     fitting = [digest for digest in digests if len(digests) == 1 or _inputs_of(registry, digest) == inputs]
     if not fitting:

@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from helpers.model.stage import DateTag, Stage, date_tags, next_date_tag
+from helpers.model.stage import DateTag, Stage, candidate_tag, date_tags, next_date_tag
 from helpers.model.version import Version
 
 TODAY = datetime.date(2026, 11, 21)
@@ -57,3 +57,10 @@ def test_date_tags_are_compared_as_numbers() -> None:
 )
 def test_the_next_date_tag_is_one_above_the_highest(known: list[str], expected: str) -> None:
     assert str(next_date_tag(known, TODAY)) == expected
+
+
+def test_candidates_of_a_version_begin_alike_and_end_with_their_digest() -> None:
+    tag = candidate_tag(Version(1, 2, 0), "sha256:0123456789abcdef")
+    assert tag == "candidate-1.2.0-0123456789ab"
+    assert tag.startswith(candidate_tag("1.2.0"))
+    assert not tag.startswith(candidate_tag("1.2"))
