@@ -153,6 +153,9 @@ def rollback(directory: str | None, stage: str, version: str) -> int:
     def act(control: Control) -> None:
         registry = Registry(runnable.repository, control)
         versions = sorted({known for tag in registry.tags() if (known := chosen.version_of(tag))}, reverse=True)
+        if not (version or versions):
+            say(f"{runnable.repository}: no version is released to {chosen.value}")
+            return
         if not version:
             now = registry.resolve(chosen.value)
             rows = [("version", "digest", "platforms", "")]
@@ -180,8 +183,12 @@ def rollback(directory: str | None, stage: str, version: str) -> int:
 def _show(runnable: RunnableDir, state: State) -> None:
     todo = actions(state)
     print(f"{runnable.repository}:{state.tag}" + ("" if todo else "  released, nothing to do"))
+    if state.published and todo == (Action.BUILD,):
+        print("  it is released, of other inputs: build it and compare; other content is refused")
+        return
     for action in todo:
-        print(f"  {_ABOUT[action].format(tag=state.tag, stage=state.stage.value)}")
+        reads = "read its layers, " if action is Action.TRY and state.stage is Stage.PROD else ""
+        print(f"  {reads}{_ABOUT[action].format(tag=state.tag, stage=state.stage.value)}")
 
 
 def _stage(text: str) -> Stage:

@@ -74,6 +74,8 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
     place = tmp_path_factory.mktemp("release")
     with docker_registry(place) as host, scratch_repo(place / "repo") as repo:
         made = Released(repo, host)
+        assert "no version is released to prod" in made.invoke("docker_rollback")
+        assert "read its layers" in made.invoke("docker_release", "--stage", "prod", "--dry-run")
         made.invoke("docker_release", "--stage", "prod")
         yield made
 
@@ -107,6 +109,7 @@ def test_a_released_version_with_other_content_is_refused_with_both_digests(rele
     text = code.read_text()
     code.write_text(text + "# changed\n")
     released.commit("changed without a new version")
+    assert "build it and compare" in released.invoke("docker_release", "--stage", "prod", "--dry-run")
     said = released.invoke("docker_release", "--stage", "prod", code=4)
     assert before["prod-0.1.0"] in said and said.count("sha256:") >= 2
     assert released.tags() == before
