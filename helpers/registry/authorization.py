@@ -88,7 +88,8 @@ class Authorization:
             InfrastructureError: the token's server does not answer.
         """
         offered = {challenge.scheme: challenge.parameters for challenge in challenges(headers)}
-        before = self._header
+        # A token whose time is over may be given again, word for word: only one that still counts was refused.
+        before = self.header
         if "bearer" in offered:
             self._header, self._until = self._token(offered["bearer"], deadline)
         elif "basic" in offered and self.login:

@@ -259,7 +259,10 @@ def test_an_index_tells_its_platforms_without_attestations() -> None:
 class TokenServer:
     """Asks for a token, gives it to who has the right login, and takes it for a while."""
 
-    def __init__(self, server: FaultProxy, seconds: object = 300, scope: str = "repository:team/a:pull") -> None:
+    def __init__(
+        self, server: FaultProxy, seconds: object = 300, scope: str = "repository:team/a:pull", always: str = ""
+    ) -> None:
+        self.always = always
         self.asked: list[dict[str, str]] = []
         self.good: set[str] = set()
         self.logins: list[str] = []
@@ -275,7 +278,7 @@ class TokenServer:
         self.logins.append(handler.headers.get("Authorization", ""))
         if self.logins[-1] not in ("", f"Basic {basic('u', SECRET)}"):
             return handler.answer(401)
-        token = f"token-{len(self.asked)}"
+        token = self.always or f"token-{len(self.asked)}"
         self.good = {f"Bearer {token}"}
         return handler.answer(200, json.dumps({"token": token, "expires_in": self.seconds}).encode())
 
@@ -305,6 +308,17 @@ def test_a_token_is_fetched_with_the_login_and_used_until_its_end(
     tokens.good = set()
     assert registry.tags() == ["v1"]
     assert len(tokens.asked) == 3
+
+
+def test_a_token_that_is_over_is_fetched_again_though_its_server_always_gives_the_same(
+    server: FaultProxy, docker_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = TokenServer(server, seconds=1, always="constant")
+    registry = Registry(f"{server.host}/team/a")
+    assert registry.tags() == ["v1"]
+    monkeypatch.setattr("helpers.registry.authorization.time.monotonic", lambda now=time.monotonic: now() + 2)
+    assert registry.tags() == ["v1"]
+    assert len(tokens.asked) == 2
 
 
 def test_rights_that_a_registry_asks_for_are_added_up(server: FaultProxy, docker_config: Path) -> None:
