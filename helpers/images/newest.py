@@ -14,7 +14,7 @@ from helpers.model.base_lock import BaseLock, prod_tag
 from helpers.model.image import BaseKind
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import LATEST, date_tags
-from helpers.registry.address import names_host
+from helpers.registry.address import is_docker_s_own, names_host
 from helpers.registry.repository import Registry
 
 _SECONDS = 60.0
@@ -67,7 +67,7 @@ def find(reference: str) -> Published | None:
         InfrastructureError: its registry does not say it.
     """
     repository, _, tag = reference.rpartition(":")
-    if not names_host(repository):
+    if not names_host(repository) or is_docker_s_own(repository):
         return _ask_engine(reference)
     registry = Registry(repository)
     digest = registry.resolve(tag)

@@ -37,6 +37,12 @@ class Address:
         host, _, name = repository.partition("/")
         if not names_host(repository):
             raise ConfigError(f"{repository!r} names no registry", fix=_SET_REGISTRY)
+        if is_docker_s_own(repository):
+            raise ConfigError(
+                f"{repository!r} is in Docker's own public registry, which is not spoken to directly",
+                why=f"another host than {host} serves it, and its login is kept under another name",
+                fix=f"{_SET_REGISTRY}, with the host that serves it",
+            )
         if not re.fullmatch(_HOST_PATTERN, host):
             raise ConfigError(f"{host!r} in {repository!r} is not HOST or HOST:PORT", fix=_SET_REGISTRY)
         if not re.fullmatch(rf"{NAME_PATTERN}(?:/{NAME_PATTERN})*", name):
@@ -62,6 +68,11 @@ def names_host(repository: str) -> bool:
     """
     host, slash, _ = repository.partition("/")
     return bool(slash) and ("." in host or ":" in host or host == "localhost")
+
+
+def is_docker_s_own(repository: str) -> bool:
+    """Say whether a repository's name has the host that stands for Docker's own registry, and serves none itself."""
+    return hostname(repository.partition("/")[0]).lower() == "docker.io"
 
 
 def hostname(host: str) -> str:

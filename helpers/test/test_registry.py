@@ -59,6 +59,8 @@ def test_an_address_has_a_host_and_tls_unless_it_is_this_machine(text: str, host
         ("team/forecast", "names no registry"),
         ("", "names no registry"),
         ("localhost", "names no registry"),
+        ("docker.io/team", "Docker's own public registry"),
+        ("docker.io:443/team/a", "Docker's own public registry"),
         ("-x.invalid/a", "not HOST"),
         ("user@registry.invalid/a", "not HOST"),
         ("registry.invalid:x/a", "not HOST"),
