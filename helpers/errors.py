@@ -37,7 +37,7 @@ EXIT_CODES: dict[int, str] = {
 
 # Worst first: of several outcomes in one run the one that stands first decides the exit code.
 SEVERITY = (
-    *(SIGINT_EXIT, SIGTERM_EXIT, BUG, INFRASTRUCTURE, REFUSED, USAGE, BUILD_FAILED),
+    *(SIGINT_EXIT, SIGTERM_EXIT, BUG, INFRASTRUCTURE, LOCK_HELD, REFUSED, USAGE, BUILD_FAILED),
     *(CRASHED, DEADLINE, TESTS_FAILED, NOTHING_RAN, OK),
 )
 
