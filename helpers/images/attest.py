@@ -147,17 +147,22 @@ def _materials(image: ImageSpec) -> list[dict[str, Any]]:
     labels = image.labels
     source = f"pkg:generic/{labels[names.LABEL_TITLE]}@{labels[names.LABEL_VERSION]}"
     revision = labels[names.LABEL_REVISION]
+    # A digest is hex digits: that the tree had more than the commit is told beside it.
+    commit = revision.removesuffix("-dirty")
+    more = "" if commit == revision else f"?revision={revision}"
     found = [
-        {"uri": source, "digest": {"sha1" if len(revision) == 40 else "sha256": revision}},
+        {"uri": f"{source}{more}", "digest": {"sha1" if len(commit) == 40 else "sha256": commit}},
         {"uri": _base(image), "digest": _digest(labels[names.LABEL_BASE_DIGEST])},
     ]
     for name in _OWN_FILES:
         if image.directory and (file := image.directory / name).exists():
             found.append({"uri": f"{source}#{name}", "digest": _digest(sha256(file.read_bytes()))})
     for file in (*([image.dockerfile] if image.dockerfile else []), *SCRIPTS):
-        own = image.directory and file.is_relative_to(image.directory)
-        below, of = (image.directory, source) if own and image.directory else (_PACKAGE, _TOOLCHAIN)
-        uri = f"{of}#{file.resolve().relative_to(below.resolve()).as_posix()}"
+        if image.directory and file.is_relative_to(image.directory):
+            # By the name that the directory has it under: a link may lead out of it.
+            uri = f"{source}#{file.relative_to(image.directory).as_posix()}"
+        else:
+            uri = f"{_TOOLCHAIN}#{file.resolve().relative_to(_PACKAGE).as_posix()}"
         found.append({"uri": uri, "digest": _digest(sha256(file.read_bytes()))})
     return found
 

@@ -110,6 +110,24 @@ def test_a_directorys_own_recipe_is_named_as_its_own(tmp_path: Path) -> None:
     assert "pkg:generic/tool@1.2.3#devops/Dockerfile" in {item["uri"] for item in said["materials"]}
 
 
+def test_a_recipe_that_is_a_link_out_of_the_directory_is_named_as_the_directory_has_it(tmp_path: Path) -> None:
+    image = spec(tmp_path / "tool")
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    link = tmp_path / "tool" / "devops" / "Dockerfile"
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / "Dockerfile")
+    said = attest.provenance(replace(image, dockerfile=link), "linux/amd64")
+    assert "pkg:generic/tool@1.2.3#devops/Dockerfile" in {item["uri"] for item in said["materials"]}
+
+
+@pytest.mark.parametrize("commit, kind", [(REVISION, "sha1"), ("ab" * 32, "sha256")])
+def test_the_digest_of_a_tree_with_changes_is_that_of_its_commit(tmp_path: Path, commit: str, kind: str) -> None:
+    image = spec(tmp_path / "tool")
+    dirty = {**LABELS, "org.opencontainers.image.revision": f"{commit}-dirty"}
+    source = attest.provenance(replace(image, labels=dirty), "linux/amd64")["materials"][0]
+    assert source == {"uri": f"pkg:generic/tool@1.2.3?revision={commit}-dirty", "digest": {kind: commit}}
+
+
 @pytest.mark.parametrize(
     "stage, packages, locked, expected",
     [
