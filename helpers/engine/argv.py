@@ -228,7 +228,8 @@ def start_services(file: Path, project: str, seconds: int) -> list[str]:
 
 def _compose(file: Path, project: str) -> list[str]:
     plain = ["--ansi", "never", "--progress", "plain"]
-    return [DOCKER, "compose", *plain, "--project-name", project, "--file", str(file)]
+    # Compose reads a `.env` beside the file unless another is named; variables come from the setting `env` alone.
+    return [DOCKER, "compose", *plain, "--env-file", "/dev/null", "--project-name", project, "--file", str(file)]
 
 
 def list_containers_on(image: str) -> list[str]:
