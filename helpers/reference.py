@@ -22,7 +22,7 @@ from helpers.driver.verdict import Status, Verdict
 from helpers.model import image
 from helpers.model.base_lock import prod_tag
 from helpers.model.settings import defaults_table
-from helpers.model.stage import LATEST, DateTag, Stage, candidate_tag
+from helpers.model.stage import LATEST, DateTag, Stage, candidate_tag, withdrawn_tag
 from helpers.model.system_lock import SystemLock
 from helpers.model.version import Version
 from helpers.registry import once
@@ -240,6 +240,10 @@ def _formats() -> str:
         (f"`{name}:{Stage.PROD.version_tag(version)}`", "this version for the world; written once"),
         (f"`{name}:dev`, `{name}:prod`", "the version in use; releases and rollbacks move them"),
         (f"`{name}:{candidate_tag(version, digest)}`", "a tested `prod` build, by its digest; written once"),
+        (
+            f"`{name}:{withdrawn_tag(Stage.PROD)}`",
+            "what the last rollback left: no release moves back to it",
+        ),
         (f"`{name}:{dated}`", "a published base, `YYYY.MM.DD.P`: day (UTC), and which one of that day; written once"),
         (f"`{name}:{prod_tag(dated)}`", "what images of the stage `prod` on that base stand on; written once"),
         (f"`{name}:{LATEST}`", "the newest published base"),

@@ -132,7 +132,7 @@ class DockerEngine:
         """
         commands = [argv.load(archive), *(argv.tag(digest, name) for name in names)]
         for command in commands:
-            done = proc.run(command)
+            done = proc.run(command, timeout=_BUILD_SECONDS)
             if done.code:
                 raise InfrastructureError(f"the engine did not take the image: {done.reason}", fix="invoke doctor")
 

@@ -47,6 +47,7 @@ class State:
         newest: the highest version that the registry has in this stage.
         published: what the registry has of this version.
         moving: digest that the stage's moving tag has.
+        withdrawn: whether the last rollback moved away from this version.
         built: digest of the image, if it is built already.
         tested: whether its tests passed in exactly that image.
     """
@@ -59,6 +60,7 @@ class State:
     newest: Version | None = None
     published: Published | None = None
     moving: str | None = None
+    withdrawn: bool = False
     built: str | None = None
     tested: bool = False
 
@@ -75,8 +77,8 @@ def actions(state: State) -> tuple[Action, ...]:
         PolicyError: the release would change what is released, go back in time, or be of what no commit holds.
     """
     if state.published and state.published.inputs == state.inputs:
-        # A moving tag that stands on an older version was rolled back or cut off; one on a newer version stays.
-        behind = state.moving != state.published.digest and state.newest == state.version
+        # A release that was cut off goes on. What somebody rolled back stays so, and a newer version stays as well.
+        behind = state.moving != state.published.digest and state.newest == state.version and not state.withdrawn
         return (Action.MOVE,) if behind else ()
     if state.published and state.built:
         raise PolicyError(

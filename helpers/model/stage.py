@@ -40,6 +40,11 @@ class Stage(Enum):
             return None
 
 
+def withdrawn_tag(stage: Stage) -> str:
+    """Return the tag of the image that the last rollback of a stage moved away from; no release moves back to it."""
+    return f"{stage.value}-rolled-back"
+
+
 def candidate_tag(version: Version | str, digest: str = "") -> str:
     """Return the tag of a tested `prod` build that waits for its promotion, or what all those of a version begin with.
 

@@ -16,7 +16,8 @@ from helpers.model.base_lock import prod_tag
 from helpers.model.image import parse_platforms
 from helpers.model.release import Action, State, actions
 from helpers.model.runnable import RunnableDir
-from helpers.model.stage import Stage
+from helpers.model.stage import Stage, withdrawn_tag
+from helpers.model.version import Version
 from helpers.registry.repository import Registry
 from helpers.release.publishing import Publishing
 from helpers.release.releasing import Releasing
@@ -129,6 +130,10 @@ def promote(directory: str | None, version: str) -> int:
     """
     runnable, load = _nearest(directory)
     chosen = version or str(runnable.version)
+    try:
+        Version.parse(chosen)
+    except ValueError as error:
+        raise UsageError(f"--version: {error}") from None
 
     def act(control: Control) -> None:
         platforms = _platforms(runnable, "")
@@ -174,6 +179,9 @@ def rollback(directory: str | None, stage: str, version: str) -> int:
             )
         digest = registry.resolve(f"{chosen.value}-{version}")
         assert digest
+        if (now := registry.resolve(chosen.value)) and now != digest:
+            # So that the next release does not undo this.
+            registry.tag(now, withdrawn_tag(chosen))
         registry.tag(digest, chosen.value)
         print(f"{runnable.repository}:{chosen.value}  {digest}")
 

@@ -16,7 +16,8 @@ from helpers.images.recipe import Loader, image_chain
 from helpers.model.image import LABEL_INPUTS
 from helpers.model.release import Action, Published, State, actions
 from helpers.model.runnable import RunnableDir
-from helpers.model.stage import Stage, candidate_tag
+from helpers.model.stage import Stage, candidate_tag, withdrawn_tag
+from helpers.model.version import Version
 from helpers.registry.repository import Registry
 from helpers.release import testing, trial
 
@@ -47,10 +48,13 @@ class Releasing:
 
     def state(self, stage: Stage) -> State:
         """Return how far the release to `stage` has come."""
-        chain = self._chain(stage)
+        return self._state(stage, self._chain(stage))
+
+    def _state(self, stage: Stage, chain: list[ImageSpec]) -> State:
         version = self._runnable.version
         found = [known for tag in self._registry.tags() if (known := stage.version_of(tag))]
-        tag = stage.version_tag(version)
+        published = self._published(stage.version_tag(version)) if version in found else None
+        withdrawn = self._registry.resolve(withdrawn_tag(stage)) if published else None
         built = artifact.find(self._engine, chain, self._source)
         return State(
             name=self._runnable.name,
@@ -59,8 +63,9 @@ class Releasing:
             inputs=chain[-1].inputs,
             changes=tuple(repo.changes(self._runnable.root)),
             newest=max(found, default=None),
-            published=self._published(tag) if version in found else None,
+            published=published,
             moving=self._registry.resolve(stage.value),
+            withdrawn=bool(published and withdrawn == published.digest),
             built=built.digest if built else None,
             tested=bool(built and testing.is_tested(built.digest)),
         )
@@ -74,15 +79,26 @@ class Releasing:
             TestsFailedError: its tests did not pass.
             InfrastructureError: engine or registry did not do their part; the next call goes on from there.
         """
-        todo = actions(self.state(stage))
-        for action in todo:
-            self._check_stop()
-            self._do(action, stage)
-        if todo and (left := actions(self.state(stage))):
-            raise InfrastructureError(
-                f"not done: {', '.join(action.value for action in left)}", where=self._runnable.name, fix="again"
-            )
+        chain = self._chain(stage)
+        todo = actions(self._state(stage, chain))
+        if todo and todo != (Action.MOVE,):
+            # One image for all steps: what is tested is what is pushed and tagged, whatever is edited meanwhile.
+            made = artifact.make(self._engine, chain, self._source, self._control)
+            self._check_unchanged()
+            actions(self._state(stage, chain))
+            for action in todo:
+                self._check_stop()
+                self._do(action, stage, made)
+        if Action.MOVE in todo:
+            self._move(stage)
         return todo
+
+    def _check_unchanged(self) -> None:
+        """Look again after the build: it took its files from the checkout while somebody may have worked there."""
+        root = self._runnable.root
+        if repo.commit(root)[0] != self._source.revision or (changes := repo.changes(root)):
+            why = ", ".join(changes[:5]) if repo.commit(root)[0] == self._source.revision else "another commit is there"
+            raise PolicyError("the checkout was changed during the build", where=root, why=why, fix="run it again")
 
     def push(self) -> tuple[str, str]:
         """Build the image of the stage `local`, try it, push it and return its reference and digest."""
@@ -107,8 +123,7 @@ class Releasing:
         digest = self._registry.resolve(tag)
         return Published(digest, _inputs_of(self._registry, digest)) if digest else None
 
-    def _do(self, action: Action, stage: Stage) -> None:
-        made = artifact.make(self._engine, self._chain(stage), self._source, self._control)
+    def _do(self, action: Action, stage: Stage, made: Artifact) -> None:
         if action is Action.TRY:
             if stage is Stage.PROD:
                 for line in scan.check(made.layout, made.digest, self._runnable, self._load).lines:
@@ -123,8 +138,6 @@ class Releasing:
                 self._registry.put_once(candidate_tag(self._runnable.version, made.digest), made.digest)
         elif action is Action.TAG:
             self._registry.put_once(stage.version_tag(self._runnable.version), made.digest)
-        elif action is Action.MOVE:
-            self._move(stage)
 
     def _try(self, made: Artifact) -> None:
         reference = testing.reference_of(self._runnable, made.digest)
@@ -151,24 +164,36 @@ def promote(registry: Registry, runnable: RunnableDir, inputs: str, version: str
     Arguments:
         registry: where its images are.
         runnable: the directory.
-        inputs: hash of what its `prod` image would be built from now; chooses among several candidates.
+        inputs: hash of what its `prod` image would be built from now; empty takes any.
         version: the version.
 
     Raises:
-        PolicyError: there is no such candidate, or the version is released with other content.
+        PolicyError: there is no such candidate, a newer version is released, or this one with other content.
+        ValueError: `version` is none.
     """
-    prefix = candidate_tag(version)
-    digests = {digest for tag in registry.tags() if tag.startswith(prefix) and (digest := registry.resolve(tag))}
-    fitting = [digest for digest in digests if len(digests) == 1 or _inputs_of(registry, digest) == inputs]
-    if not fitting:
+    tags = registry.tags()
+    released = {known for tag in tags if (known := Stage.PROD.version_of(tag))}
+    wanted = Version.parse(version)
+    if wanted not in released and (newer := max(released, default=wanted)) > wanted:
         raise PolicyError(
-            f"no tested build of {version} waits for its promotion",
+            f"{newer} is released already",
             where=runnable.repository,
-            why=f"{len(digests)} candidates, none of what this checkout holds" if digests else None,
+            why=f"{version} would be released after it",
+            fix=f"invoke docker_rollback --version {newer}  (if that is what should be in use)",
+        )
+    waiting = sorted(
+        digest for tag in tags if tag.startswith(f"candidate-{version}-") if (digest := registry.resolve(tag))
+    )
+    fitting = [digest for digest in dict.fromkeys(waiting) if not inputs or _inputs_of(registry, digest) == inputs]
+    if len(fitting) != 1:
+        raise PolicyError(
+            f"{len(fitting) or 'no'} tested builds of {version} wait for a promotion",
+            where=runnable.repository,
+            why=f"candidates: {', '.join(waiting)}" if waiting else None,
             fix="invoke docker_release --stage prod",
         )
-    (digest,) = fitting[:1]
-    tag = f"{Stage.PROD.value}-{version}"
+    (digest,) = fitting
+    tag = Stage.PROD.version_tag(wanted)
     registry.put_once(tag, digest)
     registry.tag(digest, Stage.PROD.value)
     return tag, digest

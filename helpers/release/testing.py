@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +20,11 @@ from helpers.errors import TestsFailedError
 from helpers.images import artifact as artifacts
 from helpers.images import layout, lock
 from helpers.images.artifact import Artifact, LayoutEngine
+from helpers.images.layers import contents
 from helpers.images.recipe import SHARED_DOCKERFILE
 from helpers.model.graph import Step
 from helpers.model.image import digest_tag
+from helpers.model.poetry_lock import normal_name
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import Stage
 from helpers.storage import cache_dir, digest, locked, run_directory, use, write_once
@@ -92,7 +97,6 @@ def _in_prod(made: Artifact, runnable: RunnableDir, packages: Path) -> Callable[
             spec,
             mounts=(*seen, *mounts, Mount(packages)),
             hidden=(),
-            # What pytest needs comes last: where a package is in both, it is the image's that is tested.
             env={**spec.env, "PYTHONPATH": ":".join([own.get("PYTHONPATH", ""), *sites])},
         )
 
@@ -106,6 +110,33 @@ def _groups(path: Path) -> tuple[str, ...]:
     return ("main", "test") if "test" in named else ("main",)
 
 
+def _held(made: Artifact) -> set[str]:
+    """Return the names of the Python distributions that an image holds."""
+    (first, *_) = contents(made.layout, made.digest)
+    return {normal_name(found.name) for layer in first.layers for found in layer.distributions}
+
+
+def _leave_out(packages: Path, names: set[str]) -> None:
+    """Remove distributions from a directory: what the image has is tested from the image, not from beside it.
+
+    Each one lists its files: https://packaging.python.org/en/latest/specifications/recording-installed-packages/.
+    """
+    for record in packages.glob("python3*/site-packages/*.dist-info/RECORD"):
+        if normal_name(record.parent.name.split("-")[0]) in names:
+            site = record.parents[1]
+            for name, *_ in csv.reader(record.read_text(encoding="utf-8").splitlines()):
+                path = site / name
+                if path.resolve().is_relative_to(site):
+                    path.unlink(missing_ok=True)
+                    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+                        compiled.unlink()
+            shutil.rmtree(record.parent, ignore_errors=True)
+    # A directory without code that stays behind would hide the package in the image.
+    for parent, _, _ in sorted(os.walk(packages), reverse=True):
+        if not os.listdir(parent):
+            os.rmdir(parent)
+
+
 def _test_packages(engine: LayoutEngine, made: Artifact, control: Control) -> Path:
     """Return a directory with the packages of the group `test`, for this machine's platform."""
     assert made.image.directory
@@ -116,6 +147,7 @@ def _test_packages(engine: LayoutEngine, made: Artifact, control: Control) -> Pa
 
     def make(aside: Path) -> None:
         engine.build_directory(plain, Ingredients((wanted,), made.below.reference), "python-packages", aside, control)
+        _leave_out(aside, _held(made))
 
     with locked(f"test-packages-{kept.name}.lock", stop=lambda: bool(control.level)):
         if not kept.exists():

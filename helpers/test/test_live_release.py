@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from helpers.test.conftest import Scratch, docker, scratch_repo
+from helpers.test.conftest import Scratch, docker, scratch_repo, start, thin_env
 from helpers.test.registry_fixtures import docker_registry
 
 # One worker has them all: they share a fixture, and what one does the next one finds.
@@ -127,9 +127,24 @@ def test_work_that_no_commit_holds_is_not_released(released: Released) -> None:
     assert released.tags() == before
 
 
+def test_work_that_goes_on_during_a_release_is_not_released(released: Released) -> None:
+    before = released.tags()
+    released.version("0.2.2")
+    settings = released.path / "pyproject.toml"
+    text = settings.read_text()
+    process = start([str(thin_env() / "bin" / "invoke"), "docker_release"], released.path)
+    assert process.stderr
+    assert any("building" in line for line in process.stderr)
+    settings.write_text(text + "# edited meanwhile\n")
+    said = process.communicate(timeout=120)[1]
+    settings.write_text(text)
+    assert process.returncode == 4 and "changed during the build" in said
+    assert released.tags() == before
+
+
 def test_a_failing_test_keeps_an_image_out_of_the_registry(released: Released) -> None:
     before = released.tags()
-    released.version("0.2.1")
+    released.version("0.2.3")
     (released.path / "test" / "test_it.py").write_text("def test_it():\n    assert False\n")
     released.commit("broken")
     said = released.invoke("docker_release", code=1)
@@ -147,13 +162,18 @@ def test_versions_go_forward_a_rollback_goes_back_and_nothing_is_built_for_it(re
     released.invoke("docker_rollback", "--version", "0.1.0")
     back = released.tags()
     assert back["prod"] == back["prod-0.1.0"] == new["prod-0.1.0"]
-    assert {**back, "prod": ""} == {**new, "prod": ""}
+    moved = {"prod": "", "prod-rolled-back": new["prod-0.3.0"]}
+    assert {**back, **moved} == {**new, **moved}
+    assert "nothing to do" in released.invoke("docker_release", "--stage", "prod")
+    assert released.tags()["prod"] == back["prod"], "a release undid a rollback"
     listed = released.invoke("docker_rollback")
     assert "0.3.0" in listed and "0.1.0" in listed and "<- prod" in listed.split("0.1.0")[1]
     assert "0.9.9 is not released" in released.invoke("docker_rollback", "--version", "0.9.9", code=4)
     said = released.invoke("docker_promote", "--version", "0.3.0")
     assert new["prod-0.3.0"] in said and "building" not in said
-    assert released.tags() == new
+    assert released.tags() == {**new, **moved, "prod": new["prod"]}
+    assert "0.3.0 is released already" in released.invoke("docker_promote", "--version", "0.2.9", code=4)
+    released.invoke("docker_promote", "--version", "latest", code=2)
 
 
 def test_an_older_checkout_is_not_released_over_a_newer_one(released: Released) -> None:
@@ -241,4 +261,4 @@ def test_two_architectures_are_released_tried_and_promoted_as_one(released: Rele
     new = released.tags()
     released.invoke("docker_rollback", "--version", "0.3.0")
     released.invoke("docker_promote", "--version", "0.5.0")
-    assert released.tags() == new
+    assert released.tags() == {**new, "prod-rolled-back": new["prod-0.5.0"]}

@@ -29,6 +29,8 @@ DONE = replace(NEW, newest=NEW.version, published=Published("b", "in"), moving="
         (DONE, ()),
         # What is done stays done on another machine, and in a checkout that somebody works in.
         (replace(DONE, built=None, tested=False, changes=("x.py",)), ()),
+        # Somebody rolled it back: a release that does nothing else must not undo that.
+        (replace(DONE, moving="a", withdrawn=True), ()),
         # A newer version is released: the moving tag is not taken back by the release of an older one.
         (replace(DONE, newest=Version(1, 11, 0), moving="c"), ()),
     ],
