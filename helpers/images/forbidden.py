@@ -25,14 +25,21 @@ _PATTERNS = (
     (re.compile(r"id_(rsa|dsa|ecdsa|ed25519)"), "an ssh key"),
     (re.compile(r".+\.(kdbx|jks|keystore|p12|pfx)"), "a store of keys"),
 )
-# The line that RFC 7468 begins a private key with, in any of its kinds (MULTILINE), and what each one has in it.
-PRIVATE_KEY = r"^-----BEGIN ([A-Z]+ )*PRIVATE KEY-----\s"
-PRIVATE_KEY_MARKER = "PRIVATE KEY-----"
-_PRIVATE_KEY = re.compile(PRIVATE_KEY.encode(), re.MULTILINE)
+# The line that a private key of any kind begins with by RFC 7468 or RFC 9580 (MULTILINE), and what each has in it.
+_BEGIN = r"-----BEGIN ([A-Z]{1,20} ){0,4}PRIVATE KEY( BLOCK)?-----"
+PRIVATE_KEY = rf"^{_BEGIN}\s"
+PRIVATE_KEY_MARKER = "PRIVATE KEY"
+# In code and data of one's own a key may also be indented, or lie in a string with its line breaks escaped: there it is
+# told from a mere mention by the base64 text after it, behind such lines as `Version:` and `Proc-Type:`.
+_BREAK = r"""(?:\\[nr]|[bBrR]{1,2}["']|[\s"'+,\\|>#*]){1,60}"""
+PRIVATE_KEY_IN_CODE = (
+    rf"{PRIVATE_KEY}|{_BEGIN}{_BREAK}(?:[A-Za-z-]{{3,20}}: [^\r\n\\]{{1,100}}{_BREAK}){{0,3}}[A-Za-z0-9+/]{{32}}"
+)
+_PRIVATE_KEY_IN_CODE = re.compile(PRIVATE_KEY_IN_CODE.encode(), re.MULTILINE)
 
 
 def why_forbidden(name: str, content: bytes = b"") -> str:
-    """Return why a file may not be in an image; empty when it may.
+    """Return why a file of a directory's own may not be in an image; empty when it may.
 
     Arguments:
         name: its path in the image or the directory, with forward slashes.
@@ -40,7 +47,7 @@ def why_forbidden(name: str, content: bytes = b"") -> str:
     """
     if found := forbidden_part(name):
         return found[1]
-    return "a private key" if _PRIVATE_KEY.search(content) else ""
+    return "a private key" if _PRIVATE_KEY_IN_CODE.search(content) else ""
 
 
 def forbidden_part(name: str) -> tuple[str, str] | None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from helpers import proc
 from helpers.errors import InfrastructureError
 from helpers.images import layout as files
-from helpers.images.forbidden import PRIVATE_KEY, PRIVATE_KEY_MARKER
+from helpers.images.forbidden import PRIVATE_KEY, PRIVATE_KEY_IN_CODE, PRIVATE_KEY_MARKER
 from helpers.images.tool_environment import lock_of, python_of
 from helpers.registry.manifest import Manifest
 from helpers.storage import cache_dir, digest, use
@@ -216,7 +216,7 @@ def read(layout: Path, sizes: Mapping[str, int]) -> dict[str, Layer]:
         layout: the OCI layout that has them.
         sizes: the size of each layer in bytes, by its digest.
     """
-    rule = digest(_READER.read_bytes(), lock_of("layers").read_bytes(), PRIVATE_KEY)[:12]
+    rule = digest(_READER.read_bytes(), lock_of("layers").read_bytes(), PRIVATE_KEY, PRIVATE_KEY_IN_CODE)[:12]
     reports = {one: cache_dir() / "layers" / f"{one.partition(':')[2]}-{rule}.json" for one in sizes}
     for report in reports.values():
         use("layers", report.name)
@@ -228,7 +228,8 @@ def read(layout: Path, sizes: Mapping[str, int]) -> dict[str, Layer]:
 def _run_reader(layout: Path, missing: Mapping[str, Path]) -> None:
     (cache_dir() / "layers").mkdir(parents=True, exist_ok=True)
     pairs = [[str(files.blob_path(layout, one)), str(report)] for one, report in missing.items()]
-    request = {"secret": PRIVATE_KEY, "marker": PRIVATE_KEY_MARKER, "layers": pairs}
+    rules = {"secret": PRIVATE_KEY, "secret_in_code": PRIVATE_KEY_IN_CODE, "marker": PRIVATE_KEY_MARKER}
+    request = {**rules, "layers": pairs}
     # -I: the directory of the script holds modules whose names libraries import from elsewhere.
     argv = [str(python_of("layers")), "-I", str(_READER)]
     done = proc.run(argv, stdin=json.dumps(request), timeout=_SECONDS)

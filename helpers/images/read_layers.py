@@ -4,8 +4,9 @@ Runs inside its own tool environment, because Python before 3.14 cannot read zst
 
 usage: python read_layers.py < REQUEST
 
-REQUEST is JSON: `secret`, a regular expression of what makes a file a secret, `marker`, bytes without which it does not
-match, and `layers`, a list of pairs of a blob and the file that its report goes to. A report is JSON:
+REQUEST is JSON: `secret`, a regular expression of what makes a file a secret, `secret_in_code`, the same for files
+below /app, `marker`, bytes without which neither matches, and `layers`, a list of pairs of a blob and the file that its
+report goes to. A report is JSON:
 
 - `files`: [path, type, size in bytes, mode, target of a link] of each entry; the type is that of tar, paths have no
   leading slash
@@ -33,17 +34,25 @@ import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from email.parser import HeaderParser
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import zstandard
 
 _PIECE = 1 << 22
 # A match may not be longer: what is kept of one piece for the next one.
-_OVERLAP = 256
+_OVERLAP = 1024
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _METADATA = re.compile(r"(?P<of>.*/[^/]+\.(dist|egg)-info)(/(METADATA|PKG-INFO|RECORD))?")
 # https://www.freedesktop.org/software/systemd/man/latest/os-release.html
 _SYSTEM = ("etc/os-release", "usr/lib/os-release")
+
+
+class Rules(NamedTuple):
+    """What makes a file a secret, as in a request."""
+
+    secret: re.Pattern[bytes]
+    secret_in_code: re.Pattern[bytes]
+    marker: bytes
 
 
 class Report:
@@ -97,7 +106,7 @@ def says_what_is_installed(path: str) -> bool:
     return path.endswith(("/METADATA", "/PKG-INFO", "/RECORD", ".egg-info")) and bool(_METADATA.fullmatch(path))
 
 
-def read(blob: str, secret: re.Pattern[bytes], marker: bytes) -> Report:
+def read(blob: str, rules: Rules) -> Report:
     """Return what the layer in the file `blob` holds."""
     report = Report()
     with open(blob, "rb") as raw, tarfile.open(fileobj=_plain(raw), mode="r|", bufsize=1 << 20) as tar:
@@ -111,7 +120,8 @@ def read(blob: str, secret: re.Pattern[bytes], marker: bytes) -> Report:
                 if whole:
                     report.keep(path, whole)
                     content = io.BytesIO(whole)
-                if (found := _secret(content, secret, marker)) is not None:
+                secret = rules.secret_in_code if path.startswith("app/") else rules.secret
+                if (found := _secret(content, secret, rules.marker)) is not None:
                     report.secrets[path] = found
             tar.members.clear()  # type: ignore[attr-defined]  # A stream keeps what it has read; nobody asks again.
     return report
@@ -176,8 +186,8 @@ def _packages(text: str) -> Iterator[dict[str, str]]:
             }
 
 
-def _write(blob: str, out: str, secret: str, marker: str) -> None:
-    report = read(blob, re.compile(secret.encode(), re.MULTILINE), marker.encode())
+def _write(blob: str, out: str, rules: Rules) -> None:
+    report = read(blob, rules)
     aside = f"{out}.{os.getpid()}"
     with open(aside, "w", encoding="utf-8") as file:
         json.dump(report.as_json(), file, separators=(",", ":"))
@@ -187,9 +197,11 @@ def _write(blob: str, out: str, secret: str, marker: str) -> None:
 def main() -> None:
     """Read the layers side by side, the largest first."""
     request = json.load(sys.stdin)
+    secret, in_code = (re.compile(request[name].encode(), re.MULTILINE) for name in ("secret", "secret_in_code"))
+    rules = Rules(secret, in_code, request["marker"].encode())
     largest_first = sorted(request["layers"], key=lambda pair: -os.path.getsize(pair[0]))
     with ProcessPoolExecutor(max_workers=min(len(largest_first), os.cpu_count() or 1) or 1) as pool:
-        jobs = [pool.submit(_write, blob, out, request["secret"], request["marker"]) for blob, out in largest_first]
+        jobs = [pool.submit(_write, blob, out, rules) for blob, out in largest_first]
         for job in jobs:
             job.result()
 

@@ -30,6 +30,7 @@ __all__ = ["cache", "no_poetry"]
 SITE = "opt/venv/lib/python3.11/site-packages"
 RULES = Rules(frozenset({("attrs", "26.1.0")}), frozenset({"git"}), ("test",), ("/srv/*",))
 KEY = b"-----BEGIN RSA PRIVATE KEY-----\nabc\n"
+IN_CODE = b'{"key": "' + KEY.replace(b"\nabc\n", b"\\n" + b"0123" * 16) + b'"}'
 IMAGE = Manifest.of(b'{"config": {"digest": "sha256:c", "size": 1}, "layers": []}', OCI_MANIFEST)
 
 
@@ -254,6 +255,8 @@ def test_a_layer_is_read_once_and_tells_what_is_installed(tmp_path: Path) -> Non
             f"{info}/RECORD": b"attr.py,sha256=4ER5wxnHY0dR09GFxOr0mNAdAhTj5mBbBN3uGEuI9ss,3\n../../../bin/attr,,\n",
             "etc/key.pem": b"x" * (1 << 22) + b"\n" + KEY,
             "etc/no-key.txt": b"what begins with " + KEY,
+            "etc/sample.json": IN_CODE,
+            "app/tool/login.json": IN_CODE,
             "a/.wh.b": b"",
             "app/tool/a.py": b"1",
             "usr/lib/os-release": b'PRETTY_NAME="Debian GNU/Linux 12"\nID=debian\nVERSION_ID="12"\n',
@@ -269,9 +272,9 @@ def test_a_layer_is_read_once_and_tells_what_is_installed(tmp_path: Path) -> Non
     assert (one.name, one.version, one.licence, one.path) == ("attrs", "26.1.0", "MIT", info)
     assert set(one.files) == {f"{SITE}/attr.py", "opt/venv/bin/attr"}
     assert len(one.files[f"{SITE}/attr.py"] or "") == 64
-    assert list(read.secrets) == ["etc/key.pem"]
+    assert list(read.secrets) == ["etc/key.pem", "app/tool/login.json"]
     assert read.removed == ("a/b",)
-    assert held.code == {"app/tool/a.py": hashlib.sha256(b"1").hexdigest()}
+    assert held.code["app/tool/a.py"] == hashlib.sha256(b"1").hexdigest()
     assert (held.system["ID"], held.system["VERSION_ID"]) == ("debian", "12")
     assert "etc/no-key.txt" in held.files and "a/.wh.b" not in held.files
     files.blob_path(layout.path, read.digest).unlink()

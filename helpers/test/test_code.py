@@ -1,0 +1,60 @@
+"""What of a directory's own goes into its prod image: tracked files, and among them no secret, by whatever name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from helpers import repo
+from helpers.images.forbidden import why_forbidden
+
+HELPERS = Path(__file__).resolve().parents[1]
+# Put together here, so that this file holds no key itself.
+BASE64 = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ"
+RULE = "-" * 5
+
+
+def key(kind: str = "", block: str = "") -> str:
+    return f"{RULE}BEGIN {kind}PRIVATE KEY{block}{RULE}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{key()}\nx\n",
+        f"{key('RSA ')}\r\n{BASE64}\r\n",
+        f"pem: |\n    {key('OPENSSH ')}\n    {BASE64}\n",
+        f'{{"private_key": "{key()}\\n{BASE64}\\n"}}',
+        f'"{{\\"private_key\\": \\"{key()}\\\\n{BASE64}"',
+        f'KEY = """{key("EC ")}\n{BASE64}\n"""',
+        f'KEY = (\n    "{key()}\\n"\n    "{BASE64}\\n"\n)',
+        f"KEY = b'{key()}\\r\\n' + \\\n    b'{BASE64}'",
+        f"{key('PGP ', ' BLOCK')}\n\n{BASE64}\n",
+        f"  {key('PGP ', ' BLOCK')}\n  Version: GnuPG v2\n  Comment: mine\n\n  {BASE64}\n",
+        f"  {key('RSA ')}\n  Proc-Type: 4,ENCRYPTED\n  DEK-Info: AES-128-CBC,0123\n\n  {BASE64}\n",
+    ],
+)
+def test_a_private_key_is_seen_in_whatever_it_lies(text: str) -> None:
+    assert why_forbidden("a", text.encode()) == "a private key"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"BEGIN = '{key()}'\n",
+        f"if '{key()}' in text:\n    raise ValueError\n",
+        f"'{key()}\\nabc\\n'",
+        f"a file that begins with {key('RSA ')} is refused\n",
+        f"{RULE}BEGIN PUBLIC KEY{RULE}\n{BASE64}\n",
+        f"  {RULE}BEGIN CERTIFICATE{RULE}\n  {BASE64}\n",
+    ],
+)
+def test_what_only_speaks_of_private_keys_is_none(text: str) -> None:
+    assert why_forbidden("a", text.encode()) == ""
+
+
+def test_nothing_in_helpers_is_taken_for_a_key() -> None:
+    files = [file for file in repo.tracked(HELPERS) if file.is_file()]
+    assert len(files) > 100
+    assert [str(file) for file in files if why_forbidden("a", file.read_bytes())] == []
