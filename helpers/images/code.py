@@ -115,8 +115,17 @@ def _checked(runnable: RunnableDir, name: str) -> Copied:
         head = source.read_bytes()
     except OSError as error:
         raise ConfigError(f"is tracked and cannot be read: {error.strerror}", where=source) from None
-    if reason := why_forbidden(name, head):
+    target = real.relative_to(runnable.path).as_posix()
+    if reason := why_forbidden(name, head) or why_forbidden(target):
         raise PolicyError(
             f"may not be in an image: {reason}", where=source, fix=f"git rm --cached {name}, or leave it out of `code`"
+        )
+    # What is copied is the target's content, so that it is asked for what is asked of each file.
+    if real != source and real not in repo.tracked(runnable.path):
+        raise PolicyError(
+            f"is a link to {target}, which git does not track",
+            where=source,
+            why="a prod image holds tracked files only",
+            fix=f"git add {target}, or leave {name} out of `code`",
         )
     return Copied(source, name)

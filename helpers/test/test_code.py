@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from helpers import repo
+from helpers import config, repo
+from helpers.errors import PolicyError
+from helpers.images import code
 from helpers.images.forbidden import why_forbidden
+from helpers.test.unit_fixtures import add_dir, cache, git, make_repo
+
+__all__ = ["cache"]
 
 HELPERS = Path(__file__).resolve().parents[1]
 # Put together here, so that this file holds no key itself.
@@ -17,6 +22,47 @@ RULE = "-" * 5
 
 def key(kind: str = "", block: str = "") -> str:
     return f"{RULE}BEGIN {kind}PRIVATE KEY{block}{RULE}"
+
+
+@pytest.fixture
+def path(tmp_path: Path, cache: Path) -> Path:
+    """A runnable dir with a package `tool`."""
+    root = make_repo(tmp_path / "r")
+    add_dir(root, ".")
+    path = add_dir(root, "one")
+    (path / "tool").mkdir()
+    (path / "tool" / "__init__.py").write_text("")
+    return path
+
+
+def copied(path: Path) -> list[str]:
+    git(path, "add", "tool", "pyproject.toml")
+    return [item.name for item in code.files(config.load(path.parent, path, [path.parent, path]))]
+
+
+@pytest.mark.parametrize(
+    "target, tracked, says",
+    [
+        (".env", False, "may not be in an image: .env"),
+        (".env", True, "may not be in an image: .env"),
+        ("notes.txt", False, "a link to notes.txt, which git does not track"),
+    ],
+)
+def test_a_link_to_what_may_not_be_copied_is_refused(path: Path, target: str, tracked: bool, says: str) -> None:
+    (path / target).write_text("PASSWORD=x\n")
+    if tracked:
+        git(path, "add", "--force", target)
+    (path / "tool" / "settings.ini").symlink_to(f"../{target}")
+    with pytest.raises(PolicyError, match=says) as caught:
+        copied(path)
+    assert caught.value.where == str(path / "tool" / "settings.ini")
+
+
+def test_a_link_to_a_tracked_file_is_copied(path: Path) -> None:
+    (path / "notes.txt").write_text("x")
+    git(path, "add", "notes.txt")
+    (path / "tool" / "notes.txt").symlink_to("../notes.txt")
+    assert copied(path) == ["tool/__init__.py", "tool/notes.txt"]
 
 
 @pytest.mark.parametrize(
