@@ -208,7 +208,7 @@ def _newest_record(runnable: RunnableDir, load: Loader) -> BaseLock:
             where=where,
             fix="set [tool.helpers] registry in the root's pyproject.toml, then: invoke docker_bases --publish",
         )
-    found = newest.find(reference)
+    found = newest.find(reference, first=not (runnable.path / base_lock.PATH).exists())
     if not found:
         fix = "check the name" if runnable.base.kind is BaseKind.IMAGE else "invoke docker_bases --publish"
         raise ConfigError(f"the registry has no {reference}", where=where, fix=fix)

@@ -60,15 +60,19 @@ def followed(runnable: RunnableDir, parent: RunnableDir | None) -> str:
     return f"{parent.repository}:{LATEST}"
 
 
-def find(reference: str) -> Published | None:
+def find(reference: str, *, first: bool = False) -> Published | None:
     """Return what `reference`, `REPOSITORY:TAG`, is today; None if it is not there.
+
+    Arguments:
+        reference: the image.
+        first: whether nothing is known of it yet, so that what this machine's engine has is better than nothing.
 
     Raises:
         InfrastructureError: its registry does not say it.
     """
     repository, _, tag = reference.rpartition(":")
     if not names_host(repository) or is_docker_s_own(repository):
-        return _ask_engine(reference)
+        return _ask_engine(reference, first=first)
     registry = Registry(repository)
     digest = registry.resolve(tag)
     if not digest:
@@ -106,12 +110,13 @@ def _date_tag(registry: Registry, digest: str) -> str:
     return next((tag for tag in dated[:_MOST_ASKED] if registry.resolve(tag) == digest), LATEST)
 
 
-def _ask_engine(reference: str) -> Published | None:
+def _ask_engine(reference: str, *, first: bool) -> Published | None:
     """Return what the registry of an image whose name has no host says, by the engine's own client."""
     done = proc.run(argv.inspect_remote(reference), timeout=_SECONDS)
     if done.code == 0:
         return Published(reference, str(json.loads(done.stdout)["digest"]))
-    found = json.loads(proc.run(argv.inspect_images([reference])).stdout or "[]")
+    # What was pulled once says nothing of today: a record is not moved or renewed by it.
+    found = json.loads(proc.run(argv.inspect_images([reference])).stdout or "[]") if first else []
     if not found:
         raise InfrastructureError(f"no registry says what {reference} is: {done.reason}", fix="invoke doctor")
     say(f"no registry says what {reference} is, so it is what this machine's engine has: {done.reason}")
