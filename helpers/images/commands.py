@@ -23,6 +23,7 @@ from helpers.images import system_lock
 from helpers.images.recipe import Loader, image_chain
 from helpers.model import poetry_lock
 from helpers.model import system_lock as system_locks
+from helpers.model.image import goes_by_wrong_name
 from helpers.model.stage import Stage
 from helpers.storage import use
 
@@ -85,8 +86,10 @@ def _image_id(chain: Sequence[ImageSpec]) -> str:
     """Return the id of the last image of `chain`, which has all below it; empty if it is not there."""
     for image in chain:
         use("images", image.reference)
-    found = client.find_image(chain[-1].reference)
-    return found.id if found else ""
+    reference = chain[-1].reference
+    found = client.find_image(reference)
+    # One that goes by a wrong name is not what was asked for: it is built, and gets its name back.
+    return found.id if found and not goes_by_wrong_name(reference, found.labels) else ""
 
 
 @dataclass(frozen=True)
