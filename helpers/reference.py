@@ -117,7 +117,6 @@ VARIABLES = (
     Variable("DOCKER_HOST", "helpers", "another engine than this machine's; read by the docker client too"),
     Variable("DOCKER_CONTEXT", "helpers", "as `DOCKER_HOST`, by the name of a context"),
     Variable("DOCKER_CONFIG", "helpers", "directory of the docker client's settings and logins"),
-    Variable("BUILDX_BUILDER", "docker", "another builder than the one that `docker buildx use` chose"),
     *(Variable(name, "helpers", _CA) for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")),
     Variable("UV_DEFAULT_INDEX", "helpers", "URL of the package index; wins over pip's settings"),
     Variable("UV_INDEX_URL", "helpers", "the same, by its older name"),

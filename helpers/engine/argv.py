@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 DOCKER = "docker"
 # Where a docker client looks for the engine when nothing says otherwise.
 DEFAULT_SOCKET = "/var/run/docker.sock"
+# The engine's own builder, in every context: another one, which `docker buildx use` or BUILDX_BUILDER chose, neither
+# puts images into the engine nor finds there what they are built on.
+_BUILDER = ("--builder", "default")
 _LABELS = {"owner": LABEL_OWNER, "dir": LABEL_DIR, "root": LABEL_ROOT, "within": LABEL_WITHIN}
 # https://github.com/compose-spec/compose-spec: given by compose itself to each container.
 _SERVICE = "com.docker.compose.service"
@@ -107,7 +110,7 @@ def build_directory(image: ImageSpec, context: BuildContext, *, target: str, dir
 
 
 def _build(image: ImageSpec, context: BuildContext) -> list[str]:
-    argv = [DOCKER, "buildx", "build", "--progress", "plain", "--provenance", "false", "--pull=false"]
+    argv = [DOCKER, "buildx", "build", *_BUILDER, "--progress", "plain", "--provenance", "false", "--pull=false"]
     argv += ["--file", str(context.dockerfile)]
     argv += ["--target", context.target] if context.target else []
     argv += ["--platform", ",".join(image.platforms)] if image.platforms else []
@@ -217,7 +220,7 @@ def read_compose(file: Path, project: str) -> list[str]:
 
 def build_services(file: Path, project: str) -> list[str]:
     """Return the command that builds the images of the services in `file` that are built."""
-    return [*_compose(file, project), "build"]
+    return [*_compose(file, project), "build", *_BUILDER]
 
 
 def start_services(file: Path, project: str, seconds: int) -> list[str]:

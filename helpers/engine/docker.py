@@ -82,8 +82,8 @@ class DockerEngine:
             raise InfrastructureError(
                 "it was made, and the engine does not have it",
                 where=image.key,
-                why="a builder that is not the engine's own keeps what it makes (docker buildx ls)",
-                fix="docker buildx use default, and leave BUILDX_BUILDER unset",
+                why="somebody removed it meanwhile",
+                fix="run it again",
             )
         return found[image.reference]
 

@@ -157,7 +157,8 @@ def test_the_command_of_a_build_names_files_with_secrets_and_never_what_is_in_th
     )
     command = argv.build(IMAGE, context)
     assert command == [
-        *("docker", "buildx", "build", "--progress", "plain", "--provenance", "false", "--pull=false"),
+        *("docker", "buildx", "build", "--builder", "default"),
+        *("--progress", "plain", "--provenance", "false", "--pull=false"),
         *("--file", "/repo/a b/Dockerfile", "--target", "dev", "--build-arg", "BASE=base:1"),
         *("--build-arg", "REQUIRES_PYTHON=>=3.11,<3.12", "--build-context", "tools=/tools"),
         *("--secret", f'id=host_env,"src={secret}"'),
@@ -212,6 +213,7 @@ def test_only_variables_that_a_directory_names_come_in_and_no_value_is_on_the_co
         (argv.endpoint(), "docker context inspect --format {{.Endpoints.docker.Host}}"),
         (argv.read_compose(Path("/c y"), "p"), "--project-name p --file /c y config --format json"),
         (argv.build_services(Path("/c"), "p"), "docker compose --ansi never --progress plain --env-file /dev/null"),
+        (argv.build_services(Path("/c"), "p"), "--file /c build --builder default"),
         (
             argv.start_services(Path("/c"), "p", 9),
             "--file /c up --detach --wait --wait-timeout 9 --no-build --pull never",
