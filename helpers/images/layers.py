@@ -122,11 +122,20 @@ class Contents:
         platform: as in `linux/amd64`.
         image: its manifest.
         layers: its layers, lowest first.
+        diff_ids: the digest of what each of them holds, uncompressed; none where that is not known.
     """
 
     platform: str
     image: Manifest
     layers: tuple[Layer, ...]
+    diff_ids: tuple[str, ...] = ()
+
+    def split(self, known: frozenset[str]) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
+        """Return the layers whose diff ids are in `known`, and all the others; what is not known is another."""
+        ids = self.diff_ids if len(self.diff_ids) == len(self.layers) else [""] * len(self.layers)
+        pairs = list(zip(self.layers, ids, strict=True))
+        those = tuple(layer for layer, name in pairs if name in known)
+        return those, tuple(layer for layer, name in pairs if name not in known)
 
     @cached_property
     def files(self) -> dict[str, File]:
@@ -204,9 +213,13 @@ def contents(layout: Path, digest: str) -> list[Contents]:
     built = files.images(layout, digest)
     layers = read(layout, {layer.digest: layer.size for image in built.values() for layer in image.blobs[1:]})
     return [
-        Contents(platform, image, tuple(layers[layer.digest] for layer in image.blobs[1:]))
+        Contents(platform, image, tuple(layers[layer.digest] for layer in image.blobs[1:]), _diff_ids(layout, image))
         for platform, image in built.items()
     ]
+
+
+def _diff_ids(layout: Path, image: Manifest) -> tuple[str, ...]:
+    return tuple(map(str, files.config(layout, image).get("rootfs", {}).get("diff_ids", [])))
 
 
 def read(layout: Path, sizes: Mapping[str, int]) -> dict[str, Layer]:

@@ -91,17 +91,19 @@ def find(reference: str, *, first: bool = False) -> Published | None:
     )
 
 
-def layers_of(recorded: BaseLock) -> int:
-    """Return how many layers the image has that images of the stage `prod` are built on by a record.
+def layers_of(recorded: BaseLock) -> frozenset[str]:
+    """Return the layers that images of the stage `prod` are built on by a record: the diff ids of every platform.
+
+    A diff id is that of what a layer holds, however it is compressed:
+    https://github.com/opencontainers/image-spec/blob/main/config.md#layer-diffid
 
     Raises:
         InfrastructureError: its registry does not say it.
     """
     registry = Registry(recorded.repository)
-    manifest = registry.manifest(recorded.prod or recorded.digest)
-    if manifest.is_index:
-        manifest = registry.manifest(next(iter(manifest.platforms.values())))
-    return len(manifest.content["layers"])
+    digest = recorded.prod or recorded.digest
+    configs = [registry.config(digest, platform) for platform in registry.manifest(digest).platforms or [""]]
+    return frozenset(str(diff_id) for config in configs for diff_id in config.get("rootfs", {}).get("diff_ids", []))
 
 
 def _date_tag(registry: Registry, digest: str) -> str:

@@ -14,7 +14,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from helpers import config
-from helpers.errors import PolicyError
+from helpers.console import say
+from helpers.errors import InfrastructureError, PolicyError
 from helpers.images import layout as files
 from helpers.images import lock, newest
 from helpers.images.forbidden import forbidden_part
@@ -61,14 +62,14 @@ class Rules:
         system_packages: packages of the distribution that they name.
         tests: their directories and files with tests.
         allows: patterns of what is let through.
-        published: how many layers, from the lowest, are those of a base that was published, and judged then.
+        published: diff ids of the layers of a base that was published, and judged then.
     """
 
     pins: frozenset[tuple[str, str]]
     system_packages: frozenset[str]
     tests: tuple[str, ...]
     allows: tuple[str, ...]
-    published: int = 0
+    published: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def check(layout: Path, digest: str, runnable: RunnableDir, load: Callable[[Path
 def judge(held: Contents, rules: Rules) -> list[Finding]:
     """Return what must not be in the image of one platform, by layers."""
     found: list[Finding] = []
-    for layer in held.layers[rules.published :]:
+    for layer in held.split(rules.published)[1]:
         free = [file for file in layer.files if not held.is_owned(file.path) and not held.owner(file.path)]
         found += _secrets(held, layer, free)
         found += _leftovers(layer, free, rules)
@@ -161,14 +162,25 @@ def _line(held: Contents) -> str:
 
 def _rules(runnable: RunnableDir, load: Callable[[Path], RunnableDir]) -> Rules:
     own = image_layers(runnable, load)
-    recorded = config.read_base_lock(own[-1])
     return Rules(
         pins=frozenset(pin for one in own for pin in pins(lock.requirements(one.path, ("main",)).read_text())),
         system_packages=frozenset(name for one in own for name in one.settings.system_packages),
         tests=tuple(name for one in own for name in one.settings.tests),
         allows=tuple(pattern for one in own for pattern in one.settings.prod_allows),
-        published=newest.layers_of(recorded) if recorded and recorded.prod else 0,
+        published=_published(own[-1]),
     )
+
+
+def _published(lowest: RunnableDir) -> frozenset[str]:
+    """Return the diff ids of the layers of the published base that `lowest` records; none where nobody knows them."""
+    recorded = config.read_base_lock(lowest)
+    if not recorded or not recorded.prod:
+        return frozenset()
+    try:
+        return newest.layers_of(recorded)
+    except InfrastructureError as error:
+        say(f"which layers are those of {recorded.name} is not known, so all are judged: {error.what}")
+        return frozenset()
 
 
 def pins(requirements: str) -> Iterator[tuple[str, str]]:
@@ -231,9 +243,9 @@ def _unpinned(held: Contents, layer: Layer, rules: Rules) -> Iterator[Finding]:
 
 
 def _tools(held: Contents, rules: Rules) -> Iterator[Finding]:
-    below = {package.name for layer in held.layers[: rules.published] for package in layer.packages}
-    asked = below | rules.system_packages
-    for layer in held.layers[rules.published :]:
+    published, own = held.split(rules.published)
+    asked = rules.system_packages | {package.name for layer in published for package in layer.packages}
+    for layer in own:
         for package in layer.packages:
             if _BUILD_TOOLS.fullmatch(package.name) and package.name not in asked:
                 why = "a build tool that `system_packages` does not name"

@@ -167,10 +167,23 @@ def test_layers_of_a_base_that_was_published_are_not_judged_again() -> None:
     below = layer("usr/bin/gcc", ".env", distributions=[attrs("1.0")], packages=["gcc"])
     own = layer("app/tool/.env", packages=["gcc", "make"])
     assert len(found(below, own)) == 6
-    assert found(below, own, rules=replace(RULES, published=1)) == [
+    rules = replace(RULES, published=frozenset({"sha256:below", "sha256:more"}))
+    held = Contents("linux/amd64", IMAGE, (below, own), ("sha256:below", "sha256:own"))
+    assert [f"{finding.what}: {finding.why}" for finding in judge(held, rules)] == [
         "/app/tool/.env: " + found(layer("app/tool/.env"))[0].partition(": ")[2],
         "package make: a build tool that `system_packages` does not name",
     ]
+
+
+@pytest.mark.parametrize("diff_ids", [("sha256:own", "sha256:other"), ("sha256:below",), ()])
+def test_an_image_without_the_layers_of_its_published_base_is_judged_as_a_whole(diff_ids: tuple[str, ...]) -> None:
+    # As that of an own recipe whose `prod` begins with FROM scratch and copies from the stages before.
+    copied = (layer("app/tool/.env", packages=["gcc"]), layer("usr/bin/make"))
+    rules = replace(RULES, published=frozenset({"sha256:below", "sha256:more"}))
+    assert judge(Contents("linux/amd64", IMAGE, copied, diff_ids), rules) == judge(
+        Contents("linux/amd64", IMAGE, copied), RULES
+    )
+    assert len(found(*copied)) == 3
 
 
 def test_what_the_directory_allows_is_let_through() -> None:
@@ -216,7 +229,9 @@ def tar(**content: bytes) -> bytes:
 
 def image(layout: Layout, config: Mapping[str, object], *blobs: bytes) -> str:
     """Make an image of these layers what the layout holds."""
-    whole = {"os": "linux", "architecture": "amd64", "config": config}
+    ids = ["sha256:" + hashlib.sha256(gzip.decompress(blob)).hexdigest() for blob in blobs]
+    rootfs = {"type": "layers", "diff_ids": ids}
+    whole = {"os": "linux", "architecture": "amd64", "config": config, "rootfs": rootfs}
     manifest = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
@@ -266,6 +281,7 @@ def test_a_layer_is_read_once_and_tells_what_is_installed(tmp_path: Path) -> Non
     digest = image(layout, {}, blob)
     (held,) = layers.contents(layout.path, digest)
     (read,) = held.layers
+    assert held.diff_ids == ("sha256:" + hashlib.sha256(gzip.decompress(blob)).hexdigest(),)
     assert read.packages == (Package("libc6", "2.36-9", "amd64", "glibc"),)
     assert read.owned == {"lib", "lib/libc.so.6"}
     (one,) = read.distributions
