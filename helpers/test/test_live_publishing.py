@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers import config
+from helpers.engine.seam import Control
+from helpers.errors import PolicyError
+from helpers.images.artifact import Artifact, Source
+from helpers.images.recipe import image_chain
 from helpers.model.base_lock import PATH, BaseLock, parse
+from helpers.model.runnable import RunnableDir
+from helpers.model.stage import Stage
 from helpers.registry.repository import Registry
+from helpers.release.publishing import Base, Publishing
 from helpers.test.conftest import Scratch, docker, scratch_repo
 from helpers.test.registry_fixtures import docker_registry
+from helpers.test.unit_fixtures import add_dir, cache, git, make_repo
+
+__all__ = ["cache"]
 
 pytestmark = pytest.mark.engine
 
@@ -189,6 +200,40 @@ def test_a_checkout_with_changes_publishes_nothing(layers: Layers) -> None:
     assert layers.registry.tags() == []
     done = layers.repo.invoke("docker_bases", "--publish", "--dir", "low", "--dry-run")
     assert done.stdout == f"would publish {layers.name}:{DAY}.0 and move latest\n"
+
+
+class Edited(Publishing):
+    """A publication whose build takes so long that somebody edits the checkout, or commits, meanwhile."""
+
+    edit: Callable[[], object]
+
+    def _build(self, source: Source) -> Base:
+        """Build nothing: what would be pushed is in no layout."""
+        self.edit()
+        chain = image_chain(self._runnable, self._load, Stage.LOCAL)
+        made = Artifact(chain[-1], chain[-2], Path("/nonexistent"), "sha256:0")
+        return Base(made, made)
+
+
+@pytest.mark.parametrize("how", ["an edit", "a commit"])
+def test_a_checkout_that_was_changed_during_the_build_publishes_nothing(tmp_path: Path, cache: Path, how: str) -> None:
+    root = make_repo(tmp_path / "r")
+    add_dir(root, ".", 'registry = "localhost:1/t"')
+    low = add_dir(root, "low", image="low")
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message", "first")
+
+    def load(path: Path) -> RunnableDir:
+        return config.load(root, path, ())
+
+    def commit() -> None:
+        git(root, "commit", "--quiet", "--allow-empty", "--message", "second")
+
+    publishing = Edited(load(low), load, (), Control())
+    publishing.edit = commit if how == "a commit" else (low / "new.py").touch
+    says = "was moved from the commit" if how == "a commit" else "low/new.py"
+    with pytest.raises(PolicyError, match=says):
+        publishing.publish()
 
 
 def test_each_image_of_a_chain_is_built_on_the_digest_of_the_one_below(layers: Layers) -> None:
