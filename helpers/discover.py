@@ -55,6 +55,30 @@ def enclosing(start: Path) -> tuple[Path, Path]:
     )
 
 
+def nearest(directory: str | None) -> tuple[Path, Path]:
+    """Return (root of the repo, the runnable dir that a command acts on).
+
+    Arguments:
+        directory: as given with `--dir`; without it the runnable dir that encloses the current directory is meant.
+
+    Raises:
+        UsageError: what was named is no runnable dir: a slip of the pen must not act on the one that encloses it.
+    """
+    if not directory:
+        return enclosing(Path.cwd())
+    path = Path(os.path.realpath(directory))
+    if not path.is_dir():
+        raise UsageError(f"--dir {directory!r} is not a directory", where=path, fix="invoke dir_list")
+    if not (is_runnable(path) or lost_a_mark(path)):
+        raise UsageError(
+            f"--dir {directory!r} is not a runnable dir",
+            where=path,
+            why="a runnable dir has both devops/ and changelog.txt",
+            fix="invoke dir_list",
+        )
+    return repo.find_root(path), path
+
+
 def select(root: Path, names: Iterable[str], cwd: Path, every: list[Path]) -> list[Path]:
     """Return the runnable dirs that the user named with `--dir`, or all of the repo when he named none.
 

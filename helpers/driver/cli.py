@@ -88,7 +88,7 @@ def run_tier(tier: str, directory: str, engine: str, stage: str, arguments: str)
         stage: `local` or `dev`.
         arguments: pytest's arguments, split into words as a shell would.
     """
-    root, path = discover.enclosing(Path(directory or "."))
+    root, path = discover.nearest(directory)
     options = [f"--dir={path}", f"--tier={tier}", f"--engine={engine}", f"--stage={stage}"]
     return main([*options, "--", *shlex.split(arguments)], root)
 

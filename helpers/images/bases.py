@@ -228,7 +228,7 @@ def _selected(directory: str) -> tuple[Loader, list[Path]]:
     start = Path(os.path.realpath(directory or "."))
     root = repo.find_root(start)
     every = discover.runnable_paths(root)
-    return loader(root, every), [discover.enclosing(start)[1]] if directory else every
+    return loader(root, every), [discover.nearest(directory)[1]] if directory else every
 
 
 def loader(root: Path, every: Iterable[Path]) -> Loader:

@@ -189,9 +189,8 @@ def _known(path: Path, names: Sequence[str]) -> list[str]:
 
 
 def _selected(directory: str | None, everything: bool) -> tuple[Path, list[Path]]:
-    start = Path(os.path.realpath(directory or "."))
     if everything:
-        root = repo.find_root(start)
+        root = repo.find_root(Path(os.path.realpath(directory or ".")))
         return root, discover.runnable_paths(root)
-    root, path = discover.enclosing(start)
+    root, path = discover.nearest(directory)
     return root, [path]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from helpers import config, discover
 from helpers.console import say
 from helpers.engine import client
@@ -36,7 +34,7 @@ def pull(directory: str | None, *, stage: str, version: str) -> int:
     """
     kind = parse_stage(stage, (Stage.DEV, Stage.PROD))
     wanted = _version(version)
-    root, path = discover.enclosing(Path(directory or "."))
+    root, path = discover.nearest(directory)
     runnable = config.load(root, path, ())
     control = Control()
     registry = Registry(runnable.repository, control)

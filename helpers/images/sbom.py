@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import tempfile
 from pathlib import Path
@@ -39,7 +38,7 @@ def of_directory(directory: str | None, stage: str) -> str:
     """
     if stage not in (Stage.LOCAL.value, Stage.PROD.value):
         raise UsageError(f"--stage {stage!r} is not in the engine", fix="--stage local, or --stage prod")
-    root, path = discover.enclosing(Path(os.path.realpath(directory or ".")))
+    root, path = discover.nearest(directory)
 
     def load(path: Path) -> RunnableDir:
         return config.load(root, path, ())

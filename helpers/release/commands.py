@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,7 +55,8 @@ def release(directory: str | None, stage: str, platforms: str, *, dry_run: bool)
             else:
                 done = releasing.converge(each)
                 tag = each.version_tag(runnable.version)
-                say(f"{runnable.repository}:{tag} is released" + ("" if done else ", nothing to do"))
+                holds = "" if each is Stage.PROD else " (this image holds no code)"
+                say(f"{runnable.repository}:{tag} is released" + ("" if done else f", nothing to do{holds}"))
 
     return _stoppable(act, runnable, alone=not dry_run)
 
@@ -163,7 +163,7 @@ def rollback(directory: str | None, stage: str, version: str) -> int:
             return
         if not version:
             now = registry.resolve(chosen.value)
-            rows = [("version", "digest", "platforms", "")]
+            rows = [(f"version ({chosen.value})", "digest", "platforms", "")]
             for known in versions:
                 manifest = registry.manifest(chosen.version_tag(known))
                 mark = f"<- {chosen.value}" if manifest.digest == now else ""
@@ -179,10 +179,12 @@ def rollback(directory: str | None, stage: str, version: str) -> int:
             )
         digest = registry.resolve(f"{chosen.value}-{version}")
         assert digest
-        if (now := registry.resolve(chosen.value)) and now != digest:
+        now = registry.resolve(chosen.value)
+        if now and now != digest:
             # So that the next release does not undo this.
             registry.tag(now, withdrawn_tag(chosen))
         registry.tag(digest, chosen.value)
+        say(f"{chosen.value} is {version} now" + (f", it was {now[:19]}" if now != digest and now else ""))
         print(f"{runnable.repository}:{chosen.value}  {digest}")
 
     return _stoppable(act, runnable)
@@ -217,7 +219,7 @@ def _parsed(text: str) -> tuple[str, ...]:
 
 
 def _nearest(directory: str | None) -> tuple[RunnableDir, Loader]:
-    root, path = discover.enclosing(Path(os.path.realpath(directory or ".")))
+    root, path = discover.nearest(directory)
     every = discover.runnable_paths(root)
 
     def load(at: Path) -> RunnableDir:

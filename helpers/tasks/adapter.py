@@ -12,6 +12,22 @@ from invoke.tasks import Task, task
 from helpers.errors import ConfigError
 
 
+def whole_number(option: str, text: str, default: int) -> int:
+    """Return the number that was given for an option; the default where nothing was.
+
+    invoke's own conversion ends in a traceback.
+
+    Raises:
+        UsageError: it is no whole number.
+    """
+    try:
+        return int(text) if text else default
+    except ValueError:
+        from helpers.errors import UsageError
+
+        raise UsageError(f"--{option} {text!r} is not a whole number") from None
+
+
 def helpers_task(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
     """Return a decorator that makes an invoke task; a number that the function returns is the exit code.
 

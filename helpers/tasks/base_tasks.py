@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.tasks.adapter import helpers_task
+from helpers.tasks.adapter import helpers_task, whole_number
 
 _HELP = {
     "dir": "one runnable dir; default: every one of this repo, to publish the nearest enclosing one",
     "update": "record the newest bases in devops/base.lock",
-    "due": "only list those older than so many days; exit code 4 if there are any",
+    "due": "only list those that are more days old than this number; exit code 4 if there are any",
     "publish": "publish the image of a runnable dir as a base, YYYY.MM.DD.P",
     "platform": "with --publish: what the base is for; default: the setting `platforms`",
     "dry_run": "only say what would be done",
@@ -22,7 +22,7 @@ def docker_bases(
     *,
     dir: str = "",
     update: bool = False,
-    due: int = -1,
+    due: str = "",
     publish: bool = False,
     platform: str = "",
     dry_run: bool = False,
@@ -36,4 +36,4 @@ def docker_bases(
 
     if update:
         return bases.update(dir, dry_run=dry_run)
-    return bases.show(dir, due=None if due == -1 else due)
+    return bases.show(dir, due=whole_number("due", due, 0) if due else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.tasks.adapter import helpers_task
+from helpers.tasks.adapter import helpers_task, whole_number
 
 _DIR = "the runnable dir; default: the nearest enclosing one"
 _STAGE = "local: the image of this checkout; dev: the newest released one that fits"
@@ -49,11 +49,11 @@ def docker_cmd(_: Any, cmd: str = "", dir: str = "", stage: str = "local") -> No
 
 
 @helpers_task(help={"dir": _DIR, "port": "port on this machine; default: a free one", "stage": _STAGE})
-def docker_jupyter(_: Any, dir: str = "", port: int = 0, stage: str = "local") -> None:
+def docker_jupyter(_: Any, dir: str = "", port: str = "", stage: str = "local") -> None:
     """Start Jupyter in a runnable dir's container."""
     from helpers.containers import shell
 
-    shell.jupyter(dir or None, port or None, stage)
+    shell.jupyter(dir or None, whole_number("port", port, 0) or None, stage)
 
 
 @helpers_task(
@@ -85,12 +85,13 @@ def docker_lock(
     check: bool = False,
     upgrade: Any = None,
     upgrade_system: bool = False,
-    cooldown: int = 0,
+    cooldown: str = "",
 ) -> int:
     """Lock the dependencies of a runnable dir, without building an image."""
     from helpers.images.commands import LockOptions, lock
 
-    return lock(dir or None, LockOptions(check, upgrade or (), upgrade_system, cooldown), everything=all)
+    days = whole_number("cooldown", cooldown, 0)
+    return lock(dir or None, LockOptions(check, upgrade or (), upgrade_system, days), everything=all)
 
 
 @helpers_task(

@@ -21,7 +21,7 @@ def docker_push(_: Any, dir: str = "", platform: str = "") -> int:
 @helpers_task(
     help={
         "dir": _DIR,
-        "stage": "dev, or prod (begins with dev)",
+        "stage": "dev (the default), or prod (begins with dev)",
         "platform": _PLATFORM + "the setting `platforms`",
         "dry_run": "only print what is left to do",
     }
@@ -41,7 +41,9 @@ def docker_promote(_: Any, dir: str = "", version: str = "") -> int:
     return commands.promote(dir or None, version)
 
 
-@helpers_task(help={"dir": _DIR, "stage": "dev or prod", "version": "the version X.Y.Z; default: list them"})
+@helpers_task(
+    help={"dir": _DIR, "stage": "dev or prod; default: prod", "version": "the version X.Y.Z; default: list them"}
+)
 def docker_rollback(_: Any, dir: str = "", stage: str = "prod", version: str = "") -> int:
     """Move `dev` or `prod` back to a released version, or list what there is."""
     from helpers.release import commands
