@@ -15,13 +15,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from scratch import checkout, remove_images
 from startup import ROOT, ROUNDS, thin_environment
 from timing import Command, compare, machine, table
 
@@ -45,20 +45,6 @@ with context.build_context(top, build.ingredients(chain, chain[-2].reference)) a
     kept = replace(ready, directory=target / "context", dockerfile=dockerfile, secrets=files)
     print(json.dumps(argv.build(top, kept)))
 """
-
-
-def scratch_checkout(target: Path, prefix: str) -> Path:
-    """Copy what is needed of this checkout to `target`, under other names of images; return the top directory."""
-    target.mkdir()
-    subprocess.run(["git", "init", "--quiet", str(target)], check=True)
-    for name in ("helpers", *(f"runnable_dirs/{item}" for item in CHAIN)):
-        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("test", "__pycache__"))
-    for name in ("tasks.py", "invoke.yaml"):
-        shutil.copy(ROOT / name, target / name)
-    for item in CHAIN:
-        log = target / "runnable_dirs" / item / "changelog.txt"
-        log.write_text(re.sub(r"^# ", f"# {prefix}-", log.read_text(), flags=re.MULTILINE))
-    return target / "runnable_dirs" / "services"
 
 
 def built(invoke: str, directory: Path) -> tuple[list[str], float]:
@@ -106,7 +92,7 @@ def main() -> int:
     invoke = str(env / "path" / "invoke")
     prefix = f"helpers-benchmark-{os.getpid()}"
     with tempfile.TemporaryDirectory() as name:
-        top = scratch_checkout(Path(name) / "checkout", prefix)
+        top = checkout(Path(name) / "checkout", prefix, CHAIN) / "runnable_dirs" / CHAIN[-1]
         (Path(name) / "bare").mkdir()
         try:
             print(f"benchmarks/chain.py: {machine()}\n")
@@ -116,10 +102,7 @@ def main() -> int:
             bare = Command("docker buildx build, one image", (command,), top)
             first, second = compare(ours, bare, ROUNDS)
         finally:
-            listing = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter"]
-            found = subprocess.run([*listing, f"reference={prefix}*"], check=True, capture_output=True, text=True)
-            if names := found.stdout.split():
-                subprocess.run(["docker", "image", "rm", "--force", *names], check=True, capture_output=True)
+            remove_images(prefix)
     figures = (f"{first * 1000:.1f}", f"{second * 1000:.1f}", f"{first / second:.2f}", f"{LIMIT:.1f}")
     print(f"\nNothing to do, medians of {ROUNDS}:\n")
     print(table([("ours", "bare", "ours, ms", "bare, ms", "ratio", "limit"), (ours.name, bare.name, *figures)]))

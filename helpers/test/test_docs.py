@@ -131,6 +131,12 @@ def test_the_two_commands_of_the_readme_are_programs(command: str) -> None:
     assert os.access(ROOT / command, os.X_OK)
 
 
+def test_every_benchmark_is_on_the_page_with_its_command() -> None:
+    programs = {path.name for path in (ROOT / "benchmarks").glob("*.py") if path.read_text("utf-8").startswith("#!")}
+    page = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+    assert programs == set(re.findall(r"^python3 benchmarks/(\w+\.py)$", page, re.MULTILINE))
+
+
 def test_the_reference_is_what_the_code_says() -> None:
     # In a process of its own: invoke forgets the help texts of a task that another test has asked.
     done = subprocess.run(

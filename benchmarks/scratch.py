@@ -1,0 +1,39 @@
+"""A scratch copy of this checkout with images under names of its own; for the programs beside it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def checkout(target: Path, prefix: str, names: Iterable[str]) -> Path:
+    """Copy what commands need of this checkout to `target`, and return that.
+
+    Arguments:
+        target: does not exist yet.
+        prefix: begins the names of all images that are built there.
+        names: the directories of `runnable_dirs/` that it has; it has no others, and the root is none.
+    """
+    target.mkdir()
+    subprocess.run(["git", "init", "--quiet", str(target)], check=True)
+    for name in ("helpers", *(f"runnable_dirs/{item}" for item in names)):
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("test", "__pycache__"))
+    for name in ("tasks.py", "invoke.yaml"):
+        shutil.copy(ROOT / name, target / name)
+    for log in target.glob("runnable_dirs/*/changelog.txt"):
+        log.write_text(re.sub(r"^# ", f"# {prefix}-", log.read_text(), flags=re.MULTILINE))
+    subprocess.run(["git", "add", "--all"], cwd=target, check=True)
+    return target
+
+
+def remove_images(prefix: str) -> None:
+    """Remove all images whose names begin with `prefix`."""
+    listing = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={prefix}*"]
+    found = subprocess.run(listing, check=True, capture_output=True, text=True)
+    if names := found.stdout.split():
+        subprocess.run(["docker", "image", "rm", "--force", *names], check=True, capture_output=True)
