@@ -6,10 +6,12 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from helpers import proc
 from helpers.errors import InfrastructureError
@@ -17,6 +19,23 @@ from helpers.thin_env import pip_config
 
 _CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+
+T = TypeVar("T")
+
+
+class once(Generic[T]):
+    """A function of no arguments that is called once, also when several threads want its answer at the same time."""
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._lock = threading.Lock()
+        self._cached = cache(function)
+        self.cache_clear = self._cached.cache_clear
+        self.__doc__ = function.__doc__
+
+    def __call__(self) -> T:
+        """Return the answer."""
+        with self._lock:
+            return self._cached()
 
 
 @dataclass(frozen=True)
@@ -59,7 +78,7 @@ class HostSettings:
         return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in self.environment(ca).items())
 
 
-@cache
+@once
 def settings() -> HostSettings:
     """Return the settings of this machine: environment variables first, then pip's configuration files."""
     pip = _pip_settings()
@@ -101,7 +120,7 @@ def _ask_pip(*arguments: str) -> proc.Completed:
     return proc.run([system, *arguments]) if done.code and system else done
 
 
-@cache
+@once
 def pip_index() -> str:
     """Return the URL of the package index that pip on this machine uses, its built-in default included.
 

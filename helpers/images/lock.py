@@ -131,10 +131,13 @@ def requirements(path: Path, groups: Sequence[str] = ()) -> Path:
 def _poetry(path: Path, arguments: Sequence[str]) -> str:
     python = python_of("poetry")
     minor = python_minor(str(config.read_pyproject(path).get("project", {}).get("requires-python", "")))
-    settings = host.settings()
-    env = {**os.environ, **settings.environment(str(settings.ca) if settings.ca else None)}
-    env |= {"POETRY_PYPI_MIRROR_URL": host.pip_index(), "POETRY_NO_INTERACTION": "1", "NO_COLOR": "1"}
+    env = {**os.environ, "POETRY_NO_INTERACTION": "1", "NO_COLOR": "1"}
     env |= {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+    # An export asks no index, so pip, which takes a while, is not asked where that is.
+    if arguments[0] != "export":
+        settings = host.settings()
+        env |= settings.environment(str(settings.ca) if settings.ca else None)
+        env |= {"POETRY_PYPI_MIRROR_URL": host.pip_index()}
     # -I: the directory of the wrapper holds modules whose names poetry imports from elsewhere.
     argv = [str(python), "-I", str(_WRAPPER), minor, "--directory", str(path), "--no-ansi", *arguments]
     done = proc.run(argv, cwd=path, env=env, timeout=_SECONDS)

@@ -44,7 +44,6 @@ def refuse_younger(packages: Sequence[Pinned], days: int, where: Path) -> None:
         InfrastructureError: an index does not answer.
     """
     asked = [package for package in packages if package.source not in _LOCAL]
-    host.pip_index()  # Asked once, not by every thread.
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         times = list(pool.map(_times, asked))
     now = time.time()

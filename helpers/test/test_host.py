@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -146,3 +148,19 @@ def test_a_name_of_the_user_database_is_made_safe(monkeypatch: pytest.MonkeyPatc
     entry = pwd.struct_passwd(("DOMAIN\\Ann: Lee", "x", 1, 1, "", "/", "/bin/sh"))
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: entry)
     assert re.fullmatch(r"[a-z0-9_-]+", host.user().name)
+
+
+def test_threads_that_ask_at_the_same_time_get_one_answer() -> None:
+    asked: list[float] = []
+
+    @host.once
+    def answer() -> object:
+        asked.append(time.monotonic())
+        time.sleep(0.1)
+        return object()
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = [future.result() for future in [pool.submit(answer) for _ in range(4)]]
+    assert len(asked) == 1 and len(set(answers)) == 1
+    answer.cache_clear()
+    assert answer() not in answers
