@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,5 +73,14 @@ def ingredients(chain: Sequence[ImageSpec], base: str) -> Ingredients:
         chain: images, each one built on the one before it.
         base: reference of the image that it is built on.
     """
+    return Ingredients(tuple(lock.requirements(*wanted) for wanted in _locks(chain)), base)
+
+
+def export_locks(chains: Iterable[Sequence[ImageSpec]]) -> None:
+    """Export the locks that the last images of `chains` are made from, all at once."""
+    lock.export_all(dict.fromkeys(wanted for chain in chains for wanted in _locks(chain)))
+
+
+def _locks(chain: Sequence[ImageSpec]) -> list[tuple[Path, tuple[str, ...]]]:
     groups = ("main",) if chain[-1].stage is Stage.PROD else ()
-    return Ingredients(tuple(lock.requirements(item.directory, groups) for item in chain if item.directory), base)
+    return [(item.directory, groups) for item in chain if item.directory]

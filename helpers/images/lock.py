@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from helpers import config, host, proc
-from helpers.errors import ConfigError, InfrastructureError, UsageError
+from helpers.errors import ConfigError, HelpersError, InfrastructureError, UsageError
 from helpers.images.recipe import lock_text, python_minor
 from helpers.images.tool_environment import lock_of, python_of
 from helpers.model.poetry_lock import normal_name, pinned
@@ -18,6 +20,11 @@ from helpers.storage import cache_dir, digest, write_once
 
 _WRAPPER = Path(__file__).with_name("poetry_for_python.py")
 _SECONDS = 900.0
+_ENVIRONMENT = {
+    "POETRY_NO_INTERACTION": "1",
+    "NO_COLOR": "1",
+    "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+}
 _BROKEN = "git checkout it, or remove it and: invoke docker_lock"
 # Poetry's own words when a project says something else than its lock.
 _STALE = ("changed significantly", "not up to date", "lock file does not exist")
@@ -117,29 +124,63 @@ def requirements(path: Path, groups: Sequence[str] = ()) -> Path:
     Raises:
         ConfigError: there is no lock, or `pyproject.toml` says something else than it.
     """
-    # The project is a part of the key because the export is also the check that lock and project agree.
-    parts = (lock_text(path), config.read_text(path / "pyproject.toml"), lock_of("poetry").read_bytes())
-    key = digest(*parts, ",".join(groups)) if groups else digest(*parts)
-    file = cache_dir() / "requirements" / f"{key}.txt"
+    file = _exported(path, groups)
     if file.exists():
         return file
     config.parse_toml(lock_text(path), path / "poetry.lock", _BROKEN)
-    which = ["--only", ",".join(groups)] if groups else ["--all-groups"]
-    return write_once(file, _poetry(path, ["export", *which, "--format", "requirements.txt"]))
+    return write_once(file, _poetry(path, _export(groups)))
+
+
+def export_all(wanted: Iterable[tuple[Path, Sequence[str]]]) -> None:
+    """Export several locks at once, so that `requirements` finds them; what goes wrong is said by that.
+
+    Arguments:
+        wanted: directories, each with what `requirements` is given for it.
+    """
+    request = {}
+    for path, groups in wanted:
+        try:
+            file = _exported(path, groups)
+            if not file.exists():
+                request[str(file)] = _arguments(path, _export(groups))
+        except HelpersError:
+            continue
+    if len(request) < 2:
+        return
+    (cache_dir() / "requirements").mkdir(parents=True, exist_ok=True)
+    with suppress(HelpersError):
+        argv = [str(python_of("poetry")), "-I", str(_WRAPPER)]
+        env = {**os.environ, **_ENVIRONMENT}
+        proc.run(argv, env=env, stdin=json.dumps(list(request.items())), timeout=_SECONDS)
+
+
+def _exported(path: Path, groups: Sequence[str]) -> Path:
+    # The project is a part of the key because the export is also the check that lock and project agree.
+    parts = (lock_text(path), config.read_text(path / "pyproject.toml"), lock_of("poetry").read_bytes())
+    key = digest(*parts, ",".join(groups)) if groups else digest(*parts)
+    return cache_dir() / "requirements" / f"{key}.txt"
+
+
+def _export(groups: Sequence[str]) -> list[str]:
+    return ["export", *(["--only", ",".join(groups)] if groups else ["--all-groups"]), "--format", "requirements.txt"]
+
+
+def _arguments(path: Path, arguments: Sequence[str]) -> list[str]:
+    """Return what the wrapper is given to run poetry with `arguments` for the directory at `path`."""
+    minor = python_minor(str(config.read_pyproject(path).get("project", {}).get("requires-python", "")))
+    return [minor, "--directory", str(path), "--no-ansi", *arguments]
 
 
 def _poetry(path: Path, arguments: Sequence[str]) -> str:
     python = python_of("poetry")
-    minor = python_minor(str(config.read_pyproject(path).get("project", {}).get("requires-python", "")))
-    env = {**os.environ, "POETRY_NO_INTERACTION": "1", "NO_COLOR": "1"}
-    env |= {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+    env = {**os.environ, **_ENVIRONMENT}
     # An export asks no index, so pip, which takes a while, is not asked where that is.
     if arguments[0] != "export":
         settings = host.settings()
         env |= settings.environment(str(settings.ca) if settings.ca else None)
         env |= {"POETRY_PYPI_MIRROR_URL": host.pip_index()}
     # -I: the directory of the wrapper holds modules whose names poetry imports from elsewhere.
-    argv = [str(python), "-I", str(_WRAPPER), minor, "--directory", str(path), "--no-ansi", *arguments]
+    argv = [str(python), "-I", str(_WRAPPER), *_arguments(path, arguments)]
     done = proc.run(argv, cwd=path, env=env, timeout=_SECONDS)
     if done.code == 0:
         return done.stdout

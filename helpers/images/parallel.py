@@ -11,6 +11,7 @@ from helpers.console import unforeseen
 from helpers.engine.seam import Engine, UnsupportedError
 from helpers.engine.specs import ImageSpec
 from helpers.errors import HelpersError
+from helpers.host import once
 from helpers.images import build
 
 TYPE_CHECKING = False
@@ -70,6 +71,8 @@ class Images:
         self._chains = {chain[-1].key: chain for whole in chains for chain in _beginnings(whole)}
         found = engine.find([chain[-1].reference for chain in self._chains.values()])
         self._wanted = {image.key for chain in chains for image in build.missing(chain, found)}
+        # By the first who makes one; a start of poetry for each would take all cores from the builds for seconds.
+        self._export_locks = once(lambda: build.export_locks(self._chains[key] for key in self._wanted))
         # What is there, and why the others are not.
         self.digests = {
             key: found[chain[-1].reference] for key, chain in self._chains.items() if chain[-1].reference in found
@@ -92,6 +95,8 @@ class Images:
         doing = self._engine.describe(image)
         try:
             with self._show(key, doing) if doing else nullcontext():
+                if image.directory:
+                    self._export_locks()
                 self.digests[key] = build.build_one(self._engine, self._chains[key], self._logs, self._control)
         except (HelpersError, UnsupportedError) as error:
             self.faults[key] = error

@@ -11,12 +11,12 @@ from subprocess import CompletedProcess
 import pytest
 
 from helpers import host
-from helpers.errors import InfrastructureError, PolicyError
+from helpers.errors import ConfigError, InfrastructureError, PolicyError
 from helpers.images import lock, uploads
 from helpers.images.tool_environment import python_of
 from helpers.model.poetry_lock import Pinned
 from helpers.test import package_index
-from helpers.test.conftest import Scratch
+from helpers.test.conftest import ROOT, Scratch
 from helpers.test.package_index import Index
 from helpers.test.unit_fixtures import add_dir, cache, make_repo
 
@@ -238,3 +238,30 @@ def test_a_cooldown_refuses_a_first_lock_whose_ages_nobody_knows(locked: Locked)
 @pytest.mark.parametrize("options", [("--check", "--upgrade", "a"), ("--cooldown", "-1")])
 def test_options_that_make_no_sense_are_bad_usage(locked: Locked, options: tuple[str, ...]) -> None:
     assert locked.run("--dir", "one", *options).returncode == 2
+
+
+@pytest.mark.host
+@pytest.mark.slow
+def test_several_locks_are_exported_at_once_as_they_are_one_by_one(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("forecast", "intake", "drifted")]
+    for path, source in zip(paths, ("forecast", "intake", "intake"), strict=True):
+        path.mkdir()
+        shutil.copy(ROOT / "runnable_dirs" / source / "poetry.lock", path)
+        text = (ROOT / "runnable_dirs" / source / "pyproject.toml").read_text()
+        (path / "pyproject.toml").write_text(f"# {tmp_path}\n{text}")
+    drifted = paths[2] / "pyproject.toml"
+    drifted.write_text(drifted.read_text().replace("dependencies = [", 'dependencies = ["attrs", '))
+    wanted: list[tuple[Path, tuple[str, ...]]] = [(paths[0], ()), (paths[1], ("main",)), (paths[2], ())]
+    lock.export_all([*wanted, (tmp_path / "nowhere", ())])
+    files = [lock._exported(*item) for item in wanted]
+    assert [file.exists() for file in files] == [True, True, False]
+    assert not list(files[0].parent.glob(f"{files[2].name}*"))
+    one_by_one = []
+    for item, file in zip(wanted[:2], files, strict=False):
+        at_once = file.read_text()
+        file.unlink()
+        one_by_one.append(lock.requirements(*item).read_text() == at_once != "")
+        file.unlink()
+    assert one_by_one == [True, True]
+    with pytest.raises(ConfigError, match="something else than"):
+        lock.requirements(*wanted[2])

@@ -29,6 +29,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def no_poetry(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Export every lock as nothing to install: poetry itself needs a network for its tool environment."""
     monkeypatch.setattr(lock, "_poetry", lambda path, arguments: "")
+    monkeypatch.setattr(lock, "export_all", lambda wanted: None)
     return cache
 
 
