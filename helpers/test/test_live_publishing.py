@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 from helpers import config
+from helpers.engine.choose import docker_engine
 from helpers.engine.seam import Control
 from helpers.errors import PolicyError
+from helpers.images import artifact, newest
 from helpers.images.artifact import Artifact, Source
+from helpers.images.layers import contents
 from helpers.images.recipe import image_chain
 from helpers.model.base_lock import PATH, BaseLock, parse
 from helpers.model.runnable import RunnableDir
@@ -192,6 +195,27 @@ def test_another_repo_extends_a_released_base(layers: Layers, tmp_path: Path) ->
         done = repo.invoke("docker_build", "--dir", "mine", "--stage", "prod")
         assert done.returncode == 0, done.stderr
         assert base_of(inspect(done.stdout.split()[0])) == (f"{layers.name}:{tag}-prod", lock.prod)
+
+
+def test_the_layers_of_a_published_base_are_known_again_in_what_is_released_on_it(layers: Layers) -> None:
+    layers.publish()
+    layers.update()
+    layers.commit("record")
+    root = layers.repo.root
+
+    def load(path: Path) -> RunnableDir:
+        return config.load(root, path, ())
+
+    chain = image_chain(load(root / "top"), load, Stage.PROD)
+    made = artifact.make(docker_engine(), chain, Source("a" * 40, 1_700_000_000), Control())
+    (held,) = contents(made.layout, made.digest)
+    known = newest.layers_of(layers.lock())
+    assert known and known < set(held.diff_ids)
+    published, own = held.split(known)
+    below = {file.path for layer in published for file in layer.files}
+    above = {file.path for layer in own for file in layer.files if file.is_file}
+    assert "etc/os-release" in below and "etc/os-release" not in above
+    assert any(path.startswith("app/") for path in above)
 
 
 def test_a_checkout_with_changes_publishes_nothing(layers: Layers) -> None:
