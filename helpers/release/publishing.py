@@ -31,6 +31,7 @@ from helpers.model.stage import LATEST, DateTag, Stage, date_tags, next_date_tag
 from helpers.registry.once import TagTakenError
 from helpers.registry.repository import Registry
 from helpers.release import testing, trial
+from helpers.release.committed import check_committed, check_unchanged
 
 # So many others would have to publish at the same moment.
 _TRIES = 20
@@ -84,37 +85,16 @@ class Publishing:
             BuildError: it can not be built, or does not work.
             InfrastructureError: engine or registry did not do their part; nothing follows a tag that is there by half.
         """
-        self._check_committed()
+        check_committed(self._runnable.root, repo.changes(self._runnable.root))
         source = Source(*repo.commit(self._runnable.root))
         base = self._build(source)
-        self._check_unchanged(source)
+        check_unchanged(self._runnable.root, source)
         for made in (base.dev, base.prod):
             say(f"pushing {self._runnable.repository}@{made.digest[:19]}")
             say(str(self._registry.push(made.layout, made.digest)))
         tag, is_new = self._tag(base)
         self._move_latest()
         return tag, is_new
-
-    def _check_committed(self) -> None:
-        if changed := repo.changes(self._runnable.root):
-            raise PolicyError(
-                f"has changes that no commit holds: {', '.join(changed[:3])}{' ...' if len(changed) > 3 else ''}",
-                where=self._runnable.root,
-                why="a base says which commit it is built from",
-                fix="git commit them",
-            )
-
-    def _check_unchanged(self, source: Source) -> None:
-        """Look again after the build: it took its files from the checkout while somebody may have worked there."""
-        self._check_committed()
-        now = repo.commit(self._runnable.root)[0]
-        if now != source.revision:
-            raise PolicyError(
-                f"was moved from the commit {source.revision[:12]} to {now[:12]} during the build",
-                where=self._runnable.root,
-                why="a base says which commit it is built from",
-                fix="run it again",
-            )
 
     def _build(self, source: Source) -> Base:
         made = []

@@ -20,6 +20,7 @@ from helpers.model.stage import Stage, candidate_tag, withdrawn_tag
 from helpers.model.version import Version
 from helpers.registry.repository import Registry
 from helpers.release import testing, trial
+from helpers.release.committed import check_unchanged
 
 
 class Releasing:
@@ -84,7 +85,7 @@ class Releasing:
         if todo and todo != (Action.MOVE,):
             # One image for all steps: what is tested is what is pushed and tagged, whatever is edited meanwhile.
             made = artifact.make(self._engine, chain, self._source, self._control)
-            self._check_unchanged()
+            check_unchanged(self._runnable.root, self._source)
             actions(self._state(stage, chain))
             for action in todo:
                 self._check_stop()
@@ -92,13 +93,6 @@ class Releasing:
         if Action.MOVE in todo:
             self._move(stage)
         return todo
-
-    def _check_unchanged(self) -> None:
-        """Look again after the build: it took its files from the checkout while somebody may have worked there."""
-        root = self._runnable.root
-        if repo.commit(root)[0] != self._source.revision or (changes := repo.changes(root)):
-            why = ", ".join(changes[:5]) if repo.commit(root)[0] == self._source.revision else "another commit is there"
-            raise PolicyError("the checkout was changed during the build", where=root, why=why, fix="run it again")
 
     def push(self) -> tuple[str, str]:
         """Build the image of the stage `local`, try it, push it and return its reference and digest."""

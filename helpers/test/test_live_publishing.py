@@ -255,7 +255,7 @@ def test_a_checkout_that_was_changed_during_the_build_publishes_nothing(tmp_path
 
     publishing = Edited(load(low), load, (), Control())
     publishing.edit = commit if how == "a commit" else (low / "new.py").touch
-    says = "was moved from the commit" if how == "a commit" else "low/new.py"
+    says = "from the commit" if how == "a commit" else "low/new.py"
     with pytest.raises(PolicyError, match=says):
         publishing.publish()
 

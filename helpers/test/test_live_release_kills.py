@@ -1,6 +1,6 @@
 """A release that is killed at any moment: the next call ends it, and no version tag ever changes its content.
 
-HELPERS_TEST_KILLS says how often (default 4); the figures in docs/benchmarks.md are of 40.
+RELEASE_KILLS says how often (default 4); the figures in docs/benchmarks.md are of 40.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from helpers.test.test_live_release import Released
 # One worker has them all: they share a fixture, and what one does the next one finds.
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("release kills")]
 
-KILLS = int(os.environ.get("HELPERS_TEST_KILLS", "4"))
+KILLS = int(os.environ.get("RELEASE_KILLS", "4"))
 
 
 @pytest.fixture(scope="module")

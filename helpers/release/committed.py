@@ -1,0 +1,43 @@
+"""That what is released is what a commit holds: looked at before a build, and again after it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from helpers import repo
+from helpers.errors import PolicyError
+from helpers.images.artifact import Source
+
+_SHOWN = 5
+
+
+def check_committed(root: Path, changes: list[str]) -> None:
+    """Raise an error when the checkout at `root` has `changes`.
+
+    Raises:
+        PolicyError: it has.
+    """
+    if changes:
+        raise PolicyError(
+            "the checkout has changes that no commit holds",
+            where=root,
+            why=", ".join(changes[:_SHOWN]) + (" ..." if len(changes) > _SHOWN else ""),
+            fix="git status; git commit",
+        )
+
+
+def check_unchanged(root: Path, source: Source) -> None:
+    """Look again after a build: it took its files from the checkout while somebody may have worked there.
+
+    Raises:
+        PolicyError: something was edited, or another commit is checked out.
+    """
+    changes, now = repo.changes(root), repo.commit(root)[0]
+    if changes or now != source.revision:
+        moved = f"from the commit {source.revision[:12]} to {now[:12]}"
+        raise PolicyError(
+            "the checkout was changed during the build",
+            where=root,
+            why=", ".join(changes[:_SHOWN]) or moved,
+            fix="run it again",
+        )
