@@ -21,6 +21,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -314,6 +315,8 @@ def main() -> int:
     chosen = parser.parse_args().part or list(PARTS)
     if unknown := set(chosen) - set(PARTS):
         parser.error(f"no such part: {' '.join(sorted(unknown))}")
+    # What is undone at the end is undone after SIGTERM too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     prefix = f"helpers-benchmark-{os.getpid()}"
     print(f"benchmarks/build.py: {machine()}\n", flush=True)
     with tempfile.TemporaryDirectory() as name:
