@@ -16,7 +16,7 @@ from helpers.driver import plan as planner
 from helpers.engine import choose as choosing
 from helpers.engine import client
 from helpers.engine.specs import ImageSpec, RunSpec
-from helpers.errors import InfrastructureError
+from helpers.errors import InfrastructureError, UsageError
 from helpers.model.image import LABEL_TITLE, LABEL_VERSION, Base, BaseKind
 from helpers.test.fake_engine import COLLECTS_NOTHING, FAILS, PASSES, SKIPS, FakeEngine, Tests
 from helpers.test.unit_fixtures import add_dir, cache, make_repo, no_poetry
@@ -296,12 +296,19 @@ def test_a_bug_of_ours_is_exit_70(
 
 
 def test_a_tier_task_runs_the_enclosing_directory_with_words_split_as_a_shell_would(
-    engine: FakeEngine, root: Path
+    engine: FakeEngine, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine._tests = {"a": Tests(PASSES)}
-    assert cli.run_tier("slow", str(root / "a" / "test"), "venv", "local", "-k 'x y'") == 0
+    monkeypatch.chdir(root / "a" / "test")
+    assert cli.run_tier("slow", "", "venv", "local", "-k 'x y'") == 0
     order = json.loads(engine.specs["a"].argv[-1])
     assert (order["tier"], order["arguments"][-2:]) == ("slow", ["-k", "x y"])
+
+
+@pytest.mark.parametrize("name", ["a/test", "nosuch", "a/changelog.txt", "."])
+def test_a_slip_in_dir_does_not_act_on_the_directory_that_encloses_it(root: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="--dir"):
+        cli.run_tier("fast", str(root / name), "venv", "local", "")
 
 
 def test_a_list_of_the_stage_dev_asks_no_engine_and_names_what_the_image_must_be(

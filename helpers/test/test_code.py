@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import config, repo
+from helpers import config
 from helpers.errors import PolicyError
 from helpers.images import code
 from helpers.images.forbidden import why_forbidden
@@ -101,6 +101,7 @@ def test_what_only_speaks_of_private_keys_is_none(text: str) -> None:
 
 
 def test_nothing_in_helpers_is_taken_for_a_key() -> None:
-    files = [file for file in repo.tracked(HELPERS) if file.is_file()]
+    # Where the tests run git sees no repo.
+    files = [file for file in HELPERS.rglob("*") if file.is_file() and file.suffix != ".pyc"]
     assert len(files) > 100
     assert [str(file) for file in files if why_forbidden("a", file.read_bytes())] == []
