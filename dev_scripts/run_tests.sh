@@ -30,5 +30,5 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 step ./main_pytest.py --engine docker --tier all
 step ./main_pytest.py --engine venv
-step ./main_pytest.py --engine venv --dir . --tier all --timeout 3600 -- -m 'engine or host' -n 2 --dist loadgroup --durations 10
+step ./main_pytest.py --engine venv --dir . --tier all --timeout 3600 -- -m 'engine or host' -n 2 --dist loadfile --durations 10
 exit "$worst"

@@ -49,7 +49,7 @@ class PushReport:
             return f"in the registry: {there}"
         names = ", ".join([short(blob.digest) for blob in self.missing[:3]] + ["..."] * (len(self.missing) > 3))
         missing = f"{_amount(self.missing)}{f' ({names})' if names else ''}, {len(self.missing_manifests)} manifest(s)"
-        return f"in the registry: {there}; not pushed, or not known to be: {missing}; no tag of it was written"
+        return f"in the registry: {there}; not pushed, or not known to be: {missing}; no tag was written"
 
 
 class PushError(InfrastructureError):

@@ -20,8 +20,7 @@ from helpers.test import fault_proxy as faults
 from helpers.test.fault_proxy import FaultProxy, fault_proxy
 from helpers.test.registry_fixtures import Layout, docker_registry, free_port
 
-# One worker has them all: they share a fixture, and what one does the next one finds.
-pytestmark = [pytest.mark.host, pytest.mark.slow, pytest.mark.xdist_group("registry faults")]
+pytestmark = [pytest.mark.host, pytest.mark.slow]
 # The tests wait for a silent server as long as it takes: the times are a thirtieth of the real ones.
 SHORT = 30.0
 

@@ -14,8 +14,7 @@ import pytest
 from helpers.test.conftest import Scratch, docker, scratch_repo, start, thin_env
 from helpers.test.registry_fixtures import docker_registry
 
-# One worker has them all: they share a fixture, and what one does the next one finds.
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("release")]
+pytestmark = pytest.mark.engine
 
 TEST = "import tool\n\ndef test_it():\n    assert tool.answer() == 42\n"
 

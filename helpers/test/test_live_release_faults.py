@@ -13,8 +13,7 @@ from helpers.test.fault_proxy import Fault, FaultProxy, fault_proxy
 from helpers.test.registry_fixtures import docker_registry
 from helpers.test.test_live_release import Released
 
-# One worker has them all: they share a fixture, and what one does the next one finds.
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("release faults")]
+pytestmark = pytest.mark.engine
 
 # A silent server is given up after three tries of 15 s; the rest of a push takes a few seconds.
 SECONDS = 75.0

@@ -16,8 +16,7 @@ from helpers.test.conftest import scratch_repo, start, thin_env
 from helpers.test.registry_fixtures import docker_registry
 from helpers.test.test_live_release import Released
 
-# One worker has them all: they share a fixture, and what one does the next one finds.
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("release kills")]
+pytestmark = pytest.mark.engine
 
 KILLS = int(os.environ.get("RELEASE_KILLS", "4"))
 

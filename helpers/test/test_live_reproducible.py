@@ -22,8 +22,7 @@ from helpers.model.runnable import RunnableDir
 from helpers.model.stage import Stage
 from helpers.test.conftest import ROOT
 
-# One worker has them all: they share a fixture, and what one does the next one finds.
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.xdist_group("reproducible")]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 EXAMPLE = "runnable_dirs/forecast"
 
