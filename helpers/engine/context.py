@@ -17,7 +17,7 @@ from helpers.engine.seam import BuildContext, Control, Ingredients
 from helpers.engine.specs import SCRIPTS, ImageSpec
 from helpers.engine.tools import tools
 from helpers.errors import ConfigError
-from helpers.model.image import LABEL_TITLE
+from helpers.model.image import LABEL_BASE_DIGEST, LABEL_TITLE
 
 # Where BuildKit shows the secret `ca` to a recipe (https://docs.docker.com/build/building/secrets/).
 _CA_INSIDE = "/run/secrets/ca"
@@ -52,6 +52,7 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
         dockerfile.write_text(recipe + tail, encoding="utf-8")
         arguments = {
             "BASE": ingredients.base,
+            "BASE_DIGEST": image.labels.get(LABEL_BASE_DIGEST, ""),
             "REQUIRES_PYTHON": image.requires_python,
             "NAME": image.labels.get(LABEL_TITLE, ""),
         }
