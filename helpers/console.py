@@ -26,9 +26,15 @@ def paint(text: str, colour: str, stream: TextIO) -> str:
     return f"\033[{_COLOURS[colour]}m{text}\033[0m" if wants_colour(stream) else text
 
 
+def put_line(line: str, stream: TextIO) -> None:
+    """Print `line` in one write: `print` writes the end of a line apart, and another thread's line gets in between."""
+    stream.write(f"{line}\n")
+    stream.flush()
+
+
 def say(message: str) -> None:
     """Print one message to the user on standard error."""
-    print(f"helpers: {message}", file=sys.stderr, flush=True)
+    put_line(f"helpers: {message}", sys.stderr)
 
 
 def printable(text: str) -> str:
@@ -52,7 +58,7 @@ def report_error(error: BaseException) -> int:
         traceback.print_exception(error)
     if isinstance(error, errors.HelpersError):
         label = paint(f"{error.title}:", "red", sys.stderr)
-        print(f"helpers: {label} {error}", file=sys.stderr, flush=True)
+        put_line(f"helpers: {label} {error}", sys.stderr)
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
         say("interrupted")

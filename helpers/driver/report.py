@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from helpers import errors
-from helpers.console import paint, print_rows, printable, wants_colour
+from helpers.console import paint, print_rows, printable, put_line, wants_colour
 from helpers.driver.run import Event
 from helpers.driver.verdict import Status, Verdict
 
@@ -77,7 +77,7 @@ class Reporter:
             self._line("-----")
 
     def _line(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        put_line(text, self._stream)
 
     def _clear(self) -> None:
         if self._shown:

@@ -72,3 +72,27 @@ def test_a_traceback_is_shown_on_demand(capsys: pytest.CaptureFixture[str], monk
     except errors.UsageError as error:
         assert console.report_error(error) == 2
     assert "Traceback" in capsys.readouterr().err
+
+
+class Writes(io.StringIO):
+    """Remembers what came in each write; another thread's text can come between any two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.pieces.append(text)
+        return super().write(text)
+
+
+def test_a_message_and_an_error_are_one_write_each_so_that_threads_do_not_mix_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = Writes()
+    monkeypatch.setattr("sys.stderr", stream)
+    console.say("building one")
+    console.report_error(errors.UsageError("no such thing", fix="invoke --list"))
+    assert stream.pieces[0] == "helpers: building one\n"
+    assert len(stream.pieces) == 2
+    assert stream.pieces[1].endswith("\n")
