@@ -1,4 +1,4 @@
-"""A real registry for one test, and small OCI layouts made by hand."""
+"""A real registry, a proxy that breaks things before it, and small OCI layouts made by hand."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from helpers.registry.manifest import OCI_INDEX, OCI_MANIFEST, sha256
+import pytest
 
+from helpers.registry import connection, http
+from helpers.registry.manifest import OCI_INDEX, OCI_MANIFEST, sha256
+from helpers.test.fault_proxy import FaultProxy, fault_proxy
+
+# Tests wait for a silent server as long as it takes: the times of `hasty` are a thirtieth of the real ones.
+SHORT = 30.0
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
@@ -122,3 +128,43 @@ def _layer(text: str) -> tuple[bytes, str]:
         item.size = len(text.encode())
         tar.addfile(item, io.BytesIO(text.encode()))
     return gzip.compress(out.getvalue(), mtime=0), sha256(out.getvalue())
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One registry for all tests of a module; each one has a repository of its own."""
+    with docker_registry(tmp_path_factory.mktemp("registry")) as address:
+        yield address
+
+
+@pytest.fixture
+def proxy(real: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    """A proxy before the real registry, and no Docker logins."""
+    monkeypatch.setenv("DOCKER_CONFIG", "/nonexistent")
+    with fault_proxy(real) as server:
+        yield server
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up `SHORT` times as early."""
+    monkeypatch.setattr(connection, "SILENCE_SECONDS", connection.SILENCE_SECONDS / SHORT)
+    monkeypatch.setattr(http, "CALL_SECONDS", http.CALL_SECONDS / SHORT)
+    monkeypatch.setattr(http, "_FIRST_WAIT_SECONDS", http._FIRST_WAIT_SECONDS / SHORT)
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """An empty layout."""
+    return Layout(tmp_path / "layout")
+
+
+def seconds(begin: float) -> float:
+    """Return the seconds since `begin`, a time of `time.monotonic()`."""
+    return time.monotonic() - begin
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A repository that no other test has."""
+    return f"t{abs(hash(request.node.name)):x}"

@@ -19,7 +19,9 @@ from helpers.registry.once import TagTakenError
 from helpers.registry.repository import Registry
 from helpers.registry.upload import PushError
 from helpers.test.conftest import ROOT
-from helpers.test.registry_fixtures import Layout, docker_registry
+from helpers.test.registry_fixtures import Layout, docker_registry, layout
+
+__all__ = ["layout"]
 
 pytestmark = [pytest.mark.host, pytest.mark.slow]
 
@@ -29,12 +31,6 @@ def host(tmp_path: Path) -> Iterator[str]:
     """A registry of the test's own."""
     with docker_registry(tmp_path) as address:
         yield address
-
-
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    """An empty layout."""
-    return Layout(tmp_path / "layout")
 
 
 def test_what_is_pushed_is_read_back_as_it_was(host: str, layout: Layout) -> None:
