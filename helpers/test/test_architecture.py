@@ -87,6 +87,12 @@ def all_files() -> list[Path]:
 
 MODULES = {module_name(path): path for path in all_files()}
 SOURCES = [Source(name, path.read_text("utf-8"), path.stem == "__init__") for name, path in MODULES.items()]
+# Modules that belong to no layer, and that nobody but a test or a developer imports.
+AROUND = [
+    Source(module_name(path), path.read_text("utf-8"))
+    for directory in (PACKAGE / "test", ROOT / "benchmarks")
+    for path in sorted(directory.glob("*.py"))
+]
 Rule = Callable[[Source], Iterable[str]]
 
 
@@ -246,6 +252,8 @@ BREACHES: list[tuple[Rule, str, str]] = [
     (has_a_pure_model, "helpers.model.x", "open('x')"),
 ]
 RULES = sorted({rule for rule, _, _ in BREACHES}, key=lambda rule: rule.__name__)
+# Those that hold for tests and benchmarks too: these start shells, docker and git as a user does.
+RULES_AROUND = [has_a_name_that_says_something, has_functions_of_at_most_60_lines, is_at_most_400_lines]
 SOUND: list[tuple[Rule, str, str]] = [
     (
         imports_only_downwards,
@@ -275,6 +283,11 @@ SOUND: list[tuple[Rule, str, str]] = [
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_every_module(rule: Rule) -> None:
     assert [f"{source.name}:{breach}" for source in SOURCES for breach in rule(source)] == []
+
+
+@pytest.mark.parametrize("rule", RULES_AROUND, ids=lambda rule: rule.__name__)
+def test_every_module_of_tests_and_benchmarks(rule: Rule) -> None:
+    assert [f"{source.name}:{breach}" for source in AROUND for breach in rule(source)] == []
 
 
 @pytest.mark.parametrize("rule, name, text", BREACHES)
@@ -345,3 +358,6 @@ def test_a_name_that_others_have_is_found() -> None:
 def test_the_rules_see_all_our_code() -> None:
     assert {"helpers", "helpers.proc", "helpers.engine.argv", "helpers.driver.cli", "helpers.tasks"} <= set(MODULES)
     assert len(SOURCES) > 40
+    assert {"helpers.test.test_architecture", "helpers.test.conftest", "benchmarks.build"} <= {
+        source.name for source in AROUND
+    }
