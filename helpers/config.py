@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from helpers.model import changelog as changelog_format
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings import Settings, parse_settings
 from helpers.storage import cache_dir, digest, write_once
+
+# Reads the runnable dir at a path.
+Loader = Callable[[Path], RunnableDir]
 
 # What we read of a `pyproject.toml`; a table stands after the one that it is in.
 _TABLES = (("project",), ("dependency-groups",), ("tool",), ("tool", "poetry"), ("tool", "helpers"))
@@ -49,6 +52,16 @@ def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
         registry=_settings(root).registry,
         nested=tuple(other for other in all_paths if other != path and other.is_relative_to(path)),
     )
+
+
+def loader(root: Path, all_paths: Sequence[Path] = ()) -> Loader:
+    """Return what reads each runnable dir of the repo at `root` once; `load` says what is raised.
+
+    Arguments:
+        root: absolute path of the repo's root.
+        all_paths: absolute paths of all its runnable dirs; needed only where the ones nested in another matter.
+    """
+    return cache(lambda path: load(root, path, all_paths))
 
 
 def read_text(path: Path) -> str:

@@ -28,7 +28,6 @@ from helpers.console import say
 from helpers.engine import argv, client
 from helpers.errors import HelpersError, InfrastructureError, LockHeldError
 from helpers.images.recipe import image_chain
-from helpers.model.runnable import RunnableDir
 
 _DAY = 86400.0
 _DAYS = 30
@@ -118,10 +117,7 @@ def needed_images() -> set[str]:
 
 def _needed_in(root: Path) -> set[str]:
     paths = discover.runnable_paths(root)
-
-    def load(path: Path) -> RunnableDir:
-        return config.load(root, path, paths)
-
+    load = config.loader(root)
     chains = [image_chain(load(path), load) for path in paths]
     return {name for chain in chains for image in chain for name in (image.reference, *image.tags)}
 

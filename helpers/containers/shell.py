@@ -171,7 +171,7 @@ def _image(runnable: RunnableDir, stage: Stage) -> ImageSpec:
         from helpers.images import released
 
         return released.find(runnable)[-1]
-    image = image_chain(runnable, lambda path: config.load(runnable.root, path, ()))[-1]
+    image = image_chain(runnable, config.loader(runnable.root))[-1]
     use("images", image.reference)
     found = client.find_image(image.reference)
     if not found or goes_by_wrong_name(image.reference, found.labels):

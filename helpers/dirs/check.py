@@ -7,7 +7,6 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from helpers.images import lock
 from helpers.images.recipe import image_chain, python_minor
 from helpers.model import changelog as changelog_format
 from helpers.model.image import Base, BaseKind
-from helpers.model.runnable import RunnableDir
 from helpers.model.settings import Settings, parse_settings
 from helpers.model.system_lock import NAME as SYSTEM_LOCK
 
@@ -281,10 +279,7 @@ def image_name_of(path: Path) -> str:
 
 
 def _as_a_whole(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Finding]:
-    @cache
-    def load(one: Path) -> RunnableDir:
-        return config.load(root, one, every)
-
+    load = config.loader(root, every)
     file = path / "pyproject.toml"
     line = project_text.line_of(config.read_text(file), "tool.helpers", "base")
     runnable = load(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +91,7 @@ def make(
         tier: which tests: `fast`, `slow`, `superslow` or `all`.
         chain_of: says which images a directory needs, bases first; by default those of this checkout's files.
     """
-
-    @cache
-    def load(path: Path) -> RunnableDir:
-        return config.load(root, path, every)
-
+    load = config.loader(root, every)
     dirs = []
     for path in paths:
         name = path.relative_to(root).as_posix()

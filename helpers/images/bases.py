@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from helpers import config, discover, repo
 from helpers.console import print_rows, printable, say
 from helpers.errors import OK, REFUSED, ConfigError, HelpersError, UsageError, worst
 from helpers.images import newest
-from helpers.images.recipe import Loader, image_chain
+from helpers.images.recipe import image_chain
 from helpers.model import base_lock
 from helpers.model.base_lock import BaseLock
 from helpers.model.image import BaseKind, parse_platforms
@@ -90,7 +89,7 @@ def update(directory: str, *, dry_run: bool) -> int:
     return worst(codes)
 
 
-def record(load: Loader, path: Path, *, dry_run: bool = False) -> str:
+def record(load: config.Loader, path: Path, *, dry_run: bool = False) -> str:
     """Record the newest base of the runnable dir at `path`, and return what changed.
 
     Arguments:
@@ -121,11 +120,10 @@ def record(load: Loader, path: Path, *, dry_run: bool = False) -> str:
 
 def record_at(path: Path) -> str:
     """Record the newest base of the runnable dir at `path`, and return what changed; `record` says what is raised."""
-    root = repo.find_root(path)
-    return record(loader(root, ()), path)
+    return record(config.loader(repo.find_root(path)), path)
 
 
-def standing(load: Loader, path: Path, *, ask: bool) -> Standing:
+def standing(load: config.Loader, path: Path, *, ask: bool) -> Standing:
     """Return how the base of the runnable dir at `path` stands.
 
     Arguments:
@@ -166,13 +164,13 @@ def _without_record(runnable: RunnableDir) -> str:
     return "built from source" if runnable.base.kind is BaseKind.DIR else "assembled here"
 
 
-def _is_source(recorded: BaseLock, parent: RunnableDir | None, load: Loader) -> bool:
+def _is_source(recorded: BaseLock, parent: RunnableDir | None, load: config.Loader) -> bool:
     """Say whether a recorded base was built from what is in the checkout now."""
     assert parent
     return image_chain(parent, load, platforms=parse_platforms(recorded.platforms))[-1].inputs == recorded.inputs
 
 
-def _parent(runnable: RunnableDir, load: Loader) -> RunnableDir | None:
+def _parent(runnable: RunnableDir, load: config.Loader) -> RunnableDir | None:
     if runnable.base.kind is not BaseKind.DIR:
         return None
     return load(Path(os.path.realpath(runnable.path / runnable.base.value)))
@@ -191,7 +189,7 @@ def _old_record(runnable: RunnableDir) -> BaseLock | None:
         return None  # It is written anew.
 
 
-def _newest_record(runnable: RunnableDir, load: Loader) -> BaseLock:
+def _newest_record(runnable: RunnableDir, load: config.Loader) -> BaseLock:
     where = runnable.path / "pyproject.toml"
     reference = newest.followed(runnable, _parent(runnable, load))
     if not reference and runnable.base.kind is BaseKind.IMAGE:
@@ -224,22 +222,11 @@ def _newest_record(runnable: RunnableDir, load: Loader) -> BaseLock:
     )
 
 
-def _selected(directory: str) -> tuple[Loader, list[Path]]:
+def _selected(directory: str) -> tuple[config.Loader, list[Path]]:
     start = Path(os.path.realpath(directory or "."))
     root = repo.find_root(start)
     every = discover.runnable_paths(root)
-    return loader(root, every), [discover.nearest(directory)[1]] if directory else every
-
-
-def loader(root: Path, every: Iterable[Path]) -> Loader:
-    """Return what reads each runnable dir of the repo at `root` once."""
-    paths = tuple(every)
-
-    @cache
-    def load(path: Path) -> RunnableDir:
-        return config.load(root, path, paths)
-
-    return load
+    return config.loader(root, every), [discover.nearest(directory)[1]] if directory else every
 
 
 def _today() -> datetime.date:

@@ -20,7 +20,7 @@ from helpers.errors import OK, HelpersError, UsageError, worst
 from helpers.images import build as builder
 from helpers.images import lock as locker
 from helpers.images import system_lock
-from helpers.images.recipe import Loader, image_chain
+from helpers.images.recipe import image_chain
 from helpers.model import poetry_lock
 from helpers.model import system_lock as system_locks
 from helpers.model.image import goes_by_wrong_name
@@ -45,7 +45,7 @@ def build(directory: str | None, *, everything: bool, stage: str = "local", stre
     if stage not in (Stage.LOCAL.value, Stage.PROD.value):
         raise UsageError(f"--stage {stage!r} can not be built", fix="--stage local, or --stage prod")
     root, paths = _selected(directory, everything)
-    chains, codes = _chains(paths, _loader(root), Stage(stage))
+    chains, codes = _chains(paths, config.loader(root), Stage(stage))
     digests = {chain[-1].key: _image_id(chain) for chain in chains}
     if not all(digests.values()):
         digests, more = _build_missing(chains)
@@ -56,7 +56,7 @@ def build(directory: str | None, *, everything: bool, stage: str = "local", stre
     return worst(codes)
 
 
-def _chains(paths: Sequence[Path], load: Loader, stage: Stage) -> tuple[list[list[ImageSpec]], list[int]]:
+def _chains(paths: Sequence[Path], load: config.Loader, stage: Stage) -> tuple[list[list[ImageSpec]], list[int]]:
     """Return the images of each directory whose files are right, and an exit code for each whose files are wrong."""
     chains, codes = [], [OK]
     for path in paths:
@@ -151,7 +151,7 @@ def lock(directory: str | None, options: LockOptions, *, everything: bool) -> in
 def _check_locks(root: Path, path: Path, options: LockOptions) -> None:
     locker.check(path, options.cooldown)
     if _has_system_packages(path):
-        load = _loader(root)
+        load = config.loader(root)
         system_lock.check(load(path), load)
     say(f"{path / 'poetry.lock'} is that of its pyproject.toml")
 
@@ -165,15 +165,11 @@ def _write_locks(root: Path, path: Path, options: LockOptions, upgrade: Sequence
     if moved:
         print("\n".join(moved))
     if _has_system_packages(path):
-        load = _loader(root)
+        load = config.loader(root)
         moved = system_lock.lock(load(path), load, upgrade=options.upgrade_system)
         if moved:
             say(f"{path / system_locks.NAME} written")
             print("\n".join(moved))
-
-
-def _loader(root: Path) -> Loader:
-    return lambda path: config.load(root, path, ())
 
 
 def _has_system_packages(path: Path) -> bool:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,11 +27,9 @@ SHARED_DOCKERFILE = Path(__file__).with_name("Dockerfile")
 # Counted up when images built by an older version of this toolchain must not be used any more.
 _FORMAT = "2"
 
-Loader = Callable[[Path], RunnableDir]
-
 
 def image_chain(
-    runnable: RunnableDir, load: Loader, stage: Stage = Stage.LOCAL, platforms: tuple[str, ...] = ()
+    runnable: RunnableDir, load: config.Loader, stage: Stage = Stage.LOCAL, platforms: tuple[str, ...] = ()
 ) -> list[ImageSpec]:
     """Return the images that `runnable` needs, bases first, its own last.
 
@@ -54,7 +52,7 @@ def image_chain(
     return chain
 
 
-def image_layers(runnable: RunnableDir, load: Loader) -> list[RunnableDir]:
+def image_layers(runnable: RunnableDir, load: config.Loader) -> list[RunnableDir]:
     """Return `runnable` and the runnable dirs below it, nearest first, down to one whose base is pulled or assembled.
 
     A recorded base is pulled: what is published has the name and the digest, today's source of it has not.

@@ -15,7 +15,6 @@ from helpers.images import layout as files
 from helpers.images.recipe import image_chain
 from helpers.images.tool_environment import python_of
 from helpers.model import image as names
-from helpers.model.runnable import RunnableDir
 from helpers.model.stage import Stage
 from helpers.storage import use
 
@@ -39,10 +38,7 @@ def of_directory(directory: str | None, stage: str) -> str:
     if stage not in (Stage.LOCAL.value, Stage.PROD.value):
         raise UsageError(f"--stage {stage!r} is not in the engine", fix="--stage local, or --stage prod")
     root, path = discover.nearest(directory)
-
-    def load(path: Path) -> RunnableDir:
-        return config.load(root, path, ())
-
+    load = config.loader(root)
     image = image_chain(load(path), load, Stage(stage))[-1]
     use("images", image.reference)
     found = client.find_image(image.reference)

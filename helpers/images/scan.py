@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -84,7 +84,7 @@ class ScanReport:
         return [_line(one) for one in self.contents]
 
 
-def check(layout: Path, digest: str, runnable: RunnableDir, load: Callable[[Path], RunnableDir]) -> ScanReport:
+def check(layout: Path, digest: str, runnable: RunnableDir, load: config.Loader) -> ScanReport:
     """Return what a prod image holds.
 
     Arguments:
@@ -160,7 +160,7 @@ def _line(held: Contents) -> str:
     )
 
 
-def _rules(runnable: RunnableDir, load: Callable[[Path], RunnableDir]) -> Rules:
+def _rules(runnable: RunnableDir, load: config.Loader) -> Rules:
     own = image_layers(runnable, load)
     return Rules(
         pins=frozenset(pin for one in own for pin in pins(lock.requirements(one.path, ("main",)).read_text())),

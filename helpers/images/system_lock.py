@@ -15,7 +15,7 @@ from helpers.engine import argv, client, ownership
 from helpers.engine.archive import apt_sources
 from helpers.engine.specs import RESOLVER
 from helpers.errors import ConfigError, InfrastructureError
-from helpers.images.recipe import Loader, image_layers, outside, system_lock
+from helpers.images.recipe import image_layers, outside, system_lock
 from helpers.model import archive, image
 from helpers.model.image import Base, BaseKind
 from helpers.model.runnable import RunnableDir
@@ -27,7 +27,7 @@ _ARCHITECTURES = ("amd64", "arm64")
 _WITHOUT = "nothing here can ask the distribution: an archive base needs apt-get, an image base a docker engine"
 
 
-def lock(runnable: RunnableDir, load: Loader, *, upgrade: bool) -> list[str]:
+def lock(runnable: RunnableDir, load: config.Loader, *, upgrade: bool) -> list[str]:
     """Write the lock of the packages that `runnable` asks its distribution for; nothing moves that need not.
 
     Arguments:
@@ -64,7 +64,7 @@ def lock(runnable: RunnableDir, load: Loader, *, upgrade: bool) -> list[str]:
     return list(moves(before, after))
 
 
-def check(runnable: RunnableDir, load: Loader) -> None:
+def check(runnable: RunnableDir, load: config.Loader) -> None:
     """Return when the lock of `runnable` is that of its settings, or there is none; asks nobody.
 
     Raises:

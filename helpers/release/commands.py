@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from helpers import config, discover
 from helpers.console import print_rows, say
 from helpers.engine.seam import Control
 from helpers.engine.supervise import obey_signals
 from helpers.errors import OK, HelpersError, PolicyError, UsageError
-from helpers.images.recipe import Loader, image_chain
+from helpers.images.recipe import image_chain
 from helpers.model.base_lock import prod_tag
 from helpers.model.image import parse_platforms
 from helpers.model.release import Action, State, actions
@@ -218,13 +217,9 @@ def _parsed(text: str) -> tuple[str, ...]:
         raise UsageError(str(error)) from None
 
 
-def _nearest(directory: str | None) -> tuple[RunnableDir, Loader]:
+def _nearest(directory: str | None) -> tuple[RunnableDir, config.Loader]:
     root, path = discover.nearest(directory)
-    every = discover.runnable_paths(root)
-
-    def load(at: Path) -> RunnableDir:
-        return config.load(root, at, every)
-
+    load = config.loader(root, discover.runnable_paths(root))
     return load(path), load
 
 

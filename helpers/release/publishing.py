@@ -16,7 +16,7 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from helpers import repo
+from helpers import config, repo
 from helpers.console import say
 from helpers.engine import client
 from helpers.engine.choose import docker_engine
@@ -24,7 +24,7 @@ from helpers.engine.seam import Control
 from helpers.errors import InfrastructureError, PolicyError
 from helpers.images import artifact, scan
 from helpers.images.artifact import Artifact, Source
-from helpers.images.recipe import Loader, image_chain
+from helpers.images.recipe import image_chain
 from helpers.model.base_lock import prod_tag
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import LATEST, DateTag, Stage, date_tags, next_date_tag
@@ -65,7 +65,9 @@ class Publishing:
         ConfigError: no registry is set.
     """
 
-    def __init__(self, runnable: RunnableDir, load: Loader, platforms: tuple[str, ...], control: Control) -> None:
+    def __init__(
+        self, runnable: RunnableDir, load: config.Loader, platforms: tuple[str, ...], control: Control
+    ) -> None:
         self._runnable = runnable
         self._load = load
         self._platforms = platforms

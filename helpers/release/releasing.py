@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from helpers import repo
+from helpers import config, repo
 from helpers.console import say
 from helpers.engine.choose import docker_engine
 from helpers.engine.seam import Control
@@ -12,7 +12,7 @@ from helpers.engine.specs import ImageSpec
 from helpers.errors import InfrastructureError, PolicyError
 from helpers.images import artifact, scan
 from helpers.images.artifact import Artifact, Source
-from helpers.images.recipe import Loader, image_chain
+from helpers.images.recipe import image_chain
 from helpers.model.image import LABEL_INPUTS
 from helpers.model.release import Action, Published, State, actions
 from helpers.model.runnable import RunnableDir
@@ -38,7 +38,9 @@ class Releasing:
         ConfigError: no registry is set.
     """
 
-    def __init__(self, runnable: RunnableDir, load: Loader, platforms: tuple[str, ...], control: Control) -> None:
+    def __init__(
+        self, runnable: RunnableDir, load: config.Loader, platforms: tuple[str, ...], control: Control
+    ) -> None:
         self._runnable = runnable
         self._load = load
         self._platforms = platforms

@@ -29,6 +29,16 @@ def test_a_runnable_dir_is_what_its_files_and_the_root_say(root: Path) -> None:
     assert config.load(root, top, [top]).name == "."
 
 
+def test_a_loader_reads_each_directory_once_and_knows_those_nested_in_it(root: Path) -> None:
+    path, nested = add_dir(root, "a", version="1.2.3"), add_dir(root, "a/b")
+    load = config.loader(root, [path, nested])
+    assert load(path).nested == (nested,) and load(nested).nested == ()
+    log = path / "changelog.txt"
+    log.write_text(log.read_text().replace("1.2.3", "1.2.4"))
+    assert str(load(path).version) == "1.2.3"
+    assert str(config.loader(root)(path).version) == "1.2.4"
+
+
 def test_a_missing_file_is_named(root: Path) -> None:
     path = add_dir(root, "a")
     (path / "pyproject.toml").unlink()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers import config
 from helpers.errors import ConfigError, UsageError
 from helpers.images import bases
 from helpers.images.recipe import image_chain
@@ -117,7 +118,7 @@ def test_another_repos_released_image_is_built_on_by_its_recorded_digest(root: P
 def chain_of(root: Path, path: Path) -> list[str]:
     """Return what the image of a runnable dir is built on."""
     forget()
-    load = bases.loader(root, ())
+    load = config.loader(root)
     return [image.reference for image in image_chain(load(path), load, Stage.DEV)[:-1]]
 
 
@@ -133,7 +134,7 @@ def test_the_table_says_what_is_behind_how_old_it_is_and_whether_the_source_move
     assert table["."][1:] == ["archive:bookworm", "-", "-", "-", "-", "assembled", "here"]
     assert table["x"][4:] == ["8", "d", OLD_TAG, "newest"]
     assert table["top"][6:] == [OLD_TAG, "newest,", "source", "differs"]
-    load = bases.loader(root, ())
+    load = config.loader(root)
     low = image_chain(load(root / "low"), load, platforms=("linux/amd64", "linux/arm64"))[-1]
     lock = lock_of(root / "top")
     (root / "top" / PATH).write_text(str(BaseLock(**{**vars(lock), "inputs": low.inputs})))
