@@ -24,7 +24,7 @@ from helpers.images.recipe import image_chain
 from helpers.model import poetry_lock
 from helpers.model import system_lock as system_locks
 from helpers.model.image import goes_by_wrong_name
-from helpers.model.stage import Stage
+from helpers.model.stage import BUILD_STAGES, Stage, parse_stage
 from helpers.storage import use
 
 # A build waits for the network, the disk and the engine as much as for a core.
@@ -42,10 +42,9 @@ def build(directory: str | None, *, everything: bool, stage: str = "local", stre
         stage: `local` or `prod`.
         stream: where the names of the images go; None is standard output.
     """
-    if stage not in (Stage.LOCAL.value, Stage.PROD.value):
-        raise UsageError(f"--stage {stage!r} can not be built", fix="--stage local, or --stage prod")
+    kind = parse_stage(stage, BUILD_STAGES)
     root, paths = _selected(directory, everything)
-    chains, codes = _chains(paths, config.loader(root), Stage(stage))
+    chains, codes = _chains(paths, config.loader(root), kind)
     digests = {chain[-1].key: _image_id(chain) for chain in chains}
     if not all(digests.values()):
         digests, more = _build_missing(chains)

@@ -12,7 +12,7 @@ from helpers.errors import OK, HelpersError, InfrastructureError, PolicyError, U
 from helpers.images import released
 from helpers.model.image import short_reference
 from helpers.model.runnable import RunnableDir
-from helpers.model.stage import Stage, parse_stage
+from helpers.model.stage import RELEASE_STAGES, Stage, parse_stage
 from helpers.model.version import Version
 from helpers.registry.repository import Registry
 from helpers.storage import cache_dir, use
@@ -32,7 +32,7 @@ def pull(directory: str | None, *, stage: str, version: str) -> int:
         PolicyError: the registry has no such image, or its labels contradict its tag.
         InfrastructureError: the registry or the engine did not do its part.
     """
-    kind = parse_stage(stage, (Stage.DEV, Stage.PROD))
+    kind = parse_stage(stage, RELEASE_STAGES)
     wanted = _version(version)
     root, path = discover.nearest(directory)
     runnable = config.load(root, path, ())

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from helpers import config, discover, proc
 from helpers.engine import client
-from helpers.errors import InfrastructureError, PolicyError, UsageError
+from helpers.errors import InfrastructureError, PolicyError
 from helpers.images import layers
 from helpers.images import layout as files
 from helpers.images.recipe import image_chain
 from helpers.images.tool_environment import python_of
 from helpers.model import image as names
-from helpers.model.stage import Stage
+from helpers.model.stage import BUILD_STAGES, Stage, parse_stage
 from helpers.storage import use
 
 _WRITER = Path(__file__).with_name("write_sbom.py")
@@ -32,18 +32,17 @@ def of_directory(directory: str | None, stage: str) -> str:
         stage: `local` or `prod`.
 
     Raises:
-        UsageError: there are no images of this stage in the engine.
+        UsageError: the stage is none of these.
         PolicyError: the image has not been built.
     """
-    if stage not in (Stage.LOCAL.value, Stage.PROD.value):
-        raise UsageError(f"--stage {stage!r} is not in the engine", fix="--stage local, or --stage prod")
+    kind = parse_stage(stage, BUILD_STAGES)
     root, path = discover.nearest(directory)
     load = config.loader(root)
-    image = image_chain(load(path), load, Stage(stage))[-1]
+    image = image_chain(load(path), load, kind)[-1]
     use("images", image.reference)
     found = client.find_image(image.reference)
     if not found:
-        more = "" if stage == Stage.LOCAL.value else f" --stage {stage}"
+        more = "" if kind is Stage.LOCAL else f" --stage {stage}"
         raise PolicyError(
             "its image is not there as its files say it now",
             where=path,

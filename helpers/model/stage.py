@@ -57,6 +57,10 @@ def candidate_tag(version: Version | str, digest: str = "") -> str:
 
 # Whose image a command can run code in: the one of this checkout's files, or the one that was released to the team.
 RUN_STAGES = (Stage.LOCAL, Stage.DEV)
+# What `docker_build` makes for the engine.
+BUILD_STAGES = (Stage.LOCAL, Stage.PROD)
+# What a registry holds for others.
+RELEASE_STAGES = (Stage.DEV, Stage.PROD)
 
 
 def parse_stage(text: str, allowed: Sequence[Stage]) -> Stage:
@@ -67,7 +71,10 @@ def parse_stage(text: str, allowed: Sequence[Stage]) -> Stage:
     """
     stage = next((stage for stage in allowed if stage.value == text), None)
     if stage is None:
-        raise UsageError(f"--stage {text!r} is not {' or '.join(stage.value for stage in allowed)}")
+        names = [stage.value for stage in allowed]
+        raise UsageError(
+            f"--stage {text!r} is not {' or '.join(names)}", fix=", or ".join(f"--stage {name}" for name in names)
+        )
     return stage
 
 

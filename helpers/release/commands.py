@@ -14,7 +14,7 @@ from helpers.model.base_lock import prod_tag
 from helpers.model.image import parse_platforms
 from helpers.model.release import Action, State, actions
 from helpers.model.runnable import RunnableDir
-from helpers.model.stage import Stage, withdrawn_tag
+from helpers.model.stage import BUILD_STAGES, RELEASE_STAGES, Stage, parse_stage, withdrawn_tag
 from helpers.model.version import Version
 from helpers.registry.repository import Registry
 from helpers.release.publishing import Publishing
@@ -43,7 +43,7 @@ def release(directory: str | None, stage: str, platforms: str, *, dry_run: bool)
         platforms: with commas between; empty takes the setting `platforms`.
         dry_run: only print what would be done.
     """
-    stages = [Stage.DEV] if _stage(stage) is Stage.DEV else [Stage.DEV, Stage.PROD]
+    stages = [Stage.DEV] if parse_stage(stage, RELEASE_STAGES) is Stage.DEV else [Stage.DEV, Stage.PROD]
     runnable, load = _nearest(directory)
 
     def act(control: Control) -> None:
@@ -88,7 +88,7 @@ def build_and_push(directory: str | None, stage: str, platforms: str, *, everyth
         )
     if everything:
         raise UsageError("--push is for one directory", fix="leave out --all")
-    if stage != Stage.LOCAL.value:
+    if parse_stage(stage, BUILD_STAGES) is not Stage.LOCAL:
         raise UsageError(
             f"--push of stage {stage!r}", why="it is tested first", fix="invoke docker_release --stage prod"
         )
@@ -152,7 +152,7 @@ def rollback(directory: str | None, stage: str, version: str) -> int:
         version: the version.
     """
     runnable, _ = _nearest(directory)
-    chosen = _stage(stage)
+    chosen = parse_stage(stage, RELEASE_STAGES)
 
     def act(control: Control) -> None:
         registry = Registry(runnable.repository, control)
@@ -198,12 +198,6 @@ def _show(runnable: RunnableDir, state: State) -> None:
     for action in todo:
         reads = "read its layers, " if action is Action.TRY and state.stage is Stage.PROD else ""
         print(f"  {reads}{_ABOUT[action].format(tag=state.tag, stage=state.stage.value)}")
-
-
-def _stage(text: str) -> Stage:
-    if text not in (Stage.DEV.value, Stage.PROD.value):
-        raise UsageError(f"--stage {text!r} is not a stage that is released to", fix="--stage dev, or --stage prod")
-    return Stage(text)
 
 
 def _platforms(runnable: RunnableDir, text: str) -> tuple[str, ...]:

@@ -66,8 +66,9 @@ def test_an_image_whose_labels_say_what_its_tag_says_is_taken(runnable: Runnable
 
 @pytest.mark.parametrize("text", ["prod", "", "Dev", "dev-1.2.0"])
 def test_a_stage_in_which_nothing_is_run_is_bad_usage(text: str) -> None:
-    with pytest.raises(UsageError, match="is not local or dev"):
+    with pytest.raises(UsageError, match="is not local or dev") as caught:
         parse_stage(text, RUN_STAGES)
+    assert caught.value.fix == "--stage local, or --stage dev"
     assert [parse_stage(stage.value, RUN_STAGES) for stage in RUN_STAGES] == [Stage.LOCAL, Stage.DEV]
 
 

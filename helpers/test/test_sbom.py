@@ -96,5 +96,5 @@ def test_the_task_prints_what_is_in_the_image_and_asks_for_one_that_is_not_there
 
 
 def test_stages_that_the_engine_does_not_hold_are_bad_usage() -> None:
-    with pytest.raises(UsageError, match="not in the engine"):
+    with pytest.raises(UsageError, match="is not local or prod"):
         sbom.of_directory(None, "dev")
