@@ -25,6 +25,7 @@ __all__ = [
     "locked",
     "marked",
     "run_directory",
+    "scratch",
     "use",
     "use_own_environment",
     "write_once",
@@ -96,13 +97,44 @@ def run_directory(run_id: str) -> Path:
         _mark_as_used(path)
         old = sorted(item for item in runs.iterdir() if item.is_dir())[:-_RUNS_KEPT]
     except OSError as error:
-        raise InfrastructureError(
-            f"cannot write: {os.strerror(error.errno or 0).lower()}", where=runs, fix="df -h  (make room, then again)"
-        ) from None
+        raise _cannot_write(runs, error) from None
     for item in old:
         if not is_running(item):
             shutil.rmtree(item, ignore_errors=True)
     return path
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Yield a new directory that nobody else may read, and remove it afterwards.
+
+    What a process left that was killed is removed by the next call.
+
+    Raises:
+        InfrastructureError: the disk is full or not writable.
+    """
+    import shutil  # as above
+    import tempfile
+
+    parent = cache_dir() / "scratch"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        # Before its mark is made a new directory looks like one that was left.
+        with locked("scratch.lock"):
+            for left in parent.iterdir():
+                if not is_running(left):
+                    shutil.rmtree(left, ignore_errors=True)
+            path = Path(tempfile.mkdtemp(dir=parent))
+            mark = _mark_as_used(path)
+    except OSError as error:
+        raise _cannot_write(parent, error) from None
+    try:
+        (path / "files").mkdir()
+        yield path / "files"
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        _held.remove(mark)
+        mark.close()
 
 
 def use(kind: str, name: str) -> None:
@@ -186,14 +218,20 @@ _uses: dict[Path, IO[str]] = {}
 _held: list[IO[str]] = []
 
 
-def _mark_as_used(path: Path) -> None:
+def _mark_as_used(path: Path) -> IO[str]:
     file = (path / "lock").open("w")
     fcntl.flock(file, fcntl.LOCK_EX)
     _held.append(file)
+    return file
+
+
+def _cannot_write(path: Path, error: OSError) -> InfrastructureError:
+    said = os.strerror(error.errno or 0).lower()
+    return InfrastructureError(f"cannot write: {said}", where=path, fix="df -h  (make room, then again)")
 
 
 def is_running(run: Path) -> bool:
-    """Say whether the run that the directory `run` was made for is still going."""
+    """Say whether the run, or the process, that the directory `run` was made for is still going."""
     try:
         with (run / "lock").open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

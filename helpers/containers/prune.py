@@ -35,9 +35,7 @@ _DAYS = 30
 _KINDS = ("archives", "envs", "layers", "layouts", "test-packages", "tools", "venvs")
 _FOR_GOOD = re.compile(r".*\.sources\.list")
 # What a process that was killed has left half-made or half-removed; nothing takes a day to make.
-_LEFTOVER = re.compile(
-    r"helpers-archive-.*|.*\.new(\.tar)?|.*\.link|\.gone-.*|\.[0-9a-f]{32}-.*|[0-9a-f]{32}\.\d+\.tar|.*\.json\.\d+"
-)
+_LEFTOVER = re.compile(r".*\.new(\.tar)?|.*\.link|\.gone-.*|\.[0-9a-f]{32}-.*|[0-9a-f]{32}\.\d+\.tar|.*\.json\.\d+")
 
 
 @dataclass(frozen=True)

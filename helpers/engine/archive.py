@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -18,7 +17,7 @@ from helpers.engine.supervise import supervise
 from helpers.errors import BuildError, InfrastructureError
 from helpers.model import archive
 from helpers.model.image import architecture, native_platform
-from helpers.storage import cache_dir, digest, locked, use
+from helpers.storage import cache_dir, digest, locked, scratch, use
 
 _SECONDS = 1800.0
 
@@ -36,8 +35,7 @@ def assembled_archive(image: ImageSpec, log: Path, control: Control) -> Iterator
     archives = cache_dir() / "archives"
     archives.mkdir(parents=True, exist_ok=True)
     made = digest(archive.recipe())[:16]
-    with tempfile.TemporaryDirectory(prefix="helpers-archive-", dir=archives) as name:
-        directory = Path(name)
+    with scratch() as directory:
         (directory / "Dockerfile").write_text(archive.DOCKERFILE)
         for platform in image.platforms or (native_platform(os.uname().machine),):
             arch = architecture(platform)

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from helpers.engine.specs import SCRIPTS, ImageSpec
 from helpers.engine.tools import tools
 from helpers.errors import ConfigError
 from helpers.model.image import LABEL_BASE_DIGEST, LABEL_TITLE
+from helpers.storage import scratch
 
 # Where BuildKit shows the secret `ca` to a recipe (https://docs.docker.com/build/building/secrets/).
 _CA_INSIDE = "/run/secrets/ca"
@@ -37,8 +37,8 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
         raise ConfigError(
             "has no stage `prod`", where=image.dockerfile, fix="add `FROM ... AS prod` (see docs/how-to.md)"
         )
-    with tempfile.TemporaryDirectory(prefix="helpers-build-") as name:
-        directory = Path(name) / "context"
+    with scratch() as aside:
+        directory = aside / "context"
         directory.mkdir()
         own = ingredients.requirements[-1:]
         (directory / "requirements.txt").write_text("".join(path.read_text() for path in own))
@@ -47,7 +47,7 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
         for script in SCRIPTS:
             shutil.copyfile(script, directory / script.name)
         _copy_code(image, directory / "code")
-        dockerfile = Path(name) / "Dockerfile"
+        dockerfile = aside / "Dockerfile"
         tail = f"\nENTRYPOINT {json.dumps(image.entrypoint)}\n" if image.entrypoint else ""
         dockerfile.write_text(recipe + tail, encoding="utf-8")
         arguments = {
@@ -56,7 +56,7 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
             "REQUIRES_PYTHON": image.requires_python,
             "NAME": image.labels.get(LABEL_TITLE, ""),
         }
-        secrets = host_secrets(Path(name), image.suite)
+        secrets = host_secrets(aside, image.suite)
         target = image.target if staged else ""
         yield BuildContext(directory, dockerfile, target, arguments, secrets, tools(image.platforms))
 
@@ -69,11 +69,8 @@ def archive_context(image: ImageSpec, log: Path, control: Control) -> Iterator[B
         BuildError: the archive does not give it.
         InfrastructureError: the tool that assembles it is missing.
     """
-    with (
-        assembled_archive(image, log, control) as directory,
-        tempfile.TemporaryDirectory(prefix="helpers-build-") as name,
-    ):
-        secrets = host_secrets(Path(name), image.suite)
+    with assembled_archive(image, log, control) as directory, scratch() as aside:
+        secrets = host_secrets(aside, image.suite)
         yield BuildContext(directory, directory / "Dockerfile", image.target, {}, secrets)
 
 

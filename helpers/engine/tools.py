@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from helpers import host, proc, thin_env
 from helpers.errors import InfrastructureError
 from helpers.model.image import architecture, native_platform
-from helpers.storage import cache_dir, digest, use
+from helpers.storage import cache_dir, digest, scratch, use
 
 _REQUIREMENTS = Path(thin_env.__file__).with_name("requirements.txt")
 # https://docs.astral.sh/uv/reference/cli/#uv-pip-install--python-platform
@@ -61,17 +60,19 @@ def _pinned() -> str:
 def _fetch(arch: str, target: Path) -> None:
     settings = host.settings()
     env = {**os.environ, **settings.environment(str(settings.ca) if settings.ca else None)}
-    with tempfile.TemporaryDirectory(prefix="helpers-uv-") as name:
-        pinned = Path(name) / "requirements.txt"
+    with scratch() as aside:
+        pinned = aside / "requirements.txt"
         pinned.write_text(_pinned())
         argv = [str(uv()), "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
         argv += ["--python-platform", _PLATFORMS[arch], "--python", sys.executable]
-        done = proc.run([*argv, "--target", f"{name}/to", "--requirements", str(pinned)], env=env, timeout=_SECONDS)
+        done = proc.run(
+            [*argv, "--target", str(aside / "to"), "--requirements", str(pinned)], env=env, timeout=_SECONDS
+        )
         if done.code:
             raise InfrastructureError(
                 f"the installer for {arch} could not be fetched: {done.reason}", fix="invoke doctor"
             )
-        _put(Path(name) / "to" / "bin" / "uv", target)
+        _put(aside / "to" / "bin" / "uv", target)
 
 
 def _put(source: Path, target: Path) -> None:

@@ -28,6 +28,30 @@ def test_parts_of_a_digest_do_not_flow_into_each_other() -> None:
     assert len(storage.digest()) == 64
 
 
+LEAVE = """
+import time
+from helpers import storage
+with storage.scratch() as path:
+    (path / "secret").touch()
+    print(path, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_scratch_directory_is_private_and_goes_also_after_its_process_was_killed(cache: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", LEAVE], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        theirs = Path(other.stdout.readline().strip())
+        with storage.scratch() as ours:
+            assert ours.parent.stat().st_mode & 0o777 == 0o700
+            assert (theirs / "secret").exists()
+        other.kill()
+    assert (theirs / "secret").exists()
+    with storage.scratch() as ours:
+        assert list((cache / "scratch").iterdir()) == [ours.parent]
+    assert not list((cache / "scratch").iterdir())
+
+
 def test_a_file_is_written_once_and_readable_by_others(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file.txt"
     assert storage.write_once(path, "one").read_text() == "one"
