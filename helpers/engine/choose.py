@@ -48,9 +48,11 @@ def docker_engine() -> DockerEngine:
     from helpers.engine import client, docker
 
     if fault := client.why_not_running():
+        elsewhere = os.environ.get("DOCKER_HOST")
+        mend = (
+            "unset DOCKER_HOST  (to take this machine's)" if elsewhere else "dev_scripts/install_engine.sh  (gets one)"
+        )
         raise InfrastructureError(
-            "no docker engine answers",
-            why=fault,
-            fix="dev_scripts/install_engine.sh  (gets one), or: invoke doctor  (says what is wrong with this one)",
+            "no docker engine answers", why=fault, fix=f"{mend}, or: invoke doctor  (says what is wrong with this one)"
         )
     return docker.DockerEngine()

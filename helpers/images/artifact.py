@@ -94,6 +94,10 @@ def make(engine: LayoutEngine, chain: Sequence[ImageSpec], source: Source, contr
         if not kept.exists():
             platforms = f" for {', '.join(image.platforms)}" if image.platforms else ""
             say(f"building {image.key}, stage {image.stage.value}{platforms}")
+            if image.entrypoint == ("python",):
+                say(
+                    f"note: {image.key} has no package with a __main__.py: its container starts Python and nothing else"
+                )
             ingredients = build.ingredients([*chain[:-1], image], below.reference)
             log = cache_dir() / "builds" / f"layout-{kept.name}.log"
             log.parent.mkdir(parents=True, exist_ok=True)

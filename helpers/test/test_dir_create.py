@@ -38,6 +38,7 @@ def test_a_new_runnable_dir_is_whole_and_checked(root: Path, capsys: pytest.Capt
         "poetry.lock",
         "pyproject.toml",
         "sales_forecast/__init__.py",
+        "sales_forecast/__main__.py",
         "sales_forecast/words.py",
         "test/test_sales_forecast.py",
     ]
@@ -56,6 +57,10 @@ def test_the_tests_of_a_new_runnable_dir_pass_and_can_fail(root: Path) -> None:
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "pyproject.toml", "test"]
     env = {**os.environ, "PYTHONPATH": str(path)}
     assert subprocess.run(argv, cwd=path, env=env, capture_output=True).returncode == 0
+    started = subprocess.run(
+        [sys.executable, "-m", "forecast"], cwd=path, env=env, input="b a\nb", capture_output=True, text=True
+    )
+    assert started.stdout == "2 b\n1 a\n"
     code = path / "forecast" / "words.py"
     code.write_text(code.read_text().replace(".lower()", ""))
     assert subprocess.run(argv, cwd=path, env=env, capture_output=True).returncode == 1
