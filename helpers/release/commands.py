@@ -8,18 +8,19 @@ from helpers import config, discover
 from helpers.console import print_rows, say
 from helpers.engine.seam import Control
 from helpers.engine.supervise import obey_signals
-from helpers.errors import OK, HelpersError, PolicyError, UsageError
+from helpers.errors import OK, HelpersError, UsageError
 from helpers.images.recipe import image_chain
 from helpers.model.base_lock import prod_tag
 from helpers.model.image import parse_platforms
 from helpers.model.release import Action, State, actions
 from helpers.model.runnable import RunnableDir
-from helpers.model.stage import BUILD_STAGES, RELEASE_STAGES, Stage, parse_stage, withdrawn_tag
+from helpers.model.stage import BUILD_STAGES, RELEASE_STAGES, Stage, parse_stage
 from helpers.model.version import Version
 from helpers.registry.repository import Registry
+from helpers.release import moving
+from helpers.release.job import Job
 from helpers.release.publishing import Publishing
 from helpers.release.releasing import Releasing
-from helpers.release.releasing import promote as promote_in
 from helpers.storage import locked
 
 _ABOUT = {
@@ -47,15 +48,12 @@ def release(directory: str | None, stage: str, platforms: str, *, dry_run: bool)
     runnable, load = _nearest(directory)
 
     def act(control: Control) -> None:
-        releasing = Releasing(runnable, load, _platforms(runnable, platforms), control)
+        releasing = Releasing(Job(runnable, load, _platforms(runnable, platforms), control))
         for each in stages:
             if dry_run:
                 _show(runnable, releasing.state(each))
             else:
-                done = releasing.converge(each)
-                tag = each.version_tag(runnable.version)
-                holds = "" if each is Stage.PROD else " (this image holds no code)"
-                say(f"{runnable.repository}:{tag} is released" + ("" if done else f", nothing to do{holds}"))
+                say(f"{runnable.repository}:{_end(releasing.converge(each))}")
 
     return _stoppable(act, runnable, alone=not dry_run)
 
@@ -70,7 +68,7 @@ def push_local(directory: str | None, platforms: str) -> int:
     runnable, load = _nearest(directory)
 
     def act(control: Control) -> None:
-        reference, digest = Releasing(runnable, load, _parsed(platforms), control).push()
+        reference, digest = Releasing(Job(runnable, load, _parsed(platforms), control)).push()
         print(f"{reference}  {digest}")
 
     return _stoppable(act, runnable)
@@ -106,7 +104,7 @@ def publish(directory: str | None, platforms: str, *, dry_run: bool) -> int:
     runnable, load = _nearest(directory)
 
     def act(control: Control) -> None:
-        publishing = Publishing(runnable, load, _platforms(runnable, platforms), control)
+        publishing = Publishing(Job(runnable, load, _platforms(runnable, platforms), control))
         if dry_run:
             print(f"would publish {runnable.repository}:{publishing.next_tag()} and move latest")
             return
@@ -128,16 +126,12 @@ def promote(directory: str | None, version: str) -> int:
         version: the version; empty is that of the checkout.
     """
     runnable, load = _nearest(directory)
-    chosen = version or str(runnable.version)
-    try:
-        Version.parse(chosen)
-    except ValueError as error:
-        raise UsageError(f"--version: {error}") from None
+    chosen = _version(version) if version else runnable.version
 
     def act(control: Control) -> None:
         platforms = _platforms(runnable, "")
         inputs = image_chain(runnable, load, Stage.PROD, platforms)[-1].inputs if not version else ""
-        tag, digest = promote_in(Registry(runnable.repository, control), runnable, inputs, chosen)
+        tag, digest = moving.promote(Registry(runnable.repository, control), inputs, chosen)
         print(f"{runnable.repository}:{tag}  {digest}")
 
     return _stoppable(act, runnable)
@@ -152,41 +146,45 @@ def rollback(directory: str | None, stage: str, version: str) -> int:
         version: the version.
     """
     runnable, _ = _nearest(directory)
-    chosen = parse_stage(stage, RELEASE_STAGES)
+    kind = parse_stage(stage, RELEASE_STAGES)
+    chosen = _version(version) if version else None
 
     def act(control: Control) -> None:
         registry = Registry(runnable.repository, control)
-        versions = sorted({known for tag in registry.tags() if (known := chosen.version_of(tag))}, reverse=True)
-        if not (version or versions):
-            say(f"{runnable.repository}: no version is released to {chosen.value}")
-            return
-        if not version:
-            now = registry.resolve(chosen.value)
-            rows = [(f"version ({chosen.value})", "digest", "platforms", "")]
-            for known in versions:
-                manifest = registry.manifest(chosen.version_tag(known))
-                mark = f"<- {chosen.value}" if manifest.digest == now else ""
-                rows.append((str(known), manifest.digest[:19], " ".join(manifest.platforms), mark))
-            print_rows(rows)
-            return
-        if version not in map(str, versions):
-            raise PolicyError(
-                f"{chosen.value}-{version} is not released",
-                where=runnable.repository,
-                why=f"released are {', '.join(map(str, versions)) or 'no versions'}",
-                fix=f"invoke docker_rollback --stage {chosen.value}  (lists them)",
-            )
-        digest = registry.resolve(f"{chosen.value}-{version}")
-        assert digest
-        now = registry.resolve(chosen.value)
-        if now and now != digest:
-            # So that the next release does not undo this.
-            registry.tag(now, withdrawn_tag(chosen))
-        registry.tag(digest, chosen.value)
-        say(f"{chosen.value} is {version} now" + (f", it was {now[:19]}" if now != digest and now else ""))
-        print(f"{runnable.repository}:{chosen.value}  {digest}")
+        if chosen:
+            _move_back(registry, kind, chosen)
+        else:
+            _list_versions(registry, kind)
 
     return _stoppable(act, runnable)
+
+
+def _move_back(registry: Registry, stage: Stage, version: Version) -> None:
+    digest, before = moving.roll_back(registry, stage, version)
+    say(f"{stage.value} is {version} now" + (f", it was {before[:19]}" if before and before != digest else ""))
+    print(f"{registry.http.address}:{stage.value}  {digest}")
+
+
+def _list_versions(registry: Registry, stage: Stage) -> None:
+    released = moving.versions(registry, stage)
+    if not released:
+        say(f"{registry.http.address}: no version is released to {stage.value}")
+        return
+    now = registry.resolve(stage.value)
+    rows = [(f"version ({stage.value})", "digest", "platforms", "")]
+    for version in released:
+        manifest = registry.manifest(stage.version_tag(version))
+        mark = f"<- {stage.value}" if manifest.digest == now else ""
+        rows.append((str(version), manifest.digest[:19], " ".join(manifest.platforms), mark))
+    print_rows(rows)
+
+
+def _end(before: State) -> str:
+    """Return what is said after a release, from how far it had come before."""
+    if actions(before):
+        return f"{before.tag} is released"
+    holds = "" if before.stage is Stage.PROD else " (this image holds no code)"
+    return f"{before.tag} is released, nothing to do{holds}"
 
 
 def _show(runnable: RunnableDir, state: State) -> None:
@@ -198,6 +196,13 @@ def _show(runnable: RunnableDir, state: State) -> None:
     for action in todo:
         reads = "read its layers, " if action is Action.TRY and state.stage is Stage.PROD else ""
         print(f"  {reads}{_ABOUT[action].format(tag=state.tag, stage=state.stage.value)}")
+
+
+def _version(text: str) -> Version:
+    try:
+        return Version.parse(text)
+    except ValueError as error:
+        raise UsageError(f"--version: {error}") from None
 
 
 def _platforms(runnable: RunnableDir, text: str) -> tuple[str, ...]:

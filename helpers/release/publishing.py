@@ -16,22 +16,16 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from helpers import config, repo
-from helpers.console import say
+from helpers import repo
 from helpers.engine import client
-from helpers.engine.choose import docker_engine
-from helpers.engine.seam import Control
 from helpers.errors import InfrastructureError, PolicyError
-from helpers.images import artifact, scan
-from helpers.images.artifact import Artifact, Source
-from helpers.images.recipe import image_chain
+from helpers.images import artifact
+from helpers.images.artifact import Artifact
 from helpers.model.base_lock import prod_tag
-from helpers.model.runnable import RunnableDir
 from helpers.model.stage import LATEST, DateTag, Stage, date_tags, next_date_tag
 from helpers.registry.once import TagTakenError
-from helpers.registry.repository import Registry
-from helpers.release import testing, trial
 from helpers.release.committed import check_committed, check_unchanged
+from helpers.release.job import Job
 
 # So many others would have to publish at the same moment.
 _TRIES = 20
@@ -54,26 +48,13 @@ class Publishing:
     """The publication of one runnable dir's image as a base.
 
     Arguments:
-        runnable: the directory.
-        load: reads the runnable dir at a path, for bases of the kind `dir:`.
-        platforms: what the base is for; empty is this machine's own.
-        control: stops what is under way.
-
-    Raises:
-        InfrastructureError: no docker engine answers.
-        UsageError: the checkout has no commit.
-        ConfigError: no registry is set.
+        job: the directory, and where its images go.
     """
 
-    def __init__(
-        self, runnable: RunnableDir, load: config.Loader, platforms: tuple[str, ...], control: Control
-    ) -> None:
-        self._runnable = runnable
-        self._load = load
-        self._platforms = platforms
-        self._control = control
-        self._registry = Registry(runnable.repository, control)
-        self._engine = docker_engine()
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._runnable = job.runnable
+        self._registry = job.registry
 
     def next_tag(self) -> DateTag:
         """Return the date tag that a publication would get now."""
@@ -88,26 +69,20 @@ class Publishing:
             InfrastructureError: engine or registry did not do their part; nothing follows a tag that is there by half.
         """
         check_committed(self._runnable.root, repo.changes(self._runnable.root))
-        source = Source(*repo.commit(self._runnable.root))
-        base = self._build(source)
-        check_unchanged(self._runnable.root, source)
+        base = self._build()
+        check_unchanged(self._runnable.root, self._job.source)
         for made in (base.dev, base.prod):
-            say(f"pushing {self._runnable.repository}@{made.digest[:19]}")
-            say(str(self._registry.push(made.layout, made.digest)))
+            self._job.push(made)
         tag, is_new = self._tag(base)
         self._move_latest()
         return tag, is_new
 
-    def _build(self, source: Source) -> Base:
-        made = []
-        for stage in (Stage.LOCAL, Stage.PROD):
-            chain = image_chain(self._runnable, self._load, stage, self._platforms)
-            made.append(artifact.make(self._engine, chain, source, self._control))
-        base = Base(*made)
-        scan.check(base.prod.layout, base.prod.digest, self._runnable, self._load)
-        for one in made:
-            artifact.load(self._engine, one, testing.reference_of(self._runnable, one.digest))
-            trial.try_all(self._engine, one, self._runnable, self._control)
+    def _build(self) -> Base:
+        dev, prod = (self._job.make(self._job.chain(stage)) for stage in (Stage.LOCAL, Stage.PROD))
+        base = Base(dev, prod)
+        self._job.scan(base.prod)
+        for made in (base.dev, base.prod):
+            self._job.try_image(made)
         return base
 
     def _tag(self, base: Base) -> tuple[str, bool]:
@@ -119,7 +94,7 @@ class Publishing:
         self._registry.put_once(prod_tag(tag), base.prod.digest)
         # The engine keeps the numbers that were given, whatever is removed from the registry.
         for made, name in ((base.dev, tag), (base.prod, prod_tag(tag))):
-            artifact.load(self._engine, made, f"{self._runnable.repository}:{name}")
+            artifact.load(self._job.engine, made, f"{self._runnable.repository}:{name}")
         return tag, is_new
 
     def _is(self, base: Base, tag: str) -> bool:

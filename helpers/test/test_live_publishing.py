@@ -20,9 +20,9 @@ from helpers.images.artifact import Artifact, Source
 from helpers.images.layers import contents
 from helpers.images.recipe import image_chain
 from helpers.model.base_lock import PATH, BaseLock, parse
-from helpers.model.runnable import RunnableDir
 from helpers.model.stage import Stage
 from helpers.registry.repository import Registry
+from helpers.release.job import Job
 from helpers.release.publishing import Base, Publishing
 from helpers.test.conftest import Scratch, docker, scratch_repo
 from helpers.test.registry_fixtures import docker_registry
@@ -203,9 +203,7 @@ def test_the_layers_of_a_published_base_are_known_again_in_what_is_released_on_i
     layers.commit("record")
     root = layers.repo.root
 
-    def load(path: Path) -> RunnableDir:
-        return config.load(root, path, ())
-
+    load = config.loader(root)
     chain = image_chain(load(root / "top"), load, Stage.PROD)
     made = artifact.make(docker_engine(), chain, Source("a" * 40, 1_700_000_000), Control())
     (held,) = contents(made.layout, made.digest)
@@ -231,10 +229,10 @@ class Edited(Publishing):
 
     edit: Callable[[], object]
 
-    def _build(self, source: Source) -> Base:
+    def _build(self) -> Base:
         """Build nothing: what would be pushed is in no layout."""
         self.edit()
-        chain = image_chain(self._runnable, self._load, Stage.LOCAL)
+        chain = self._job.chain(Stage.LOCAL)
         made = Artifact(chain[-1], chain[-2], Path("/nonexistent"), "sha256:0")
         return Base(made, made)
 
@@ -247,13 +245,12 @@ def test_a_checkout_that_was_changed_during_the_build_publishes_nothing(tmp_path
     git(root, "add", "--all")
     git(root, "commit", "--quiet", "--message", "first")
 
-    def load(path: Path) -> RunnableDir:
-        return config.load(root, path, ())
+    load = config.loader(root)
 
     def commit() -> None:
         git(root, "commit", "--quiet", "--allow-empty", "--message", "second")
 
-    publishing = Edited(load(low), load, (), Control())
+    publishing = Edited(Job(load(low), load, (), Control()))
     publishing.edit = commit if how == "a commit" else (low / "new.py").touch
     says = "from the commit" if how == "a commit" else "low/new.py"
     with pytest.raises(PolicyError, match=says):
