@@ -241,7 +241,7 @@ def _formats() -> str:
         (f"`{name}:{candidate_tag(version, digest)}`", "a tested `prod` build, by its digest; written once"),
         (
             f"`{name}:{withdrawn_tag(Stage.PROD)}`",
-            "what the last rollback left: no release moves back to it",
+            "the newest version at the last rollback: no release moves back to it",
         ),
         (f"`{name}:{dated}`", "a published base, `YYYY.MM.DD.P`: day (UTC), and which one of that day; written once"),
         (f"`{name}:{prod_tag(dated)}`", "what images of the stage `prod` on that base stand on; written once"),

@@ -41,7 +41,7 @@ class Stage(Enum):
 
 
 def withdrawn_tag(stage: Stage) -> str:
-    """Return the tag of the image that the last rollback of a stage moved away from; no release moves back to it."""
+    """Return the tag of the newest version at the last rollback of a stage; no release moves back to it."""
     return f"{stage.value}-rolled-back"
 
 

@@ -96,8 +96,8 @@ def roll_back(registry: Registry, stage: Stage, version: Version) -> tuple[str, 
         )
     digest = digest_of(registry, stage.version_tag(version))
     before = registry.resolve(stage.value)
-    if before and before != digest:
-        # So that the next release does not undo this.
-        registry.tag(before, withdrawn_tag(stage))
+    if before != digest and version != released[0]:
+        # So that the next release does not undo this: it would move the tag to the newest version.
+        registry.tag(digest_of(registry, stage.version_tag(released[0])), withdrawn_tag(stage))
     registry.tag(digest, stage.value)
     return digest, before
