@@ -47,7 +47,8 @@ class State:
         newest: the highest version that the registry has in this stage.
         published: what the registry has of this version.
         moving: digest that the stage's moving tag has.
-        withdrawn: whether the last rollback moved away from this version.
+        withdrawn: whether this version was the newest one at the last rollback.
+        in_use: version that the stage's moving tag has, looked up where `withdrawn`.
         built: digest of the image, if it is built already.
         tested: whether its tests passed in exactly that image.
     """
@@ -61,6 +62,7 @@ class State:
     published: Published | None = None
     moving: str | None = None
     withdrawn: bool = False
+    in_use: Version | None = None
     built: str | None = None
     tested: bool = False
 
@@ -68,6 +70,16 @@ class State:
     def tag(self) -> str:
         """The version tag."""
         return self.stage.version_tag(self.version)
+
+    @property
+    def behind(self) -> bool:
+        """Whether this version is the newest that is released, and the moving tag is another one."""
+        return bool(self.published and self.moving != self.published.digest and self.newest == self.version)
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether somebody moved the stage back from this version."""
+        return self.behind and self.withdrawn
 
 
 def actions(state: State) -> tuple[Action, ...]:
@@ -78,8 +90,7 @@ def actions(state: State) -> tuple[Action, ...]:
     """
     if state.published and state.published.inputs == state.inputs:
         # A release that was cut off goes on. What somebody rolled back stays so, and a newer version stays as well.
-        behind = state.moving != state.published.digest and state.newest == state.version and not state.withdrawn
-        return (Action.MOVE,) if behind else ()
+        return (Action.MOVE,) if state.behind and not state.withdrawn else ()
     if state.published and state.built:
         raise PolicyError(
             f"{state.tag} is released with other content",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 
 from helpers import config, discover
@@ -53,7 +54,7 @@ def release(directory: str | None, stage: str, platforms: str, *, dry_run: bool)
             if dry_run:
                 _show(runnable, releasing.state(each))
             else:
-                say(f"{runnable.repository}:{_end(releasing.converge(each))}")
+                say(f"{runnable.repository}:{_end(runnable, releasing.converge(each))}")
 
     return _stoppable(act, runnable, alone=not dry_run)
 
@@ -179,17 +180,30 @@ def _list_versions(registry: Registry, stage: Stage) -> None:
     print_rows(rows)
 
 
-def _end(before: State) -> str:
+def _end(runnable: RunnableDir, before: State) -> str:
     """Return what is said after a release, from how far it had come before."""
     if actions(before):
         return f"{before.tag} is released"
+    if before.rolled_back:
+        return f"{before.tag} is released, nothing to do: {_rolled_back(runnable, before)}"
     holds = "" if before.stage is Stage.PROD else " (this image holds no code)"
     return f"{before.tag} is released, nothing to do{holds}"
+
+
+def _rolled_back(runnable: RunnableDir, state: State) -> str:
+    stage = state.stage.value
+    there = shlex.quote(str(runnable.path))
+    return (
+        f"a rollback moved {stage} back to {state.in_use or state.moving}, and a release leaves it there\n"
+        f"  forward again: invoke docker_rollback --stage {stage} --version {state.version} --dir {there}"
+    )
 
 
 def _show(runnable: RunnableDir, state: State) -> None:
     todo = actions(state)
     print(f"{runnable.repository}:{state.tag}" + ("" if todo else "  released, nothing to do"))
+    if state.rolled_back and not todo:
+        print(f"  {_rolled_back(runnable, state)}")
     if state.published and todo == (Action.BUILD,):
         print("  it is released, of other inputs: build it and compare; other content is refused")
         return

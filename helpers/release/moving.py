@@ -14,6 +14,12 @@ def versions(registry: Registry, stage: Stage) -> list[Version]:
     return sorted((known for tag in registry.tags() if (known := stage.version_of(tag))), reverse=True)
 
 
+def version_of(registry: Registry, stage: Stage, digest: str) -> Version | None:
+    """Return the version that is released to `stage` as `digest`, if one is."""
+    known = versions(registry, stage)
+    return next((version for version in known if registry.resolve(stage.version_tag(version)) == digest), None)
+
+
 def digest_of(registry: Registry, tag: str) -> str:
     """Return the digest of a tag that the registry has listed, or taken.
 

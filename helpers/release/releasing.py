@@ -75,7 +75,8 @@ class Releasing:
         version = self._runnable.version
         released = moving.versions(self._registry, stage)
         published = self._published(stage.version_tag(version)) if version in released else None
-        withdrawn = self._registry.resolve(withdrawn_tag(stage)) if published else None
+        withdrawn = bool(published and self._registry.resolve(withdrawn_tag(stage)) == published.digest)
+        now = self._registry.resolve(stage.value)
         built = artifact.find(self._job.engine, chain, self._job.source)
         return State(
             name=self._runnable.name,
@@ -85,8 +86,9 @@ class Releasing:
             changes=tuple(repo.changes(self._runnable.root)),
             newest=max(released, default=None),
             published=published,
-            moving=self._registry.resolve(stage.value),
-            withdrawn=bool(published and withdrawn == published.digest),
+            moving=now,
+            withdrawn=withdrawn,
+            in_use=moving.version_of(self._registry, stage, now) if now and withdrawn else None,
             built=built.digest if built else None,
             tested=bool(built and testing.is_tested(built.digest)),
         )

@@ -84,7 +84,7 @@ def test_a_release_gives_both_stages_their_tags_and_doing_it_again_does_nothing(
     assert before["dev"] == before["dev-0.1.0"]
     assert before["prod"] == before["prod-0.1.0"] != before["dev"]
     said = released.invoke("docker_release", "--stage", "prod")
-    assert said.count("nothing to do") == 2
+    assert said.count("nothing to do") == 2 and "rollback" not in said
     assert released.tags() == before
 
 
@@ -163,7 +163,10 @@ def test_versions_go_forward_a_rollback_goes_back_and_nothing_is_built_for_it(re
     assert back["prod"] == back["prod-0.1.0"] == new["prod-0.1.0"]
     moved = {"prod": "", "prod-rolled-back": new["prod-0.3.0"]}
     assert {**back, **moved} == {**new, **moved}
-    assert "nothing to do" in released.invoke("docker_release", "--stage", "prod")
+    forward = f"invoke docker_rollback --stage prod --version 0.3.0 --dir {released.path}"
+    for more in ([], ["--dry-run"]):
+        said = released.invoke("docker_release", "--stage", "prod", *more)
+        assert "nothing to do" in said and "a rollback moved prod back to 0.1.0" in said and forward in said
     assert released.tags()["prod"] == back["prod"], "a release undid a rollback"
     listed = released.invoke("docker_rollback")
     assert "0.3.0" in listed and "0.1.0" in listed and "<- prod" in listed.split("0.1.0")[1]

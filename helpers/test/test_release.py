@@ -53,6 +53,23 @@ def test_after_every_action_what_is_left_is_the_rest() -> None:
 
 
 @pytest.mark.parametrize(
+    "state, rolled_back",
+    [
+        (replace(DONE, moving="a", withdrawn=True), True),
+        # A release that was cut off, one that is done, and one that went forward again after a rollback.
+        (replace(DONE, moving="a"), False),
+        (DONE, False),
+        (replace(DONE, withdrawn=True), False),
+        # The one after it is in use; nobody cares for what was before.
+        (replace(DONE, newest=Version(1, 11, 0), moving="c", withdrawn=True), False),
+        (replace(NEW, withdrawn=True), False),
+    ],
+)
+def test_only_the_newest_version_that_is_not_in_use_counts_as_rolled_back(state: State, rolled_back: bool) -> None:
+    assert state.rolled_back is rolled_back
+
+
+@pytest.mark.parametrize(
     "state, says",
     [
         (replace(NEW, changes=("a.py", "b.py")), "a.py, b.py"),
