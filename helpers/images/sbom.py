@@ -9,6 +9,7 @@ from pathlib import Path
 
 from helpers import config, discover, proc
 from helpers.engine import client
+from helpers.engine.choose import docker_engine
 from helpers.errors import InfrastructureError, PolicyError
 from helpers.images import layers
 from helpers.images import layout as files
@@ -34,11 +35,13 @@ def of_directory(directory: str | None, stage: str) -> str:
     Raises:
         UsageError: the stage is none of these.
         PolicyError: the image has not been built.
+        InfrastructureError: no engine answers.
     """
     kind = parse_stage(stage, BUILD_STAGES)
     root, path = discover.nearest(directory)
     load = config.loader(root)
     image = image_chain(load(path), load, kind)[-1]
+    docker_engine()  # Without one no image is found, and its absence would be blamed.
     use("images", image.reference)
     found = client.find_image(image.reference)
     if not found:

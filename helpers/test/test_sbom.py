@@ -16,6 +16,9 @@ from helpers.registry.manifest import Manifest
 from helpers.test.conftest import Scratch, docker
 from helpers.test.registry_fixtures import Layout
 from helpers.test.test_scan import SITE, STATUS, image, tar
+from helpers.test.unit_fixtures import add_dir, cache, make_repo
+
+__all__ = ["cache"]
 
 LABELS = {
     "org.opencontainers.image.title": "tool",
@@ -93,6 +96,15 @@ def test_the_task_prints_what_is_in_the_image_and_asks_for_one_that_is_not_there
     assert component(document, "python3")["purl"].startswith("pkg:deb/debian/python3@")
     id = docker("image", "inspect", "--format", "{{.Id}}", f"{scratch.prefix}-sbom:local-root-0.1.0").strip()
     assert document["metadata"]["component"]["hashes"][0]["content"] == id.removeprefix("sha256:")
+
+
+def test_without_an_engine_it_is_not_the_image_that_is_missing(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = add_dir(make_repo(tmp_path / "r"), "a")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-socket")
+    with pytest.raises(InfrastructureError, match="no docker engine answers"):
+        sbom.of_directory(str(path), "local")
 
 
 def test_stages_that_the_engine_does_not_hold_are_bad_usage() -> None:
