@@ -16,7 +16,7 @@ from helpers.engine import client
 from helpers.engine.specs import ImageSpec, Mount, RunSpec
 from helpers.errors import ConfigError, UsageError
 from helpers.images.recipe import image_chain, lock_text
-from helpers.model.image import goes_by_wrong_name
+from helpers.model.image import LABEL_TITLE, LABEL_VERSION, goes_by_wrong_name
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import RUN_STAGES, Stage, parse_stage
 from helpers.storage import cache_dir, use
@@ -170,7 +170,11 @@ def _image(runnable: RunnableDir, stage: Stage) -> ImageSpec:
     if stage is not Stage.LOCAL:
         from helpers.images import released
 
-        return released.find(runnable)[-1]
+        image = released.find(runnable)[-1]
+        # By its labels, which agree with its tag: code and image may differ in the last number.
+        name, version = image.labels[LABEL_TITLE], image.labels[LABEL_VERSION]
+        say(f"code at {runnable.version} runs in the released image {name}-{version}, {image.reference}")
+        return image
     image = image_chain(runnable, config.loader(runnable.root))[-1]
     use("images", image.reference)
     found = client.find_image(image.reference)

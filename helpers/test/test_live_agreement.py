@@ -47,6 +47,8 @@ def release(scratch: Scratch, tag: str, *, says: str = "", registry: str = "") -
 def test_released_images_are_chosen_by_the_code_s_version(scratch: Scratch, tool: Path) -> None:
     for tag in ("dev-1.2.0", "dev-1.2.10", "dev-1.2.9", "dev-1.3.0", "prod-1.2.11"):
         release(scratch, tag)
+    local = scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", "true")
+    assert (local.returncode, local.stderr) == (0, "")
     image = f"{scratch.prefix}-tool-1.2.10"
     # A patch release of the code, older or newer than the image, does not alarm.
     for version in ("1.2.3", "1.2.11"):
@@ -55,6 +57,8 @@ def test_released_images_are_chosen_by_the_code_s_version(scratch: Scratch, tool
         assert result.of("tool") == ("PASS", 0), result.stdout
         done = scratch.invoke("docker_cmd", "--stage", "dev", "--dir", "tool", "--cmd", "printenv HELPERS_INSIDE")
         assert (done.returncode, done.stdout) == (0, f"{image}\n"), done.stderr
+        says = f"helpers: code at {version} runs in the released image {image}, {scratch.prefix}-tool:dev-1.2.10\n"
+        assert done.stderr.count(says) == 1
         assert scratch.invoke("run_fast_tests", "--stage", "dev", "--dir", "tool").returncode == 0
     for version in ("1.4.0", "2.2.0"):
         move_code(scratch, version)
