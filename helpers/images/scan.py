@@ -21,8 +21,10 @@ from helpers.images import lock, newest
 from helpers.images.forbidden import forbidden_part
 from helpers.images.layers import Contents, File, Layer, contents
 from helpers.images.recipe import image_layers
+from helpers.model.base_lock import BaseLock
 from helpers.model.poetry_lock import normal_name
 from helpers.model.runnable import RunnableDir
+from helpers.model.stage import Stage
 from helpers.registry.manifest import short
 
 _LINES = 18
@@ -62,7 +64,7 @@ class Rules:
         system_packages: packages of the distribution that they name.
         tests: their directories and files with tests.
         allows: patterns of what is let through.
-        published: diff ids of the layers of a base that was published, and judged then.
+        published: diff ids of the layers of a base that was published or released, and judged then.
     """
 
     pins: frozenset[tuple[str, str]]
@@ -172,15 +174,21 @@ def _rules(runnable: RunnableDir, load: config.Loader) -> Rules:
 
 
 def _published(lowest: RunnableDir) -> frozenset[str]:
-    """Return the diff ids of the layers of the published base that `lowest` records; none where nobody knows them."""
+    """Return the diff ids of the layers of the judged base that `lowest` records; none where nobody knows them."""
     recorded = config.read_base_lock(lowest)
-    if not recorded or not recorded.prod:
+    if not recorded or not _was_judged(recorded):
         return frozenset()
     try:
         return newest.layers_of(recorded)
     except InfrastructureError as error:
         say(f"which layers are those of {recorded.name} is not known, so all are judged: {error.what}")
         return frozenset()
+
+
+def _was_judged(recorded: BaseLock) -> bool:
+    """Say whether a base is the `prod` of a published one, or a release to prod: neither gets its tag unjudged."""
+    is_release = recorded.tag == Stage.PROD.value or Stage.PROD.version_of(recorded.tag) is not None
+    return bool(recorded.prod or (recorded.inputs and is_release))
 
 
 def pins(requirements: str) -> Iterator[tuple[str, str]]:
