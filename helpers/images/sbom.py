@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import tempfile
 from pathlib import Path
 
 from helpers import config, discover, proc
@@ -17,7 +16,7 @@ from helpers.images.recipe import image_chain
 from helpers.images.tool_environment import python_of
 from helpers.model import image as names
 from helpers.model.stage import BUILD_STAGES, Stage, parse_stage
-from helpers.storage import use
+from helpers.storage import scratch, use
 
 _WRITER = Path(__file__).with_name("write_sbom.py")
 _SECONDS = 120.0
@@ -51,8 +50,8 @@ def of_directory(directory: str | None, stage: str) -> str:
             where=path,
             fix=f"invoke docker_build --dir {shlex.quote(str(path))}{more}",
         )
-    with tempfile.TemporaryDirectory(prefix="helpers-sbom-") as name:
-        layout = Path(name) / "layout"
+    with scratch() as aside:
+        layout = aside / "layout"
         client.save(found.id, layout)
         (text,) = of_layout(layout, files.top(layout)).values()
     return text
