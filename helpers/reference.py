@@ -143,8 +143,7 @@ def _exit_codes() -> str:
     order = " > ".join(map(str, errors.SEVERITY))
     return _section(
         "Exit codes",
-        "Of `main_pytest.py` and every task; a command line that invoke itself can not read ends with 1. "
-        "`docker_bash`, `docker_cmd` and `docker_jupyter` end with the code of what"
+        "Of `main_pytest.py` and every task. `docker_bash`, `docker_cmd` and `docker_jupyter` end with the code of what"
         " they ran.",
         _table(("code", "meaning"), rows),
         f"Of several directories the worst decides: {order}.",

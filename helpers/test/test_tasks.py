@@ -11,6 +11,7 @@ import pytest
 import helpers.tasks
 from helpers.errors import ConfigError, PolicyError
 from helpers.tasks.adapter import helpers_task
+from helpers.test.conftest import thin_env
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "helpers" / "tasks").glob("*_tasks.py"))
@@ -63,6 +64,18 @@ def test_invoke_lists_them_under_these_names_whatever_the_environment(tmp_path: 
     # A first line that is too long for the screen goes on further to the right.
     assert set(re.findall(r"^  (\w+)", done.stdout, re.MULTILINE)) == NAMES
     assert done.stderr == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "given", [["docker_biuld"], ["run_tests", "--nosuch"], ["docker_rollback", "1.0.0"], ["docker_build", "--dir"]]
+)
+def test_a_command_line_that_invoke_can_not_read_is_bad_usage_and_no_failed_test(given: list[str]) -> None:
+    done = subprocess.run(
+        [thin_env() / "path" / "invoke", *given], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("\n  fix: invoke --list  (the tasks), or invoke --help TASK  (what it takes)\n")
 
 
 def test_two_tasks_of_one_name_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -224,6 +225,7 @@ def _add_path_dir(env: str, lock: TextIO) -> None:
     prepare = Path(__file__).with_name("invoke_script.py").read_text().partition("annotations\n")[2]
     for name in ("invoke", "inv"):
         script = Path(env, "bin", name).read_text()
+        script = re.sub(r"sys\.exit\((\S+)\(\)\)", r"sys.exit(run(\1))", script)
         script = script.replace("import sys\n", f"{prepare}\n\nprepare()\n", 1)
         own = "from invoke.main import program\n"
         (folder / name).write_text(script.replace(own, f"with no_mock():\n    {own}"))

@@ -1,4 +1,4 @@
-"""What our `invoke` does before invoke's own program: `install.py` writes this module's text into the command.
+"""What our `invoke` does around invoke's own program: `install.py` writes this module's text into the command.
 
 It stands there alone, before invoke is imported: the standard library only, and what every start has loaded already.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _HELP, _LIST = ("--help", "-h"), ("--list", "-l")
@@ -41,6 +41,25 @@ def no_mock() -> Iterator[None]:
     vars(stand_in)["Mock"] = object
     yield
     del sys.modules["unittest.mock"]
+
+
+def run(program: Callable[[], object]) -> int:
+    """Run invoke's program and return the exit code: of a command line that it can not read 2, where it has 1.
+
+    1 says that tests failed. Of Ctrl-C outside of a task it is 130, for the same reason.
+    """
+    try:
+        program()
+    except SystemExit as end:
+        # Invoke ends while it handles what it caught, and has printed that.
+        caught = type(end.__context__).__name__
+        if caught == "ParseError":
+            print("  fix: invoke --list  (the tasks), or invoke --help TASK  (what it takes)", file=sys.stderr)
+            return 2
+        if caught == "KeyboardInterrupt":
+            return 230
+        raise
+    return 0
 
 
 def _needs_tasks(words: list[str]) -> bool:
