@@ -51,7 +51,7 @@ def enclosing(start: Path) -> tuple[Path, Path]:
         "is not inside a runnable dir",
         where=start,
         why="no directory from here up to the root of the repo has both devops/ and changelog.txt",
-        fix="cd into one (invoke dir_list), or make one (invoke dir_create NAME)",
+        fix="cd into one, or name it by --dir (invoke dir_list lists them), or make one (invoke dir_create NAME)",
     )
 
 

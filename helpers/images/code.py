@@ -110,7 +110,12 @@ def _checked(runnable: RunnableDir, name: str) -> Copied:
     source = runnable.path / name
     real = Path(os.path.realpath(source))
     if not real.is_relative_to(runnable.path):
-        raise PolicyError(f"is a link out of {runnable.path}", where=source, why="a prod image holds its own code only")
+        raise PolicyError(
+            f"is a link out of {runnable.path}",
+            where=source,
+            why="a prod image holds its own code only",
+            fix=f"copy the file in place of the link, or leave {name} out of `code`",
+        )
     try:
         head = source.read_bytes()
     except OSError as error:

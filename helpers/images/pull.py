@@ -64,7 +64,10 @@ def _pull(runnable: RunnableDir, registry: Registry, stage: Stage, wanted: Versi
     reference, exact = f"{runnable.repository}:{tag}", f"{runnable.repository}@{digest}"
     # Before anything is loaded; by digest, so that this is what is pulled.
     labels = registry.config(digest).get("config", {}).get("Labels") or {}
-    released.check_labels(runnable, reference, version, labels)
+    # It is the registry's own tag that is wrong: to pull it again would bring the same.
+    another = f"{released.pull_command(runnable)} --stage {stage.value} --version X.Y.Z"
+    fix = f"somebody overwrote it in the registry: release a new version, or take another one: {another}"
+    released.check_labels(runnable, reference, version, labels, fix=fix)
     use("images", reference)
     there = client.find_image(reference)
     if not there or short_reference(exact) not in there.digests:

@@ -61,8 +61,17 @@ def choose(runnable: RunnableDir, there: Iterable[Version]) -> Version:
     return version
 
 
-def check_labels(runnable: RunnableDir, reference: str, version: Version, labels: Mapping[str, str]) -> None:
+def check_labels(
+    runnable: RunnableDir, reference: str, version: Version, labels: Mapping[str, str], *, fix: str = ""
+) -> None:
     """Refuse an image whose labels do not say what its tag says.
+
+    Arguments:
+        runnable: what its code is to run in it.
+        reference: of the image.
+        version: that its tag says.
+        labels: of the image.
+        fix: what mends it; empty where the engine's own tag is what can be wrong.
 
     Raises:
         PolicyError: name or version in its labels is another one, or is not there.
@@ -75,7 +84,7 @@ def check_labels(runnable: RunnableDir, reference: str, version: Version, labels
             f"{runnable.changelog.name}-{runnable.version.images}",
             where=runnable.path,
             why="an image whose tag and labels contradict each other is not run",
-            fix=f"docker image rm {reference} && {pull_command(runnable)}",
+            fix=fix or f"docker image rm {reference} && {pull_command(runnable)}",
         )
 
 

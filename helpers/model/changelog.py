@@ -60,7 +60,11 @@ def parse(text: str, where: str) -> Changelog:
         if line.startswith("#"):
             blocks.append((number, line, []))
         elif line and not blocks:
-            raise ConfigError(f"expected an entry like '{_EXAMPLE}', not {line!r}", where=f"{where}:{number}")
+            raise ConfigError(
+                f"expected an entry like '{_EXAMPLE}', not {line!r}",
+                where=f"{where}:{number}",
+                fix="put it below the entry that it belongs to, or remove it",
+            )
         elif line:
             blocks[-1][2].append((number, line))
     if not blocks:
@@ -75,7 +79,11 @@ def _parse_entry(number: int, head: str, body: list[tuple[int, str]], where: str
     name, _, version_text = head.lstrip("#").strip().rpartition("-")
     at = f"{where}:{number}"
     if not re.fullmatch(NAME_PATTERN, name):
-        raise ConfigError(f"{head!r} does not name an image and version like '{_EXAMPLE}'", where=at)
+        raise ConfigError(
+            f"{head!r} does not name an image and version like '{_EXAMPLE}'",
+            where=at,
+            fix="write it '# NAME-X.Y.Z', the name in lower case",
+        )
     try:
         version = Version.parse(version_text)
     except ValueError as error:
@@ -86,7 +94,11 @@ def _parse_entry(number: int, head: str, body: list[tuple[int, str]], where: str
     try:
         date = datetime.date.fromisoformat(date_text[2:] if _DATE.fullmatch(date_text) else "")
     except ValueError:
-        raise ConfigError(f"expected a date '- YYYY-MM-DD', not {date_text!r}", where=f"{where}:{date_line}") from None
+        raise ConfigError(
+            f"expected a date '- YYYY-MM-DD', not {date_text!r}",
+            where=f"{where}:{date_line}",
+            fix=f"let the line below '{head}' be the day of that version, as in '- 2026-01-31'",
+        ) from None
     notes = tuple(text.removeprefix("- ") for _, text in body[1:] if text != "-")
     if not notes:
         raise ConfigError(
@@ -98,10 +110,19 @@ def _parse_entry(number: int, head: str, body: list[tuple[int, str]], where: str
 def _check_order(newer: Entry, older: Entry, where: str) -> None:
     at = f"{where}:{older.line}"
     if newer.name != older.name:
-        raise ConfigError(f"names the image {older.name!r}, the newest entry {newer.name!r}", where=at)
+        raise ConfigError(
+            f"names the image {older.name!r}, the newest entry {newer.name!r}", where=at, fix="give both the same name"
+        )
     if newer.version <= older.version:
         raise ConfigError(
-            f"version {older.version} stands below {newer.version}", where=at, why="the newest entry comes first"
+            f"version {older.version} stands below {newer.version}",
+            where=at,
+            why="the newest entry comes first",
+            fix="put the entries in order, or correct the version",
         )
     if newer.date < older.date:
-        raise ConfigError(f"date {older.date} is later than {newer.date} of the newer entry above", where=at)
+        raise ConfigError(
+            f"date {older.date} is later than {newer.date} of the newer entry above",
+            where=at,
+            fix="correct one of the dates",
+        )

@@ -29,5 +29,7 @@ def order(steps: Iterable[Step]) -> list[str]:
     except CycleError as error:
         circle: list[str] = error.args[1]
         raise ConfigError(
-            "images are built on each other in a circle: " + " -> ".join(circle), fix="change one `base`"
+            # From each one to its base, as the settings name it; graphlib goes the other way.
+            "images are built on each other in a circle: " + " -> ".join(reversed(circle)),
+            fix="change one `base`",
         ) from None

@@ -86,7 +86,7 @@ def test_the_first_mistake_is_named_with_file_and_line(text: str, line: int, say
         parse(text, "dir/changelog.txt")
     assert says in str(caught.value)
     assert caught.value.where == f"dir/changelog.txt:{line}"
-    assert caught.value.exit_code == 2
+    assert caught.value.exit_code == 2 and caught.value.fix
 
 
 def test_a_version_may_be_left_out_between_two_releases() -> None:

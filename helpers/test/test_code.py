@@ -58,6 +58,14 @@ def test_a_link_to_what_may_not_be_copied_is_refused(path: Path, target: str, tr
     assert caught.value.where == str(path / "tool" / "settings.ini")
 
 
+def test_a_link_out_of_the_directory_is_refused_with_what_to_do(path: Path) -> None:
+    (path.parent / "outside.txt").write_text("x")
+    (path / "tool" / "settings.ini").symlink_to("../../outside.txt")
+    with pytest.raises(PolicyError, match="is a link out of") as caught:
+        copied(path)
+    assert caught.value.fix == "copy the file in place of the link, or leave tool/settings.ini out of `code`"
+
+
 def test_a_link_to_a_tracked_file_is_copied(path: Path) -> None:
     (path / "notes.txt").write_text("x")
     git(path, "add", "notes.txt")

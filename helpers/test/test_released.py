@@ -57,6 +57,10 @@ def test_an_image_whose_labels_contradict_its_tag_is_refused(
     with pytest.raises(PolicyError) as caught:
         released.check_labels(runnable, "tool:dev-1.10.1", Version(1, 10, 1), labels)
     assert f"tool:dev-1.10.1 is by its labels {says}," in caught.value.what and "1.10.3" in caught.value.what
+    assert str(caught.value.fix).startswith("docker image rm tool:dev-1.10.1 && invoke docker_pull --dir ")
+    with pytest.raises(PolicyError) as of_a_registry:
+        released.check_labels(runnable, "tool:dev-1.10.1", Version(1, 10, 1), labels, fix="take another one")
+    assert of_a_registry.value.fix == "take another one"
 
 
 def test_an_image_whose_labels_say_what_its_tag_says_is_taken(runnable: RunnableDir) -> None:
