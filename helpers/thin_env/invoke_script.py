@@ -57,7 +57,7 @@ def run(program: Callable[[], object]) -> int:
             print("  fix: invoke --list  (the tasks), or invoke --help TASK  (what it takes)", file=sys.stderr)
             return 2
         if caught == "KeyboardInterrupt":
-            return 230
+            return 130
         raise
     return 0
 
