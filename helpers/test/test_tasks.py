@@ -12,6 +12,7 @@ import helpers.tasks
 from helpers.errors import ConfigError, PolicyError
 from helpers.tasks.adapter import helpers_task
 from helpers.test.conftest import thin_env
+from helpers.thin_env.invoke_script import run
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "helpers" / "tasks").glob("*_tasks.py"))
@@ -76,6 +77,28 @@ def test_a_command_line_that_invoke_can_not_read_is_bad_usage_and_no_failed_test
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith("\n  fix: invoke --list  (the tasks), or invoke --help TASK  (what it takes)\n")
+
+
+class ParseError(Exception):
+    """Of the same name as invoke's."""
+
+
+@pytest.mark.parametrize(
+    ("caught", "code"), [(ParseError(), 2), (KeyboardInterrupt(), 130), (ValueError(), 1), (None, 0)]
+)
+def test_how_invoke_ended_is_told_by_the_exit_codes_of_all_commands(caught: BaseException | None, code: int) -> None:
+    def program() -> None:
+        try:
+            if caught:
+                raise caught
+        except BaseException:
+            sys.exit(1)
+
+    try:
+        ended: object = run(program)
+    except SystemExit as end:
+        ended = end.code
+    assert ended == code
 
 
 def test_two_tasks_of_one_name_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

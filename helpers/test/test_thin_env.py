@@ -20,7 +20,6 @@ import pytest
 from helpers.test.small_checkout import HELPERS, TOP, Checkout, make_checkout
 from helpers.thin_env import MARKER, ThinEnvError, bootstrap, install, pip_config
 from helpers.thin_env.install import Command
-from helpers.thin_env.invoke_script import run
 
 # They make environments with the `python3` of this machine, as a user does before there is any container.
 pytestmark = pytest.mark.host
@@ -315,28 +314,6 @@ def test_the_launcher_finds_the_checkout_around_the_current_directory(warm: Chec
 def test_help_is_asked_before_or_after_a_task(warm: Checkout, given: list[str], told: list[str]) -> None:
     done = warm.run(warm.envs()[0] / "path" / "invoke", *given, cwd=warm.root / "helpers")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"stub {told}\n", "")
-
-
-class ParseError(Exception):
-    """Of the same name as invoke's."""
-
-
-@pytest.mark.parametrize(
-    ("caught", "code"), [(ParseError(), 2), (KeyboardInterrupt(), 130), (ValueError(), 1), (None, 0)]
-)
-def test_how_invoke_ended_is_told_by_the_exit_codes_of_all_commands(caught: BaseException | None, code: int) -> None:
-    def program() -> None:
-        try:
-            if caught:
-                raise caught
-        except BaseException:
-            sys.exit(1)
-
-    try:
-        ended: object = run(program)
-    except SystemExit as end:
-        ended = end.code
-    assert ended == code
 
 
 @pytest.mark.parametrize("given", [[], ["-l"], ["docker_bash"], ["--help", "docker_bash"]])
