@@ -36,7 +36,7 @@ def bare_docker_run(python: Path) -> tuple[str, ...]:
         "    files = client.account_files(spec.user)\n"
         "    print(json.dumps(argv.run(spec, account_files=files, remove=True)))\n"
         "shell.client.become = show\n"
-        "shell.command(sys.argv[1], 'true')\n"
+        "shell.command(sys.argv[1], 'true', 'local')\n"
     )
     done = subprocess.run(
         [str(python), "-c", script, str(EXAMPLE)], cwd=ROOT, check=True, capture_output=True, encoding="utf-8"
