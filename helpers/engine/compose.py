@@ -119,7 +119,8 @@ def read(file: Path, spec: RunSpec) -> Data:
         fix = f'set it and name it in [tool.helpers] env, or write "${{{name}:-its default}}"'
         raise ConfigError(f"uses the variable {name}, which is not set", where=file, fix=fix)
     if done.code:
-        raise ConfigError(f"compose refuses it: {' '.join(done.stderr.split())[-300:]}", where=file)
+        said = " ".join(done.stderr.split())[-300:]
+        raise ConfigError(f"compose refuses it: {said}", where=file, fix="correct that line of it")
     found: Data = json.loads(done.stdout)
     return found
 
@@ -136,7 +137,11 @@ def private(found: Mapping[str, Any], spec: RunSpec) -> Data:
     for kind in ("networks", "volumes"):
         for name, item in kept.get(kind, {}).items():
             if item.get("external"):
-                raise ConfigError(f"{kind}: {name} is external: services must share nothing", where=spec.services)
+                raise ConfigError(
+                    f"{kind}: {name} is external: services must share nothing",
+                    where=spec.services,
+                    fix="leave `external` out: each run has one of its own",
+                )
             item |= {"name": f"{spec.name}_{name}", "labels": {**item.get("labels", {}), **labels}}
     for network in kept["networks"].values():
         network["internal"] = spec.network == "none"
@@ -148,7 +153,11 @@ def private(found: Mapping[str, Any], spec: RunSpec) -> Data:
 def _keep_private(name: str, service: Data, spec: RunSpec, labels: Mapping[str, str]) -> None:
     mode = service.get("network_mode", "")
     if mode and mode != "none" and not mode.startswith("service:"):
-        raise ConfigError(f"services: {name}: network_mode {mode!r} is not private", where=spec.services)
+        raise ConfigError(
+            f"services: {name}: network_mode {mode!r} is not private",
+            where=spec.services,
+            fix="leave network_mode out: each run has a network of its own",
+        )
     if not mode:
         service["networks"] = {"default": None, **(service.get("networks") or {})}
     service |= {"labels": {**service.get("labels", {}), **labels}, "restart": "no"}
@@ -225,7 +234,11 @@ def _get_images(kept: Data, file: Path, spec: RunSpec, log: Path, control: Contr
             ended = _follow(argv.pull(image), log, _IMAGE_SECONDS, control)
             if ended.code:
                 kind = ConfigError if any(text in ended.output for text in _NO_SUCH_IMAGE) else InfrastructureError
-                raise kind(f"the image {image} could not be fetched: {_last(ended.output)}", where=spec.services)
+                raise kind(
+                    f"the image {image} could not be fetched: {_last(ended.output)}",
+                    where=spec.services,
+                    fix=f"docker pull {image}  (a wrong name, no login, or no network), then again",
+                )
     if built := [service["image"] for service in services if "build" in service]:
         for image in built:
             use("images", image)

@@ -124,7 +124,11 @@ def _check_values(settings: Settings, where: str) -> None:
         ("pids", settings.pids >= 16, "at least 16"),
         ("timeout", settings.timeout >= 1, "at least 1 (seconds)"),
         ("tests", bool(settings.tests), "at least one path"),
-        ("registry", not settings.registry or bool(re.fullmatch(_REGISTRY, settings.registry)), "HOST[:PORT][/PATH]"),
+        (
+            "registry",
+            not settings.registry or bool(re.fullmatch(_REGISTRY, settings.registry)),
+            "HOST[:PORT][/PATH], the path in lower case",
+        ),
         ("env", all(re.fullmatch(_ENV_NAME, name) for name in settings.env), "names of environment variables"),
         (
             "system_packages",

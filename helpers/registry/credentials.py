@@ -10,6 +10,7 @@ import binascii
 import json
 import os
 import re
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,9 +57,13 @@ def find_login(host: str) -> Login | None:
     return from_helper or _from_file(_table(config, "auths"), host)
 
 
-def _docker_config() -> dict[str, Any]:
+def _config_file() -> Path:
     directory = os.environ.get("DOCKER_CONFIG")
-    file = (Path(directory) if directory else Path.home() / ".docker") / "config.json"
+    return (Path(directory) if directory else Path.home() / ".docker") / "config.json"
+
+
+def _docker_config() -> dict[str, Any]:
+    file = _config_file()
     try:
         config = json.loads(file.read_bytes())
     except FileNotFoundError:
@@ -94,16 +99,21 @@ def _ask_helper(name: str, host: str) -> Login | None:
     """Ask `docker-credential-NAME`: https://github.com/docker/docker-credential-helpers#development"""
     if not re.fullmatch(r"[\w.-]+", name):
         raise ConfigError(f"{name!r} in Docker's configuration is no credential helper")
-    done = proc.run([f"docker-credential-{name}", "get"], stdin=f"{host}\n", timeout=_HELPER_SECONDS)
+    program = f"docker-credential-{name}"
+    if shutil.which(program) is None:
+        raise InfrastructureError(
+            f"Docker's configuration names the credential helper {name!r}, and there is no {program} on PATH",
+            where=_config_file(),
+            fix=f"install it, or take it out of `credsStore` and `credHelpers` there, and: docker login {host}",
+        )
+    done = proc.run([program, "get"], stdin=f"{host}\n", timeout=_HELPER_SECONDS)
     try:
         answer = json.loads(done.stdout) if done.code == 0 else {}
         user, secret = str(answer.get("Username", "")), str(answer.get("Secret", ""))
     except (ValueError, AttributeError):
-        raise InfrastructureError(f"docker-credential-{name} gave no JSON", fix=f"docker login {host}") from None
+        raise InfrastructureError(f"{program} gave no JSON", fix=f"docker login {host}") from None
     if done.code and "not found" not in f"{done.stdout}{done.stderr}".lower():
-        raise InfrastructureError(
-            f"docker-credential-{name} failed with exit code {done.code}", fix=f"docker login {host}"
-        )
+        raise InfrastructureError(f"{program} failed with exit code {done.code}", fix=f"docker login {host}")
     if not secret:
         return None
     return Login("", "", secret) if user == _TOKEN_USER else Login(user, secret)

@@ -112,7 +112,7 @@ class Http:
             f"{urllib.parse.urlsplit(url).netloc} {fault}",
             where=self.address,
             why=f"{what}, tried {number} {'time' if number == 1 else 'times'}",
-            fix="when the registry is well, run the command again: it goes on where it stopped",
+            fix="when the registry is well (is `registry` right?), run the command again: it goes on where it stopped",
         )
 
     def _follow(self, method: str, url: str, headers: dict[str, str], body: Body, deadline: Deadline) -> Answer:

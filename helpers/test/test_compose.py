@@ -69,7 +69,7 @@ def test_nothing_keeps_two_runs_from_standing_beside_each_other() -> None:
 def test_what_would_be_shared_with_others_is_refused(service: dict[str, Any], more: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says) as caught:
         kept(service, SPEC, **more)
-    assert caught.value.where == str(FILE)
+    assert caught.value.where == str(FILE) and caught.value.fix
 
 
 def test_a_service_has_the_limits_of_the_tests_unless_it_names_its_own() -> None:
@@ -160,8 +160,9 @@ def test_what_compose_says_of_a_file_becomes_an_error_of_ours(
 ) -> None:
     (tmp_path / "said").write_text(said)
     fake_compose(tmp_path, monkeypatch, f"cat '{tmp_path}/said' >&2; echo '{{}}'; exit {code}")
-    with pytest.raises(kind, match=says):
+    with pytest.raises(kind, match=says) as caught:
         compose.read(FILE, SPEC)
+    assert caught.value.fix
 
 
 def test_a_compose_file_sees_the_variables_that_the_container_is_given_and_no_others(

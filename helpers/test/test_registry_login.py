@@ -130,6 +130,13 @@ def test_a_helper_that_knows_nothing_leaves_it_to_the_file_and_one_that_fails_is
     assert SECRET not in str(caught.value) and caught.value.fix == "docker login a.invalid"
 
 
+def test_a_helper_that_is_not_installed_is_named_with_the_file_that_asks_for_it(docker_config: Path) -> None:
+    docker_config.write_text(json.dumps({"credsStore": "nowhere"}))
+    with pytest.raises(InfrastructureError, match="no docker-credential-nowhere on PATH") as caught:
+        find_login("a.invalid")
+    assert caught.value.where == str(docker_config) and "docker login a.invalid" in str(caught.value.fix)
+
+
 def test_a_login_s_secrets_are_not_in_its_representation() -> None:
     assert SECRET not in repr(Login("u", SECRET, SECRET))
 

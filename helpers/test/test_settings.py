@@ -67,6 +67,7 @@ def test_no_table_means_the_defaults_which_are_valid_themselves() -> None:
         ({"system_packages": ["gcc; rm"]}, ("system_packages must be names of packages",)),
         ({"system_packages": ["--purge"]}, ("system_packages must be names of packages",)),
         ({"registry": "http://x"}, ("registry must be HOST[:PORT][/PATH]",)),
+        ({"registry": "x:5000/Team"}, ("registry must be HOST[:PORT][/PATH], the path in lower case",)),
         ({"base": "bookworm"}, ("base: 'bookworm' is not a base",)),
         ({"base": "archive:bokworm"}, ("base: 'bokworm' is not a suite", "did you mean 'archive:bookworm'?")),
     ],
