@@ -77,7 +77,12 @@ def locked(name: str, timeout: float = _LOCK_SECONDS, stop: Callable[[], bool] =
                 break
             except BlockingIOError:
                 if stop() or time.monotonic() > deadline:
-                    raise LockHeldError("another process holds the lock", where=path) from None
+                    raise LockHeldError(
+                        "another process holds the lock",
+                        where=path,
+                        why="it does the same at this moment; a lock is free when its process ends, however it does",
+                        fix="wait for it, then run the command again",
+                    ) from None
                 time.sleep(0.1)
         yield
 

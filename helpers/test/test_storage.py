@@ -66,6 +66,7 @@ def test_a_lock_that_another_process_holds_is_waited_for_and_free_when_it_is_kil
         with pytest.raises(LockHeldError) as caught, storage.locked("a.lock", timeout=0.1):
             pass
         assert caught.value.where == str(cache / "locks" / "a.lock")
+        assert "wait for it" in str(caught.value.fix)
         with storage.locked("b.lock", timeout=0.1):
             pass
         holder.kill()
