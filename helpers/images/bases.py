@@ -77,15 +77,19 @@ def update(directory: str, *, dry_run: bool) -> int:
     """
     load, paths = _selected(directory)
     codes = [OK]
+    recorded = False
     for path in paths:
         try:
             if directory or _has_record(load(path)):
+                recorded = True
                 say(record(load, path, dry_run=dry_run))
         except HelpersError as error:
             if len(paths) == 1:
                 raise
             say(str(error))
             codes.append(error.exit_code)
+    if not recorded and codes == [OK]:
+        say("no directory has a record or needs one, nothing to do (the first record of a `dir:` base: with --dir)")
     return worst(codes)
 
 

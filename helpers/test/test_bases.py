@@ -43,3 +43,13 @@ def test_without_a_network_the_engine_s_image_is_recorded_once_and_a_record_stay
             bases.update("one", dry_run=False)
         assert file.read_text() == old.replace(RECORDED, digest)
     assert bases.show("one") == 6
+
+
+def test_an_update_of_nothing_says_so(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_repo(tmp_path / "r")
+    add_dir(root, "one", 'base = "archive:bookworm"')
+    monkeypatch.chdir(root)
+    assert bases.update("", dry_run=False) == 0
+    assert "nothing to do" in capsys.readouterr().err
