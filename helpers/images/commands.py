@@ -152,6 +152,8 @@ def _check_locks(root: Path, path: Path, options: LockOptions) -> None:
     if _has_system_packages(path):
         load = config.loader(root)
         system_lock.check(load(path), load)
+        if not (path / system_locks.NAME).exists():
+            say(f"note: {path} has no {system_locks.NAME}: builds take what the distribution has (invoke docker_lock)")
     say(f"{path / 'poetry.lock'} is that of its pyproject.toml")
 
 
