@@ -28,6 +28,10 @@ def docker_bases(
     dry_run: bool = False,
 ) -> int:
     """List the bases that images are built on, move them on, or publish one."""
+    if publish + update + bool(due) > 1:
+        from helpers.errors import UsageError
+
+        raise UsageError("--publish, --update and --due are three jobs", fix="one of them at a time")
     if publish:
         from helpers.release import commands
 

@@ -167,3 +167,17 @@ def test_a_task_ends_in_the_right_exit_code(end: str, code: int, capsys: pytest.
             it(Context())
         assert caught.value.code == code
         assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [{"publish": True, "update": True}, {"due": "3", "update": True}])
+def test_two_jobs_of_docker_bases_at_once_are_bad_usage(
+    words: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from invoke.context import Context
+
+    from helpers.tasks.base_tasks import docker_bases
+
+    with pytest.raises(SystemExit) as caught:
+        docker_bases(Context(), **words)
+    assert caught.value.code == 2
+    assert "one of them at a time" in capsys.readouterr().err
