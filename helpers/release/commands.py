@@ -49,7 +49,10 @@ def release(directory: str | None, stage: str, platforms: str, *, dry_run: bool)
     runnable, load = _nearest(directory)
 
     def act(control: Control) -> None:
-        releasing = Releasing(Job(runnable, load, _platforms(runnable, platforms), control))
+        job = Job(runnable, load, _platforms(runnable, platforms), control)
+        for each in stages:
+            job.chain(each)  # What the files of one stage have wrong is told before another one is released.
+        releasing = Releasing(job)
         for each in stages:
             if dry_run:
                 _show(runnable, releasing.state(each))
@@ -107,7 +110,9 @@ def publish(directory: str | None, platforms: str, *, dry_run: bool) -> int:
     def act(control: Control) -> None:
         publishing = Publishing(Job(runnable, load, _platforms(runnable, platforms), control))
         if dry_run:
-            print(f"would publish {runnable.repository}:{publishing.next_tag()} and move latest")
+            same = publishing.like_source()
+            unless = f", unless what it stands on is that of {same} still" if same else ""
+            print(f"would publish {runnable.repository}:{publishing.next_tag()} and move latest{unless}")
             return
         tag, is_new = publishing.publish()
         if not is_new:
@@ -132,7 +137,7 @@ def promote(directory: str | None, version: str) -> int:
     def act(control: Control) -> None:
         platforms = _platforms(runnable, "")
         inputs = image_chain(runnable, load, Stage.PROD, platforms)[-1].inputs if not version else ""
-        tag, digest = moving.promote(Registry(runnable.repository, control), inputs, chosen)
+        tag, digest = moving.promote(Registry(runnable.repository, control), inputs, chosen, _there(runnable))
         print(f"{runnable.repository}:{tag}  {digest}")
 
     return _stoppable(act, runnable)
@@ -153,15 +158,15 @@ def rollback(directory: str | None, stage: str, version: str) -> int:
     def act(control: Control) -> None:
         registry = Registry(runnable.repository, control)
         if chosen:
-            _move_back(registry, kind, chosen)
+            _move_back(registry, kind, chosen, _there(runnable))
         else:
             _list_versions(registry, kind)
 
     return _stoppable(act, runnable)
 
 
-def _move_back(registry: Registry, stage: Stage, version: Version) -> None:
-    digest, before = moving.roll_back(registry, stage, version)
+def _move_back(registry: Registry, stage: Stage, version: Version, there: str) -> None:
+    digest, before = moving.roll_back(registry, stage, version, there)
     say(f"{stage.value} is {version} now" + (f", it was {before[:19]}" if before and before != digest else ""))
     print(f"{registry.http.address}:{stage.value}  {digest}")
 
@@ -192,10 +197,9 @@ def _end(runnable: RunnableDir, before: State) -> str:
 
 def _rolled_back(runnable: RunnableDir, state: State) -> str:
     stage = state.stage.value
-    there = shlex.quote(str(runnable.path))
     return (
         f"a rollback moved {stage} back to {state.in_use or state.moving}, and a release leaves it there\n"
-        f"  forward again: invoke docker_rollback --stage {stage} --version {state.version} --dir {there}"
+        f"  forward again: invoke docker_rollback --stage {stage} --version {state.version}{_there(runnable)}"
     )
 
 
@@ -210,6 +214,10 @@ def _show(runnable: RunnableDir, state: State) -> None:
     for action in todo:
         reads = "read its layers, " if action is Action.TRY and state.stage is Stage.PROD else ""
         print(f"  {reads}{_ABOUT[action].format(tag=state.tag, stage=state.stage.value)}")
+
+
+def _there(runnable: RunnableDir) -> str:
+    return f" --dir {shlex.quote(str(runnable.path))}"
 
 
 def _version(text: str) -> Version:

@@ -22,8 +22,10 @@ from helpers.errors import InfrastructureError, PolicyError
 from helpers.images import artifact
 from helpers.images.artifact import Artifact
 from helpers.model.base_lock import prod_tag
+from helpers.model.image import LABEL_BASE_DIGEST, LABEL_INPUTS
 from helpers.model.stage import LATEST, DateTag, Stage, date_tags, next_date_tag
 from helpers.registry.once import TagTakenError
+from helpers.release import moving
 from helpers.release.committed import check_committed, check_unchanged
 from helpers.release.job import Job
 
@@ -71,11 +73,27 @@ class Publishing:
         check_committed(self._runnable.root, repo.changes(self._runnable.root))
         base = self._build()
         check_unchanged(self._runnable.root, self._job.source)
-        for made in (base.dev, base.prod):
-            self._job.push(made)
-        tag, is_new = self._tag(base)
+        tag = self._published(base)
+        is_new = not tag
+        if not tag:
+            self._job.push(base.dev)
+            tag = self._take_number(base.dev.digest)
+        if not self._registry.resolve(prod_tag(tag)):
+            self._job.push(base.prod)
+            self._registry.put_once(prod_tag(tag), base.prod.digest)
+        if is_new:
+            # The engine keeps the numbers that were given, whatever is removed from the registry.
+            for made, name in ((base.dev, tag), (base.prod, prod_tag(tag))):
+                artifact.load(self._job.engine, made, f"{self._runnable.repository}:{name}")
         self._move_latest()
         return tag, is_new
+
+    def like_source(self) -> str:
+        """Return the newest number if it was built from the inputs that the checkout has now, whatever it stood on."""
+        tag = self._newest_number()
+        digest = self._registry.resolve(tag) if tag else None
+        same = digest and moving.inputs_of(self._registry, digest) == self._job.chain(Stage.LOCAL)[-1].inputs
+        return tag if same else ""
 
     def _build(self) -> Base:
         dev, prod = (self._job.make(self._job.chain(stage)) for stage in (Stage.LOCAL, Stage.PROD))
@@ -85,22 +103,23 @@ class Publishing:
             self._job.try_image(made)
         return base
 
-    def _tag(self, base: Base) -> tuple[str, bool]:
-        """Give the base the next free number, unless the newest one is it already."""
-        newest = max(date_tags(self._registry.tags()), default=None)
-        tag = str(newest) if newest and self._is(base, str(newest)) else ""
-        is_new = not tag
-        tag = tag or self._take_number(base.dev.digest)
-        self._registry.put_once(prod_tag(tag), base.prod.digest)
-        # The engine keeps the numbers that were given, whatever is removed from the registry.
-        for made, name in ((base.dev, tag), (base.prod, prod_tag(tag))):
-            artifact.load(self._job.engine, made, f"{self._runnable.repository}:{name}")
-        return tag, is_new
+    def _published(self, base: Base) -> str:
+        """Return the newest number if it is this very base already; the second of its names may still be missing."""
+        tag = self._newest_number()
+        is_it = tag and self._holds(tag, base.dev) and self._holds(prod_tag(tag), base.prod) is not False
+        return tag if is_it else ""
 
-    def _is(self, base: Base, tag: str) -> bool:
-        """Say whether `tag` is this very base; the second of its names may still be missing."""
-        resolve = self._registry.resolve
-        return resolve(tag) == base.dev.digest and resolve(prod_tag(tag)) in (None, base.prod.digest)
+    def _newest_number(self) -> str:
+        newest = max(date_tags(self._registry.tags()), default=None)
+        return str(newest) if newest else ""
+
+    def _holds(self, tag: str, made: Artifact) -> bool | None:
+        """Say whether `tag` is what was made, but for the commit in its labels; None if there is no such tag."""
+        digest = self._registry.resolve(tag)
+        if not digest:
+            return None
+        there = moving.labels_of(self._registry, digest)
+        return all(there.get(label) == made.image.labels.get(label) for label in (LABEL_INPUTS, LABEL_BASE_DIGEST))
 
     def _take_number(self, digest: str) -> str:
         taken: set[str] = set()

@@ -125,6 +125,7 @@ def layers(tmp_path: Path) -> Iterator[Layers]:
 
 def test_numbers_go_up_in_a_day_and_latest_is_the_last_also_after_one_was_deleted(layers: Layers) -> None:
     assert layers.publish() == f"{DAY}.0"
+    layers.commit("of something else")
     assert layers.publish() == f"{DAY}.0", "what is published already gets no second number"
     layers.change_low("one")
     assert layers.publish() == f"{DAY}.1"

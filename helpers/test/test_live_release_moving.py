@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.errors import InfrastructureError, PolicyError
-from helpers.model.image import LABEL_INPUTS
+from helpers.model.image import LABEL_INPUTS, LABEL_VERSION
 from helpers.model.stage import Stage, candidate_tag, withdrawn_tag
 from helpers.model.version import Version
 from helpers.registry.repository import Registry
@@ -27,8 +27,8 @@ def registry(real: str, name: str, monkeypatch: pytest.MonkeyPatch) -> Registry:
 
 
 def push(registry: Registry, layout: Layout, inputs: str) -> str:
-    """Push an image that was built from `inputs` and return its digest."""
-    digest = str(layout.image(inputs, **{LABEL_INPUTS: inputs})["digest"])
+    """Push an image that was built from `inputs`, which name its version too, and return its digest."""
+    digest = str(layout.image(inputs, **{LABEL_INPUTS: inputs, LABEL_VERSION: inputs})["digest"])
     registry.push(layout.path, digest)
     return digest
 
@@ -83,6 +83,16 @@ def test_what_is_not_released_can_not_be_moved_to(registry: Registry, digests: d
     assert caught.value.why == "released are 1.10.0, 1.2.0, 1.1.0"
     with pytest.raises(PolicyError, match=r"dev-1\.1\.0 is not released"):
         moving.roll_back(registry, Stage.DEV, OLD)
+    assert registry.resolve("prod") == digests[NEW]
+
+
+def test_a_version_whose_tag_somebody_wrote_over_is_not_moved_to(
+    registry: Registry, digests: dict[Version, str]
+) -> None:
+    registry.tag(digests[OLD], Stage.PROD.version_tag(MIDDLE))
+    with pytest.raises(PolicyError, match=r"prod-1\.2\.0 was written over") as caught:
+        moving.roll_back(registry, Stage.PROD, MIDDLE)
+    assert digests[OLD] in str(caught.value.why) and "1.1.0" in str(caught.value.why)
     assert registry.resolve("prod") == digests[NEW]
 
 
