@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
 from helpers.errors import InfrastructureError
+
+_TICK_SECONDS = 0.01
+_MANY_BYTES = 65536
 
 
 @dataclass(frozen=True)
@@ -50,22 +55,47 @@ def run(
     Raises:
         InfrastructureError: the program is not there or did not end in time.
     """
+    pipe = subprocess.PIPE
     try:
-        done = subprocess.run(
+        with _Process(
             argv,
             cwd=cwd,
             env=env,
-            input=stdin,
-            timeout=timeout,
-            capture_output=True,
+            stdin=pipe if stdin else subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
             encoding="utf-8",
             errors="replace",
-        )
+        ) as process:
+            try:
+                out, err = process.communicate(stdin or None, timeout)
+            except BaseException:
+                process.kill()
+                raise
     except (FileNotFoundError, PermissionError) as error:
         raise _cannot_start(argv, error) from None
     except subprocess.TimeoutExpired:
         raise InfrastructureError(f"'{argv[0]}' gave no answer within {timeout:g} s", why=" ".join(argv)) from None
-    return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+    return Completed(tuple(argv), process.returncode, out, err)
+
+
+class _Process(subprocess.Popen[str]):
+    """A process whose end is noticed at once: with a timeout Python looks for it once a millisecond or less often."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        if timeout is not None and self.returncode is None and hasattr(os, "pidfd_open"):
+            try:
+                end = os.pidfd_open(self.pid)
+            except OSError:
+                return super().wait(timeout)
+            try:
+                watch = select.poll()
+                watch.register(end, select.POLLIN)
+                watch.poll(max(0.0, timeout) * 1000)
+            finally:
+                os.close(end)
+            timeout = 0
+        return super().wait(timeout)
 
 
 class Child:
@@ -97,6 +127,11 @@ class Child:
         """Its standard output and error, as one stream."""
         assert self._process.stdout is not None
         return self._process.stdout
+
+    def printed(self) -> str:
+        """Return what it has printed and nobody has read; what it left running may hold the stream open."""
+        os.set_blocking(self.output.fileno(), False)
+        return (self.output.read(_MANY_BYTES) or b"").decode("utf-8", "replace")
 
     def write(self, data: bytes) -> None:
         """Write to its standard input; nothing happens when it does not read any more."""
@@ -134,6 +169,47 @@ class Child:
         # Once its exit code is known its id may name another process.
         if self._process.poll() is None:
             os.killpg(self._process.pid, number)
+
+
+def together(
+    commands: Sequence[Sequence[str]], *, cwd: Path, env: Mapping[str, str], seconds: float, at_once: int = 8
+) -> list[Completed]:
+    """Run commands side by side that may ask somebody, or wait for a network, and return how each one ended.
+
+    None has a terminal or anything to read, so that none can ask. One that has not ended in time is killed with all
+    that it started, and so are all of them when we are interrupted.
+
+    Arguments:
+        commands: the argument lists.
+        cwd: where they run.
+        env: their whole environment.
+        seconds: how long each one may take.
+        at_once: how many run at a time.
+
+    Raises:
+        InfrastructureError: a program is not there.
+    """
+    waiting = list(enumerate(commands))[::-1]
+    running: dict[int, tuple[Child, float]] = {}
+    ended: dict[int, Completed] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                index, argv = waiting.pop()
+                running[index] = (Child(argv, cwd=cwd, env=env), time.monotonic() + seconds)
+                running[index][0].close_input()
+            for index, (child, end) in list(running.items()):
+                code = child.poll()
+                if code is not None or time.monotonic() >= end:
+                    said = child.printed() if code is not None else f"gave no answer within {seconds:g} s"
+                    child.kill()
+                    ended[index] = Completed(tuple(commands[index]), code if code is not None else -9, "", said)
+                    del running[index]
+            time.sleep(_TICK_SECONDS)
+    finally:
+        for child, _ in running.values():
+            child.kill()
+    return [ended[index] for index in range(len(commands))]
 
 
 def replace(argv: Sequence[str], env: Mapping[str, str] | None = None) -> NoReturn:

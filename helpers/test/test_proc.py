@@ -122,3 +122,16 @@ def test_what_must_happen_after_our_death_happens_however_we_end(end: str, tmp_p
 def test_this_test_leaves_no_child_behind() -> None:
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_commands_run_together_and_the_one_that_hangs_is_ended_with_all_it_started(tmp_path: Path) -> None:
+    script = f"sleep 50 & echo $! > '{tmp_path}/id'; wait"
+    commands = [("sh", "-c", "echo no >&2; exit 3"), ("sh", "-c", script), ("sh", "-c", "read x < /dev/tty"), ("true",)]
+    start = time.monotonic()
+    ended = proc.together(commands, cwd=tmp_path, env=os.environ, seconds=1, at_once=2)
+    assert time.monotonic() - start < 5
+    assert [done.argv for done in ended] == commands
+    assert (ended[0].code, ended[0].reason) == (3, "no")
+    assert (ended[1].code, ended[1].reason) == (-9, "gave no answer within 1 s")
+    assert ended[2].code > 0 and ended[3].code == 0
+    assert gone(int((tmp_path / "id").read_text()))
