@@ -114,6 +114,7 @@ VARIABLES = (
     Variable("TERM", "helpers", "`dumb`: no colours; handed on to `docker_bash`"),
     Variable("PATH", "helpers", "where programs are found; by `venv` handed on to tests"),
     Variable("PYENV_ROOT", "helpers", "where `venv` looks for more Pythons; default: `~/.pyenv`"),
+    Variable("GIT_SSH_COMMAND", "helpers", "the ssh that `repo_status` asks remotes with; it adds `-o BatchMode=yes`"),
     Variable("DOCKER_HOST", "helpers", "another engine than this machine's; read by the docker client too"),
     Variable("DOCKER_CONTEXT", "helpers", "as `DOCKER_HOST`, by the name of a context"),
     Variable("DOCKER_CONFIG", "helpers", "directory of the docker client's settings and logins"),
@@ -144,7 +145,7 @@ def _exit_codes() -> str:
     return _section(
         "Exit codes",
         "Of `main_pytest.py` and every task. `docker_bash`, `docker_cmd` and `docker_jupyter` end with the code of what"
-        " they ran.",
+        " they ran; `repo_status --check` ends with 1 when a repo is not in order.",
         _table(("code", "meaning"), rows),
         f"Of several directories the worst decides: {order}.",
     )

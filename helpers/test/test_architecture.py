@@ -24,7 +24,10 @@ LAYERS = {
     **dict.fromkeys(("helpers.proc", "helpers.repo", "helpers.storage"), 2),
     **dict.fromkeys(("helpers.config", "helpers.discover", "helpers.host", "helpers.engine", "helpers.registry"), 3),
     **dict.fromkeys(
-        ("helpers.images", "helpers.containers", "helpers.dirs", "helpers.doctor", "helpers.driver", "helpers.release"),
+        (
+            *("helpers.images", "helpers.containers", "helpers.dirs", "helpers.doctor", "helpers.driver"),
+            *("helpers.release", "helpers.repos"),
+        ),
         4,
     ),
     **dict.fromkeys(("helpers.tasks", "helpers.driver.cli", "helpers.reference"), 5),

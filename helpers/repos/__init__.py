@@ -1,0 +1,1 @@
+"""What is done with a super-repo and its submodules as a whole."""

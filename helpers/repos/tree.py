@@ -1,0 +1,183 @@
+"""Looks at a super-repo and all its submodules, nested ones too: several at a time, and each one by itself only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from helpers import repo
+from helpers.console import unforeseen
+from helpers.errors import HelpersError, PolicyError
+from helpers.model import git_url, submodule
+from helpers.model.submodule import Submodule
+from helpers.repos import state
+from helpers.repos.state import Row, State
+
+# A look mostly waits, for git or for the disk.
+_LOOKS_PER_CORE = 2
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a repo of the tree is, or should be.
+
+    Arguments:
+        path: relative to the outermost super-repo, which is `.`.
+        parent: root of its super-repo; its own root for the outermost one.
+        sub: its entry there, the URL made absolute; None for the outermost one.
+        above: where git keeps the repos that it lies in.
+    """
+
+    path: str
+    parent: Path
+    sub: Submodule | None = None
+    above: tuple[Path, ...] = ()
+
+    @property
+    def root(self) -> Path:
+        """The absolute path of its checkout; of use only where its entry is contained in the super-repo."""
+        return self.parent / self.sub.path if self.sub else self.parent
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What was found at one place before its files were looked at.
+
+    Arguments:
+        row: its row as far as that is known.
+        entered: whether a repo is checked out there that may be looked at.
+        below: the places of its submodules.
+    """
+
+    row: Row
+    entered: bool = False
+    below: tuple[Place, ...] = ()
+
+
+def rows(root: Path, *, offline: bool) -> list[Row]:
+    """Return a row for the super-repo at `root` and for each submodule, each one after its super-repo, sorted by path.
+
+    Arguments:
+        root: absolute path of the outermost super-repo.
+        offline: ask no remote whether it can be reached.
+    """
+    found = state.compare_pins(_look_around(root))
+    if not offline:
+        found = _ask_remotes(found)
+    return sorted(found, key=lambda row: () if row.path == "." else Path(row.path).parts)
+
+
+def _look_around(root: Path) -> list[Row]:
+    """Return a row for each repo; a repo's files are looked at while its submodules are still being found."""
+    found: list[Row] = []
+    with ThreadPoolExecutor(max_workers=_LOOKS_PER_CORE * (os.cpu_count() or 1)) as pool:
+        first = Place(".", root)
+        visits = {pool.submit(_visit, first): first}
+        looks: list[Future[Row]] = []
+        while visits:
+            for done in wait(visits, return_when=FIRST_COMPLETED).done:
+                place, visit = visits.pop(done), done.result()
+                visits |= {pool.submit(_visit, below): below for below in visit.below}
+                if visit.entered:
+                    looks.append(pool.submit(_look, place, visit.row))
+                else:
+                    found.append(visit.row)
+        return found + [look.result() for look in looks]
+
+
+def _visit(place: Place) -> Visit:
+    """Find out whether a place may be entered, and what is below it; whatever is wrong there hides no other place."""
+    row, sub = _row(place), place.sub
+    try:
+        if sub and not (sub.contained and sub.pin):
+            return Visit(row)
+        kept = repo.submodule_at(place.parent, sub.path) if sub else repo.git_dir(place.root)
+        if kept is None:
+            return Visit(row.also(State(state.ABSENT)))
+        if kept in place.above:
+            raise PolicyError("its .git is that of a repo around it", where=place.root)
+        return _with_submodules(place, row, (*place.above, kept))
+    except Exception as error:
+        return Visit(row.also(_fault(error)))
+
+
+def _look(place: Place, row: Row) -> Row:
+    """Return the row of a checkout, completed by what git says of it."""
+    try:
+        status = repo.status(place.root)
+        pushed = repo.is_pushed(place.root, row.pin) if row.pin else True
+    except Exception as error:
+        return row.also(_fault(error))
+    row = replace(row, branch=status.branch, head=status.head)
+    return row.also(*state.of_checkout(status, row.pin, pushed))
+
+
+def _fault(error: Exception) -> State:
+    if isinstance(error, PolicyError):
+        return State(state.REFUSED, detail=error.what)
+    told = error if isinstance(error, HelpersError) else unforeseen(error)
+    return State(state.ERROR, detail=git_url.masked(told.what))
+
+
+def _row(place: Place) -> Row:
+    sub = place.sub
+    if sub is None:
+        return Row(place.path)
+    states = [State(state.REFUSED, detail=why) for why in sub.refusals]
+    states += [] if sub.listed else [State(state.UNLISTED)]
+    states += [] if sub.pin else [State(state.UNPINNED)]
+    return Row(place.path, pin=sub.pin, url=sub.url, states=tuple(states))
+
+
+def _with_submodules(place: Place, row: Row, above: tuple[Path, ...]) -> Visit:
+    pins = repo.gitlinks(place.root)
+    try:
+        settings = repo.gitmodules(place.root)
+    except HelpersError as error:
+        settings, row = [], row.also(State(state.ERROR, detail=f".gitmodules: {error.what}"))
+    below = []
+    for sub in _judged(place.root, submodule.read(pins, settings)):
+        path = sub.path if place.path == "." else f"{place.path}/{sub.path}"
+        below.append(Place(path, place.root, sub, above))
+    return Visit(row, True, tuple(below))
+
+
+def _judged(root: Path, subs: Sequence[Submodule]) -> list[Submodule]:
+    """Return the submodules of the repo at `root` with absolute URLs, those refused that git must not be given."""
+    base = ""
+    if any(git_url.is_relative(sub.url) for sub in subs):
+        # Without a remote git takes the super-repo's own path.
+        base = repo.remote_url(root) or str(root)
+    found = []
+    for sub in subs:
+        why, url = "", sub.url
+        try:
+            url = git_url.resolve(base, url) if git_url.is_relative(url) else url
+            why = git_url.refusal(url, repo.local_allowed) if sub.listed else ""
+        except ValueError as error:
+            why = f"the URL {error}"
+        found.append(replace(sub, url=url, refusals=(*sub.refusals, *([why] if why else []))))
+    return found
+
+
+def _ask_remotes(found: Sequence[Row]) -> list[Row]:
+    """Return the rows, those that are not checked out told apart from those that the user has no access to."""
+    absent = [row for row in found if row.has(state.ABSENT) and row.url and not row.has(state.REFUSED)]
+    if not absent:
+        return list(found)
+    closed = repo.unreachable(list(dict.fromkeys(row.url for row in absent)))
+    told = {
+        row.path: replace(
+            row,
+            states=tuple(
+                State(state.CLOSED, detail=git_url.masked(closed[row.url])) if one.word == state.ABSENT else one
+                for one in row.states
+            ),
+        )
+        for row in absent
+        if row.url in closed
+    }
+    return [told.get(row.path, row) for row in found]
