@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scratch import checkout, remove_images
+from scratch import ask, checkout, remove_images
 from startup import thin_environment
 from timing import Command, machine, table
 
@@ -55,48 +55,6 @@ base = "archive:bookworm"
 """
 # Other builds on this machine shall neither fill nor empty the cache that is measured with.
 CACHE_MOUNT = "helpers-benchmark-uv"
-# Gathers what the image of a directory is built from below another one, and prints what the builder must be told.
-GATHER = """\
-import json, shutil, sys
-from pathlib import Path
-from helpers.engine import context
-from helpers.images import bases, build, recipe
-target = Path(sys.argv[2])
-load = bases.loader(Path.cwd(), ())
-chain = recipe.image_chain(load(Path(sys.argv[1])), load)
-ingredients = build.ingredients(chain, chain[-2].reference)
-with context.build_context(chain[-1], ingredients) as ready:
-    shutil.copytree(ready.directory, target / "context")
-    shutil.copytree(ready.tools, target / "tools")
-    secrets = {name: str(shutil.copy(path, target / name)) for name, path in ready.secrets.items()}
-    shutil.copy(ready.dockerfile, target / "Dockerfile")
-    told = {"target": ready.target, "args": ready.arguments, "labels": dict(chain[-1].labels), "secrets": secrets}
-    print(json.dumps(told))
-"""
-# Builds an image for `prod` and for `dev` as OCI layouts below a directory, and prints what is in them.
-SIZES = """\
-import dataclasses, json, sys
-from pathlib import Path
-from helpers.engine.docker import DockerEngine
-from helpers.engine.seam import Control, Layout
-from helpers.images import bases, build, layers, layout, recipe
-from helpers.model.stage import Stage
-load, engine, sizes = bases.loader(Path.cwd(), ()), DockerEngine(), {}
-for name, stage in (("prod", Stage.PROD), ("dev", Stage.LOCAL)):
-    chain = recipe.image_chain(load(Path(sys.argv[1])), load, stage)
-    build.ensure(engine, chain[:-1], Control())
-    files = Path(sys.argv[2]) / name
-    made = build.ingredients(chain, chain[-2].reference)
-    engine.build_layout(chain[-1], made, Layout(files, 0), files.with_suffix(".log"), Control())
-    (inside,) = layers.contents(files, layout.top(files))
-    sizes[name] = {
-        "compressed, MB": sum(layer.size for layer in inside.layers) / 1e6,
-        "unpacked, MB": sum(file.size for file in inside.files.values()) / 1e6,
-        "files": sum(file.is_file for file in inside.files.values()),
-        "Python packages": len(inside.distributions),
-    }
-print(json.dumps(sizes))
-"""
 UV = """\
 ARG BASE
 FROM ${BASE}
@@ -170,18 +128,11 @@ class Place:
         recipe.write_text(text.replace("id=helpers-uv,", f"id={CACHE_MOUNT},"))
         return root
 
-    def ask(self, script: str, root: Path, *arguments: object) -> Any:
-        """Run a script that prints JSON with the modules of the scratch copy at `root`, and return what it printed."""
-        argv = [str(self.thin / "bin" / "python"), "-c", script, *map(str, arguments)]
-        env = {**os.environ, "PYTHONPATH": str(root)}
-        done = subprocess.run(argv, cwd=root, env=env, stdout=subprocess.PIPE, check=True, encoding="utf-8")
-        return json.loads(done.stdout)
-
     def gather(self, root: Path, name: str) -> tuple[Path, dict[str, Any]]:
         """Return a directory with what the image `name` is built from, and what the builder must be told."""
         target = self.directory / "gathered" / name
         target.mkdir(parents=True)
-        return target, self.ask(GATHER, root, root / "runnable_dirs" / name, target)
+        return target, ask("gather", root, self.thin / "bin" / "python", root / "runnable_dirs" / name, target)
 
 
 def in_turn(place: Place, ways: Sequence[Way], rounds: int) -> bool:
@@ -297,7 +248,7 @@ def size(place: Place) -> bool:
     root = place.checkout("size", ("forecast",))
     target = place.directory / "layouts"
     target.mkdir()
-    sizes = place.ask(SIZES, root, root / "runnable_dirs" / "forecast", target)
+    sizes = ask("sizes", root, place.thin / "bin" / "python", root / "runnable_dirs" / "forecast", target)
     prod, dev = sizes["prod"], sizes["dev"]
     rows = [("forecast", "prod", "dev", "prod / dev")]
     rows += [(what, f"{prod[what]:.0f}", f"{dev[what]:.0f}", f"{prod[what] / dev[what]:.2f}") for what in prod]

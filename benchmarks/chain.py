@@ -12,7 +12,6 @@ above its limit.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -21,30 +20,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from scratch import checkout, remove_images
-from startup import ROOT, ROUNDS, thin_environment
+from scratch import ask, checkout, remove_images
+from startup import ROUNDS, thin_environment
 from timing import Command, compare, machine, table
 
 CHAIN = ("base", "services-base", "services")
 LIMIT = 1.0
-# Gathers what the top image is built from in a directory, and prints the builder's command for it under another name.
-BUILDX = """\
-import json, shutil, sys
-from dataclasses import replace
-from pathlib import Path
-from helpers.engine import argv, context
-from helpers.images import bases, build
-target = Path(sys.argv[2])
-load = bases.loader(Path.cwd(), ())
-chain = bases.image_chain(load(Path(sys.argv[1])), load)
-top = replace(chain[-1], reference=sys.argv[3], tags=())
-with context.build_context(top, build.ingredients(chain, chain[-2].reference)) as ready:
-    shutil.copytree(ready.directory, target / "context")
-    files = {name: Path(shutil.copy(path, target / name)) for name, path in ready.secrets.items()}
-    dockerfile = Path(shutil.copy(ready.dockerfile, target / "Dockerfile"))
-    kept = replace(ready, directory=target / "context", dockerfile=dockerfile, secrets=files)
-    print(json.dumps(argv.build(top, kept)))
-"""
 
 
 def built(invoke: str, directory: Path) -> tuple[list[str], float]:
@@ -78,14 +59,6 @@ def show_builds(invoke: str, top: Path) -> bool:
     return right
 
 
-def bare_build(python: Path, top: Path, target: Path, name: str) -> tuple[str, ...]:
-    """Return the `docker buildx build` that builds the top image as `name`, from files below `target`."""
-    argv = [str(python), "-c", BUILDX, str(top), str(target), name]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(argv, cwd=top.parents[1], env=env, check=True, capture_output=True, encoding="utf-8")
-    return tuple(json.loads(done.stdout))
-
-
 def main() -> int:
     """Show what is built, time the pair, and return 1 if either is not as it should be."""
     env = thin_environment()
@@ -97,7 +70,8 @@ def main() -> int:
         try:
             print(f"benchmarks/chain.py: {machine()}\n")
             right = show_builds(invoke, top)
-            command = bare_build(env / "bin" / "python", top, Path(name) / "bare", f"{prefix}:bare")
+            target = Path(name) / "bare"
+            command = tuple(ask("buildx", top.parents[1], env / "bin" / "python", top, target, f"{prefix}:bare"))
             ours = Command("invoke docker_build, three images", ((invoke, "docker_build"),), top)
             bare = Command("docker buildx build, one image", (command,), top)
             first, second = compare(ours, bare, ROUNDS)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -29,6 +32,21 @@ def checkout(target: Path, prefix: str, names: Iterable[str]) -> Path:
         log.write_text(re.sub(r"^# ", f"# {prefix}-", log.read_text(), flags=re.MULTILINE))
     subprocess.run(["git", "add", "--all"], cwd=target, check=True)
     return target
+
+
+def ask(question: str, root: Path, python: Path, *arguments: object) -> Any:
+    """Return what the toolchain of the checkout at `root` answers to a question of `ask.py`.
+
+    Arguments:
+        question: its name there.
+        root: the checkout.
+        python: that of the thin environment.
+        arguments: those of the question.
+    """
+    script = Path(__file__).with_name("ask.py")
+    argv = [str(python), str(script), question, *map(str, arguments)]
+    env = {**os.environ, "PYTHONPATH": str(root)}
+    return json.loads(subprocess.run(argv, cwd=root, env=env, stdout=subprocess.PIPE, check=True).stdout)
 
 
 def remove_images(prefix: str) -> None:

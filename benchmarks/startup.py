@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from scratch import ask
 from timing import Command, compare, machine, table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,20 +31,7 @@ def thin_environment() -> Path:
 
 def bare_docker_run(python: Path) -> tuple[str, ...]:
     """Return the very `docker run` that `invoke docker_cmd --cmd true` becomes in the example directory."""
-    script = (
-        "import json, pathlib, sys; from helpers.containers import shell; from helpers.engine import argv, client\n"
-        "def show(spec):\n"
-        "    files = client.account_files(spec.user)\n"
-        "    print(json.dumps(argv.run(spec, account_files=files, remove=True)))\n"
-        "shell.client.become = show\n"
-        "shell.command(sys.argv[1], 'true', 'local')\n"
-    )
-    done = subprocess.run(
-        [str(python), "-c", script, str(EXAMPLE)], cwd=ROOT, check=True, capture_output=True, encoding="utf-8"
-    )
-    import json
-
-    words: list[str] = json.loads(done.stdout)
+    words: list[str] = ask("docker_run", ROOT, python, EXAMPLE)
     # Without the name, which would be taken at the second run.
     at = words.index("--name")
     return (*words[:at], *words[at + 2 :])
