@@ -25,7 +25,7 @@ def dir_check(ctx: Any, dir: str = "", all: bool = False) -> int:
 
 @helpers_task(
     help={
-        "name": "path of the new directory; a bare name at the root goes to runnable_dirs/",
+        "name": "path of the new directory; a bare name at the root goes to runnable_dirs/, where there is one",
         "base": "what its image is built on: archive:SUITE, image:NAME:TAG or dir:PATH; default: archive:bookworm",
         "python": "its Python, as in 3.11; default: the one of the base",
         "from": "an existing Python project (an unpacked source distribution) to make it of",
