@@ -23,23 +23,34 @@ pytestmark = [pytest.mark.host, pytest.mark.slow]
 
 
 class Late:
-    """Version tags are not written in time; the registry gets them 2 s later."""
+    """Version tags are not written in time; the registry gets them after `seconds`, or when they are let come."""
 
     def __init__(
-        self, proxy: FaultProxy, patch: pytest.MonkeyPatch, times: int, first: Callable[[], object] = lambda: None
+        self,
+        proxy: FaultProxy,
+        patch: pytest.MonkeyPatch,
+        times: int,
+        seconds: float,
+        first: Callable[[], object] = lambda: None,
     ) -> None:
         self._times = times
+        self._seconds = seconds
         self._first = first
+        self._now = threading.Event()
         self._written: list[int] = []
         proxy.plan("PUT", "/manifests/v1$", self._late, times)
         patch.setattr(once, "_PUT_SECONDS", 0.3)
 
     def _late(self, handler: faults.Handler) -> None:
         self._first()
-        handler.server.over.wait(2.0)
+        self._now.wait(self._seconds)
         response, _ = faults.fetch(handler)
         self._written.append(response.status)
         handler.cut()
+
+    def come(self) -> None:
+        """Let the registry get them all 1 s from now."""
+        threading.Timer(1.0, self._now.set).start()
 
     def wait(self) -> None:
         """Wait until the registry has got them all."""
@@ -132,9 +143,10 @@ def test_a_write_that_broke_off_and_comes_late_changes_nothing(
     proxy: FaultProxy, published: tuple[Registry, str, str], monkeypatch: pytest.MonkeyPatch, hasty: None
 ) -> None:
     registry, one, two = published
-    late = Late(proxy, monkeypatch, times=3)
+    late = Late(proxy, monkeypatch, times=3, seconds=60)
     with pytest.raises(InfrastructureError):
         registry.put_once("v1", two)
+    late.come()
     with pytest.raises(TagTakenError):
         Registry(f"{proxy.target}/{registry.http.address.name}").put_once("v1", one)
     late.wait()
@@ -155,7 +167,7 @@ def test_who_broke_off_a_write_does_not_make_way_while_it_may_still_come(
             refused.append(error)
 
     thread = threading.Thread(target=publish_the_other)
-    late = Late(proxy, monkeypatch, times=1, first=thread.start)
+    late = Late(proxy, monkeypatch, times=1, seconds=2, first=thread.start)
     registry.put_once("v1", two)
     late.wait()
     thread.join()

@@ -327,6 +327,7 @@ def test_a_remote_that_does_not_answer_holds_nobody_up_and_leaves_nothing_runnin
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.host
 def test_a_repo_of_another_user_is_left_to_gits_own_rule(scene: Scene) -> None:
     kept = scene.top / ".git" / "modules" / "sub"
     for path in (scene.sub, scene.sub / ".git", kept):

@@ -67,6 +67,7 @@ def test_invoke_lists_them_under_these_names_whatever_the_environment(tmp_path: 
     assert done.stderr == ""
 
 
+@pytest.mark.host
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "given", [["docker_biuld"], ["run_tests", "--nosuch"], ["docker_rollback", "1.0.0"], ["docker_build", "--dir"]]
