@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -46,6 +47,29 @@ class Doors:
     record: Callable[[Path], str] = bases.record_at
 
 
+@dataclass(frozen=True)
+class NewDir:
+    """A runnable dir that can be made: nothing is in its way.
+
+    Arguments:
+        root: absolute path of the repo's root.
+        here: where the command was given.
+        target: absolute path of the directory.
+        image: name of its image.
+        base: what the image is built on.
+        requires: PEP 440 specifier of its Python.
+        project: directory with the project that it is made of; None fills in the template.
+    """
+
+    root: Path
+    here: Path
+    target: Path
+    image: str
+    base: str
+    requires: str
+    project: Path | None
+
+
 def main(
     name: str,
     *,
@@ -58,35 +82,53 @@ def main(
     """Make the runnable dir `name`, say what was made, check it, and return the exit code.
 
     Arguments:
-        name: a path relative to `cwd`.
-        base: what its image is built on; empty for the default.
-        python: its Python, as in `3.11`; empty for the one of the base.
-        source: an existing Python project to make it of, relative to `cwd`; empty for a new one.
-        cwd: where the command was given.
+        name, base, python, source, cwd: as for `examine`.
         doors: the lock's functions.
 
     Raises:
         UsageError: the name, base or Python is no good, or the directory exists.
         ConfigError: poetry finds no solution for the dependencies.
     """
-    doors = doors or Doors()
+    return carry_out(examine(name, base=base, python=python, source=source, cwd=cwd), doors or Doors())
+
+
+def examine(name: str, *, base: str = "", python: str = "", source: str = "", cwd: Path | None = None) -> NewDir:
+    """Return the runnable dir that is asked for; nothing is changed yet.
+
+    Arguments:
+        name: a path relative to `cwd`.
+        base: what its image is built on; empty for the default, or for one that has `python`.
+        python: its Python, as in `3.11`; empty for the one of the base.
+        source: an existing Python project to make it of, relative to `cwd`; empty for a new one.
+        cwd: where the command was given.
+
+    Raises:
+        UsageError: the name, base or Python is no good, or the directory exists.
+    """
     here = (cwd or Path.cwd()).resolve()
     root = repo.find_root(here)
     target = names.place(root, here, name)
     image = names.image_name(target.name)
-    base = base or DEFAULT_BASE
+    base = base or _base_with(python)
     requires = _requires_python(target, base, python)
     _check_image_is_new(root, target, image)
-    if source:
-        project = _source(here, target, source)
-        if python and adopt.says_its_python(project):
-            raise UsageError("--python goes with a new directory", why=f"{source} says itself which Python it needs")
-    else:
-        project = None
+    project = _source(here, target, source) if source else None
+    if project is None:
         names.package_name(target.name)
+    elif python and adopt.says_its_python(project):
+        raise UsageError("--python goes with a new directory", why=f"{source} says itself which Python it needs")
     _check_target(target, project)
-    notes = make(target, image=image, base=base, requires=requires, project=project, lock=doors.lock)
-    return _report(root, here, target, [*notes, *_record_base(target, base, doors)], doors)
+    return NewDir(root, here, target, image, base, requires, project)
+
+
+def carry_out(new: NewDir, doors: Doors) -> int:
+    """Make a runnable dir, say what was made, check it, and return the exit code.
+
+    Raises:
+        ConfigError: poetry finds no solution for the dependencies.
+    """
+    notes = _make(new, doors.lock)
+    return _report(new, [*notes, *_record_base(new.target, new.base, doors)], doors)
 
 
 def _record_base(target: Path, base: str, doors: Doors) -> list[str]:
@@ -99,32 +141,32 @@ def _record_base(target: Path, base: str, doors: Doors) -> list[str]:
         return [str(error)]  # What is missing, and the command that makes it, is what the check at the end says.
 
 
-def make(target: Path, *, image: str, base: str, requires: str, project: Path | None, lock: Lock) -> list[str]:
-    """Make the directory `target` and return what its user should know.
-
-    Arguments:
-        target: absolute path.
-        image: name of its image.
-        base: what the image is built on.
-        requires: PEP 440 specifier of its Python.
-        project: directory with the project that it is made of; None fills in the template.
-        lock: writes the lock.
-    """
+def _make(new: NewDir, lock: Lock) -> list[str]:
+    """Make the directory and return what its user should know."""
+    target, project = new.target, new.project
     with _made_aside(target) as aside:
         if project:
-            notes = adopt.adopt(project, aside, name=target.name, base=base, requires=requires, lock=lock)
+            notes = adopt.adopt(project, aside, name=target.name, base=new.base, requires=new.requires, lock=lock)
         else:
             notes = []
-            _fill_template(aside, image, names.package_name(target.name), base, requires)
+            _fill_template(aside, new)
             lock(aside)
         (aside / "devops").mkdir(exist_ok=True)
         (aside / "devops" / ".gitkeep").touch()
         # Last, because with it the directory becomes one that a test run at this moment would find.
         what = f"made of {project.name}" if project else "first version"
-        text = f"# {image}-{_FIRST_VERSION}\n- {datetime.date.today():%Y-%m-%d}\n- {what}\n"
+        text = f"# {new.image}-{_FIRST_VERSION}\n- {datetime.date.today():%Y-%m-%d}\n- {what}\n"
         (aside / "changelog.txt").write_text(text, encoding="utf-8")
         _move(aside, target)
     return notes
+
+
+def _base_with(python: str) -> str:
+    """Return the base for a Python that is asked for: a distribution that has it, or else the image of that Python."""
+    suites = {version: suite for suite, version in check.SUITE_PYTHON.items()}
+    if python in suites:
+        return f"archive:{suites[python]}"
+    return f"image:python:{python}-slim-bookworm" if re.fullmatch(r"3\.\d+", python) else DEFAULT_BASE
 
 
 def _requires_python(target: Path, base: str, python: str) -> str:
@@ -175,8 +217,9 @@ def _source(here: Path, target: Path, source: str) -> Path:
     return path
 
 
-def _fill_template(aside: Path, image: str, package: str, base: str, requires: str) -> None:
-    words = {"PACKAGE_NAME": package, "IMAGE_NAME": image, "BASE_NAME": base, "REQUIRES_PYTHON": requires}
+def _fill_template(aside: Path, new: NewDir) -> None:
+    package = names.package_name(new.target.name)
+    words = {"PACKAGE_NAME": package, "IMAGE_NAME": new.image, "BASE_NAME": new.base, "REQUIRES_PYTHON": new.requires}
     for file in sorted(item for item in _TEMPLATE.rglob("*") if item.is_file() and item.suffix != ".pyc"):
         # A pyproject.toml with words to fill in would upset linters that take each one they meet for settings.
         name, text = file.relative_to(_TEMPLATE).as_posix().removesuffix(".in"), file.read_text(encoding="utf-8")
@@ -233,7 +276,8 @@ def _move(aside: Path, target: Path) -> None:
             os.replace(file, there)
 
 
-def _report(root: Path, here: Path, target: Path, notes: Sequence[str], doors: Doors) -> int:
+def _report(new: NewDir, notes: Sequence[str], doors: Doors) -> int:
+    root, here, target = new.root, new.here, new.target
     shown = printable(os.path.relpath(target, here))
     for note in [*notes, *_ignored_note(root, target)]:
         say(f"note: {note}")

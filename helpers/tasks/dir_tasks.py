@@ -26,8 +26,8 @@ def dir_check(ctx: Any, dir: str = "", all: bool = False) -> int:
 @helpers_task(
     help={
         "name": "path of the new directory; a bare name at the root goes to runnable_dirs/, where there is one",
-        "base": "what its image is built on: archive:SUITE, image:NAME:TAG or dir:PATH; default: archive:bookworm",
-        "python": "its Python, as in 3.11; default: the one of the base",
+        "base": "what its image is built on: archive:SUITE, image:NAME:TAG or dir:PATH; default: one that has --python",
+        "python": "its Python, as in 3.12; default: that of --base, or 3.11",
         "from": "an existing Python project (an unpacked source distribution) to make it of",
     },
 )

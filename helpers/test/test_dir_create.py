@@ -80,6 +80,16 @@ def test_the_python_follows_the_base_unless_named(root: Path, base: str, python:
     assert f'requires-python = "{expected}"' in text
 
 
+@pytest.mark.parametrize(
+    ("python", "base"),
+    [("3.11", "archive:bookworm"), ("3.13", "archive:trixie"), ("3.12", "image:python:3.12-slim-bookworm")],
+)
+def test_the_base_follows_the_python_unless_named(root: Path, python: str, base: str) -> None:
+    assert new(root, "forecast", python=python) == 0
+    text = (root / "runnable_dirs" / "forecast" / "pyproject.toml").read_text()
+    assert f'base = "{base}"' in text
+
+
 def test_a_new_directory_whose_base_can_not_be_recorded_is_told_how(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,7 +102,13 @@ def test_a_new_directory_whose_base_can_not_be_recorded_is_told_how(
 
 @pytest.mark.parametrize(
     "options",
-    [{"python": "3.13"}, {"python": "2.7"}, {"python": "3.x"}, {"base": "bookworm"}, {"base": "archive:$(x)"}],
+    [
+        {"python": "3.13", "base": "archive:bookworm"},
+        {"python": "2.7"},
+        {"python": "3.x"},
+        {"base": "bookworm"},
+        {"base": "archive:$(x)"},
+    ],
 )
 def test_a_base_or_python_that_can_not_be_is_refused(root: Path, options: dict[str, str]) -> None:
     with pytest.raises(UsageError):
