@@ -20,9 +20,17 @@ def lost_a_mark(path: Path) -> str:
     marks = {"devops/": (path / "devops").is_dir(), "changelog.txt": (path / "changelog.txt").is_file()}
     missing = [mark for mark, there in marks.items() if not there]
     project = path / "pyproject.toml"
-    if len(missing) != 1 or not project.is_file() or b"[tool.helpers]" not in project.read_bytes():
+    if len(missing) != 1 or not project.is_file() or not _has_settings(project.read_bytes()):
         return ""
     return missing[0]
+
+
+def _has_settings(text: bytes) -> bool:
+    """Say whether a `pyproject.toml` has settings of a directory: `registry` alone is one of the whole repo."""
+    _, found, rest = text.partition(b"[tool.helpers]")
+    lines = [line.strip() for line in rest.partition(b"\n[")[0].splitlines()[1:]]
+    own = [line for line in lines if line and not line.startswith(b"#")]
+    return bool(found) and not (own and all(line.startswith(b"registry") for line in own))
 
 
 def runnable_paths(root: Path) -> list[Path]:
