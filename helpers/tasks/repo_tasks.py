@@ -9,6 +9,38 @@ from helpers.tasks.adapter import helpers_task
 
 @helpers_task(
     help={
+        "name": "path of a first runnable dir to make; its last part is the name of its image",
+        "python": "the Python of that one, as in 3.11",
+        "registry": "HOST[:PORT][/PATH] that images are pushed to",
+        "overwrite": "replace files of yours where helpers needs its own; the difference is shown",
+        "dry-run": "say what would be done, and do nothing",
+    }
+)
+def repo_init(
+    _: Any,
+    name: str = "",
+    python: str = "",
+    registry: str | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+) -> int:
+    """Make this repo, which has helpers as a submodule, ready to work with it.
+
+    Adds the shims main_pytest.py, tasks.py, invoke.yaml and dev_scripts/setenv.sh, lines to .gitignore, and the
+    settings in pyproject.toml; in a terminal it asks for what is neither given nor set yet. Nothing of yours is
+    overwritten without --overwrite, and a second time changes nothing. Where there is no tasks.py yet, it is
+    started by: python3 helpers/thin_env/bootstrap.py init
+    """
+    import sys
+
+    from helpers.repos import init
+
+    ask = input if sys.stdin.isatty() else None
+    return init.main(name=name, python=python, registry=registry, overwrite=overwrite, dry_run=dry_run, ask=ask)
+
+
+@helpers_task(
+    help={
         "json": "print data for another program",
         "check": "exit code 1 when a repo has any state but ok",
         "offline": "ask no remote: 'not checked out' is then not told apart from 'no access'",

@@ -90,6 +90,11 @@ class Result:
         return self.verdicts[name]["verdict"], self.verdicts[name]["exit_code"]
 
 
+def _not_copied(directory: str, names: list[str]) -> set[str]:
+    """Leave out our own tests; those of a template are files like others."""
+    return {"__pycache__", "test"} if Path(directory) == ROOT / "helpers" else {"__pycache__"}
+
+
 class Scratch:
     """A real git repo with the toolchain in it, and runnable dirs made for one test."""
 
@@ -98,7 +103,7 @@ class Scratch:
         # Images of one test are not those of another, nor of a run before.
         self.prefix = f"helpers-test-{secrets.token_hex(4)}"
         root.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(ROOT / "helpers", root / "helpers", ignore=shutil.ignore_patterns("test", "__pycache__"))
+        shutil.copytree(ROOT / "helpers", root / "helpers", ignore=_not_copied)
         for name in ("main_pytest.py", "tasks.py", "invoke.yaml"):
             shutil.copy2(ROOT / name, root / name)
         (root / "dev_scripts").mkdir()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -164,32 +163,6 @@ def test_the_embedded_engine_skips_what_it_can_not_give_and_that_alone_is_not_gr
     assert scratch.run("--engine", "venv").of("recipe") == ("SKIP", 0)
     scratch.add("plain", PASSES, image="plain")
     assert scratch.run("--engine", "venv").code == 0
-
-
-@pytest.mark.parametrize("form", ["the sub-repo alone", "the whole repo"])
-def test_the_toolchain_works_as_a_submodule_of_another_repo(scratch: Scratch, tmp_path: Path, form: str) -> None:
-    scratch.git("add", "--all")
-    scratch.git("commit", "--quiet", "--message", "toolchain")
-    scratch.git("subtree", "split", "-q", "-P", "helpers", "-b", "helpers")
-    above = Scratch.__new__(Scratch)
-    above.root, above.prefix = tmp_path / "super repo", scratch.prefix
-    above.root.mkdir()
-    above.git("init", "--quiet", "--initial-branch", "main")
-    branch = ["-b", "helpers"] if form == "the sub-repo alone" else []
-    above.git("submodule", "--quiet", "add", *branch, str(scratch.root), "helpers")
-    assert (above.root / "helpers" / "__init__.py").exists() == bool(branch)
-    for name in ("main_pytest.py", "tasks.py", "invoke.yaml"):
-        shutil.copy2(ROOT / name, above.root / name)
-    above.add("tool", PASSES, image="above")
-    result = above.run("--engine", "docker")
-    assert result.of("tool") == ("PASS", 0), result.stderr
-    assert list(result.verdicts) == ["tool"]
-    listed = above.invoke("--list")
-    assert listed.returncode == 0
-    assert "docker_bash" in listed.stdout
-    inside = above.invoke("docker_cmd", "--cmd", "git -C ../helpers status --short", cwd=above.root / "tool")
-    assert (inside.returncode, inside.stdout) == (0, ""), inside.stderr
-    assert above.containers() == []
 
 
 def test_the_plan_as_data_is_the_plan_as_text_and_runs_nothing(scratch: Scratch) -> None:

@@ -6,7 +6,8 @@ nothing of ours outside it. This module is read on every start, therefore it sta
     $HELPERS_CACHE     where environments are kept; otherwise $XDG_CACHE_HOME/helpers, otherwise ~/.cache/helpers
     $HELPERS_PYTHON    the interpreter that `dev_scripts/setenv.sh` starts instead of `python3`
 
-As a script, `python3 helpers/thin_env/bootstrap.py [CHECKOUT]` prints the path of the ready environment.
+As a script, `python3 helpers/thin_env/bootstrap.py [CHECKOUT]` prints the path of the ready environment, and
+`python3 helpers/thin_env/bootstrap.py init [OPTIONS]` makes the repo around it ready to work with helpers.
 """
 
 from __future__ import annotations
@@ -206,4 +207,4 @@ def main(argv: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     use_bytecode_cache()
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(__file__, "helpers.tasks.start") if sys.argv[1:2] == ["init"] else main(sys.argv[1:]))

@@ -1,0 +1,251 @@
+"""`repo_init` on real git repos; only the lock of a first runnable dir, which needs the network, is made up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers import config, discover, proc
+from helpers.errors import ConfigError, HelpersError, PolicyError, UsageError
+from helpers.repos import init
+from helpers.test.conftest import ROOT
+from helpers.test.dirs_fixtures import DOORS
+from helpers.test.unit_fixtures import forget, git, make_repo
+
+pytestmark = pytest.mark.slow
+
+SHIMS = ["dev_scripts/setenv.sh", "invoke.yaml", "main_pytest.py", "tasks.py"]
+SETTINGS = [".gitignore", "pyproject.toml"]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An empty repo that has helpers."""
+    forget()
+    path = make_repo(tmp_path / "a repo")
+    (path / "helpers").symlink_to(init.PACKAGE)
+    return path
+
+
+def files(root: Path) -> dict[str, bytes]:
+    """Return the files of a repo, apart from helpers and git's."""
+    found = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+    return {
+        name: path.read_bytes() for name, path in sorted(found.items()) if not name.startswith((".git/", "helpers"))
+    }
+
+
+def told(*answers: str) -> Callable[[str], str]:
+    """A user who gives these answers, and no more."""
+    left = list(answers)
+    return lambda question: left.pop(0)
+
+
+def test_the_templates_are_the_shims_of_this_repo() -> None:
+    assert [file.path for file in init._shims(ROOT)] == SHIMS
+    for name in SHIMS:
+        template = init.TEMPLATES / name
+        assert template.read_bytes() == (ROOT / name).read_bytes()
+        assert os.access(template, os.X_OK) == os.access(ROOT / name, os.X_OK)
+
+
+def test_an_empty_repo_gets_six_files_and_a_second_time_changes_nothing(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init.main(cwd=root) == 0
+    made = files(root)
+    assert sorted(made) == sorted([*SETTINGS, *SHIMS])
+    assert os.access(root / "main_pytest.py", os.X_OK)
+    assert made["pyproject.toml"].startswith(b'[tool.helpers]\nregistry = ""')
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines()[:-1]] == ["new"] * 6
+    assert printed.splitlines()[-1] == "next: source dev_scripts/setenv.sh && ./main_pytest.py"
+    before = (root / "tasks.py").stat().st_mtime_ns
+    assert init.main(cwd=root) == 0
+    captured = capsys.readouterr()
+    assert "is there already" in captured.err
+    assert captured.out.count("\n") == 1
+    assert files(root) == made
+    assert (root / "tasks.py").stat().st_mtime_ns == before
+
+
+def test_what_is_there_is_extended_and_the_lines_are_shown(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / ".gitignore").write_bytes(b"*.log\n/.pytest_cache")
+    (root / "pyproject.toml").write_text('[project]\nname = "old"\n\n[tool.black]\nline-length = 99\n')
+    assert init.main(cwd=root, registry="127.0.0.1:5000/team") == 0
+    assert (root / ".gitignore").read_bytes() == b"*.log\n/.pytest_cache\n__pycache__/\n"
+    parsed = config.read_pyproject(root)
+    assert parsed["tool"] == {"black": {"line-length": 99}, "helpers": {"registry": "127.0.0.1:5000/team"}}
+    assert parsed["project"] == {"name": "old"}
+    printed = capsys.readouterr().out.splitlines()
+    assert "extended     .gitignore" in printed
+    assert "  +__pycache__/" in printed
+    assert not [line for line in printed if line.startswith("  -") and not line.startswith("  ---")]
+
+
+def test_a_file_of_the_users_is_shown_and_kept_and_then_nothing_is_changed(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "tasks.py").write_text("# mine\n")
+    before = files(root)
+    with pytest.raises(PolicyError, match=r"tasks\.py: of yours") as caught:
+        init.main(cwd=root)
+    assert caught.value.exit_code == 4
+    assert "--overwrite" in str(caught.value.fix)
+    assert "  -# mine" in capsys.readouterr().out
+    assert files(root) == before
+    assert init.main(cwd=root, overwrite=True) == 0
+    assert files(root)["tasks.py"] == (ROOT / "tasks.py").read_bytes()
+
+
+def test_a_dry_run_shows_all_and_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert init.main(cwd=root, name="hello", dry_run=True, ask=told()) == 0
+    captured = capsys.readouterr()
+    assert captured.out.count("new ") == 6
+    assert "it would make hello" in captured.err
+    assert files(root) == {}
+
+
+@pytest.mark.parametrize("link", ["tasks.py", "dev_scripts", ".gitignore", "pyproject.toml"])
+def test_nothing_is_written_through_a_link(root: Path, tmp_path: Path, link: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("x")
+    (root / link).symlink_to(outside if link == "dev_scripts" else outside / "file")
+    before = files(root)
+    with pytest.raises(PolicyError, match="is a link"):
+        init.main(cwd=root, overwrite=True)
+    assert files(root) == before
+    assert os.listdir(outside) == ["file"]
+    assert (outside / "file").read_text() == "x"
+
+
+def test_a_file_where_a_directory_belongs_is_said(root: Path) -> None:
+    (root / "dev_scripts").write_text("")
+    with pytest.raises(PolicyError, match="where a directory belongs"):
+        init.main(cwd=root)
+
+
+def test_what_is_not_given_is_asked_once(root: Path) -> None:
+    ask = told("runnable_dirs/hello", "3.13", "registry.example/team")
+    assert init.main(cwd=root, ask=ask, doors=DOORS) == 0
+    assert config._settings(root).registry == "registry.example/team"
+    project = config.read_pyproject(root / "runnable_dirs" / "hello")
+    assert project["project"]["requires-python"] == ">=3.13,<3.14"
+    assert project["tool"]["helpers"]["base"] == "archive:trixie"
+    assert discover.runnable_paths(root) == [root / "runnable_dirs" / "hello"]
+    assert init.main(cwd=root, ask=told()) == 0
+
+
+def test_no_answer_is_an_answer_that_is_kept(root: Path) -> None:
+    assert init.main(cwd=root, ask=told("", "")) == 0
+    assert init.main(cwd=root, ask=told(""), registry=None) == 0
+    assert sorted(files(root)) == sorted([*SETTINGS, *SHIMS])
+
+
+def end_of_input(question: str) -> str:
+    raise EOFError
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"registry": "no such/Registry"}, ConfigError),
+        ({"name": "../hello"}, UsageError),
+        ({"name": "helpers/hello"}, UsageError),
+        ({"name": "hello", "python": "2.7"}, UsageError),
+        ({"ask": end_of_input}, UsageError),
+    ],
+)
+def test_bad_input_is_said_before_anything_is_changed(
+    root: Path, options: dict[str, str], error: type[HelpersError]
+) -> None:
+    with pytest.raises(error):
+        init.main(cwd=root, doors=DOORS, **options)  # type: ignore[arg-type]
+    assert files(root) == {}
+
+
+def test_another_registry_than_the_one_that_is_set_is_refused(root: Path) -> None:
+    assert init.main(cwd=root, registry="one.example") == 0
+    assert init.main(cwd=root, registry="one.example") == 0
+    with pytest.raises(UsageError, match=r"registry = 'one\.example' is set already"):
+        init.main(cwd=root, registry="two.example")
+
+
+def test_settings_that_a_line_can_not_be_added_to_are_left_to_the_user(root: Path) -> None:
+    (root / "pyproject.toml").write_text("[tool]\nhelpers.env = []\n")
+    with pytest.raises(ConfigError, match="is not TOML") as caught:
+        init.main(cwd=root, registry="one.example")
+    assert 'registry = "one.example"' in str(caught.value.fix)
+    assert list(files(root)) == ["pyproject.toml"]
+
+
+def test_a_first_runnable_dir_that_is_there_is_left_alone(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert init.main(cwd=root, name="hello", doors=DOORS) == 0
+    made = files(root)
+    assert init.main(cwd=root, name="hello", doors=DOORS) == 0
+    assert files(root) == made
+    assert "hello is a runnable dir already" in capsys.readouterr().err
+
+
+def test_it_works_from_below_the_root_and_nowhere_else(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "docs").mkdir()
+    assert init.main(cwd=root / "docs") == 0
+    assert (root / "tasks.py").exists()
+    assert capsys.readouterr().out.endswith(f"next: cd '{root}' && source dev_scripts/setenv.sh && ./main_pytest.py\n")
+    other = make_repo(tmp_path / "other")
+    with pytest.raises(UsageError, match="has this helpers as //helpers"):
+        init.main(cwd=other)
+    assert files(other) == {}
+
+
+def test_the_root_of_an_old_repo_with_a_changelog_is_not_half_a_runnable_dir(root: Path) -> None:
+    (root / "changelog.txt").write_text("2019: first\n")
+    assert init.main(cwd=root, registry="one.example") == 0
+    assert discover.runnable_paths(root) == []
+    (root / "pyproject.toml").write_text('[tool.helpers]\nregistry = "one.example"\nbase = "archive:bookworm"\n')
+    assert discover.runnable_paths(root) == [root]
+
+
+def test_a_kill_between_two_files_leaves_what_the_next_call_completes(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        written = init._write
+
+        def write(root: Path, file: init.File) -> None:
+            if file.path == "main_pytest.py":
+                raise KeyboardInterrupt
+            written(root, file)
+
+        patch.setattr(init, "_write", write)
+        with pytest.raises(KeyboardInterrupt):
+            init.main(cwd=root)
+    assert 0 < len(files(root)) < 6
+    assert init.main(cwd=root) == 0
+    assert sorted(files(root)) == sorted([*SETTINGS, *SHIMS])
+
+
+@pytest.mark.host
+def test_it_starts_from_a_bare_python_in_a_repo_without_tasks(tmp_path: Path) -> None:
+    root = make_repo(tmp_path / "a repo")
+    (root / "helpers").symlink_to(init.PACKAGE)
+    script = [sys.executable, "helpers/thin_env/bootstrap.py", "init"]
+    helped = subprocess.run([*script, "--help"], cwd=root, capture_output=True, encoding="utf-8")
+    assert (helped.returncode, helped.stderr) == (0, "")
+    assert "--registry" in helped.stdout
+    assert files(root) == {}
+    wrong = subprocess.run([*script, "--nosuch"], cwd=root, capture_output=True, encoding="utf-8")
+    assert wrong.returncode == 2
+    done = subprocess.run(script, cwd=root, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    assert sorted(files(root)) == sorted([*SETTINGS, *SHIMS])
+    git(root, "add", ".gitignore", *SHIMS)
+    assert proc.run([str(root / "main_pytest.py"), "--list"], cwd=root).code == 5
