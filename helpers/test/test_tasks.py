@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,21 @@ def test_a_command_line_that_invoke_can_not_read_is_bad_usage_and_no_failed_test
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith("\n  fix: invoke --list  (the tasks), or invoke --help TASK  (what it takes)\n")
+
+
+@pytest.mark.parametrize("program", ["main_pytest.py", "tasks.py"])
+def test_a_shim_says_in_one_line_that_the_submodule_is_empty(tmp_path: Path, program: str) -> None:
+    shutil.copy2(ROOT / program, tmp_path / program)
+    (tmp_path / "helpers").mkdir()
+    done = subprocess.run([sys.executable, program], cwd=tmp_path, capture_output=True, encoding="utf-8")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{program}: error: helpers/ is empty; fix: git submodule update --init\n"
+
+
+def test_who_stops_reading_the_menu_sees_no_traceback() -> None:
+    child = "from helpers.thin_env.invoke_script import run\ndef p(): raise BrokenPipeError\nraise SystemExit(run(p))"
+    done = subprocess.run([sys.executable, "-c", child], cwd=ROOT, capture_output=True, encoding="utf-8")
+    assert (done.returncode, done.stderr) == (6, "")
 
 
 class ParseError(Exception):
