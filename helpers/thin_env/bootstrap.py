@@ -6,7 +6,7 @@ nothing of ours outside it. This module is read on every start, therefore it sta
     $HELPERS_CACHE     where environments are kept; otherwise $XDG_CACHE_HOME/helpers, otherwise ~/.cache/helpers
     $HELPERS_PYTHON    the interpreter that `dev_scripts/setenv.sh` starts instead of `python3`
 
-As a script, `python3 helpers/thin_env/bootstrap.py [CHECKOUT]` prints the path of the ready environment, and
+As a script, `python3 helpers/thin_env/bootstrap.py [CHECKOUT]` (absolute) prints the path of the ready environment, and
 `python3 helpers/thin_env/bootstrap.py init [OPTIONS]` makes the repo around it ready to work with helpers.
 """
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 REQUIREMENTS = os.path.join(HERE, "requirements.txt")
 # Part of every key: raise it when what `install.py` puts into an environment changes.
-LAYOUT = "5"
+LAYOUT = "6"
 
 
 def cache_dir() -> Path:
@@ -206,5 +206,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] not in ([], ["init"]) and not os.path.isabs(sys.argv[1]):
+        print("usage: bootstrap.py [CHECKOUT] | bootstrap.py init [--help]", file=sys.stderr)
+        sys.exit(0 if sys.argv[1] in ("--help", "-h") else 2)
     use_bytecode_cache()
     sys.exit(run(__file__, "helpers.tasks.start") if sys.argv[1:2] == ["init"] else main(sys.argv[1:]))

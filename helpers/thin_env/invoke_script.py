@@ -49,7 +49,14 @@ def run(program: Callable[[], object]) -> int:
     1 says that tests failed. Of Ctrl-C outside of a task it is 130, for the same reason.
     """
     try:
-        program()
+        try:
+            program()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has stopped, as `head` does; without this Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 6
     except SystemExit as end:
         # Invoke ends while it handles what it caught, and has printed that.
         caught = type(end.__context__).__name__
