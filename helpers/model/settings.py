@@ -15,7 +15,9 @@ _SIZE = r"[1-9][0-9]*[kmg]"
 _ENV_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 # https://www.debian.org/doc/debian-policy/ch-controlfields.html#source
 _DEBIAN_PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
-_REGISTRY = rf"[a-zA-Z0-9.-]+(:[0-9]+)?(/{NAME_PATTERN})*"
+# What stands first is a host only with a dot or a port, or as localhost:
+# https://pkg.go.dev/github.com/distribution/reference
+_REGISTRY = rf"(?=localhost(/|$)|[^/]*[.:])[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?(/{NAME_PATTERN})*"
 DEFAULT_BASE = "archive:bookworm"
 # How a container may start containers, and what that gives it.
 DOCKER = {
