@@ -89,7 +89,13 @@ def main(
         UsageError: the name, base or Python is no good, or the directory exists.
         ConfigError: poetry finds no solution for the dependencies.
     """
-    return carry_out(examine(name, base=base, python=python, source=source, cwd=cwd), doors or Doors())
+    new = examine(name, base=base, python=python, source=source, cwd=cwd)
+    code = carry_out(new, doors or Doors())
+    if code == OK:
+        print(
+            f"next: ./main_pytest.py --dir {new.target.relative_to(new.root).as_posix()}  (from the root of the repo)"
+        )
+    return code
 
 
 def examine(name: str, *, base: str = "", python: str = "", source: str = "", cwd: Path | None = None) -> NewDir:
@@ -285,8 +291,6 @@ def _report(new: NewDir, notes: Sequence[str], doors: Doors) -> int:
     for finding in findings:
         print(finding.text(here))
     print(f"made {shown}" + ("" if not findings else "; correct the above"))
-    if not findings:
-        print(f"next: ./main_pytest.py --dir {target.relative_to(root).as_posix()}  (from the root of the repo)")
     return worst([OK, *(finding.exit_code for finding in findings)])
 
 

@@ -44,6 +44,8 @@ def place(root: Path, cwd: Path, name: str) -> Path:
         raise UsageError(
             f"{shown} has a '..' in it", fix="cd to the directory that it belongs in, or name it from here"
         )
+    if ".git" in Path(name).parts:
+        raise UsageError(f"{shown} is a place of git's own", fix="another name")
     image_name(Path(os.path.normpath(cwd / name)).name if Path(name).name in ("", ".") else Path(name).name)
     bare = "/" not in name and cwd == root and (root / _COMMON_PARENT).is_dir()
     path = Path(os.path.normpath(cwd / (f"{_COMMON_PARENT}/{name}" if bare else name)))

@@ -55,8 +55,8 @@ class File:
         if self.before == self.after:
             return "as it is"
         if self.before is None:
-            return "new"
-        return "overwritten" if self.ours else "extended"
+            return "add"
+        return "replace" if self.ours else "extend"
 
     def diff(self) -> Iterator[str]:
         """Yield the lines of the unified diff of a file that is there."""
@@ -93,22 +93,24 @@ def main(
     """
     here = (cwd or Path.cwd()).resolve()
     root = _super_repo(here)
-    if ask and not dry_run:
-        name, python, registry = _questions(root, name, python, registry, ask)
+    _check(list(_shims(root)), overwrite=overwrite)
+    if ask and not dry_run and registry is None and not (name or python):
+        name, python, registry = _questions(root, ask)
     first = _first_dir(root, name, python)
     files = plan(root, registry)
     _show(files)
-    _check(files, overwrite=overwrite)
     if dry_run:
         say(f"dry run, nothing is changed{f'; it would make {first.target.relative_to(root)}' if first else ''}")
         return OK
     for file in files:
         if file.before != file.after:
             _write(root, file)
+    _notes(root, files)
     code = create.carry_out(first, doors or create.Doors()) if first else OK
     if code == OK:
         there = "" if here == root else f"cd {shlex.quote(str(root))} && "
-        print(f"next: {there}source dev_scripts/setenv.sh && ./main_pytest.py")
+        then = "./main_pytest.py" if discover.runnable_paths(root) else "invoke dir_create NAME"
+        print(f"next: {there}source dev_scripts/setenv.sh && {then}")
     return code
 
 
@@ -130,22 +132,23 @@ def _super_repo(here: Path) -> Path:
     root = repo.find_root(here)
     if os.path.realpath(root / "helpers") not in (str(PACKAGE), str(PACKAGE.parent)):
         raise UsageError(
-            "is not a repo that has this helpers as //helpers",
+            "is not a repo whose directory helpers/ is this helpers",
             where=root,
-            why=f"this helpers is {PACKAGE}",
-            fix="cd to the root of the repo that helpers was added to  (git submodule add -b helpers URL helpers)",
+            why=f"this one is {PACKAGE}",
+            fix="cd to the repo that has it, as helpers/ in its root  (git submodule add -b helpers URL helpers)",
         )
     return root
 
 
-def _questions(root: Path, name: str, python: str, registry: str | None, ask: Ask) -> tuple[str, str, str | None]:
-    """Return the answers, those to what is given or set already without asking."""
+def _questions(root: Path, ask: Ask) -> tuple[str, str, str | None]:
+    """Return name, Python and registry; what is set already is not asked."""
+    name, python, registry = "", "", None
     try:
-        if not name and not discover.runnable_paths(root):
+        if not discover.runnable_paths(root):
             name = ask("First runnable dir, such as runnable_dirs/forecast; its image gets its name (empty: none): ")
-            if name and not python:
+            if name:
                 python = ask("Its Python (empty: 3.11): ").strip()
-        if registry is None and "registry" not in _table(root):
+        if "registry" not in _table(root):
             registry = ask("Registry that images are pushed to, as HOST[:PORT][/PATH] (empty: none): ").strip()
     except EOFError:
         raise UsageError("no answer; nothing is changed", fix="give the answers as options: --help") from None
@@ -153,6 +156,8 @@ def _questions(root: Path, name: str, python: str, registry: str | None, ask: As
 
 
 def _first_dir(root: Path, name: str, python: str) -> create.NewDir | None:
+    if python and not name:
+        raise UsageError("--python is that of a first runnable dir", fix="give it a --name")
     if name and discover.is_runnable(root / name):
         say(f"{printable(name)} is a runnable dir already")
         return None
@@ -162,9 +167,10 @@ def _first_dir(root: Path, name: str, python: str) -> create.NewDir | None:
 def _shims(root: Path) -> Iterator[File]:
     for template in sorted(file for file in TEMPLATES.rglob("*") if file.is_file() and file.suffix != ".pyc"):
         path = template.relative_to(TEMPLATES).as_posix()
-        yield File(
-            path, _read(root, path), config.read_text(template), stat.S_IMODE(template.stat().st_mode), ours=True
-        )
+        before, after = _read(root, path), config.read_text(template)
+        if before and before.startswith(after):
+            after = before  # with something of the user's below, such as tasks of his own
+        yield File(path, before, after, stat.S_IMODE(template.stat().st_mode), ours=True)
 
 
 def _gitignore(root: Path) -> File:
@@ -180,6 +186,8 @@ def _settings(root: Path, registry: str | None) -> File:
     set_now = _table(root)
     if registry is not None:
         parse_settings({"registry": registry}, "--registry")
+    if registry and set_now.get("registry") == "":
+        return File(path, before, project_text.replace_value(before or "", "tool.helpers", "registry", registry))
     if "registry" in set_now:
         if registry not in (None, set_now["registry"]):
             raise UsageError(
@@ -219,7 +227,8 @@ def _read(root: Path, path: str) -> str | None:
 def _show(files: Sequence[File]) -> None:
     for file in files:
         if file.word != "as it is":
-            print(f"{file.word:11}  {file.path}")
+            kept = f"  (yours is kept as {file.path}.orig)" if file.differs else ""
+            print(f"{file.word:7}  {file.path}{kept}")
         if file.before is not None:
             for line in file.diff():
                 colour = {"+": "green", "-": "red"}.get(line[0], "dim")
@@ -229,10 +238,11 @@ def _show(files: Sequence[File]) -> None:
 
 
 def _check(files: Sequence[File], *, overwrite: bool) -> None:
-    mine = [file.path for file in files if file.differs]
+    mine = [file for file in files if file.differs]
     if mine and not overwrite:
+        _show(mine)
         raise PolicyError(
-            f"{', '.join(mine)}: of yours, where helpers needs its own; nothing is changed",
+            f"{', '.join(file.path for file in mine)}: of yours, where helpers needs its own; nothing is changed",
             why="the difference is shown above",
             fix="move yours away and take over what you need of it, or the same command with --overwrite",
         )
@@ -241,6 +251,8 @@ def _check(files: Sequence[File], *, overwrite: bool) -> None:
 def _write(root: Path, file: File) -> None:
     target = root / file.path
     target.parent.mkdir(parents=True, exist_ok=True)
+    if file.differs:
+        os.replace(target, f"{target}.orig")
     handle, aside = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
     try:
         with open(handle, "w", encoding="utf-8", newline="") as stream:
@@ -251,3 +263,14 @@ def _write(root: Path, file: File) -> None:
         os.unlink(aside)
         raise
     config.read_pyproject.cache_clear()
+
+
+def _notes(root: Path, files: Sequence[File]) -> None:
+    """Say what will surprise the user later."""
+    if "helpers" not in repo.gitlinks(root):
+        say("note: helpers/ is no submodule here, so a clone will not have it; fix: git submodule add URL helpers")
+    known = repo.files(root, *(file.path for file in files))
+    if hidden := [file.path for file in files if root / file.path not in known]:
+        say(f"note: git ignores {', '.join(hidden)}; fix: git add -f {' '.join(hidden)}")
+    if discover.is_runnable(root):
+        say("note: the root is a runnable dir, as it has devops/ and changelog.txt; fix: invoke dir_check --dir .")

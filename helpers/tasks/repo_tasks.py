@@ -9,10 +9,10 @@ from helpers.tasks.adapter import helpers_task
 
 @helpers_task(
     help={
-        "name": "path of a first runnable dir to make; its last part is the name of its image",
+        "name": "path, from the root, of a first runnable dir to make; its last part is its image's name",
         "python": "the Python of that one, as in 3.11",
         "registry": "HOST[:PORT][/PATH] that images are pushed to",
-        "overwrite": "replace files of yours where helpers needs its own; the difference is shown",
+        "overwrite": "replace files of yours where helpers needs its own; yours are kept as NAME.orig",
         "dry-run": "say what would be done, and do nothing",
     }
 )
@@ -27,9 +27,9 @@ def repo_init(
     """Make this repo, which has helpers as a submodule, ready to work with it.
 
     Adds the shims main_pytest.py, tasks.py, invoke.yaml and dev_scripts/setenv.sh, lines to .gitignore, and the
-    settings in pyproject.toml; in a terminal it asks for what is neither given nor set yet. Nothing of yours is
-    overwritten without --overwrite, and a second time changes nothing. Where there is no tasks.py yet, it is
-    started by: python3 helpers/thin_env/bootstrap.py init
+    settings in pyproject.toml; in a terminal, without options, it asks for what is not set yet. Nothing of yours is
+    replaced without --overwrite, and a second time changes nothing. Where there is no tasks.py yet, it is started by:
+    python3 helpers/thin_env/bootstrap.py init
     """
     import sys
 

@@ -63,8 +63,8 @@ def test_an_empty_repo_gets_six_files_and_a_second_time_changes_nothing(
     assert os.access(root / "main_pytest.py", os.X_OK)
     assert made["pyproject.toml"].startswith(b'[tool.helpers]\nregistry = ""')
     printed = capsys.readouterr().out
-    assert [line.split()[0] for line in printed.splitlines()[:-1]] == ["new"] * 6
-    assert printed.splitlines()[-1] == "next: source dev_scripts/setenv.sh && ./main_pytest.py"
+    assert [line.split()[0] for line in printed.splitlines()[:-1]] == ["add"] * 6
+    assert printed.splitlines()[-1] == "next: source dev_scripts/setenv.sh && invoke dir_create NAME"
     before = (root / "tasks.py").stat().st_mtime_ns
     assert init.main(cwd=root) == 0
     captured = capsys.readouterr()
@@ -83,7 +83,7 @@ def test_what_is_there_is_extended_and_the_lines_are_shown(root: Path, capsys: p
     assert parsed["tool"] == {"black": {"line-length": 99}, "helpers": {"registry": "127.0.0.1:5000/team"}}
     assert parsed["project"] == {"name": "old"}
     printed = capsys.readouterr().out.splitlines()
-    assert "extended     .gitignore" in printed
+    assert "extend   .gitignore" in printed
     assert "  +__pycache__/" in printed
     assert not [line for line in printed if line.startswith("  -") and not line.startswith("  ---")]
 
@@ -100,13 +100,41 @@ def test_a_file_of_the_users_is_shown_and_kept_and_then_nothing_is_changed(
     assert "  -# mine" in capsys.readouterr().out
     assert files(root) == before
     assert init.main(cwd=root, overwrite=True) == 0
+    assert "yours is kept as tasks.py.orig" in capsys.readouterr().out
     assert files(root)["tasks.py"] == (ROOT / "tasks.py").read_bytes()
+    assert files(root)["tasks.py.orig"] == b"# mine\n"
+
+
+def test_nothing_is_asked_when_a_file_is_in_the_way_or_an_option_is_given(root: Path) -> None:
+    (root / "invoke.yaml").write_text("run:\n  echo: true\n")
+    with pytest.raises(PolicyError):
+        init.main(cwd=root, ask=told())
+    (root / "invoke.yaml").unlink()
+    assert init.main(cwd=root, ask=told(), name="hello", doors=DOORS) == 0
+
+
+def test_tasks_of_the_users_own_below_the_shim_are_as_they_should_be(root: Path) -> None:
+    text = (ROOT / "tasks.py").read_text() + "namespace.add_task(mine)\n"
+    (root / "tasks.py").write_text(text)
+    assert init.main(cwd=root) == 0
+    assert (root / "tasks.py").read_text() == text
+
+
+def test_what_will_surprise_later_is_said(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / ".gitignore").write_text("*.py\n")
+    (root / "devops").mkdir()
+    (root / "changelog.txt").write_text("# Changes\n")
+    assert init.main(cwd=root) == 0
+    told = capsys.readouterr().err
+    assert "helpers/ is no submodule here" in told
+    assert "git ignores main_pytest.py, tasks.py; fix: git add -f main_pytest.py tasks.py" in told
+    assert "the root is a runnable dir" in told
 
 
 def test_a_dry_run_shows_all_and_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert init.main(cwd=root, name="hello", dry_run=True, ask=told()) == 0
     captured = capsys.readouterr()
-    assert captured.out.count("new ") == 6
+    assert captured.out.count("add  ") == 6
     assert "it would make hello" in captured.err
     assert files(root) == {}
 
@@ -144,7 +172,7 @@ def test_what_is_not_given_is_asked_once(root: Path) -> None:
 
 def test_no_answer_is_an_answer_that_is_kept(root: Path) -> None:
     assert init.main(cwd=root, ask=told("", "")) == 0
-    assert init.main(cwd=root, ask=told(""), registry=None) == 0
+    assert init.main(cwd=root, ask=told("")) == 0
     assert sorted(files(root)) == sorted([*SETTINGS, *SHIMS])
 
 
@@ -159,6 +187,10 @@ def end_of_input(question: str) -> str:
         ({"name": "../hello"}, UsageError),
         ({"name": "helpers/hello"}, UsageError),
         ({"name": "hello", "python": "2.7"}, UsageError),
+        ({"name": ".git/hello"}, UsageError),
+        ({"python": "3.13"}, UsageError),
+        ({"registry": "team"}, ConfigError),
+        ({"registry": "-x:1"}, ConfigError),
         ({"ask": end_of_input}, UsageError),
     ],
 )
@@ -171,7 +203,10 @@ def test_bad_input_is_said_before_anything_is_changed(
 
 
 def test_another_registry_than_the_one_that_is_set_is_refused(root: Path) -> None:
+    assert init.main(cwd=root, ask=told("", "")) == 0
     assert init.main(cwd=root, registry="one.example") == 0
+    forget()
+    assert config._settings(root).registry == "one.example"
     assert init.main(cwd=root, registry="one.example") == 0
     with pytest.raises(UsageError, match=r"registry = 'one\.example' is set already"):
         init.main(cwd=root, registry="two.example")
@@ -199,9 +234,10 @@ def test_it_works_from_below_the_root_and_nowhere_else(
     (root / "docs").mkdir()
     assert init.main(cwd=root / "docs") == 0
     assert (root / "tasks.py").exists()
-    assert capsys.readouterr().out.endswith(f"next: cd '{root}' && source dev_scripts/setenv.sh && ./main_pytest.py\n")
+    then = "source dev_scripts/setenv.sh && invoke dir_create NAME"
+    assert capsys.readouterr().out.endswith(f"next: cd '{root}' && {then}\n")
     other = make_repo(tmp_path / "other")
-    with pytest.raises(UsageError, match="has this helpers as //helpers"):
+    with pytest.raises(UsageError, match="whose directory helpers/ is this helpers"):
         init.main(cwd=other)
     assert files(other) == {}
 
@@ -244,6 +280,10 @@ def test_it_starts_from_a_bare_python_in_a_repo_without_tasks(tmp_path: Path) ->
     assert files(root) == {}
     wrong = subprocess.run([*script, "--nosuch"], cwd=root, capture_output=True, encoding="utf-8")
     assert wrong.returncode == 2
+    for word, code in (("inti", 2), ("--help", 0)):
+        other = subprocess.run([*script[:2], word], cwd=root, capture_output=True, encoding="utf-8")
+        assert (other.returncode, other.stdout) == (code, "")
+        assert "bootstrap.py init" in other.stderr
     done = subprocess.run(script, cwd=root, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr
     assert sorted(files(root)) == sorted([*SETTINGS, *SHIMS])
