@@ -85,7 +85,8 @@ def test_a_command_line_that_invoke_can_not_read_is_bad_usage_and_no_failed_test
 def test_a_shim_says_in_one_line_that_the_submodule_is_empty(tmp_path: Path, program: str) -> None:
     shutil.copy2(ROOT / program, tmp_path / program)
     (tmp_path / "helpers").mkdir()
-    done = subprocess.run([sys.executable, program], cwd=tmp_path, capture_output=True, encoding="utf-8")
+    # Without PYTHONPATH, by which our own helpers may be found.
+    done = subprocess.run([sys.executable, "-E", program], cwd=tmp_path, capture_output=True, encoding="utf-8")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"{program}: error: helpers/ is empty; fix: git submodule update --init\n"
 
