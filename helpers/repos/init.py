@@ -17,6 +17,7 @@ from helpers.console import paint, printable, say
 from helpers.dirs import create, project_text
 from helpers.errors import OK, PolicyError, UsageError
 from helpers.model.settings import parse_settings
+from helpers.repo import submodules
 
 PACKAGE = Path(__file__).resolve().parents[1]
 TEMPLATES = PACKAGE / "templates" / "super_repo"
@@ -267,7 +268,7 @@ def _write(root: Path, file: File) -> None:
 
 def _notes(root: Path, files: Sequence[File]) -> None:
     """Say what will surprise the user later."""
-    if "helpers" not in repo.gitlinks(root):
+    if "helpers" not in submodules.gitlinks(root):
         say("note: helpers/ is no submodule here, so a clone will not have it; fix: git submodule add URL helpers")
     known = repo.files(root, *(file.path for file in files))
     if hidden := [file.path for file in files if root / file.path not in known]:

@@ -8,11 +8,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helpers import repo
 from helpers.console import unforeseen
 from helpers.errors import HelpersError, PolicyError
 from helpers.model import git_url, submodule
 from helpers.model.submodule import Submodule
+from helpers.repo import location, remotes, submodules
 from helpers.repos import state
 from helpers.repos.state import Row, State
 
@@ -94,7 +94,7 @@ def _visit(place: Place) -> Visit:
     try:
         if sub and not (sub.contained and sub.pin):
             return Visit(row)
-        kept = repo.submodule_at(place.parent, sub.path) if sub else repo.git_dir(place.root)
+        kept = submodules.submodule_at(place.parent, sub.path) if sub else location.git_dir(place.root)
         if kept is None:
             return Visit(row.also(State(state.ABSENT)))
         if kept in place.above:
@@ -107,8 +107,8 @@ def _visit(place: Place) -> Visit:
 def _look(place: Place, row: Row) -> Row:
     """Return the row of a checkout, completed by what git says of it."""
     try:
-        status = repo.status(place.root)
-        pushed = repo.is_pushed(place.root, row.pin) if row.pin else True
+        status = submodules.status(place.root)
+        pushed = submodules.is_pushed(place.root, row.pin) if row.pin else True
     except Exception as error:
         return row.also(_fault(error))
     row = replace(row, branch=status.branch, head=status.head)
@@ -133,9 +133,9 @@ def _row(place: Place) -> Row:
 
 
 def _with_submodules(place: Place, row: Row, above: tuple[Path, ...]) -> Visit:
-    pins = repo.gitlinks(place.root)
+    pins = submodules.gitlinks(place.root)
     try:
-        settings = repo.gitmodules(place.root)
+        settings = submodules.gitmodules(place.root)
     except HelpersError as error:
         settings, row = [], row.also(State(state.ERROR, detail=f".gitmodules: {error.what}"))
     below = []
@@ -150,13 +150,13 @@ def _judged(root: Path, subs: Sequence[Submodule]) -> list[Submodule]:
     base = ""
     if any(git_url.is_relative(sub.url) for sub in subs):
         # Without a remote git takes the super-repo's own path.
-        base = repo.remote_url(root) or str(root)
+        base = submodules.remote_url(root) or str(root)
     found = []
     for sub in subs:
         why, url = "", sub.url
         try:
             url = git_url.resolve(base, url) if git_url.is_relative(url) else url
-            why = git_url.refusal(url, repo.local_allowed) if sub.listed else ""
+            why = git_url.refusal(url, remotes.local_allowed) if sub.listed else ""
         except ValueError as error:
             why = f"the URL {error}"
         found.append(replace(sub, url=url, refusals=(*sub.refusals, *([why] if why else []))))
@@ -168,7 +168,7 @@ def _ask_remotes(found: Sequence[Row]) -> list[Row]:
     absent = [row for row in found if row.has(state.ABSENT) and row.url and not row.has(state.REFUSED)]
     if not absent:
         return list(found)
-    closed = repo.unreachable(list(dict.fromkeys(row.url for row in absent)))
+    closed = remotes.unreachable(list(dict.fromkeys(row.url for row in absent)))
     told = {
         row.path: replace(
             row,

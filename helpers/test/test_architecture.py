@@ -162,7 +162,7 @@ def imports_client_libraries_only_in_their_seam(source: Source) -> Iterator[str]
         if top in ("docker", "requests") and not source.within("helpers.engine"):
             yield f"{item.line}: imports {top}"
         if top in ("git", "pygit2", "dulwich"):
-            yield f"{item.line}: imports {top}; repo.py calls git itself"
+            yield f"{item.line}: imports {top}; repo/ calls git itself"
 
 
 def is_at_most_400_lines(source: Source) -> Iterator[str]:

@@ -13,6 +13,7 @@ import pytest
 
 from helpers import repo
 from helpers.errors import InfrastructureError
+from helpers.repo import remotes
 from helpers.repos import tree
 from helpers.test import fleet
 from helpers.test.fleet import git
@@ -58,7 +59,7 @@ class Scene:
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     for name, value in fleet.environment(tmp_path).items():
         monkeypatch.setenv(name, value)
-    repo.local_allowed.cache_clear()
+    remotes.local_allowed.cache_clear()
     one = fleet.Fleet(tmp_path)
     one.remote("sub")
     one.remote("top", sub="sub")
@@ -67,7 +68,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     trap.write_text(f"#!/bin/sh\n: > '{tmp_path}/PWNED'\nexec cat\n")
     trap.chmod(0o755)
     yield Scene(one.top, trap, tmp_path / "PWNED")
-    repo.local_allowed.cache_clear()
+    remotes.local_allowed.cache_clear()
 
 
 def monitor(scene: Scene, root: Path) -> None:
@@ -287,7 +288,7 @@ def test_a_path_on_this_machine_is_refused_unless_the_user_allows_it(
     # The checkout's own permission is none.
     scene.configure(scene.top, ("protocol.file.allow", "always"))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    repo.local_allowed.cache_clear()
+    remotes.local_allowed.cache_clear()
     assert "refused: the URL is a path on this machine" in scene.said()["sub"]
 
 
@@ -320,7 +321,7 @@ def test_a_remote_that_does_not_answer_holds_nobody_up_and_leaves_nothing_runnin
     own.write_text(f"#!/bin/sh\necho $$ > '{process_id}'\nread answer < /dev/tty\nexec sleep 60\n")
     own.chmod(0o755)
     monkeypatch.setenv("GIT_SSH_COMMAND", f"'{own}'")
-    monkeypatch.setattr(repo, "_NETWORK_SECONDS", 0.7)
+    monkeypatch.setattr(remotes, "_NETWORK_SECONDS", 0.7)
     assert scene.said()["sub"] == "no access (gave no answer within 0.7 s)"
     state = Path(f"/proc/{process_id.read_text().strip()}/stat")
     assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"

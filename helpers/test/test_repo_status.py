@@ -10,6 +10,7 @@ import pytest
 
 from helpers import repo
 from helpers.errors import INFRASTRUCTURE, OK, TESTS_FAILED, InfrastructureError, PolicyError
+from helpers.repo import location, remotes, submodules
 from helpers.repos import status, tree
 from helpers.test import fleet
 from helpers.test.fleet import Fleet, git
@@ -28,9 +29,9 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in fleet.environment(home).items():
             patch.setenv(name, value)
-        repo.local_allowed.cache_clear()
+        remotes.local_allowed.cache_clear()
         yield home
-    repo.local_allowed.cache_clear()
+    remotes.local_allowed.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -169,8 +170,8 @@ def test_a_pin_that_was_pushed_long_ago_and_one_that_is_not_here_are_known(tmp_p
 def test_an_empty_directory_is_not_answered_for_by_the_repo_around_it(troubled: Fleet) -> None:
     absent = troubled.at("absent")
     assert absent.is_dir() and git(absent, "rev-parse", "--show-toplevel").strip() == str(troubled.top)
-    assert repo.git_dir(absent) is None
-    for ask in (repo.status, repo.remote_url):
+    assert location.git_dir(absent) is None
+    for ask in (submodules.status, submodules.remote_url):
         with pytest.raises(InfrastructureError, match="no repo is checked out"):
             ask(absent)
 
@@ -225,7 +226,7 @@ def test_a_submodule_that_says_it_is_its_super_repo_is_refused(tmp_path: Path) -
     assert told["tools"] == "refused: a submodule's .git is that of its super-repo"
     assert told[SHARED[0]] == "refused: its .git is that of a repo around it"
     with pytest.raises(PolicyError):
-        repo.submodule_at(one.top, "tools")
+        submodules.submodule_at(one.top, "tools")
 
 
 def test_changes_inside_a_submodule_are_changes_of_the_super_repo(tmp_path: Path) -> None:

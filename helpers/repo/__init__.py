@@ -1,0 +1,100 @@
+"""The only door to git. A checkout is a stranger's data: nothing that it names is run by looking at it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from helpers import proc
+from helpers.errors import InfrastructureError, UsageError
+from helpers.repo.door import git
+
+
+def find_root(start: Path) -> Path:
+    """Return the root of the checkout that `start` lies in, without asking git.
+
+    Raises:
+        UsageError: `start` is not inside a git checkout.
+    """
+    for directory in (start, *start.parents):
+        if (directory / ".git").exists():
+            return directory
+    raise UsageError("not inside a git checkout", where=start, fix="cd into a checkout that has helpers in it")
+
+
+def files(root: Path, *patterns: str) -> list[Path]:
+    """Return the absolute paths of the tracked and untracked, not ignored, files of `root` that match a pattern.
+
+    Arguments:
+        root: root of a checkout; submodules and repos nested in it are not entered.
+        patterns: globs as in git's `:(glob)` pathspecs, such as `**/changelog.txt`.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    specs = [f":(glob){pattern}" for pattern in patterns]
+    out = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate", "--", *specs)
+    return [root / name for name in out.split("\0") if name]
+
+
+def tracked(directory: Path) -> list[Path]:
+    """Return the absolute paths of the files below `directory` that git tracks and that are there.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    out = git(directory, "ls-files", "-z", "--cached", "--", ".")
+    paths = [directory / name for name in out.split("\0") if name]
+    return [path for path in paths if path.exists() or path.is_symlink()]
+
+
+def commit(root: Path) -> tuple[str, int]:
+    """Return the id of the commit that is checked out, and when it was made, in seconds since 1970.
+
+    Raises:
+        InfrastructureError: git fails.
+        UsageError: there is no commit yet.
+    """
+    try:
+        name, seconds = git(root, "log", "-1", "--format=%H %ct").split()
+    except InfrastructureError:
+        raise UsageError("has no commit yet", where=root, fix="git add --all && git commit") from None
+    return name, int(seconds)
+
+
+def changes(root: Path) -> list[str]:
+    """Return the changed and untracked paths of a checkout, relative to its root; none when it is clean.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    # Most commands of a super-repo do without it.
+    from helpers.repo.submodules import gitlinks, submodule_at
+
+    # The status of a submodule would be asked by git itself, which knows nothing of that repo's filters.
+    out = git(root, "status", "--porcelain=v1", "-z", "--untracked-files=normal", "--ignore-submodules=dirty")
+    found = [entry[3:] for entry in out.split("\0") if len(entry) > 3]
+    inside = [path for path in gitlinks(root) if path not in found and submodule_at(root, path)]
+    return [*found, *(path for path in inside if changes(root / path))]
+
+
+def version() -> str:
+    """Return what git says of its version; empty when there is no git."""
+    import shutil  # brings every format of archives; most commands do without it
+
+    return proc.run(["git", "--version"], timeout=5).stdout.strip() if shutil.which("git") else ""
+
+
+def work_trees(root: Path) -> tuple[Path, ...]:
+    """Return all directories that git needs to see to work in `root`.
+
+    That is the outermost super-repo when `root` is a submodule, and the repo that keeps the objects when it is a linked
+    worktree (https://git-scm.com/docs/git-worktree). The first one contains `root`.
+    """
+    if (root / ".git").is_dir():
+        return (root,)
+    common = git(root, "rev-parse", "--path-format=absolute", "--git-common-dir").rstrip("\n")
+    above = git(root, "rev-parse", "--show-superproject-working-tree").rstrip("\n")
+    trees = list(work_trees(Path(above))) if above else [root]
+    if not any(Path(common).is_relative_to(tree) for tree in trees):
+        trees.append(Path(common))
+    return tuple(trees)

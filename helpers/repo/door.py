@@ -1,0 +1,113 @@
+"""How git is asked: of which repo, in which environment, and so that nothing that the repo names is run."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from helpers import proc
+from helpers.errors import InfrastructureError
+from helpers.repo.location import common_dir, git_dir
+
+# `git` commands that hooks run in export these; they would point us at another repo than the one asked for.
+_FOREIGN = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE"),
+    *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE"),
+)
+# What the commands here would run of a repo's configuration (https://git-scm.com/docs/git-config): a monitor of files,
+# hooks (`post-index-change`), gpg for `git log`; and a bare repo that lies in a checkout is never taken for one.
+_HARMLESS = (
+    ("core.fsmonitor", "false"),
+    ("core.hooksPath", os.devnull),
+    ("log.showSignature", "false"),
+    ("safe.bareRepository", "explicit"),
+)
+# Nothing is written, nobody is asked. A partial clone fetches what it lacks, by programs that its configuration names
+# (core.sshCommand, remote.*.uploadpack, ext::): the one variable stops that from git 2.45 on, the other one in each.
+_QUIET = {
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "none",
+}
+_MAY_FILTER = re.compile(rb"filter|include", re.IGNORECASE)
+_OF_THE_REPO = ("local", "worktree")
+
+
+def look(root: Path, *arguments: str) -> str:
+    """Ask the repo that is checked out at `root` and no other one: git is told which, and may not search above.
+
+    Raises:
+        InfrastructureError: no repo is checked out there, or git fails.
+    """
+    found = git_dir(root)
+    if found is None:
+        raise InfrastructureError("no repo is checked out", where=root, fix="git submodule update --init")
+    env = {**environment(found), "GIT_CEILING_DIRECTORIES": str(root.parent), "GIT_WORK_TREE": str(root)}
+    # A repo of another user git refuses only when it finds it by itself (safe.directory in git-config).
+    if os.stat(found).st_uid == os.geteuid():
+        env["GIT_DIR"] = str(found)
+    return _answer(root, env, arguments)
+
+
+def git(root: Path, *arguments: str) -> str:
+    """Ask the repo that `root` lies in, as git finds it.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    above = next((directory for directory in (root, *root.parents) if (directory / ".git").exists()), None)
+    try:
+        found = git_dir(above) if above else None
+    except InfrastructureError:
+        found = None  # git says itself what is wrong with it
+    return _answer(root, environment(found), arguments)
+
+
+def _answer(root: Path, env: Mapping[str, str], arguments: Sequence[str]) -> str:
+    done = proc.run(["git", "--no-pager", "-C", str(root), *arguments], env=env)
+    if done.code:
+        raise InfrastructureError(f"git {arguments[0]} failed: {done.reason}", where=root)
+    return done.stdout
+
+
+def environment(found: Path | None) -> dict[str, str]:
+    """Return the environment in which git looks at the repo kept at `found`, and runs nothing that this repo names."""
+    env = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    # Given this way a name may hold "="; `-c` would cut it there. They come after the user's own of this kind.
+    given = env.get("GIT_CONFIG_COUNT", "")
+    first = int(given) if given.isdigit() else 0
+    settings = [*_HARMLESS, *(_filters(found) if found else [])]
+    for number, (key, value) in enumerate(settings, first):
+        env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return {**env, **_QUIET, "GIT_CONFIG_COUNT": str(first + len(settings))}
+
+
+def _filters(found: Path) -> list[tuple[str, str]]:
+    """Return settings that put the user's own filters, or none, in place of those that the repo kept at `found` names.
+
+    `git status` gives a file to its filter when it may have changed (https://git-scm.com/docs/gitattributes#_filter).
+    """
+    files = (common_dir(found) / "config", found / "config.worktree")
+    # Asking git takes as long as a whole `git status`, and neither word can be written otherwise in its format.
+    if not any(_MAY_FILTER.search(file.read_bytes()) for file in files if file.is_file()):
+        return []
+    from helpers.model import porcelain
+
+    env = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    arguments = ("config", "--show-scope", "--includes", "--null", "--get-regexp", r"^filter\.")
+    done = proc.run(["git", *arguments], env={**env, **_QUIET, "GIT_DIR": str(found)}, cwd=found)
+    # Every entry follows its scope.
+    words = done.stdout.split("\0")
+    own: dict[str, str] = {}
+    replaced: dict[str, str] = {}
+    for scope, entry in zip(words[::2], words[1::2], strict=False):
+        for key, value in porcelain.parse_config(entry):
+            if scope in _OF_THE_REPO:
+                # Only these: an empty `process` alone would keep the user's own `clean` from running.
+                replaced[key] = "false" if key.endswith(".required") else ""
+            else:
+                own[key] = value
+    return [(key, own.get(key, nothing)) for key, nothing in replaced.items()]

@@ -1,0 +1,127 @@
+"""What git records of submodules, and the state of one checkout by itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from helpers.errors import InfrastructureError, PolicyError
+from helpers.model import git_url, porcelain
+from helpers.model.porcelain import Status
+from helpers.repo.door import look
+from helpers.repo.location import common_dir, git_dir, text_of
+
+_GITLINK_MODE = (0o160000).to_bytes(4, "big")
+
+
+def submodule_at(root: Path, path: str) -> Path | None:
+    """Return where git keeps the submodule at `path` of the checkout at `root`; None when it is not checked out.
+
+    Raises:
+        PolicyError: there is something else, which is not entered.
+        InfrastructureError: its `.git` leads to no repo.
+    """
+    steps = [root.joinpath(*Path(path).parts[: count + 1]) for count in range(len(Path(path).parts))]
+    if link := next((step for step in steps if step.is_symlink()), None):
+        raise PolicyError("a submodule's path leads through a symlink", where=link, fix="remove the symlink")
+    found = git_dir(root / path)
+    if found and found == git_dir(root):
+        raise PolicyError("a submodule's .git is that of its super-repo", where=root / path)
+    return found
+
+
+def status(root: Path) -> Status:
+    """Return what is checked out at `root`, and what is changed there; submodules are not entered.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    # Renames are not looked for: that reads whole files, by way of their filters.
+    options = ("--untracked-files=normal", "--ignore-submodules=dirty", "--no-renames", "--ahead-behind")
+    return porcelain.parse_status(look(root, "status", "--porcelain=v2", "--branch", "-z", *options))
+
+
+def gitlinks(root: Path) -> dict[str, str]:
+    """Return the commit that the index of the checkout at `root` records for each submodule, by its path.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    if not _may_have_gitlinks(root):
+        return {}
+    return porcelain.parse_gitlinks(look(root, "ls-files", "--stage", "-z"))
+
+
+def _may_have_gitlinks(root: Path) -> bool:
+    """Say whether asking git for submodules can be worth a process: most checkouts have none.
+
+    A mode stands in the index as four bytes, in every version of its format (https://git-scm.com/docs/index-format).
+    """
+    found = git_dir(root)
+    if found is None:
+        return False
+    files = [found / "index", *found.glob("sharedindex.*")]
+    return any(_GITLINK_MODE in file.read_bytes() for file in files if file.is_file())
+
+
+def gitmodules(root: Path) -> list[tuple[str, str]]:
+    """Return the settings in `.gitmodules` of the checkout at `root`; what it includes is not read.
+
+    Raises:
+        InfrastructureError: it is no plain file, or not in git's format.
+    """
+    file = root / ".gitmodules"
+    if not file.is_symlink() and not file.exists():
+        return []
+    if file.is_symlink() or not file.is_file():
+        raise InfrastructureError("is no plain file, and is not read", where=file, fix="git checkout -- .gitmodules")
+    return porcelain.parse_config(look(root, "config", "--file", str(file), "--no-includes", "--null", "--list"))
+
+
+def remote_url(root: Path) -> str:
+    """Return the URL of the remote that relative URLs of submodules are meant by; empty when there is none.
+
+    It is that of the branch that is checked out, or else `origin` (https://git-scm.com/docs/git-submodule).
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    settings = porcelain.parse_config(look(root, "config", "--null", "--list"))
+    found = git_dir(root)
+    branch = text_of(found / "HEAD").removeprefix("ref: refs/heads/") if found else ""
+    remote = porcelain.subsections(settings, "branch").get(branch, {}).get("remote", "origin")
+    url = porcelain.subsections(settings, "remote").get(remote, {}).get("url", "")
+    return os.path.normpath(root / url) if git_url.is_relative(url) else url
+
+
+def is_pushed(root: Path, pin: str) -> bool | None:
+    """Say whether some remote of the checkout at `root` has the commit `pin`, as last fetched; None if it is not here.
+
+    Raises:
+        InfrastructureError: git does not answer.
+    """
+    if pin in _remote_tips(root):
+        return True
+    try:
+        return not look(root, "rev-list", "-1", pin, "--not", "--remotes")
+    except InfrastructureError:
+        look(root, "rev-parse", "--git-dir")  # a repo that can not be read at all is another matter
+        return None
+
+
+def _remote_tips(root: Path) -> set[str]:
+    """Return the commits of the remote-tracking branches that stand in plain files, which is a process less to start.
+
+    https://git-scm.com/docs/gitrepository-layout: one with a file of its own counts, whatever `packed-refs` says of it.
+    """
+    found = git_dir(root)
+    if found is None:
+        return set()
+    common = common_dir(found)
+    tips, packed = set(), common / "packed-refs"
+    for line in packed.read_text("utf-8", "replace").splitlines() if packed.is_file() else ():
+        commit, _, name = line.partition(" ")
+        if name.startswith("refs/remotes/") and not (common / name).exists():
+            tips.add(commit)
+    loose = (file for file in (common / "refs" / "remotes").rglob("*") if file.is_file())
+    return tips | {file.read_text("utf-8", "replace").strip() for file in loose}
