@@ -8,6 +8,7 @@ import shlex
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -93,6 +94,16 @@ def settings() -> HostSettings:
         proxies=_proxies(os.environ, pip.get("proxy", "")),
         strategy=pip_config.uv_strategy(os.environ, extra),
     )
+
+
+def ask_ahead() -> None:
+    """Begin to find out `settings` beside what goes on meanwhile; who needs them waits, and is told what is wrong."""
+
+    def ask() -> None:
+        with suppress(Exception):
+            settings()
+
+    threading.Thread(target=ask, daemon=True).start()
 
 
 def _proxies(environ: Mapping[str, str], pip_proxy: str) -> tuple[tuple[str, str], ...]:

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from helpers import host
 from helpers.console import say
 from helpers.engine.seam import Control, Engine, Ingredients
 from helpers.engine.specs import ImageSpec
@@ -61,6 +62,7 @@ def missing(chain: Sequence[ImageSpec], there: Container[str]) -> Sequence[Image
 def build_one(engine: Engine, chain: Sequence[ImageSpec], logs: Path, control: Control) -> str:
     """Build the last image of `chain`, whose others are there already, and return its id."""
     image = chain[-1]
+    host.ask_ahead()  # the lock's export, which is first, takes longer than pip
     base = chain[-2].reference if len(chain) > 1 else ""
     log = logs / f"build-{image.inputs[:16]}.log"
     return engine.provide(image, ingredients(chain, base), log, control)
