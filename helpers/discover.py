@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
 from helpers import repo
-from helpers.errors import NothingSelectedError, UsageError
+from helpers.errors import NotCheckedOutError, NothingSelectedError, UsageError
 
 
 def is_runnable(path: Path) -> bool:
@@ -40,6 +41,40 @@ def runnable_paths(root: Path) -> list[Path]:
     """
     found = {file.parent for file in repo.files(root, "**/changelog.txt", "**/pyproject.toml")}
     return sorted(path for path in found if is_runnable(path) or lost_a_mark(path))
+
+
+def check_checked_out(root: Path, paths: Iterable[Path]) -> None:
+    """Return when each of `paths` is there, or is missing for another reason than that its submodule is not there.
+
+    Arguments:
+        root: absolute path of the repo's root.
+        paths: absolute paths, resolved, that something of this repo needs.
+
+    Raises:
+        NotCheckedOutError: one of them lies in a submodule, maybe a nested one, that is not checked out.
+    """
+    for path in paths:
+        # The directory of a submodule that is not checked out is there, and empty.
+        if path.is_file() or (path.is_dir() and any(path.iterdir())) or not path.is_relative_to(root):
+            continue
+        if absent := _absent_submodule(root, path):
+            name = absent.relative_to(root).as_posix()
+            raise NotCheckedOutError(
+                f"needs the submodule {name}, which is not checked out",
+                where=root,
+                fix=f"git submodule update --init --recursive -- {shlex.quote(name)}"
+                "  (no access? invoke repo_status says so)",
+            )
+
+
+def _absent_submodule(root: Path, path: Path) -> Path | None:
+    from helpers.repo import submodules  # only something that is missing needs it
+
+    for name in submodules.gitlinks(root):
+        if path.is_relative_to(root / name):
+            there = submodules.submodule_at(root, name)
+            return _absent_submodule(root / name, path) if there else root / name
+    return None
 
 
 def enclosing(start: Path) -> tuple[Path, Path]:

@@ -91,6 +91,10 @@ class ConfigError(HelpersError):
     title = "bad configuration"
 
 
+class NotCheckedOutError(ConfigError):
+    """A directory needs something of a submodule that is not checked out, maybe because the user has no access."""
+
+
 class BuildError(HelpersError):
     """An image or environment could not be built."""
 

@@ -154,7 +154,7 @@ def _list(options: argparse.Namespace, plan: Plan) -> int:
         write_json(options.json, plan.as_data())
     if options.json != "-":
         print(plan.as_text())
-    return worst([OK, *(item.error.exit_code for item in plan.dirs if item.error)])
+    return worst([OK, *(item.error.exit_code for item in plan.dirs if item.error and item.fault_kind == "error")])
 
 
 def _write_nothing(options: argparse.Namespace, plan: Plan) -> int:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers import config
+from helpers import config, discover
 from helpers.console import printable
 from helpers.containers.environment import services_file
 from helpers.engine.specs import ImageSpec
-from helpers.errors import ConfigError, HelpersError
+from helpers.errors import ConfigError, HelpersError, NotCheckedOutError
 from helpers.images.recipe import by_key, image_chain
 from helpers.model.graph import Step, order
 from helpers.model.runnable import RunnableDir
@@ -19,7 +20,7 @@ from helpers.model.runnable import RunnableDir
 
 @dataclass(frozen=True)
 class DirPlan:
-    """What will be done for one runnable dir; one whose files are wrong carries the `error` instead.
+    """What will be done for one runnable dir; one for which nothing can be done carries the `error` instead.
 
     Arguments:
         name: its path relative to the root.
@@ -37,6 +38,11 @@ class DirPlan:
     def step(self) -> str:
         """The key of its step."""
         return f"test {self.name}"
+
+    @property
+    def fault_kind(self) -> str:
+        """What its `error` makes of it: `skip` when it needs what this user may have no access to."""
+        return "skip" if isinstance(self.error, NotCheckedOutError) else "error"
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class Plan:
                 python = item.runnable.requires_python or "any"
                 row = (item.name, str(item.runnable.version), settings.base, python, settings.network, images)
             else:
-                row = (item.name, "-", "-", "-", "-", f"error: {item.error.summary if item.error else ''}")
+                row = (item.name, "-", "-", "-", "-", f"{item.fault_kind}: {item.error.summary if item.error else ''}")
             rows.append(row)
         widths = [max(len(printable(row[column])) for row in rows) for column in range(len(rows[0]) - 1)]
         lines = (
@@ -97,6 +103,7 @@ def make(
         name = path.relative_to(root).as_posix()
         try:
             runnable = load(path)
+            discover.check_checked_out(root, [Path(os.path.realpath(path / used)) for used in runnable.settings.uses])
             dirs.append(DirPlan(name, runnable, tuple(chain_of(runnable) if chain_of else image_chain(runnable, load))))
         except HelpersError as error:
             dirs.append(DirPlan(name, error=error))
@@ -138,7 +145,7 @@ def _needs(image: ImageSpec) -> tuple[str, ...]:
 
 def _dir_data(item: DirPlan) -> dict[str, Any]:
     if item.error or not item.runnable:
-        return {"directory": item.name, "error": item.error.summary if item.error else ""}
+        return {"directory": item.name, item.fault_kind: item.error.summary if item.error else ""}
     return {
         "directory": item.name,
         "image": item.chain[-1].reference,

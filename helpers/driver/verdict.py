@@ -92,6 +92,8 @@ class Verdict:
 
 def of_error(name: str, error: errors.HelpersError) -> Verdict:
     """Return the verdict on a directory for which nothing could be run."""
+    if isinstance(error, errors.NotCheckedOutError):
+        return Verdict(name, Status.SKIP, errors.OK, error.summary)
     # A lock that another process holds is no fault of the directory: a retry may help.
     code = errors.INFRASTRUCTURE if error.exit_code == errors.LOCK_HELD else error.exit_code
     status = next((status for status, its_code in CODES.items() if its_code == code), Status.BUG)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from helpers import config, host
+from helpers import config, discover, host
 from helpers.engine.specs import SCRIPTS, ImageSpec
 from helpers.errors import ConfigError, HelpersError
 from helpers.images import code
@@ -67,6 +67,7 @@ def image_layers(runnable: RunnableDir, load: config.Loader) -> list[RunnableDir
         if path in [layer.path for layer in layers]:
             # The graph's own check words the circle.
             order(Step(one.name, (other.name,)) for one, other in zip(layers, [*layers[1:], load(path)], strict=True))
+        discover.check_checked_out(top.root, [path])
         try:
             layers.append(load(path))
         except HelpersError as error:
