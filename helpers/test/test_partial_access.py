@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import discover
+from helpers import config, discover
 from helpers.driver import cli
 from helpers.driver import plan as planner
 from helpers.driver.plan import Plan
@@ -98,5 +98,5 @@ def test_something_that_is_missing_elsewhere_is_an_error_and_no_skip(root: Path)
     add_dir(root, "typo", 'base = "dir:../valt/ground"')
     with pytest.raises(HelpersError) as caught:
         load = discover.runnable_paths(root)
-        recipe.image_chain(planner.config.load(root, root / "typo", load), planner.config.loader(root, load))
+        recipe.image_chain(config.load(root, root / "typo", load), config.loader(root, load))
     assert not isinstance(caught.value, NotCheckedOutError) and caught.value.exit_code == 2
