@@ -7,8 +7,8 @@ import re
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -96,14 +96,18 @@ def settings() -> HostSettings:
     )
 
 
-def ask_ahead() -> None:
-    """Begin to find out `settings` beside what goes on meanwhile; who needs them waits, and is told what is wrong."""
+@contextmanager
+def asked_ahead() -> Iterator[None]:
+    """Find out `settings` beside what goes on within; what is wrong with them is said to who asks for them later."""
 
     def ask() -> None:
         with suppress(Exception):
             settings()
 
-    threading.Thread(target=ask, daemon=True).start()
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    yield
+    thread.join()
 
 
 def _proxies(environ: Mapping[str, str], pip_proxy: str) -> tuple[tuple[str, str], ...]:

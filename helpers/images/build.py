@@ -62,10 +62,12 @@ def missing(chain: Sequence[ImageSpec], there: Container[str]) -> Sequence[Image
 def build_one(engine: Engine, chain: Sequence[ImageSpec], logs: Path, control: Control) -> str:
     """Build the last image of `chain`, whose others are there already, and return its id."""
     image = chain[-1]
-    host.ask_ahead()  # the lock's export, which is first, takes longer than pip
     base = chain[-2].reference if len(chain) > 1 else ""
     log = logs / f"build-{image.inputs[:16]}.log"
-    return engine.provide(image, ingredients(chain, base), log, control)
+    # The builder needs what pip says, and the lock's export takes longer than pip.
+    with host.asked_ahead():
+        made_of = ingredients(chain, base)
+    return engine.provide(image, made_of, log, control)
 
 
 def ingredients(chain: Sequence[ImageSpec], base: str) -> Ingredients:

@@ -45,6 +45,7 @@ def test_every_error_has_a_documented_exit_code_of_its_own_meaning() -> None:
         "HelpersError": 70,
         "UsageError": 2,
         "ConfigError": 2,
+        "NotCheckedOutError": 2,
         "BuildError": 3,
         "TestsFailedError": 1,
         "PolicyError": 4,
