@@ -54,6 +54,15 @@ def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
     )
 
 
+def repo_settings(root: Path) -> Settings:
+    """Return the settings of the repo at `root`: those that are read from the root whatever else it is.
+
+    Raises:
+        ConfigError: its `pyproject.toml` is wrong.
+    """
+    return _settings(root)
+
+
 def loader(root: Path, all_paths: Sequence[Path] = ()) -> Loader:
     """Return what reads each runnable dir of the repo at `root` once; `load` says what is raised.
 

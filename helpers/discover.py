@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
 from helpers import repo
 from helpers.errors import NotCheckedOutError, NothingSelectedError, UsageError
+
+# Settings that are read from the root, runnable dir or not.
+OF_THE_REPO = {b"registry", b"sync"}
 
 
 def is_runnable(path: Path) -> bool:
@@ -27,11 +31,10 @@ def lost_a_mark(path: Path) -> str:
 
 
 def _has_settings(text: bytes) -> bool:
-    """Say whether a `pyproject.toml` has settings of a directory: `registry` alone is one of the whole repo."""
+    """Say whether a `pyproject.toml` has settings of a directory, and not only those of the whole repo."""
     _, found, rest = text.partition(b"[tool.helpers]")
-    lines = [line.strip() for line in rest.partition(b"\n[")[0].splitlines()[1:]]
-    own = [line for line in lines if line and not line.startswith(b"#")]
-    return bool(found) and not (own and all(line.startswith(b"registry") for line in own))
+    keys = set(re.findall(rb"^[ \t]*([A-Za-z_]+)[ \t]*=", rest.partition(b"\n[")[0], re.MULTILINE))
+    return bool(found) and not (keys and keys <= OF_THE_REPO)
 
 
 def runnable_paths(root: Path) -> list[Path]:

@@ -149,7 +149,8 @@ def _exit_codes() -> str:
     return _section(
         "Exit codes",
         "Of `main_pytest.py` and every task. `docker_bash`, `docker_cmd` and `docker_jupyter` end with the code of what"
-        " they ran; `repo_status --check` ends with 1 when a repo is not in order.",
+        " they ran; `repo_status --check` and `sync_status --check` end with 1 when something is not in order,"
+        " `sync_update` when it left conflicts.",
         _table(("code", "meaning"), rows),
         f"Of several directories the worst decides: {order}.",
     )

@@ -62,6 +62,9 @@ class Settings:
     pids: int = _setting(1024, "how many processes a container may have")
     timeout: int = _setting(600, "seconds until a test run is stopped")
     registry: str = _setting("", "registry that images are pushed to, with port and path if any; read from the root")
+    sync: tuple[str, ...] = _setting(
+        (), "common files of helpers that this repo shares, besides the shims: paths; read from the root"
+    )
 
 
 def defaults_table() -> list[tuple[str, str, str]]:

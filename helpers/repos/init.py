@@ -5,9 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import shlex
-import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +14,14 @@ from helpers import config, discover, repo
 from helpers.console import paint, printable, say
 from helpers.dirs import create, project_text
 from helpers.errors import OK, PolicyError, UsageError
+from helpers.model import sync_lock
 from helpers.model.settings import parse_settings
+from helpers.model.sync_lock import Merged
 from helpers.repo import submodules
+from helpers.repos import shared_files, sync_state
+from helpers.repos.shared_files import Write
+from helpers.repos.sync_state import State
 
-PACKAGE = Path(__file__).resolve().parents[1]
-TEMPLATES = PACKAGE / "templates" / "super_repo"
 # What a run of tests or a shell can leave in a checkout.
 IGNORED = ("__pycache__/", ".pytest_cache/")
 # Asks the user one question and returns the answer.
@@ -93,7 +94,7 @@ def main(
         PolicyError: a file of the user's is where one of helpers belongs, or a link is.
     """
     here = (cwd or Path.cwd()).resolve()
-    root = _super_repo(here)
+    root = shared_files.super_repo(here)
     _check(list(_shims(root)), overwrite=overwrite)
     if ask and not dry_run and registry is None and not (name or python):
         name, python, registry = _questions(root, ask)
@@ -126,19 +127,8 @@ def plan(root: Path, registry: str | None) -> list[File]:
         ConfigError: a file of the user's can not be read, or sets something else.
         PolicyError: a link is where a file belongs.
     """
-    return [*_shims(root), _gitignore(root), _settings(root, registry)]
-
-
-def _super_repo(here: Path) -> Path:
-    root = repo.find_root(here)
-    if os.path.realpath(root / "helpers") not in (str(PACKAGE), str(PACKAGE.parent)):
-        raise UsageError(
-            "is not a repo whose directory helpers/ is this helpers",
-            where=root,
-            why=f"this one is {PACKAGE}",
-            fix="cd to the repo that has it, as helpers/ in its root  (git submodule add -b helpers URL helpers)",
-        )
-    return root
+    shims = list(_shims(root))
+    return [*shims, _record(root, shims), _gitignore(root), _settings(root, registry)]
 
 
 def _questions(root: Path, ask: Ask) -> tuple[str, str, str | None]:
@@ -166,12 +156,21 @@ def _first_dir(root: Path, name: str, python: str) -> create.NewDir | None:
 
 
 def _shims(root: Path) -> Iterator[File]:
-    for template in sorted(file for file in TEMPLATES.rglob("*") if file.is_file() and file.suffix != ".pyc"):
-        path = template.relative_to(TEMPLATES).as_posix()
-        before, after = _read(root, path), config.read_text(template)
-        if before and before.startswith(after):
-            after = before  # with something of the user's below, such as tasks of his own
-        yield File(path, before, after, stat.S_IMODE(template.stat().st_mode), ours=True)
+    record = shared_files.recorded(root)
+    for template in shared_files.shims():
+        before, after = _read(root, template.path), template.content.decode()
+        # With something of the user's below, such as tasks of his own; what was merged once is sync_update's to merge.
+        if before and (before.startswith(after) or template.path in record):
+            after = before
+        yield File(template.path, before, after, template.mode, ours=True)
+
+
+def _record(root: Path, shims: Sequence[File]) -> File:
+    """Write down which templates the shims were made of, so that a newer one can be merged into them."""
+    entries = shared_files.recorded(root)
+    made_of = {template.path: template.blob_id for template in shared_files.shims()}
+    new = {file.path: Merged(made_of[file.path], sync_lock.blob_id(file.after.encode())) for file in shims}
+    return File(sync_lock.PATH, _read(root, sync_lock.PATH), sync_lock.text({**new, **entries}))
 
 
 def _gitignore(root: Path) -> File:
@@ -216,13 +215,7 @@ def _ended(text: str | None) -> str:
 
 def _read(root: Path, path: str) -> str | None:
     """Return the content of a file in the super-repo, None if it is not there; what a link leads to is not touched."""
-    steps = [root.joinpath(*Path(path).parts[: count + 1]) for count in range(len(Path(path).parts))]
-    for step in steps:
-        if step.is_symlink():
-            raise PolicyError("is a link, and nothing is written through it", where=step, fix="put a file in its place")
-        if step != steps[-1] and step.exists() and not step.is_dir():
-            raise PolicyError("is a file where a directory belongs", where=step, fix="move it away")
-    return config.read_text(steps[-1]) if steps[-1].exists() else None
+    return config.read_text(root / path) if shared_files.check_plain(root, path) else None
 
 
 def _show(files: Sequence[File]) -> None:
@@ -250,20 +243,11 @@ def _check(files: Sequence[File], *, overwrite: bool) -> None:
 
 
 def _write(root: Path, file: File) -> None:
-    target = root / file.path
-    target.parent.mkdir(parents=True, exist_ok=True)
     if file.differs:
-        os.replace(target, f"{target}.orig")
-    handle, aside = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(file.after)
-        os.chmod(aside, stat.S_IMODE(target.stat().st_mode) if target.exists() and not file.ours else file.mode)
-        os.replace(aside, target)
-    except BaseException:
-        os.unlink(aside)
-        raise
-    config.read_pyproject.cache_clear()
+        os.replace(root / file.path, root / f"{file.path}.orig")
+    before = None if file.ours or file.before is None else file.before.encode()
+    with shared_files.written(root, [Write(file.path, before, file.after.encode(), file.mode)]):
+        config.read_pyproject.cache_clear()
 
 
 def _notes(root: Path, files: Sequence[File]) -> None:
@@ -273,5 +257,7 @@ def _notes(root: Path, files: Sequence[File]) -> None:
     known = repo.files(root, *(file.path for file in files))
     if hidden := [file.path for file in files if root / file.path not in known]:
         say(f"note: git ignores {', '.join(hidden)}; fix: git add -f {' '.join(hidden)}")
+    if any(item.state in (State.TEMPLATE, State.BOTH) for item in sync_state.examine(root)):
+        say("note: helpers has newer templates; invoke sync_status shows them, invoke sync_update merges them")
     if discover.is_runnable(root):
         say("note: the root is a runnable dir, as it has devops/ and changelog.txt; fix: invoke dir_check --dir .")

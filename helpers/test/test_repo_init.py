@@ -12,7 +12,8 @@ import pytest
 
 from helpers import config, discover, proc
 from helpers.errors import ConfigError, HelpersError, PolicyError, UsageError
-from helpers.repos import init
+from helpers.model import sync_lock
+from helpers.repos import init, shared_files, sync
 from helpers.test.conftest import ROOT
 from helpers.test.dirs_fixtures import DOORS
 from helpers.test.unit_fixtures import forget, git, make_repo
@@ -20,7 +21,7 @@ from helpers.test.unit_fixtures import forget, git, make_repo
 pytestmark = pytest.mark.slow
 
 SHIMS = ["dev_scripts/setenv.sh", "invoke.yaml", "main_pytest.py", "tasks.py"]
-SETTINGS = [".gitignore", "pyproject.toml"]
+SETTINGS = [".gitignore", "dev_scripts/sync.lock", "pyproject.toml"]
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def root(tmp_path: Path) -> Path:
     """An empty repo that has helpers."""
     forget()
     path = make_repo(tmp_path / "a repo")
-    (path / "helpers").symlink_to(init.PACKAGE)
+    (path / "helpers").symlink_to(shared_files.PACKAGE)
     return path
 
 
@@ -49,12 +50,14 @@ def told(*answers: str) -> Callable[[str], str]:
 def test_the_templates_are_the_shims_of_this_repo() -> None:
     assert [file.path for file in init._shims(ROOT)] == SHIMS
     for name in SHIMS:
-        template = init.TEMPLATES / name
+        template = shared_files.PACKAGE / "templates" / "super_repo" / name
         assert template.read_bytes() == (ROOT / name).read_bytes()
         assert os.access(template, os.X_OK) == os.access(ROOT / name, os.X_OK)
+    for common in shared_files.wanted(ROOT):
+        assert (ROOT / common.path).read_bytes() == common.content
 
 
-def test_an_empty_repo_gets_six_files_and_a_second_time_changes_nothing(
+def test_an_empty_repo_gets_seven_files_and_a_second_time_changes_nothing(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert init.main(cwd=root) == 0
@@ -63,7 +66,7 @@ def test_an_empty_repo_gets_six_files_and_a_second_time_changes_nothing(
     assert os.access(root / "main_pytest.py", os.X_OK)
     assert made["pyproject.toml"].startswith(b'[tool.helpers]\nregistry = ""')
     printed = capsys.readouterr().out
-    assert [line.split()[0] for line in printed.splitlines()[:-1]] == ["add"] * 6
+    assert [line.split()[0] for line in printed.splitlines()[:-1]] == ["add"] * 7
     assert printed.splitlines()[-1] == "next: source dev_scripts/setenv.sh && invoke dir_create NAME"
     before = (root / "tasks.py").stat().st_mtime_ns
     assert init.main(cwd=root) == 0
@@ -118,6 +121,20 @@ def test_tasks_of_the_users_own_below_the_shim_are_as_they_should_be(root: Path)
     (root / "tasks.py").write_text(text)
     assert init.main(cwd=root) == 0
     assert (root / "tasks.py").read_text() == text
+    assert sync.status(as_json=False, check=True, cwd=root) == 0
+
+
+def test_what_was_merged_once_is_left_to_sync_update(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert init.main(cwd=root) == 0
+    assert sync.status(as_json=False, check=True, cwd=root) == 0
+    (root / "invoke.yaml").write_text("run:\n  echo: true\n")
+    recorded = shared_files.recorded(root)
+    older = {**recorded, "invoke.yaml": sync_lock.Merged("0" * 40, recorded["invoke.yaml"].result)}
+    (root / sync_lock.PATH).write_text(sync_lock.text(older))
+    before = files(root)
+    assert init.main(cwd=root, overwrite=True) == 0
+    assert files(root) == before
+    assert "invoke sync_update merges them" in capsys.readouterr().err
 
 
 def test_what_will_surprise_later_is_said(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,7 +151,7 @@ def test_what_will_surprise_later_is_said(root: Path, capsys: pytest.CaptureFixt
 def test_a_dry_run_shows_all_and_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert init.main(cwd=root, name="hello", dry_run=True, ask=told()) == 0
     captured = capsys.readouterr()
-    assert captured.out.count("add  ") == 6
+    assert captured.out.count("add  ") == 7
     assert "it would make hello" in captured.err
     assert files(root) == {}
 
@@ -246,6 +263,8 @@ def test_the_root_of_an_old_repo_with_a_changelog_is_not_half_a_runnable_dir(roo
     (root / "changelog.txt").write_text("2019: first\n")
     assert init.main(cwd=root, registry="one.example") == 0
     assert discover.runnable_paths(root) == []
+    (root / "pyproject.toml").write_text('[tool.helpers]\nregistry = ""\nsync = [\n    ".editorconfig",  # it\n]\n')
+    assert discover.runnable_paths(root) == []
     (root / "pyproject.toml").write_text('[tool.helpers]\nregistry = "one.example"\nbase = "archive:bookworm"\n')
     assert discover.runnable_paths(root) == [root]
 
@@ -264,7 +283,7 @@ def test_a_kill_between_two_files_leaves_what_the_next_call_completes(
         patch.setattr(init, "_write", write)
         with pytest.raises(KeyboardInterrupt):
             init.main(cwd=root)
-    assert 0 < len(files(root)) < 6
+    assert 0 < len(files(root)) < 7
     assert init.main(cwd=root) == 0
     assert sorted(files(root)) == sorted([*SETTINGS, *SHIMS])
 
@@ -272,7 +291,7 @@ def test_a_kill_between_two_files_leaves_what_the_next_call_completes(
 @pytest.mark.host
 def test_it_starts_from_a_bare_python_in_a_repo_without_tasks(tmp_path: Path) -> None:
     root = make_repo(tmp_path / "a repo")
-    (root / "helpers").symlink_to(init.PACKAGE)
+    (root / "helpers").symlink_to(shared_files.PACKAGE)
     script = [sys.executable, "helpers/thin_env/bootstrap.py", "init"]
     helped = subprocess.run([*script, "--help"], cwd=root, capture_output=True, encoding="utf-8")
     assert (helped.returncode, helped.stderr) == (0, "")

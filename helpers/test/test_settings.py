@@ -27,6 +27,7 @@ FULL: dict[str, Any] = {
     "pids": 16,
     "timeout": 1,
     "registry": "registry.example.invalid:5000/team",
+    "sync": [".editorconfig"],
 }
 
 

@@ -1,0 +1,212 @@
+"""Which template of helpers goes where in a super-repo, and how files are read and written there."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers import config, repo
+from helpers.errors import ConfigError, PolicyError, UsageError
+from helpers.model import sync_lock
+from helpers.model.sync_lock import Merged
+
+PACKAGE = Path(__file__).resolve().parents[1]
+# Every super-repo has the ones; of the others, those that its setting `sync` lists.
+_ALWAYS, _LISTED = "super_repo", "shared"
+
+
+@dataclass(frozen=True)
+class Template:
+    """A file of helpers that belongs into a super-repo.
+
+    Arguments:
+        path: where, relative to the root.
+        content: its bytes, lines ended by `\\n` whatever git made of it in this checkout.
+        mode: permissions of a new one.
+    """
+
+    path: str
+    content: bytes
+    mode: int
+
+    @property
+    def blob_id(self) -> str:
+        """The name that git gives to its content."""
+        return sync_lock.blob_id(self.content)
+
+
+@dataclass(frozen=True)
+class Write:
+    """A file of the super-repo that is to be written.
+
+    Arguments:
+        path: relative to the root.
+        before: its content; None if there is none.
+        after: what it should be.
+        mode: permissions of a new one; one that is there keeps its own.
+    """
+
+    path: str
+    before: bytes | None
+    after: bytes
+    mode: int = 0o644
+
+
+def super_repo(here: Path, package: Path = PACKAGE) -> Path:
+    """Return the root of the repo around `here`, which has this helpers as its directory `helpers/`.
+
+    Raises:
+        UsageError: it has not.
+    """
+    root = repo.find_root(here)
+    if os.path.realpath(root / "helpers") not in (str(package), str(package.parent)):
+        raise UsageError(
+            "is not a repo whose directory helpers/ is this helpers",
+            where=root,
+            why=f"this one is {package}",
+            fix="cd to the repo that has it, as helpers/ in its root  (git submodule add -b helpers URL helpers)",
+        )
+    return root
+
+
+def shims(package: Path = PACKAGE) -> list[Template]:
+    """Return the templates that every super-repo has, by their paths."""
+    return _templates(package / "templates" / _ALWAYS)
+
+
+def wanted(root: Path, package: Path = PACKAGE) -> list[Template]:
+    """Return the templates that the super-repo `root` has or should have, by their paths.
+
+    Raises:
+        ConfigError: its setting `sync` lists what is no template.
+    """
+    always = shims(package)
+    listed = {template.path: template for template in _templates(package / "templates" / _LISTED)}
+    names = config.repo_settings(root).sync
+    for name in names:
+        if name not in listed:
+            raise _unknown(name, root, sorted(listed), [template.path for template in always])
+    return sorted([*always, *(listed[name] for name in names)], key=lambda template: template.path)
+
+
+def recorded(root: Path) -> dict[str, Merged]:
+    """Return what the super-repo `root` records of its common files, by path; empty without a record.
+
+    Raises:
+        ConfigError: the record is not in its format.
+        PolicyError: a link leads to it.
+    """
+    found = read(root, sync_lock.PATH)
+    return sync_lock.parse(found.decode("utf-8", "replace"), sync_lock.PATH) if found else {}
+
+
+def _templates(folder: Path) -> list[Template]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return [Template(path.relative_to(folder).as_posix(), _text(path), _mode(path)) for path in files]
+
+
+def _text(path: Path) -> bytes:
+    return path.read_bytes().replace(b"\r\n", b"\n")
+
+
+def _mode(path: Path) -> int:
+    return 0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644
+
+
+def _unknown(name: str, root: Path, known: Sequence[str], always: Sequence[str]) -> ConfigError:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    fix = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+    return ConfigError(
+        f"[tool.helpers] sync: helpers has no common file {name!r}",
+        where=root / "pyproject.toml",
+        fix="take it out: that one every repo has" if name in always else fix,
+    )
+
+
+def check_plain(root: Path, path: str) -> bool:
+    """Say whether there is a file at `path` of the super-repo; a link on the way is refused, not followed.
+
+    Raises:
+        PolicyError: a link, or something that is no file, is in the way.
+    """
+    steps = [root.joinpath(*Path(path).parts[: count + 1]) for count in range(len(Path(path).parts))]
+    for step in steps:
+        if step.is_symlink():
+            raise PolicyError("is a link, and nothing is written through it", where=step, fix="put a file in its place")
+        if step != steps[-1] and step.exists() and not step.is_dir():
+            raise PolicyError("is a file where a directory belongs", where=step, fix="move it away")
+    if steps[-1].exists() and not steps[-1].is_file():
+        raise PolicyError("is no file, where a file belongs", where=steps[-1], fix="move it away")
+    return steps[-1].exists()
+
+
+def read(root: Path, path: str) -> bytes | None:
+    """Return the content of a file in the super-repo, None if it is not there.
+
+    Raises:
+        PolicyError: a link, or something that is no file, is in the way.
+    """
+    return (root / path).read_bytes() if check_plain(root, path) else None
+
+
+@contextmanager
+def written(root: Path, writes: Sequence[Write]) -> Iterator[None]:
+    """Write files of the super-repo: all of them or, when one or what is done meanwhile fails, none.
+
+    Each is written aside and put in its place at once, so that nobody ever reads a half of it.
+
+    Raises:
+        OSError: one could not be written; what was changed is as before.
+    """
+    staged: list[tuple[Write, str]] = []
+    replaced: list[Write] = []
+    made: list[Path] = []
+    try:
+        for write in writes:
+            made += _make_parents(root, write.path)
+            staged.append((write, _aside(root, write)))
+        for write, aside in staged:
+            os.replace(aside, root / write.path)
+            replaced.append(write)
+        yield
+    except BaseException:
+        for _, aside in staged[len(replaced) :]:
+            Path(aside).unlink(missing_ok=True)
+        for write in reversed(replaced):
+            _restore(root, write)
+        for folder in reversed(made):
+            folder.rmdir()
+        raise
+
+
+def _make_parents(root: Path, path: str) -> Iterator[Path]:
+    for parent in reversed(Path(path).parents):
+        if not (root / parent).exists():
+            (root / parent).mkdir()
+            yield root / parent
+
+
+def _aside(root: Path, write: Write) -> str:
+    target = root / write.path
+    handle, aside = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+    try:
+        with open(handle, "wb") as stream:
+            stream.write(write.after)
+        os.chmod(aside, write.mode if write.before is None else stat.S_IMODE(target.stat().st_mode))
+    except BaseException:
+        os.unlink(aside)
+        raise
+    return aside
+
+
+def _restore(root: Path, write: Write) -> None:
+    if write.before is None:
+        (root / write.path).unlink()
+    else:
+        os.replace(_aside(root, Write(write.path, b"", write.before)), root / write.path)

@@ -1,0 +1,78 @@
+"""A repo of helpers with nothing but templates, published in versions, and a super-repo that has it as a submodule."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from helpers.repos.shared_files import PACKAGE
+from helpers.test.unit_fixtures import forget, git, make_repo
+
+EDITORCONFIG = ".editorconfig"
+SHIM = "tasks.py"
+# Far enough from each other that git merges one without the other.
+TEXT = "".join(f"line {number}\n" for number in range(1, 13))
+
+
+class HelpersRepo:
+    """A remote of helpers and a super-repo with it as `helpers/`.
+
+    Arguments:
+        home: an empty directory.
+        whole: the submodule is the whole repo, so that the package is `helpers/helpers`.
+    """
+
+    def __init__(self, home: Path, *, whole: bool = False) -> None:
+        forget()
+        self.remote = make_repo(home / "remote of helpers")
+        self.prefix = Path("helpers") if whole else Path()
+        shutil.copytree(PACKAGE / "templates", self.remote / self.prefix / "templates")
+        self.template(EDITORCONFIG, TEXT)
+        self.first = self.publish("first")
+        self.root = make_repo(home / "a super repo")
+        git(self.root, "submodule", "--quiet", "add", str(self.remote), "helpers")
+        self.package = self.root / "helpers" / self.prefix
+        self.settings('sync = [".editorconfig"]')
+        self.commit("helpers")
+
+    def template(self, path: str, text: str) -> None:
+        """Write a template into the remote's checkout."""
+        folder = "super_repo" if path == SHIM else "shared"
+        file = self.remote / self.prefix / "templates" / folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def publish(self, message: str) -> str:
+        """Commit in the remote and return the commit."""
+        git(self.remote, "add", "--all")
+        git(self.remote, "commit", "--quiet", "--message", message)
+        return git(self.remote, "rev-parse", "HEAD").strip()
+
+    def upgrade(self) -> None:
+        """Check out what is published last."""
+        git(self.root / "helpers", "fetch", "--quiet", "origin")
+        git(self.root / "helpers", "checkout", "--quiet", "origin/main")
+
+    def settings(self, *lines: str) -> None:
+        """Write the settings of the super-repo."""
+        (self.root / "pyproject.toml").write_text("\n".join(("[tool.helpers]", *lines, "")))
+        forget()
+
+    def commit(self, message: str) -> None:
+        """Commit all that is in the super-repo."""
+        git(self.root, "add", "--all")
+        git(self.root, "commit", "--quiet", "--message", message)
+
+    def read(self, path: str) -> str:
+        """Return the text of a file of the super-repo, line ends as they are."""
+        return (self.root / path).read_bytes().decode()
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file of the super-repo, line ends as they are."""
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_bytes(text.encode())
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace a text that is in a file of the super-repo."""
+        assert old in self.read(path)
+        self.write(path, self.read(path).replace(old, new))

@@ -1,0 +1,370 @@
+"""`sync_status` and `sync_update` on real git repos: a super-repo, and helpers as its submodule in several versions."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from helpers.errors import ConfigError, HelpersError, InfrastructureError, PolicyError, UsageError
+from helpers.model import sync_lock
+from helpers.repos import shared_files, sync
+from helpers.repos.shared_files import Write
+from helpers.test.helpers_repo import EDITORCONFIG, SHIM, TEXT, HelpersRepo
+from helpers.test.unit_fixtures import forget, git
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(params=["the sub-repo alone", "the whole repo"])
+def both(request: pytest.FixtureRequest, tmp_path: Path) -> HelpersRepo:
+    """A super-repo whose common files are in order, for each form of the submodule."""
+    return in_order(tmp_path, whole=request.param == "the whole repo")
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> HelpersRepo:
+    """A super-repo whose common files are in order."""
+    return in_order(tmp_path)
+
+
+def in_order(home: Path, *, whole: bool = False) -> HelpersRepo:
+    made = HelpersRepo(home, whole=whole)
+    assert update(made) == 0
+    made.commit("common files")
+    return made
+
+
+def update(repo: HelpersRepo, *theirs: str, dry_run: bool = False) -> int:
+    forget()
+    return sync.update(theirs=theirs, dry_run=dry_run, cwd=repo.root, package=repo.package)
+
+
+def status(repo: HelpersRepo, *, check: bool = True) -> int:
+    forget()
+    return sync.status(as_json=False, check=check, cwd=repo.root, package=repo.package)
+
+
+def states(repo: HelpersRepo, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """Return the state of each file that is not in order."""
+    capsys.readouterr()
+    forget()
+    sync.status(as_json=True, check=False, cwd=repo.root, package=repo.package)
+    files = json.loads(capsys.readouterr().out)["files"]
+    return {item["path"]: item["state"] for item in files if item["state"] != "same"}
+
+
+def everything(root: Path) -> dict[str, tuple[bytes, int]]:
+    """Return content and mode of every file outside of git's own and of helpers."""
+    files = [path for path in root.rglob("*") if path.is_file() and path.relative_to(root).parts[0] not in FOREIGN]
+    return {str(path.relative_to(root)): (path.read_bytes(), path.stat().st_mode) for path in files}
+
+
+FOREIGN = (".git", "helpers")
+
+
+def test_edits_survive_three_versions_of_helpers_and_the_status_is_in_order_afterwards(
+    both: HelpersRepo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo = both
+    assert status(repo) == 0
+    repo.edit(EDITORCONFIG, "line 2\n", "line 2 of mine\n")
+    repo.write(SHIM, repo.read(SHIM) + "namespace.add_task(mine)\n")
+    assert states(repo, capsys) == {EDITORCONFIG: "yours moved", SHIM: "yours moved"}
+    # The second version changes other lines: both sides are in the file afterwards.
+    repo.template(EDITORCONFIG, TEXT.replace("line 9\n", "line 9 of two\n"))
+    repo.template(SHIM, "import two\n" + repo.read(SHIM).removesuffix("namespace.add_task(mine)\n"))
+    repo.publish("second")
+    repo.upgrade()
+    assert states(repo, capsys) == {EDITORCONFIG: "both moved", SHIM: "both moved"}
+    assert update(repo) == 0
+    assert repo.read(EDITORCONFIG) == TEXT.replace("line 2\n", "line 2 of mine\n").replace(
+        "line 9\n", "line 9 of two\n"
+    )
+    assert repo.read(SHIM).startswith("import two\n")
+    assert repo.read(SHIM).endswith("namespace.add_task(mine)\n")
+    assert status(repo) == 0
+    repo.commit("second")
+    # The third one changes the very line: that is a conflict, and nothing of it is lost.
+    repo.template(EDITORCONFIG, TEXT.replace("line 9\n", "line 9 of two\n").replace("line 2\n", "line 2 of three\n"))
+    repo.publish("third")
+    repo.upgrade()
+    assert update(repo) == 1
+    text = repo.read(EDITORCONFIG)
+    assert "<<<<<<< yours\nline 2 of mine\n=======\nline 2 of three\n>>>>>>> template of helpers\n" in text
+    assert (states(repo, capsys), status(repo), update(repo)) == ({EDITORCONFIG: "conflict"}, 1, 1)
+    assert repo.read(EDITORCONFIG) == text
+    repo.write(EDITORCONFIG, TEXT.replace("line 2\n", "line 2 of us both\n").replace("line 9\n", "line 9 of two\n"))
+    assert "its conflicts are resolved" in told(repo, capsys)
+    assert update(repo) == 0
+    assert status(repo) == 0
+    assert "line 2 of us both\n" in repo.read(EDITORCONFIG)
+    # A fourth one goes on from there.
+    repo.template(EDITORCONFIG, TEXT.replace("line 9\n", "line 9 of four\n").replace("line 2\n", "line 2 of three\n"))
+    repo.publish("fourth")
+    repo.upgrade()
+    assert update(repo) == 0
+    assert "line 2 of us both\n" in repo.read(EDITORCONFIG) and "line 9 of four\n" in repo.read(EDITORCONFIG)
+
+
+def test_what_comes_while_conflicts_are_open_is_merged_once_they_are_resolved(repo: HelpersRepo) -> None:
+    repo.edit(EDITORCONFIG, "line 2\n", "line 2 of mine\n")
+    for two, nine in (("line 2 of two\n", "line 9\n"), ("line 2 of two\n", "line 9 of three\n")):
+        repo.template(EDITORCONFIG, TEXT.replace("line 2\n", two).replace("line 9\n", nine))
+        repo.publish("next")
+        repo.upgrade()
+        assert update(repo) == 1
+    assert "line 9\n" in repo.read(EDITORCONFIG)
+    repo.write(EDITORCONFIG, TEXT.replace("line 2\n", "line 2 of us both\n"))
+    assert update(repo) == 0
+    wanted = TEXT.replace("line 2\n", "line 2 of us both\n").replace("line 9\n", "line 9 of three\n")
+    assert (repo.read(EDITORCONFIG), status(repo)) == (wanted, 0)
+
+
+def told(repo: HelpersRepo, capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    status(repo)
+    return capsys.readouterr().out
+
+
+def test_a_change_of_one_byte_is_found_and_whose_it_is(repo: HelpersRepo, capsys: pytest.CaptureFixture[str]) -> None:
+    repo.edit(EDITORCONFIG, "line 7\n", "line 7 mine\n")
+    assert update(repo) == 0
+    assert (status(repo), states(repo, capsys)) == (0, {})
+    repo.edit(EDITORCONFIG, "line 5\n", "line 5 \n")
+    assert (status(repo), states(repo, capsys)) == (1, {EDITORCONFIG: "yours moved"})
+    assert status(repo, check=False) == 0
+    repo.edit(EDITORCONFIG, "line 5 \n", "line 5\n")
+    assert status(repo) == 0
+    repo.template(EDITORCONFIG, TEXT + "\n")
+    repo.publish("one byte")
+    repo.upgrade()
+    assert (status(repo), states(repo, capsys)) == (1, {EDITORCONFIG: "template moved"})
+    repo.edit(EDITORCONFIG, "line 5\n", "line 5 \n")
+    assert (status(repo), states(repo, capsys)) == (1, {EDITORCONFIG: "both moved"})
+
+
+def test_a_file_that_was_not_edited_is_the_template(repo: HelpersRepo, capsys: pytest.CaptureFixture[str]) -> None:
+    repo.template(EDITORCONFIG, "all is new\n")
+    repo.publish("second")
+    repo.upgrade()
+    assert update(repo) == 0
+    assert repo.read(EDITORCONFIG) == "all is new\n"
+    assert "update: .editorconfig" in capsys.readouterr().out
+    assert status(repo) == 0
+
+
+def test_what_only_you_changed_is_kept_recorded_and_said(repo: HelpersRepo, capsys: pytest.CaptureFixture[str]) -> None:
+    repo.edit(EDITORCONFIG, "line 1\n", "line one\n")
+    before = repo.read(EDITORCONFIG)
+    assert update(repo) == 0
+    assert "keep yours: .editorconfig" in capsys.readouterr().out
+    assert (repo.read(EDITORCONFIG), status(repo)) == (before, 0)
+    name = git(repo.root, "hash-object", EDITORCONFIG).strip()
+    assert shared_files.recorded(repo.root)[EDITORCONFIG].result == name
+
+
+def test_a_second_time_changes_no_file(repo: HelpersRepo, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sorted(shared_files.recorded(repo.root)) == sorted([EDITORCONFIG, *ALWAYS])
+    before = {path: (repo.root / path).stat() for path in everything(repo.root)}
+    assert update(repo) == 0
+    assert {path: (repo.root / path).stat() for path in everything(repo.root)} == before
+    assert "all is in order" in capsys.readouterr().err
+
+
+ALWAYS = ("dev_scripts/setenv.sh", "invoke.yaml", "main_pytest.py", SHIM)
+
+
+def test_a_dry_run_prints_the_difference_and_changes_nothing(
+    repo: HelpersRepo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo.template(EDITORCONFIG, TEXT.replace("line 3\n", "line three\n"))
+    repo.publish("second")
+    repo.upgrade()
+    before = everything(repo.root)
+    assert update(repo, dry_run=True) == 0
+    printed = capsys.readouterr()
+    assert "  -line 3\n  +line three\n" in printed.out
+    assert "nothing is changed" in printed.err
+    assert everything(repo.root) == before
+
+
+def test_a_file_that_is_gone_comes_back_and_one_that_is_listed_no_more_stays(
+    repo: HelpersRepo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repo.root / SHIM).unlink()
+    repo.settings()
+    assert states(repo, capsys) == {EDITORCONFIG: "not listed", SHIM: "missing"}
+    assert update(repo) == 0
+    assert repo.read(SHIM) and repo.read(EDITORCONFIG) == TEXT
+    assert sorted(shared_files.recorded(repo.root)) == sorted(ALWAYS)
+    assert status(repo) == 0
+
+
+def test_a_file_that_was_there_before_it_was_shared_is_merged_or_marked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo = HelpersRepo(tmp_path)
+    repo.write(EDITORCONFIG, "of mine\n")
+    repo.write(SHIM, (repo.package / "templates/super_repo" / SHIM).read_text() + "own = 1\n")
+    assert states(repo, capsys) == dict.fromkeys([EDITORCONFIG, *ALWAYS], "new")
+    assert update(repo) == 1
+    assert repo.read(EDITORCONFIG) == f"<<<<<<< yours\nof mine\n=======\n{TEXT}>>>>>>> template of helpers\n"
+    assert repo.read(SHIM).endswith("own = 1\n") and "<<<" not in repo.read(SHIM)
+    repo.write(EDITORCONFIG, "of mine\n")
+    assert update(repo) == 0
+    assert status(repo) == 0
+
+
+def test_the_template_is_taken_where_that_is_asked_for(repo: HelpersRepo, capsys: pytest.CaptureFixture[str]) -> None:
+    repo.edit(EDITORCONFIG, "line 1\n", "mine\n")
+    mine = repo.read(EDITORCONFIG)
+    assert update(repo, EDITORCONFIG) == 0
+    assert (repo.read(EDITORCONFIG), repo.read(f"{EDITORCONFIG}.orig")) == (TEXT, mine)
+    assert "yours is kept as .editorconfig.orig" in capsys.readouterr().out
+    assert status(repo) == 0
+    with pytest.raises(UsageError, match=r"--theirs '\.editorconf' is no common file"):
+        update(repo, ".editorconf")
+
+
+def test_line_ends_and_modes_of_yours_stay(repo: HelpersRepo) -> None:
+    repo.write(EDITORCONFIG, TEXT.replace("line 2\n", "line 2 of mine\n").replace("\n", "\r\n"))
+    (repo.root / EDITORCONFIG).chmod(0o600)
+    (repo.root / SHIM).chmod(0o755)
+    assert update(repo) == 0
+    repo.template(EDITORCONFIG, TEXT.replace("line 9\n", "line 9 of two\n"))
+    repo.template(SHIM, repo.read(SHIM) + "# two\n")
+    repo.publish("second")
+    repo.upgrade()
+    assert update(repo) == 0
+    wanted = TEXT.replace("line 2\n", "line 2 of mine\n").replace("line 9\n", "line 9 of two\n")
+    assert repo.read(EDITORCONFIG) == wanted.replace("\n", "\r\n")
+    assert (repo.root / EDITORCONFIG).stat().st_mode & 0o777 == 0o600
+    assert (repo.root / SHIM).stat().st_mode & 0o777 == 0o755
+    assert repo.read(SHIM).endswith("# two\n")
+    assert status(repo) == 0
+
+
+def test_line_ends_that_only_this_checkout_has_are_no_change(repo: HelpersRepo) -> None:
+    git(repo.root, "config", "core.autocrlf", "true")
+    repo.write(EDITORCONFIG, TEXT.replace("\n", "\r\n"))
+    assert status(repo) == 0
+    git(repo.root, "config", "core.autocrlf", "false")
+    assert status(repo) == 1
+
+
+@pytest.mark.parametrize("fails", ["the second file", "the record"])
+def test_when_one_file_can_not_be_written_none_is_changed(
+    repo: HelpersRepo, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    repo.template(EDITORCONFIG, TEXT + "last\n")
+    repo.template(SHIM, repo.read(SHIM) + "# last\n")
+    repo.edit(EDITORCONFIG, "line 1\n", "line 1 of mine\n")
+    repo.edit(SHIM, "import os\n", "import os  # mine\n")
+    repo.publish("second")
+    repo.upgrade()
+    (repo.root / "invoke.yaml").unlink()
+    before = everything(repo.root)
+    replace, breaks = os.replace, str(repo.root / (SHIM if fails == "the second file" else sync_lock.PATH))
+
+    def refuse(source: str, target: str) -> None:
+        if str(target) == breaks:
+            monkeypatch.setattr(os, "replace", replace)
+            raise PermissionError(13, "no", breaks)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(PermissionError):
+        update(repo)
+    assert everything(repo.root) == before
+    assert update(repo) == 0
+    assert repo.read(SHIM).endswith("# last\n")
+
+
+def test_directories_that_were_made_in_vain_are_gone(tmp_path: Path) -> None:
+    writes = [Write("a/b/c.txt", None, b"x")]
+    with pytest.raises(KeyError), shared_files.written(tmp_path, writes):
+        assert (tmp_path / "a/b/c.txt").read_bytes() == b"x"
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("link", [EDITORCONFIG, "dev_scripts", sync_lock.PATH])
+def test_no_link_is_followed(repo: HelpersRepo, tmp_path: Path, link: str) -> None:
+    outside = tmp_path / "outside"
+    (repo.root / link).rename(outside)
+    (repo.root / link).symlink_to(outside)
+    repo.template(EDITORCONFIG, "new\n")
+    repo.publish("second")
+    repo.upgrade()
+    before = everything(repo.root), everything(outside), outside.is_dir() or outside.read_bytes()
+    with pytest.raises(PolicyError, match="is a link"):
+        update(repo)
+    assert (everything(repo.root), everything(outside), outside.is_dir() or outside.read_bytes()) == before
+
+
+def test_a_template_that_history_does_not_have_is_said_with_the_command_that_fetches_it(repo: HelpersRepo) -> None:
+    repo.edit(EDITORCONFIG, "line 1\n", "mine\n")
+    repo.template(EDITORCONFIG, TEXT + "last\n")
+    repo.publish("second")
+    git(repo.root, "submodule", "deinit", "--quiet", "--force", "helpers")
+    (repo.root / ".git" / "modules" / "helpers").rename(repo.root.parent / "old")
+    url = f"file://{repo.remote}"
+    git(repo.root, "clone", "--quiet", "--depth", "1", url, "helpers")
+    before = everything(repo.root)
+    with pytest.raises(InfrastructureError, match="is not in the history of helpers") as caught:
+        update(repo)
+    assert "fetch --unshallow" in str(caught.value.fix) and "--theirs .editorconfig" in str(caught.value.fix)
+    assert everything(repo.root) == before
+    git(repo.package, "fetch", "--quiet", "--unshallow")
+    assert update(repo) == 0
+
+
+def test_a_name_that_is_no_common_file_is_said_with_the_nearest(repo: HelpersRepo) -> None:
+    repo.settings('sync = [".editorconf"]')
+    with pytest.raises(ConfigError, match=r"no common file '\.editorconf'") as caught:
+        status(repo)
+    assert caught.value.fix == "did you mean '.editorconfig'?"
+    repo.settings('sync = ["tasks.py"]')
+    with pytest.raises(ConfigError, match=r"no common file 'tasks\.py'") as caught:
+        status(repo)
+    assert "every repo has" in str(caught.value.fix)
+
+
+@pytest.mark.parametrize("text", ["nonsense\n", "a.txt  12  34\n", "<<<<<<< HEAD\n", "x  --help  conflict\n"])
+def test_a_record_that_is_spoiled_is_said_with_its_line(repo: HelpersRepo, text: str) -> None:
+    repo.write(sync_lock.PATH, repo.read(sync_lock.PATH) + text)
+    with pytest.raises(ConfigError) as caught:
+        status(repo)
+    assert caught.value.where == f"{sync_lock.PATH}:7"
+    assert f"git checkout HEAD -- {sync_lock.PATH}" in str(caught.value.fix)
+
+
+def test_the_record_is_sorted_and_reads_back() -> None:
+    one, two = sync_lock.Merged("a" * 40, "b" * 40), sync_lock.Merged("c" * 64, sync_lock.CONFLICT)
+    text = sync_lock.text({"z": one, "a/b": two})
+    assert text.splitlines()[1:] == [f"a/b  {'c' * 64}  conflict", f"z  {'a' * 40}  {'b' * 40}"]
+    assert sync_lock.parse(text, "x") == {"z": one, "a/b": two}
+    assert sync_lock.blob_id(b"") == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+
+
+@pytest.mark.parametrize("content", ["caf\u00e9\n".encode("latin-1") + TEXT.encode(), b"\0" + TEXT.encode()])
+def test_bytes_that_are_no_utf8_survive_and_what_is_no_text_is_refused(repo: HelpersRepo, content: bytes) -> None:
+    (repo.root / EDITORCONFIG).write_bytes(content)
+    repo.template(EDITORCONFIG, TEXT + "last\n")
+    repo.publish("second")
+    repo.upgrade()
+    if b"\0" in content:
+        with pytest.raises(HelpersError, match="is no text"):
+            update(repo)
+        assert (repo.root / EDITORCONFIG).read_bytes() == content
+    else:
+        assert update(repo) == 0
+        assert (repo.root / EDITORCONFIG).read_bytes() == content + b"last\n"
+
+
+def test_it_is_for_a_repo_with_this_helpers(repo: HelpersRepo) -> None:
+    with pytest.raises(UsageError, match="whose directory helpers/ is this helpers"):
+        sync.status(as_json=False, check=False, cwd=repo.remote, package=repo.package)
