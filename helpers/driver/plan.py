@@ -15,7 +15,10 @@ from helpers.engine.specs import ImageSpec
 from helpers.errors import ConfigError, HelpersError, NotCheckedOutError
 from helpers.images.recipe import by_key, image_chain
 from helpers.model.graph import Step, order
-from helpers.model.runnable import RunnableDir
+from helpers.model.runnable import RunnableDir, flat_name
+
+# How long an image may take that is built on a slow machine, from nothing.
+_MINUTES_AN_IMAGE = 30
 
 
 @dataclass(frozen=True)
@@ -144,10 +147,12 @@ def _needs(image: ImageSpec) -> tuple[str, ...]:
 
 
 def _dir_data(item: DirPlan) -> dict[str, Any]:
+    ident = flat_name(item.name)
     if item.error or not item.runnable:
-        return {"directory": item.name, item.fault_kind: item.error.summary if item.error else ""}
+        return {"directory": item.name, "id": ident, item.fault_kind: item.error.summary if item.error else ""}
     return {
         "directory": item.name,
+        "id": ident,
         "image": item.chain[-1].reference,
         "version": str(item.runnable.version),
         "base": item.runnable.settings.base,
@@ -157,5 +162,6 @@ def _dir_data(item: DirPlan) -> dict[str, Any]:
         "docker": item.runnable.settings.docker,
         "services": services_file(item.runnable) is not None,
         "timeout": item.runnable.settings.timeout,
+        "minutes": -(-item.runnable.settings.timeout // 60) + _MINUTES_AN_IMAGE * len(item.chain),
         "builds": [image.reference for image in item.chain],
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,24 @@ from helpers.model.changelog import Changelog
 from helpers.model.image import Base, repository
 from helpers.model.settings import Settings
 from helpers.model.version import Version
+
+# Names of files end at 255 bytes; some of that is for what is put around the name.
+_LONGEST_NAME = 150
+
+
+def flat_name(path: str) -> str:
+    """Return the path of a runnable dir as one name, for a file or a job; no two paths have the same.
+
+    Letters, digits, `_` and `-` stay, `/` becomes a dot, any other byte `~` and two hexadecimal digits.
+
+    Arguments:
+        path: relative to the root, with forward slashes; the root itself is `.`.
+    """
+    if path == ".":
+        return "~root"
+    escaped = re.sub(rb"[^A-Za-z0-9_/-]", lambda match: b"~%02x" % match[0][0], path.encode("utf-8", "surrogateescape"))
+    name = escaped.decode("ascii").replace("/", ".")
+    return name if len(name) <= _LONGEST_NAME else f"{name[:80]}~~{hashlib.sha256(escaped).hexdigest()}"
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ def test_the_plan_as_data_is_what_a_ci_matrix_needs(root: Path) -> None:
     chain = plan.dirs[0].chain
     assert first == {
         "directory": "a",
+        "id": "a",
         "image": chain[-1].reference,
         "version": "2.0.1",
         "base": "dir:../z",
@@ -78,9 +79,11 @@ def test_the_plan_as_data_is_what_a_ci_matrix_needs(root: Path) -> None:
         "docker": "",
         "services": False,
         "timeout": 5,
+        "minutes": 1 + 3 * 30,
         "builds": [image.reference for image in chain],
     }
-    assert wrong == {"directory": "b", "error": "[tool.helpers] has no setting 'tiemout'; fix: did you mean 'timeout'?"}
+    error = "[tool.helpers] has no setting 'tiemout'; fix: did you mean 'timeout'?"
+    assert wrong == {"directory": "b", "id": "b", "error": error}
     assert (data["tier"], {"step": "test a", "needs": ["image a"]} in data["steps"]) == ("fast", True)
 
 
