@@ -6,8 +6,9 @@ nothing of ours outside it. This module is read on every start, therefore it sta
     $HELPERS_CACHE     where environments are kept; otherwise $XDG_CACHE_HOME/helpers, otherwise ~/.cache/helpers
     $HELPERS_PYTHON    the interpreter that `dev_scripts/setenv.sh` starts instead of `python3`
 
-As a script, `python3 helpers/thin_env/bootstrap.py [CHECKOUT]` (absolute) prints the path of the ready environment, and
-`python3 helpers/thin_env/bootstrap.py init [OPTIONS]` makes the repo around it ready to work with helpers.
+As a script, `python3 helpers/thin_env/bootstrap.py [CHECKOUT]` (absolute) prints the path of the ready environment,
+`bootstrap.py init [OPTIONS]` makes the repo around it ready to work with helpers, and
+`bootstrap.py invoke TASK [OPTIONS]` runs a task of ours for programs that source no `setenv.sh`.
 """
 
 from __future__ import annotations
@@ -206,8 +207,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] not in ([], ["init"]) and not os.path.isabs(sys.argv[1]):
-        print("usage: bootstrap.py [CHECKOUT] | bootstrap.py init [--help]", file=sys.stderr)
+    task = sys.argv[1:2] in (["init"], ["invoke"])
+    if not task and sys.argv[1:] and not os.path.isabs(sys.argv[1]):
+        print("usage: bootstrap.py [CHECKOUT] | bootstrap.py init [--help] | bootstrap.py invoke TASK", file=sys.stderr)
         sys.exit(0 if sys.argv[1] in ("--help", "-h") else 2)
     use_bytecode_cache()
-    sys.exit(run(__file__, "helpers.tasks.start") if sys.argv[1:2] == ["init"] else main(sys.argv[1:]))
+    sys.exit(run(__file__, "helpers.tasks.start") if task else main(sys.argv[1:]))
