@@ -295,7 +295,13 @@ def _result() -> str:
         log="/home/ana/.cache/helpers/runs/20261120-133742-5f343f/2/output.log",
     )
     data = export.result_data([verdict], exit_code=1, interrupted=False, engine="docker")
-    return _section("Result as JSON", "What `--json FILE` writes:", f"```json\n{json.dumps(data, indent=2)}\n```")
+    text = f"```json\n{json.dumps(data, indent=2)}\n```"
+    plan = (
+        "With `--list` it is the plan: `tier`, `directories` and `steps`. Each directory has `directory`, `id` (the "
+        "same as one name without a slash, which no other has) and either `error` or `skip`, the reason, or what its "
+        "files say, `builds` (its images, lowest first) and `minutes` (what a job can take that builds all and tests)."
+    )
+    return _section("Result as JSON", "What `--json FILE` writes:", text, plan)
 
 
 def _variables() -> str:

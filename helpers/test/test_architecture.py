@@ -26,7 +26,7 @@ LAYERS = {
     **dict.fromkeys(
         (
             *("helpers.images", "helpers.containers", "helpers.dirs", "helpers.doctor", "helpers.driver"),
-            *("helpers.release", "helpers.repos"),
+            *("helpers.generate", "helpers.release", "helpers.repos"),
         ),
         4,
     ),

@@ -33,6 +33,7 @@ NAMES = {
     *("run_fast_tests", "run_slow_tests", "run_superslow_tests", "run_tests"),
     *("dir_check", "dir_create", "dir_list"),
     *("doctor", "repo_init", "repo_status", "sync_status", "sync_update"),
+    "ci_generate",
 }
 
 

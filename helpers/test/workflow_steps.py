@@ -1,0 +1,76 @@
+"""Runs the shell steps of a GitHub Actions workflow as its runner does: bash, and values by `env` alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+def jobs(text: str) -> dict[str, Any]:
+    """Return the jobs of a workflow."""
+    found: dict[str, Any] = yaml.safe_load(text)["jobs"]
+    return found
+
+
+def steps(text: str) -> list[dict[str, Any]]:
+    """Return the steps of all jobs of a workflow."""
+    return [step for job in jobs(text).values() for step in job["steps"]]
+
+
+class Runner:
+    """One machine of the CI, in a directory of its own.
+
+    Arguments:
+        checkout: the repo that it has checked out.
+        temp: an empty directory.
+        text: the workflow.
+        environ: variables of the machine besides those of this process.
+    """
+
+    def __init__(self, checkout: Path, temp: Path, text: str, **environ: str) -> None:
+        self.checkout = checkout
+        self.temp = temp
+        self.jobs = jobs(text)
+        self.environ = environ
+
+    def run(self, job: str, values: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        """Run the one shell step of a job.
+
+        Arguments:
+            job: its key in the workflow.
+            values: what the expressions in its `env` are worth, by their text.
+        """
+        (step,) = (item for item in self.jobs[job]["steps"] if "run" in item)
+        given = {name: values[_expression(text)] for name, text in step.get("env", {}).items()}
+        script = self.temp / f"{job}.sh"
+        script.write_text(step["run"])
+        (self.temp / "output").touch()
+        own = {"RUNNER_TEMP": str(self.temp), "GITHUB_OUTPUT": str(self.temp / "output")}
+        return subprocess.run(
+            # https://docs.github.com/actions/reference/workflows-and-actions/workflow-syntax, `shell: bash`
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
+            cwd=self.checkout,
+            env={**os.environ, **self.environ, **own, **given},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=600,
+            check=False,
+        )
+
+    def output(self, name: str) -> str:
+        """Return what a step wrote as the output `name`, in the form of several lines; empty if it did not."""
+        found = re.search(rf"^{name}<<(\w+)\n(.*?)^\1$", (self.temp / "output").read_text(), re.MULTILINE | re.DOTALL)
+        return found[2] if found else ""
+
+
+def _expression(text: str) -> str:
+    found = re.fullmatch(r"\$\{\{ (.*) \}\}", text)
+    assert found, text
+    return found[1]
