@@ -12,7 +12,7 @@ from helpers import repo
 from helpers.errors import NotCheckedOutError, NothingSelectedError, UsageError
 
 # Settings that are read from the root, runnable dir or not.
-OF_THE_REPO = {b"registry", b"sync"}
+OF_THE_REPO = {b"registry", b"sync", b"helpers"}
 
 
 def is_runnable(path: Path) -> bool:

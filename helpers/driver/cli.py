@@ -115,7 +115,9 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
 
 def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> int:
     from helpers.driver import plan as planner
+    from helpers.repos import own_version
 
+    own_version.check()
     every = discover.runnable_paths(root)
     try:
         paths = discover.select(root, options.dir, Path.cwd(), every)

@@ -65,6 +65,9 @@ class Settings:
     sync: tuple[str, ...] = _setting(
         (), "common files of helpers that this repo shares, besides the shims: paths; read from the root"
     )
+    helpers: str = _setting(
+        "", "versions of helpers that this repo works with, as in `>=0.1,<1`; empty: any; read from the root"
+    )
 
 
 def defaults_table() -> list[tuple[str, str, str]]:
@@ -121,6 +124,13 @@ def _check_values(settings: Settings, where: str) -> None:
         Base.parse(settings.base)
     except ValueError as error:
         raise ConfigError(f"[tool.helpers] base: {error}", where=where) from None
+    if settings.helpers:
+        from helpers.model.version import Range
+
+        try:
+            Range.parse(settings.helpers)
+        except ValueError as error:
+            raise ConfigError(f"[tool.helpers] helpers: {error}", where=where) from None
     if settings.docker not in ("", *DOCKER):
         raise _wrong("docker", settings.docker, " or ".join(map(repr, DOCKER)), where)
     checks: list[tuple[str, bool, str]] = [

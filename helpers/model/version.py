@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_COMPARE = {"<=": operator.le, ">=": operator.ge, "==": operator.eq, "<": operator.lt, ">": operator.gt}
+_BOUND = re.compile(r"(<=|>=|==|<|>)\s*((?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){0,2})", re.ASCII)
 _PATTERN = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)", re.ASCII)
 
 
@@ -44,3 +47,41 @@ class Version:
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}"
+
+
+@dataclass(frozen=True)
+class Range:
+    """Versions between bounds, such as `>=0.1,<1`; a number that is left out is 0."""
+
+    text: str
+    bounds: tuple[tuple[str, Version], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Range:
+        """Return the range that `text` spells.
+
+        Raises:
+            ValueError: it is no list of bounds, or one is no version.
+        """
+        matches = [_BOUND.fullmatch(part.strip()) for part in text.split(",")]
+        if not all(matches):
+            raise ValueError(f"{text!r} is no range of versions such as '>=0.1,<1'")
+        return cls(text, tuple((match[1], _padded(match[2])) for match in matches if match))
+
+    def allows(self, version: Version) -> bool:
+        """Say whether `version` is between the bounds."""
+        return all(_COMPARE[sign](version, bound) for sign, bound in self.bounds)
+
+    def is_above(self, version: Version) -> bool:
+        """Say whether only newer versions than `version` can be between the bounds."""
+        return any(not _COMPARE[sign](version, bound) for sign, bound in self.bounds if sign in (">=", ">")) or any(
+            version < bound for sign, bound in self.bounds if sign == "=="
+        )
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _padded(text: str) -> Version:
+    numbers = [int(number) for number in text.split(".")]
+    return Version(*numbers, *[0] * (3 - len(numbers)))

@@ -48,6 +48,9 @@ def helpers_task(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
         @functools.wraps(function)
         def adapted(*arguments: Any, **named: Any) -> None:
             try:
+                from helpers.repos import own_version
+
+                own_version.check_for_task(function.__name__)
                 code = function(*arguments, **named)
             except (Exception, KeyboardInterrupt) as error:
                 from helpers.console import report_error

@@ -28,6 +28,7 @@ FULL: dict[str, Any] = {
     "timeout": 1,
     "registry": "registry.example.invalid:5000/team",
     "sync": [".editorconfig"],
+    "helpers": ">=0.1,<1",
 }
 
 
@@ -69,6 +70,8 @@ def test_no_table_means_the_defaults_which_are_valid_themselves() -> None:
         ({"system_packages": ["--purge"]}, ("system_packages must be names of packages",)),
         ({"registry": "http://x"}, ("registry must be HOST[:PORT][/PATH]",)),
         ({"registry": "x:5000/Team"}, ("registry must be HOST[:PORT][/PATH], the path in lower case",)),
+        ({"helpers": "0.1"}, ("helpers: '0.1' is no range of versions such as '>=0.1,<1'",)),
+        ({"helpers": ">=0.1 <1"}, ("is no range",)),
         ({"base": "bookworm"}, ("base: 'bookworm' is not a base",)),
         ({"base": "archive:bokworm"}, ("base: 'bokworm' is not a suite", "did you mean 'archive:bookworm'?")),
     ],

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from helpers.model.version import Version
+from helpers.model.version import Range, Version
 
 
 def test_versions_are_compared_as_numbers() -> None:
@@ -61,3 +61,30 @@ def test_code_runs_in_an_image_of_the_same_major_and_minor(code: str, image: str
 def test_of_several_images_the_newest_that_fits_is_taken(code: str, images: list[str], newest: str | None) -> None:
     found = Version.parse(code).newest_image(map(Version.parse, images))
     assert (str(found) if found else None) == newest
+
+
+@pytest.mark.parametrize(
+    ("text", "within", "below", "above"),
+    [
+        (">=0.1,<1", ["0.1.0", "0.99.9"], ["0.0.9"], ["1.0.0", "2.1.0"]),
+        (" >= 0.1.2 , <= 0.3 ", ["0.1.2", "0.3.0"], ["0.1.1"], ["0.3.1"]),
+        (">1", ["1.0.1", "9.0.0"], ["1.0.0"], []),
+        ("==1.2.3", ["1.2.3"], ["1.2.2"], ["1.2.4"]),
+    ],
+)
+def test_a_range_says_which_versions_are_within_below_and_above_it(
+    text: str, within: list[str], below: list[str], above: list[str]
+) -> None:
+    wanted = Range.parse(text)
+    assert [wanted.allows(Version.parse(one)) for one in [*within, *below, *above]] == [True] * len(within) + [
+        False
+    ] * len(below + above)
+    assert all(wanted.is_above(Version.parse(one)) for one in below)
+    assert not any(wanted.is_above(Version.parse(one)) for one in above)
+    assert str(wanted) == text
+
+
+@pytest.mark.parametrize("text", ["", ",", "0.1", "~=1", ">=0.1,", ">=1.2.3.4", ">=01", "=>1", ">=1 <2", ">=\u0663"])
+def test_what_is_no_range_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no range of versions"):
+        Range.parse(text)

@@ -1,0 +1,99 @@
+"""The version of helpers itself, and whether it is one that the super-repo says it works with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from helpers.errors import PolicyError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+CHANGELOG = "changelog.txt"
+# However TOML spells it: in its table, or with dots. What is found by mistake only costs the reading of the settings.
+_MAY_BE_SET = re.compile(rb"helpers[\"']?[ \t]*=")
+# Tasks that say what is wrong, or that move the pin of helpers.
+_MENDERS = ("repo_", "doctor")
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from helpers.model.version import Range, Version
+
+
+def check_for_task(name: str) -> None:
+    """Refuse a task in a repo that works with other versions of helpers, unless it is one that mends this.
+
+    Raises:
+        PolicyError: it works with other versions.
+    """
+    if not name.startswith(_MENDERS):
+        check()
+
+
+def check(package: Path = PACKAGE) -> None:
+    """Refuse to work in a repo that works with other versions of helpers. Where it says nothing that costs nothing.
+
+    Arguments:
+        package: the helpers that runs.
+
+    Raises:
+        PolicyError: it works with other versions.
+        ConfigError: its settings, or the changelog of helpers, are wrong.
+    """
+    for root in _super_repos(package):
+        if wanted := wanted_range(root):
+            refuse_other(own(package), wanted, root)
+
+
+def own(package: Path = PACKAGE) -> Version:
+    """Return the version of a helpers, by its changelog.
+
+    Raises:
+        ConfigError: the changelog is missing or wrong.
+    """
+    from helpers import config
+    from helpers.model import changelog
+
+    file = package / CHANGELOG
+    return changelog.parse(config.read_text(file), str(file)).version
+
+
+def wanted_range(root: Path) -> Range | None:
+    """Return the versions of helpers that the repo at `root` works with; None where it does not say.
+
+    Raises:
+        ConfigError: its settings are wrong.
+    """
+    try:
+        text = (root / "pyproject.toml").read_bytes()
+    except OSError:
+        return None
+    if not _MAY_BE_SET.search(text):
+        return None
+    from helpers import config
+    from helpers.model.version import Range
+
+    setting = config.repo_settings(root).helpers
+    return Range.parse(setting) if setting else None
+
+
+def refuse_other(version: Version, wanted: Range, root: Path) -> None:
+    """Refuse a version of helpers that is not in the range of the repo at `root`.
+
+    Raises:
+        PolicyError: it is not.
+    """
+    if wanted.allows(version):
+        return
+    if wanted.is_above(version):
+        fix = "invoke repo_roll_forward --only helpers  (to its newest commit)"
+    else:
+        fix = "git submodule update helpers  (to the one that this repo records), or widen the range and run the tests"
+    raise PolicyError(f"works with helpers {wanted}, and this is helpers {version}", where=root, fix=fix)
+
+
+def _super_repos(package: Path) -> Iterator[Path]:
+    """Yield the repo that has `package` as its `helpers/`, and the one that has this whole repo so."""
+    yield package.parent
+    if package.parent.name == "helpers":
+        yield package.parent.parent
