@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from helpers.errors import InfrastructureError
 
 _TICK_SECONDS = 0.01
 _MANY_BYTES = 65536
+_TELL_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -171,8 +173,63 @@ class Child:
             os.killpg(self._process.pid, number)
 
 
+def finish(argv: Sequence[str], *, env: Mapping[str, str], stdin: str = "", keep: int) -> Completed:
+    """Run a program that changes files, to its end whatever becomes of us, and return what it printed.
+
+    It has a session of its own, so that neither a Ctrl-C nor a SIGKILL of our process group stops it halfway, and files
+    instead of pipes, so that it can go on printing when we are gone. It can ask nobody.
+
+    Arguments:
+        argv: the program and its arguments.
+        env: its whole environment.
+        stdin: what it reads.
+        keep: a file descriptor that it holds open, such as that of a lock.
+
+    Raises:
+        InfrastructureError: the program is not there.
+    """
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        given.write(stdin.encode("utf-8", "surrogateescape"))
+        given.seek(0)
+        try:
+            process = subprocess.Popen(
+                argv, env=env, stdin=given, stdout=out, stderr=err, start_new_session=True, pass_fds=(keep,)
+            )
+        except (FileNotFoundError, PermissionError) as error:
+            raise _cannot_start(argv, error) from None
+        try:
+            process.wait()
+        except BaseException:
+            process.wait()
+            raise
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode("utf-8", "replace"))
+        return Completed(tuple(argv), process.returncode, texts[0], texts[1])
+
+
+def show(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
+    """Run `argv`, which prints where we print and has nothing to read; return its exit code, negative for a signal.
+
+    Raises:
+        InfrastructureError: the program is not there.
+    """
+    sys.stdout.flush()
+    try:
+        return subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, check=False).returncode
+    except (FileNotFoundError, PermissionError) as error:
+        raise _cannot_start(argv, error) from None
+
+
 def together(
-    commands: Sequence[Sequence[str]], *, cwd: Path, env: Mapping[str, str], seconds: float, at_once: int = 8
+    commands: Sequence[Sequence[str]],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    seconds: float,
+    at_once: int = 8,
+    tell: Callable[[Sequence[int]], object] | None = None,
 ) -> list[Completed]:
     """Run commands side by side that may ask somebody, or wait for a network, and return how each one ended.
 
@@ -185,10 +242,12 @@ def together(
         env: their whole environment.
         seconds: how long each one may take.
         at_once: how many run at a time.
+        tell: is given the numbers of the commands that still run, every 10 s.
 
     Raises:
         InfrastructureError: a program is not there.
     """
+    told = time.monotonic()
     waiting = list(enumerate(commands))[::-1]
     running: dict[int, tuple[Child, float]] = {}
     ended: dict[int, Completed] = {}
@@ -205,6 +264,9 @@ def together(
                     child.kill()
                     ended[index] = Completed(tuple(commands[index]), code if code is not None else -9, "", said)
                     del running[index]
+            if tell and time.monotonic() > told + _TELL_SECONDS:
+                told = time.monotonic()
+                tell(list(running))
             time.sleep(_TICK_SECONDS)
     finally:
         for child, _ in running.values():

@@ -20,6 +20,8 @@ class Submodule:
         refusals: what in its entry is not done.
         contained: whether its directory may be entered; not when name or path lead out of the repo.
         listed: whether `.gitmodules` has an entry for it.
+        name: by which git keeps it; empty when only the index names it.
+        branch: that it follows, as `.gitmodules` writes it; `.` is that of its super-repo, empty the remote's own.
     """
 
     path: str
@@ -28,6 +30,8 @@ class Submodule:
     refusals: tuple[str, ...] = ()
     contained: bool = True
     listed: bool = True
+    name: str = ""
+    branch: str = ""
 
 
 def read(gitlinks: Mapping[str, str], settings: list[tuple[str, str]]) -> list[Submodule]:
@@ -48,7 +52,13 @@ def read(gitlinks: Mapping[str, str], settings: list[tuple[str, str]]) -> list[S
             refusals += ["two entries of .gitmodules have this path", *found[key].refusals]
             out += [] if found[key].contained else ["so has one that leads out"]
         found[key] = Submodule(
-            path or name, gitlinks.get(path, ""), entry.get("url", ""), tuple(refusals), contained=not out
+            path or name,
+            gitlinks.get(path, ""),
+            entry.get("url", ""),
+            tuple(refusals),
+            contained=not out,
+            name=name,
+            branch=entry.get("branch", ""),
         )
     for path, pin in gitlinks.items():
         if path not in found:

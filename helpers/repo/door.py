@@ -42,14 +42,23 @@ def look(root: Path, *arguments: str) -> str:
     Raises:
         InfrastructureError: no repo is checked out there, or git fails.
     """
+    return _answer(root, only_of(root), arguments)
+
+
+def only_of(root: Path, more: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
+    """Return the environment in which git sees the repo that is checked out at `root`, and no other one.
+
+    Raises:
+        InfrastructureError: no repo is checked out there.
+    """
     found = git_dir(root)
     if found is None:
         raise InfrastructureError("no repo is checked out", where=root, fix="git submodule update --init")
-    env = {**environment(found), "GIT_CEILING_DIRECTORIES": str(root.parent), "GIT_WORK_TREE": str(root)}
+    env = {**environment(found, more), "GIT_CEILING_DIRECTORIES": str(root.parent), "GIT_WORK_TREE": str(root)}
     # A repo of another user git refuses only when it finds it by itself (safe.directory in git-config).
     if os.stat(found).st_uid == os.geteuid():
         env["GIT_DIR"] = str(found)
-    return _answer(root, env, arguments)
+    return env
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -73,13 +82,18 @@ def _answer(root: Path, env: Mapping[str, str], arguments: Sequence[str]) -> str
     return done.stdout
 
 
-def environment(found: Path | None) -> dict[str, str]:
-    """Return the environment in which git looks at the repo kept at `found`, and runs nothing that this repo names."""
+def environment(found: Path | None, more: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
+    """Return the environment in which git looks at the repo kept at `found`, and runs nothing that this repo names.
+
+    Arguments:
+        found: where git keeps the repo; None for none.
+        more: settings besides those, which count more than any configuration.
+    """
     env = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
     # Given this way a name may hold "="; `-c` would cut it there. They come after the user's own of this kind.
     given = env.get("GIT_CONFIG_COUNT", "")
     first = int(given) if given.isdigit() else 0
-    settings = [*_HARMLESS, *(_filters(found) if found else [])]
+    settings = [*_HARMLESS, *(_filters(found) if found else []), *more]
     for number, (key, value) in enumerate(settings, first):
         env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return {**env, **_QUIET, "GIT_CONFIG_COUNT": str(first + len(settings))}

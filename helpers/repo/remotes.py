@@ -11,6 +11,11 @@ from helpers import proc
 from helpers.repo.door import environment
 
 _NETWORK_SECONDS = 10
+# Seconds at less than that many bytes a second, after which https gives up; and git does not clean up on its own.
+_PATIENCE = (
+    *(("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", "60")),
+    *(("gc.auto", "0"), ("maintenance.auto", "false"), ("submodule.recurse", "false")),
+)
 
 
 @cache
@@ -27,23 +32,32 @@ def unreachable(urls: Sequence[str]) -> dict[str, str]:
     Raises:
         InfrastructureError: there is no git.
     """
+    env = {**network_environment(), "GIT_DIR": os.devnull}
+    commands = [["git", "ls-remote", "--quiet", "--", url, "HEAD"] for url in urls]
+    ended = proc.together(commands, cwd=Path("/"), env=env, seconds=_NETWORK_SECONDS)
+    return {url: first_words(done.stderr) for url, done in zip(urls, ended, strict=True) if done.code}
+
+
+def network_environment() -> dict[str, str]:
+    """Return the environment in which git asks remotes: by the user's own programs, and so that nobody is asked.
+
+    It lets no checkout's configuration count only where git is told of another repo, or of none.
+    """
     ssh = os.environ.get("GIT_SSH_COMMAND") or users_own("core.sshCommand") or "ssh"
-    env = {
-        **environment(None),
-        "GIT_DIR": os.devnull,
+    # What is left of us when we are killed ends by itself when nobody answers.
+    patience = "-o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
+    return {
+        **environment(None, _PATIENCE),
         "GIT_ALLOW_PROTOCOL": "https:ssh:file" if local_allowed() else "https:ssh",
         "GIT_ASKPASS": "",
         "SSH_ASKPASS": "",
         "SSH_ASKPASS_REQUIRE": "never",
         "GCM_INTERACTIVE": "never",
-        "GIT_SSH_COMMAND": f"{ssh} -o BatchMode=yes",
+        "GIT_SSH_COMMAND": f"{ssh} {patience}",
     }
-    commands = [["git", "ls-remote", "--quiet", "--", url, "HEAD"] for url in urls]
-    ended = proc.together(commands, cwd=Path("/"), env=env, seconds=_NETWORK_SECONDS)
-    return {url: _first_words(done.stderr) for url, done in zip(urls, ended, strict=True) if done.code}
 
 
-def _first_words(text: str) -> str:
+def first_words(text: str) -> str:
     """Return the line that says why: the last one is git's general advice, warnings come first."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = [line for line in lines if not line.lower().startswith("warning")]

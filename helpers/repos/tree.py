@@ -75,20 +75,20 @@ def _look_around(root: Path) -> list[Row]:
     found: list[Row] = []
     with ThreadPoolExecutor(max_workers=_LOOKS_PER_CORE * (os.cpu_count() or 1)) as pool:
         first = Place(".", root)
-        visits = {pool.submit(_visit, first): first}
+        waiting = {pool.submit(visit, first): first}
         looks: list[Future[Row]] = []
-        while visits:
-            for done in wait(visits, return_when=FIRST_COMPLETED).done:
-                place, visit = visits.pop(done), done.result()
-                visits |= {pool.submit(_visit, below): below for below in visit.below}
-                if visit.entered:
-                    looks.append(pool.submit(_look, place, visit.row))
+        while waiting:
+            for done in wait(waiting, return_when=FIRST_COMPLETED).done:
+                place, found_there = waiting.pop(done), done.result()
+                waiting |= {pool.submit(visit, below): below for below in found_there.below}
+                if found_there.entered:
+                    looks.append(pool.submit(_look, place, found_there.row))
                 else:
-                    found.append(visit.row)
+                    found.append(found_there.row)
         return found + [look.result() for look in looks]
 
 
-def _visit(place: Place) -> Visit:
+def visit(place: Place) -> Visit:
     """Find out whether a place may be entered, and what is below it; whatever is wrong there hides no other place."""
     row, sub = _row(place), place.sub
     try:

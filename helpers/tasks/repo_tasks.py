@@ -56,3 +56,17 @@ def repo_status(_: Any, json: bool = False, check: bool = False, offline: bool =
     from helpers.repos import status
 
     return status.main(as_json=json, check=check, offline=offline)
+
+
+@helpers_task(help={"dry-run": "fetch, say what would be done, and change nothing else"})
+def repo_pull(_: Any, dry_run: bool = False) -> int:
+    """Bring the super-repo to its upstream, each submodule to its pin.
+
+    The outermost super-repo is fast-forwarded, never merged or rebased; then each submodule goes to the commit that
+    its super-repo records: a branch by fast-forward, a detached HEAD where nothing is lost by it, one that is not
+    checked out by a clone. What can not go there is left as it is and named, with the command that mends it (exit
+    code 4), and so is what does not answer (6); the rest goes on. Run it again whenever it was ended.
+    """
+    from helpers.repos import pull
+
+    return pull.main(dry_run=dry_run)

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+
+from helpers.repo import remotes
 
 # Submodules of the fleet come from paths on this machine, which only the user's own configuration can allow.
 USER = '[user]\n\tname = t\n\temail = t@example.invalid\n[protocol "file"]\n\tallow = always\n'
@@ -19,9 +25,38 @@ def environment(home: Path) -> dict[str, str]:
     return {"GIT_CONFIG_GLOBAL": str(file), "GIT_CONFIG_NOSYSTEM": "1"}
 
 
+@pytest.fixture
+def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A user of git who allows paths on this machine, and has no other settings."""
+    home = tmp_path / "user"
+    home.mkdir()
+    for name, value in {**environment(home), "HELPERS_CACHE": str(home / "cache")}.items():
+        monkeypatch.setenv(name, value)
+    remotes.local_allowed.cache_clear()
+    yield home
+    remotes.local_allowed.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    """A fleet of 5 repos in order, three deep, that `one` gives out again and again."""
+    made = small(tmp_path_factory.mktemp("fleet") / "a home")
+    shutil.copytree(made.home, made.home.with_name("kept"), symlinks=True)
+    return made
+
+
+@pytest.fixture
+def one(pristine: Fleet, user: Path) -> Fleet:
+    """A fleet of 5 repos in order, three deep."""
+    shutil.rmtree(pristine.home)
+    shutil.copytree(pristine.home.with_name("kept"), pristine.home, symlinks=True)
+    return pristine
+
+
 def git(cwd: Path, *arguments: str) -> str:
     """Run git as a user who allows paths on this machine."""
-    env = {**os.environ, "GIT_ALLOW_PROTOCOL": "file"}
+    # Without the examples of hooks, which would be most files of a repo.
+    env = {**os.environ, "GIT_ALLOW_PROTOCOL": "file", "GIT_TEMPLATE_DIR": ""}
     done = subprocess.run(
         ["git", *IDENTITY, *arguments], cwd=cwd, env=env, capture_output=True, encoding="utf-8", check=False
     )
@@ -75,9 +110,22 @@ class Fleet:
         git(work, "push", "--quiet", "origin", "HEAD:main")
         return made
 
+    def pin(self, name: str, **pins: str) -> str:
+        """Commit to a remote the newest commits of submodules: remote by path, as in `remote`; return the commit."""
+        work = self.home / f"work of {name}"
+        for path, sub in pins.items():
+            made = git(self.remotes / f"{sub}.git", "rev-parse", "main").strip()
+            git(work / path.replace("__", "/"), "fetch", "--quiet")
+            git(work / path.replace("__", "/"), "checkout", "--quiet", made)
+        return self.push(name)
+
     def clone(self) -> None:
         """Check out `top` with all submodules that can be had."""
         git(self.home, "clone", "--quiet", "--recurse-submodules", str(self.remotes / "top.git"), str(self.top))
+
+    def head(self, path: str, name: str = "HEAD") -> str:
+        """Return the commit that is checked out at a path of the tree, or that another name stands for there."""
+        return git(self.at(path), "rev-parse", name).strip()
 
     def at(self, path: str) -> Path:
         """Return the checkout at a path of the tree."""
@@ -124,6 +172,7 @@ def troubled(home: Path) -> Fleet:
     fleet.clone()
     for name in ("secret", "absent"):
         git(fleet.top, "submodule", "deinit", "--quiet", "--force", name)
+    shutil.rmtree(fleet.top / ".git" / "modules" / "secret")
     (fleet.remotes / "secret.git").rename(fleet.home / "taken away")
     _trouble(fleet)
     return fleet

@@ -34,6 +34,7 @@ NAMES = {
     *("dir_check", "dir_create", "dir_list"),
     *("doctor", "repo_init", "repo_status", "sync_status", "sync_update"),
     "ci_generate",
+    "repo_pull",
 }
 
 

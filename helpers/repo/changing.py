@@ -1,0 +1,277 @@
+"""All that changes a checkout: its files, its branches, its commits. Nothing is forced, and nothing of a repo is run.
+
+Git refuses by itself what would lose work: files that are changed, or not tracked, where others should stand.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers import proc
+from helpers.errors import InfrastructureError, LockHeldError, PolicyError
+from helpers.repo.door import environment, look, only_of
+from helpers.repo.location import git_dir
+
+_LOCK = "helpers.lock"
+_LOCK_SECONDS = 120.0
+_TICK_SECONDS = 0.05
+# What a commit or a checkout would do besides (https://git-scm.com/docs/git-config): enter submodules, clean up in the
+# background, ask gpg.
+_PLAIN = (
+    *(("submodule.recurse", "false"), ("gc.auto", "0"), ("maintenance.auto", "false")),
+    *(("merge.verifySignatures", "false"), ("merge.autoStash", "false"), ("commit.gpgSign", "false")),
+)
+_OUR_INDEX = "helpers.index"
+_SWITCH = ("--quiet", "--no-recurse-submodules", "--no-overwrite-ignore")
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit to make of pins, and of files where something else belongs to them.
+
+    Arguments:
+        pins: the new commit of each submodule, by its path.
+        message: what it says.
+        seconds: when it was made, in seconds since 1970.
+        author: NAME <EMAIL>, as `git var` writes it.
+        files: paths, relative to the root, that go with them as they are now.
+    """
+
+    pins: Mapping[str, str]
+    message: str
+    seconds: int
+    author: str
+    files: Sequence[str] = ()
+
+
+class Hand:
+    """The one process that changes a tree of repos at a time; its git commands run to their end even when it is killed.
+
+    Arguments:
+        lock: the open file that is locked; git holds it too, so that who comes next waits for it.
+    """
+
+    def __init__(self, lock: int) -> None:
+        self._lock = lock
+
+    def fast_forward(self, root: Path, commit: str, branch: str) -> None:
+        """Move the branch that is checked out at `root`, and its files, to a commit that has it in its history.
+
+        Raises:
+            PolicyError: git refuses, for example because a changed file is in the way.
+        """
+        plain = ((f"branch.{branch}.mergeOptions", ""),)
+        self._run(root, "merge", "--ff-only", "--no-overwrite-ignore", "--no-stat", "--quiet", commit, more=plain)
+
+    def detach(self, root: Path, commit: str) -> None:
+        """Check out `commit` without a branch.
+
+        Raises:
+            PolicyError: git refuses, for example because a changed file is in the way.
+        """
+        self._run(root, "switch", *_SWITCH, "--detach", commit)
+
+    def switch(self, root: Path, branch: str) -> None:
+        """Check out a branch that is there.
+
+        Raises:
+            PolicyError: git refuses, for example because a changed file is in the way.
+        """
+        self._run(root, "switch", *_SWITCH, "--no-guess", branch)
+
+    def start_branch(self, root: Path, branch: str, commit: str) -> None:
+        """Make a branch at `commit` and check it out.
+
+        Raises:
+            PolicyError: git refuses, for example because it is there.
+        """
+        self._run(root, "switch", *_SWITCH, "--no-track", "--create", branch, commit)
+
+    def follow(self, root: Path, branch: str, remote: str, upstream: str) -> None:
+        """Let a branch follow that of a remote, unless it follows one.
+
+        Raises:
+            PolicyError: git refuses.
+        """
+        for key, value in (("remote", remote), ("merge", f"refs/heads/{upstream}")):
+            self._run(root, "config", f"branch.{branch}.{key}", value)
+
+    def move_refs(self, root: Path, wanted: Mapping[str, str]) -> None:
+        """Let refs stand for other commits, all or none of them.
+
+        Raises:
+            PolicyError: git refuses.
+        """
+        if wanted:
+            lines = "".join(f"update {name} {commit}\n" for name, commit in wanted.items())
+            self._run(root, "update-ref", "--stdin", stdin=lines)
+
+    def move_branch(self, root: Path, branch: str, commit: str, before: str) -> None:
+        """Let a branch that is not checked out stand for `commit`, if it stands for `before` now.
+
+        Raises:
+            PolicyError: it does not.
+        """
+        self._run(root, "update-ref", f"refs/heads/{branch}", commit, before)
+
+    def pin(self, root: Path, pins: Mapping[str, str]) -> None:
+        """Record the commits of submodules in the index at `root`; nothing else in it changes.
+
+        Raises:
+            PolicyError: git refuses.
+        """
+        self._run(root, "update-index", "--add", "-z", "--index-info", stdin=_index_info(pins))
+
+    def commit(self, root: Path, branch: str, wanted: Commit) -> str:
+        """Commit pins, and nothing else of what is staged or changed, and return the commit.
+
+        The branch is moved before the index: who is killed in between finds the index at the old pins, and does
+        the same again. The same commit of the same things has the same id, whenever and in which clone it is made.
+
+        Raises:
+            PolicyError: git refuses.
+            InfrastructureError: the repo can not be read.
+        """
+        found = git_dir(root)
+        assert found is not None
+        head = self._run(root, "rev-parse", "--verify", "HEAD").strip()
+        (found / f"{_OUR_INDEX}.lock").unlink(missing_ok=True)
+        ours = {"GIT_INDEX_FILE": str(found / _OUR_INDEX)}
+        self._run(root, "read-tree", head, extra=ours)
+        self._run(root, "update-index", "--add", "-z", "--index-info", stdin=_index_info(wanted.pins), extra=ours)
+        if wanted.files:
+            self._run(root, "update-index", "--add", "--remove", "--", *wanted.files, extra=ours)
+        tree = self._run(root, "write-tree", extra=ours).strip()
+        (found / _OUR_INDEX).unlink()
+        if tree != self._run(root, "rev-parse", f"{head}^{{tree}}").strip():
+            who = _who(wanted)
+            head_before = head
+            head = self._run(root, "commit-tree", tree, "-p", head_before, stdin=wanted.message, extra=who).strip()
+            subject = wanted.message.partition("\n")[0]
+            self._run(root, "update-ref", "-m", subject, f"refs/heads/{branch}", head, head_before, extra=who)
+        self.pin(root, wanted.pins)
+        if wanted.files:
+            self._run(root, "update-index", "--add", "--remove", "--", *wanted.files)
+        return head
+
+    def register(self, root: Path, name: str, url: str) -> None:
+        """Let git know that a submodule is wanted here, as `git submodule init` does.
+
+        Raises:
+            PolicyError: git refuses.
+        """
+        for key, value in (("active", "true"), ("url", url)):
+            self._run(root, "config", f"submodule.{name}.{key}", value)
+
+    def place(self, kept: Path, root: Path) -> None:
+        """Make the empty directory `root` the checkout of the repo kept at `kept`; its files are not there yet.
+
+        Raises:
+            PolicyError: git refuses.
+        """
+        root.mkdir(parents=True, exist_ok=True)
+        if (kept / "index").exists():
+            # Of a checkout that was given up: all its files would count as deleted.
+            os.replace(kept / "index", kept / "index.before")
+        real = os.path.realpath(root)
+        env = {**environment(kept, _PLAIN), "GIT_DIR": str(kept), "GIT_WORK_TREE": real}
+        self._git(kept, env, "config", "core.worktree", os.path.relpath(real, kept))
+        aside = root / ".git.helpers"
+        aside.write_text(f"gitdir: {os.path.relpath(kept, real)}\n", "utf-8", "surrogateescape")
+        os.replace(aside, root / ".git")
+
+    def _run(
+        self,
+        root: Path,
+        *arguments: str,
+        stdin: str = "",
+        extra: Mapping[str, str] | None = None,
+        more: Sequence[tuple[str, str]] = (),
+    ) -> str:
+        return self._git(root, {**only_of(root, (*_PLAIN, *more)), **(extra or {})}, *arguments, stdin=stdin)
+
+    def _git(self, root: Path, env: Mapping[str, str], *arguments: str, stdin: str = "") -> str:
+        command = ["git", "--no-pager", "-C", str(root), *arguments]
+        done = proc.finish(command, env={**env, "GIT_OPTIONAL_LOCKS": "1"}, stdin=stdin, keep=self._lock)
+        if done.code:
+            raise PolicyError(_refusal(done.stderr) or f"git {arguments[0]} failed", where=root)
+        return done.stdout
+
+
+@contextmanager
+def hand(root: Path) -> Iterator[Hand]:
+    """Hold the tree of repos whose outermost super-repo is checked out at `root`, and give the hand that changes it.
+
+    Raises:
+        LockHeldError: another process changes it for longer than we wait.
+        InfrastructureError: no repo is checked out at `root`, or it can not be written to.
+    """
+    found = git_dir(root)
+    if found is None:
+        raise InfrastructureError("no repo is checked out", where=root)
+    try:
+        lock = os.open(found / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise InfrastructureError(f"cannot lock it: {os.strerror(error.errno or 0).lower()}", where=found) from None
+    try:
+        _wait_for(lock, found / _LOCK)
+        yield Hand(lock)
+    finally:
+        os.close(lock)
+
+
+def _wait_for(lock: int, path: Path) -> None:
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise LockHeldError(
+                    "another command changes these repos", where=path, fix="wait for it, then run the command again"
+                ) from None
+            time.sleep(_TICK_SECONDS)
+
+
+def author(root: Path) -> str:
+    """Return NAME <EMAIL> of who commits at `root`.
+
+    Raises:
+        PolicyError: git does not know.
+    """
+    try:
+        return look(root, "var", "GIT_AUTHOR_IDENT").rpartition(">")[0] + ">"
+    except InfrastructureError:
+        fix = "git config --global user.name NAME && git config --global user.email EMAIL"
+        raise PolicyError("git does not know who commits", where=root, fix=fix) from None
+
+
+def _who(wanted: Commit) -> dict[str, str]:
+    name, _, email = wanted.author.rstrip(">").rpartition(" <")
+    return {
+        f"GIT_{role}_{what}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for what, value in (("NAME", name), ("EMAIL", email), ("DATE", f"@{wanted.seconds} +0000"))
+    }
+
+
+def _index_info(pins: Mapping[str, str]) -> str:
+    return "".join(f"160000 {commit} 0\t{path}\0" for path, commit in pins.items())
+
+
+def _refusal(stderr: str) -> str:
+    """Return what git said on one line, with the files that it names."""
+    lines = stderr.splitlines()
+    files = [line.strip() for line in lines if line.startswith("\t")]
+    if "index.lock" in stderr:
+        return "another git works there, or one was killed and left index.lock"
+    if files:
+        return f"in the way, as changed or not tracked: {', '.join(files)}"
+    told = [line for line in lines if line.startswith(("fatal: ", "error: "))] or lines
+    return told[0].partition(": ")[2] or told[0] if told else ""

@@ -1,0 +1,193 @@
+"""Questions about commits, branches and the remote of one checkout, asked without running anything that it names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.errors import InfrastructureError
+from helpers.model import git_url, porcelain
+from helpers.repo import remotes
+from helpers.repo.door import look
+from helpers.repo.location import common_dir, git_dir, text_of
+from helpers.repo.submodules import remote_url
+
+# What git leaves while it waits for somebody to go on (https://git-scm.com/docs/gitrepository-layout).
+_UNDER_WAY = {
+    "MERGE_HEAD": "a merge",
+    "rebase-merge": "a rebase",
+    "rebase-apply": "a rebase",
+    "CHERRY_PICK_HEAD": "a cherry-pick",
+    "REVERT_HEAD": "a revert",
+    "BISECT_LOG": "a bisection",
+}
+_NAME = re.compile(r"[A-Za-z0-9_][\w./-]*")
+_REFSPEC = re.compile(r"\+?(refs/heads/[^:^]+):(refs/remotes/[^:^]+)")
+_HEADS = "refs/heads/"
+
+
+@dataclass(frozen=True)
+class Remote:
+    """The remote that a checkout fetches from, as its configuration names it: a stranger's data.
+
+    Arguments:
+        name: as in `origin`.
+        url: where it is fetched from, absolute.
+        push_url: where it is pushed to.
+        refspecs: which of its branches are fetched, and where to.
+        upstream: the branch of it that the checked out branch follows; empty for none.
+        why_not: why it is not asked; empty when it may be.
+    """
+
+    name: str
+    url: str
+    push_url: str
+    refspecs: tuple[str, ...]
+    upstream: str
+    why_not: str = ""
+
+
+def remote(root: Path) -> Remote:
+    """Return the remote of the checkout at `root`: that of its branch, or else `origin`.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    settings = porcelain.parse_config(look(root, "config", "--null", "--list"))
+    branch = porcelain.subsections(settings, "branch").get(current_branch(root), {})
+    name = branch.get("remote", "origin")
+    if not _NAME.fullmatch(name) or ".." in name:
+        return Remote("", "", "", (), "", f"the branch follows {name!r}, which is no remote")
+    entry = porcelain.subsections(settings, "remote").get(name, {})
+    url = remote_url(root)
+    pattern = [_REFSPEC.fullmatch(value) for key, value in settings if key == f"remote.{name}.fetch"]
+    good = [f"+{found[1]}:{found[2]}" for found in pattern if found and found[2].startswith(f"refs/remotes/{name}/")]
+    merge = branch.get("merge", "")
+    why_not = git_url.refusal(url, remotes.local_allowed)
+    if any(key == "extensions.partialclone" for key, _ in settings):
+        why_not = "it is a partial clone, which only 'git fetch' itself can complete"
+    push_url = entry.get("pushurl") or url
+    upstream = merge.removeprefix(_HEADS) if merge.startswith(_HEADS) and url else ""
+    return Remote(name, url, push_url, tuple(good) or (f"+{_HEADS}*:refs/remotes/{name}/*",), upstream, why_not)
+
+
+def current_branch(root: Path) -> str:
+    """Return the branch that is checked out at `root`, from its file; empty when there is none."""
+    found = git_dir(root)
+    text = text_of(found / "HEAD") if found else ""
+    return text.removeprefix(f"ref: {_HEADS}") if text.startswith(f"ref: {_HEADS}") else ""
+
+
+def commit_of(root: Path, name: str) -> str:
+    """Return the commit that a ref's full name, or a commit's id, stands for in the checkout at `root`; empty if none.
+
+    Raises:
+        InfrastructureError: the repo can not be read.
+    """
+    try:
+        return look(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
+    except InfrastructureError:
+        look(root, "rev-parse", "--git-dir")
+        return ""
+
+
+def contains(root: Path, newer: str, older: str) -> bool:
+    """Say whether the commit `newer` has `older` in its history, or is the same; both are there.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    return newer == older or not look(root, "rev-list", "-1", older, f"^{newer}", "--")
+
+
+def only_here(root: Path, commit: str) -> bool:
+    """Say whether no branch, tag or remote-tracking branch of the checkout at `root` has `commit`.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    return bool(look(root, "rev-list", "-1", commit, "--not", "--branches", "--tags", "--remotes", "--"))
+
+
+def messages(root: Path, older: str, newer: str) -> list[str]:
+    """Return the messages of the commits that `newer` has and `older` has not, newest first; merges are left out.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    out = look(root, "log", "--no-merges", "-z", "--format=%B", f"{older}..{newer}", "--")
+    return [text.strip() for text in out.split("\0") if text.strip()]
+
+
+def count(root: Path, older: str, newer: str) -> int:
+    """Return how many commits `newer` has that `older` has not.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    return int(look(root, "rev-list", "--count", f"{older}..{newer}", "--"))
+
+
+def seconds_of(root: Path, commit: str) -> int:
+    """Return when `commit` was made, in seconds since 1970.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    return int(look(root, "log", "-1", "--format=%ct", commit, "--"))
+
+
+def pins_of(root: Path, commit: str) -> dict[str, str]:
+    """Return the commit that `commit` of the checkout at `root` records for each submodule, by its path.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    entries = look(root, "ls-tree", "-r", "-z", commit).split("\0")
+    found = (entry.partition("\t") for entry in entries)
+    return {path: about.split(" ")[2] for about, _, path in found if about.startswith("160000 ")}
+
+
+def default_branch(root: Path, name: str) -> str:
+    """Return the branch that the remote `name` had as its own when it was cloned; empty if that is not known."""
+    found = git_dir(root)
+    file = common_dir(found) / "refs" / "remotes" / name / "HEAD" if found else None
+    text = text_of(file) if file and file.is_file() else ""
+    prefix = f"ref: refs/remotes/{name}/"
+    return text.removeprefix(prefix) if text.startswith(prefix) else ""
+
+
+def elsewhere(root: Path, branch: str) -> str:
+    """Return the other worktree of this repo in which `branch` is checked out; empty if none.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    found = git_dir(root)
+    if found is None or not (common_dir(found) / "worktrees").is_dir():
+        return ""
+    place = look(root, "for-each-ref", "--format=%(worktreepath)", f"{_HEADS}{branch}").rstrip("\n")
+    return "" if not place or Path(place) == root else place
+
+
+def under_way(root: Path) -> str:
+    """Return what of git's waits to be gone on with at `root`, as in `a merge`; empty if nothing does."""
+    found = git_dir(root)
+    return next((what for file, what in _UNDER_WAY.items() if found and (found / file).exists()), "")
+
+
+def never_filled(root: Path) -> bool:
+    """Say whether a clone at `root` was ended before its files were checked out for the first time."""
+    found = git_dir(root)
+    return found is not None and not (found / "index").exists()
+
+
+def is_branch_name(name: str) -> bool:
+    """Say whether git takes `name` for a branch's (https://git-scm.com/docs/git-check-ref-format)."""
+    from helpers import proc
+    from helpers.repo.door import environment
+
+    if name.startswith("-") or name == "HEAD" or "@{" in name:
+        return False
+    return proc.run(["git", "check-ref-format", f"{_HEADS}{name}"], cwd=Path("/"), env=environment(None)).code == 0

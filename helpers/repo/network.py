@@ -1,0 +1,201 @@
+"""Fetches, clones and pushes in a way that no checkout's configuration has a part in.
+
+A checkout can name programs in more settings than anybody lists: transports, URLs that are rewritten, helpers for
+passwords. So git is started in an empty repo of ours that borrows the checkout's objects and a copy of its refs; the
+user's own configuration counts there, the checkout's does not. What was fetched is then written to its refs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers import proc, storage
+from helpers.errors import InfrastructureError
+from helpers.repo.changing import Hand
+from helpers.repo.door import look
+from helpers.repo.history import Remote
+from helpers.repo.location import common_dir, git_dir
+from helpers.repo.remotes import first_words, network_environment
+
+# For one repo; a large one over a slow line takes minutes.
+_SECONDS = 1800
+_SHA256 = 64
+_ASIDE = ".helpers-clone-"
+_PLAIN = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+_WITH_SHA256 = _PLAIN.replace("= 0", "= 1") + "[extensions]\n\tobjectformat = sha256\n"
+
+# Is given the places of the repos that are still worked on.
+Tell = Callable[[Sequence[Path]], object]
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """What one checkout is to fetch.
+
+    Arguments:
+        root: the checkout.
+        remote: from where; one that is not refused.
+        commit: this commit, which is on no branch of the remote; empty for the branches.
+    """
+
+    root: Path
+    remote: Remote
+    commit: str = ""
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A repo to clone without its files.
+
+    Arguments:
+        url: one that is not refused.
+        modules: where its super-repo keeps the repos of submodules.
+        name: its own there.
+    """
+
+    url: str
+    modules: Path
+    name: str
+
+    @property
+    def kept(self) -> Path:
+        """The git directory that it gets."""
+        return self.modules / self.name
+
+
+def fetch(hand: Hand, wanted: Sequence[Fetch], tell: Tell) -> dict[Path, str]:
+    """Fetch for several checkouts at a time; return why not, by checkout, for those where it failed.
+
+    Remote-tracking branches are moved as the remote's are; no tag, no branch and no file is touched.
+
+    Raises:
+        InfrastructureError: git or the disk fails.
+    """
+    if not wanted:
+        return {}
+    with _borrowing([one.root for one in wanted]) as places:
+        commands = [
+            (
+                *("git", f"--git-dir={place}", "fetch", "--quiet", "--no-tags", "--no-recurse-submodules"),
+                *("--no-auto-maintenance", "--no-write-fetch-head", "--upload-pack=git-upload-pack"),
+                *(one.remote.url, *([one.commit] if one.commit else one.remote.refspecs)),
+            )
+            for one, place in zip(wanted, places, strict=True)
+        ]
+        ended = _run(commands, [one.root for one in wanted], tell)
+        failed = {one.root: first_words(done.stderr) for one, done in zip(wanted, ended, strict=True) if done.code}
+        for one, place in zip(wanted, places, strict=True):
+            if one.root not in failed and not one.commit:
+                _take_over(hand, one, place)
+    return failed
+
+
+def clone(wanted: Sequence[Clone], tell: Tell) -> dict[Path, str]:
+    """Clone several repos at a time, each into a git directory that is not there yet; return why not, by that.
+
+    It gets its name when it is complete; what a killed process left is removed.
+
+    Raises:
+        InfrastructureError: git or the disk fails.
+    """
+    if not wanted:
+        return {}
+    import shutil  # brings every format of archives; most commands do without it
+
+    for left in [left for modules in {one.modules for one in wanted} for left in modules.glob(f"{_ASIDE}*")]:
+        shutil.rmtree(left, ignore_errors=True)
+    asides = [one.modules / f"{_ASIDE}{os.getpid()}-{number}" for number, one in enumerate(wanted)]
+    with storage.scratch() as scratch:
+        commands = [
+            (
+                *("git", "clone", "--quiet", "--no-checkout", "--origin=origin", "--upload-pack=git-upload-pack"),
+                *(f"--separate-git-dir={aside}", "--", one.url, str(scratch / aside.name)),
+            )
+            for one, aside in zip(wanted, asides, strict=True)
+        ]
+        for one in wanted:
+            one.modules.mkdir(exist_ok=True)
+        ended = _run(commands, [one.kept for one in wanted], tell)
+        for one, aside, done in zip(wanted, asides, ended, strict=True):
+            if not done.code:
+                one.kept.parent.mkdir(parents=True, exist_ok=True)
+                os.rename(aside, one.kept)
+    return {one.kept: first_words(done.stderr) for one, done in zip(wanted, ended, strict=True) if done.code}
+
+
+def push(hand: Hand, root: Path, remote: Remote, commit: str, branch: str) -> str:
+    """Push `commit` of the checkout at `root` as `branch`, never by force; return why not, empty if it was done.
+
+    Raises:
+        InfrastructureError: git or the disk fails.
+    """
+    with _borrowing([root]) as places:
+        command = (
+            *("git", f"--git-dir={places[0]}", "push", "--quiet", "--no-verify", "--no-signed"),
+            *("--recurse-submodules=no", "--receive-pack=git-receive-pack"),
+            *(remote.push_url, f"{commit}:refs/heads/{branch}"),
+        )
+        done = _run([command], [root], lambda _: None)[0]
+    if done.code:
+        return first_words(done.stderr)
+    hand.move_refs(root, {f"refs/remotes/{remote.name}/{branch}": commit})
+    return ""
+
+
+def default_branch(url: str) -> str:
+    """Ask a remote which branch is its own; empty if it does not say.
+
+    Raises:
+        InfrastructureError: there is no git.
+    """
+    done = _run([("git", "ls-remote", "--quiet", "--symref", "--", url, "HEAD")], [Path(url)], lambda _: None)[0]
+    word = done.stderr.partition("\t")[0]  # `together` gives both streams as one
+    return word.removeprefix("ref: refs/heads/") if word.startswith("ref: refs/heads/") and not done.code else ""
+
+
+def _run(commands: Sequence[Sequence[str]], places: Sequence[Path], tell: Tell) -> list[proc.Completed]:
+    env = network_environment()
+    return proc.together(
+        commands, cwd=Path("/"), env=env, seconds=_SECONDS, tell=lambda running: tell([places[n] for n in running])
+    )
+
+
+@contextmanager
+def _borrowing(roots: Sequence[Path]) -> Iterator[list[Path]]:
+    """Yield, for each checkout, a repo that has its objects and its refs and nothing of its configuration."""
+    with storage.scratch() as scratch:
+        places = []
+        for number, root in enumerate(roots):
+            found = git_dir(root)
+            if found is None:
+                raise InfrastructureError("no repo is checked out", where=root)
+            place = scratch / str(number)
+            (place / "refs").mkdir(parents=True)
+            kept = common_dir(found)
+            # As linked worktrees were made before git could: new objects are written where the checkout keeps its own.
+            (place / "objects").symlink_to(os.path.realpath(kept / "objects"))
+            if (kept / "shallow").is_file():
+                (place / "shallow").write_bytes((kept / "shallow").read_bytes())
+            head = look(root, "rev-parse", "--verify", "HEAD").strip()
+            refs = look(root, "for-each-ref", "--format=%(objectname) %(refname)")
+            (place / "packed-refs").write_text(f"{refs}{head} refs/helpers/head\n", "utf-8")
+            (place / "HEAD").write_text("ref: refs/heads/none\n")
+            (place / "config").write_text(_WITH_SHA256 if len(head) == _SHA256 else _PLAIN)
+            places.append(place)
+        yield places
+
+
+def _take_over(hand: Hand, one: Fetch, place: Path) -> None:
+    """Write the remote-tracking branches that were fetched to the checkout's own."""
+    ask = ("for-each-ref", "--format=%(objectname) %(refname)", f"refs/remotes/{one.remote.name}/")
+    known = set(look(one.root, *ask).splitlines())
+    env = {**network_environment(), "GIT_DIR": str(place)}
+    done = proc.run(["git", *ask], env=env, cwd=place)
+    if done.code:
+        raise InfrastructureError(f"git for-each-ref failed: {done.reason}", where=one.root)
+    new = [line.partition(" ") for line in done.stdout.splitlines() if line not in known]
+    hand.move_refs(one.root, {name: commit for commit, _, name in new})

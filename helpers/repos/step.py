@@ -1,0 +1,94 @@
+"""What is done with one repo of a tree: as data, as a line for a person, and as an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers import repo
+from helpers.console import paint, printable, put_line, say
+from helpers.errors import INFRASTRUCTURE, OK, REFUSED, worst
+
+STAY = "ok"
+FORWARD = "forward"
+CHECK_OUT = "check out"
+CLONE = "clone"
+BRANCH = "branch"
+COMMIT = "commit"
+PUSH = "push"
+LEFT = "left"
+CLOSED = "no access"
+FAULT = "error"
+_CODES = {LEFT: REFUSED, CLOSED: INFRASTRUCTURE, FAULT: INFRASTRUCTURE}
+_COLOURS = {LEFT: "yellow", CLOSED: "red", FAULT: "red"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is done, or not done, with one repo.
+
+    Arguments:
+        path: of the repo, relative to the outermost super-repo, which is `.`.
+        word: one of the words above.
+        detail: from where to where, or why not.
+        fix: the command that mends what is left; empty for none.
+        commit: where it goes; empty where it stays.
+    """
+
+    path: str
+    word: str
+    detail: str = ""
+    fix: str = ""
+    commit: str = ""
+
+    @property
+    def code(self) -> int:
+        """The exit code that it stands for."""
+        return _CODES.get(self.word, OK)
+
+    @property
+    def moves(self) -> bool:
+        """Whether the checkout gets to another commit."""
+        return self.word in (FORWARD, CHECK_OUT, CLONE)
+
+
+class Report:
+    """Prints steps as they are done, and counts them."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    def add(self, step: Step) -> None:
+        """Print one step, unless nothing was to be done."""
+        self.steps.append(step)
+        if step.word == STAY:
+            return
+        word = paint(f"{step.word:9}", _COLOURS.get(step.word, "green"), sys.stdout)
+        put_line(f"{word}  {printable(step.path)}  {printable(step.detail)}".rstrip(), sys.stdout)
+        if step.fix:
+            put_line(f"{'':9}  fix: {printable(step.fix)}", sys.stdout)
+
+    def end(self, root: Path, *, dry_run: bool) -> int:
+        """Print how many repos each thing was done with, and return the exit code."""
+        words = [step.word for step in self.steps if step.word != STAY]
+        counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words)) or "nothing to do"
+        repos = len({step.path for step in self.steps})
+        note = "dry run, nothing is changed; " if dry_run else ""
+        say(f"{note}{repos} repo{'' if repos == 1 else 's'}: {counts}  ({printable(str(root))})")
+        return worst([OK, *(step.code for step in self.steps)])
+
+
+def outermost(cwd: Path | None) -> Path:
+    """Return the root of the outermost super-repo around `cwd`, or around the current directory.
+
+    Raises:
+        UsageError: it is in no checkout.
+    """
+    return repo.work_trees(repo.find_root((cwd or Path.cwd()).resolve()))[0]
+
+
+def named(root: Path, places: Iterable[Path]) -> Sequence[str]:
+    """Return places as paths relative to the outermost super-repo."""
+    return [printable(str(place.relative_to(root)) if place.is_relative_to(root) else str(place)) for place in places]

@@ -1,0 +1,104 @@
+"""Where a checkout may go so that no work is lost: pure, from facts that are asked of git before."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.repo import history
+from helpers.repos.state import short
+from helpers.repos.step import CHECK_OUT, CLONE, FORWARD, LEFT, STAY, Step
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What matters when a checkout is to go to a commit.
+
+    Arguments:
+        head: the commit that is checked out; empty before the first one.
+        branch: the branch that is; empty for none.
+        target: the commit that it is to go to.
+        there: whether it has that commit.
+        newer: whether that commit has `head` in its history, or is the same.
+        older: whether `head` has that commit in its history, and is another.
+        only_here: whether no branch or tag has `head`.
+        under_way: what of git's waits to be gone on with.
+        never_filled: whether its files were never checked out.
+    """
+
+    head: str
+    branch: str
+    target: str
+    there: bool = True
+    newer: bool = False
+    older: bool = False
+    only_here: bool = False
+    under_way: str = ""
+    never_filled: bool = False
+
+
+def facts(root: Path, target: str) -> Facts:
+    """Ask git for the facts of the checkout at `root`.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    head, branch = history.commit_of(root, "HEAD"), history.current_branch(root)
+    there = bool(history.commit_of(root, target))
+    both = bool(head) and there
+    newer = both and history.contains(root, target, head)
+    return Facts(
+        head,
+        branch,
+        target,
+        there,
+        newer,
+        both and not newer and history.contains(root, head, target),
+        bool(head) and not branch and history.only_here(root, head),
+        history.under_way(root),
+        history.never_filled(root),
+    )
+
+
+def way(path: str, known: Facts, goal: str) -> Step:
+    """Return how the checkout at `path` gets to its target, or why it is left.
+
+    Arguments:
+        path: of the repo, relative to the outermost super-repo.
+        known: the facts.
+        goal: what the target is called, as in `its pin`.
+    """
+    git = f"git -C {shlex.quote(path)}"
+    to = short(known.target)
+    moved = f"{short(known.head)} -> {to}, {goal}"
+    if left := _unfit(path, known, goal):
+        return left
+    if known.never_filled:
+        return Step(path, CLONE, f"{to}, {goal}", commit=known.target)
+    if known.head == known.target:
+        return Step(path, STAY)
+    if not known.branch:
+        return Step(path, CHECK_OUT, moved, commit=known.target)
+    if known.newer:
+        return Step(path, FORWARD, f"{known.branch}: {moved}", commit=known.target)
+    if known.older:
+        what = f"{known.branch} is ahead of {goal}, {to}"
+        return Step(path, LEFT, what, "push it, and pin it: git add, in its super-repo")
+    return Step(path, LEFT, f"{known.branch} and {goal}, {to}, have gone different ways", f"{git} rebase {to}")
+
+
+def _unfit(path: str, known: Facts, goal: str) -> Step | None:
+    """Return why the checkout may not leave where it is, or can not; None if it may."""
+    git = f"git -C {shlex.quote(path)}"
+    to = short(known.target)
+    if known.under_way:
+        return Step(path, LEFT, f"{known.under_way} is under way", f"{git} status")
+    if not known.there:
+        return Step(path, LEFT, f"its remote has not got {goal}, {to}", "whoever made that commit: git push")
+    if not known.head:
+        return Step(path, LEFT, "it has no commit yet", f"{git} pull")
+    if known.only_here and not known.newer:
+        what = f"it is at commits that are on no branch ({short(known.head)}), and would be lost from sight"
+        return Step(path, LEFT, what, f"{git} branch NAME")
+    return None
