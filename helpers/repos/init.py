@@ -13,7 +13,7 @@ from pathlib import Path
 from helpers import config, discover, repo
 from helpers.console import paint, printable, say
 from helpers.dirs import create, project_text
-from helpers.errors import OK, PolicyError, UsageError
+from helpers.errors import OK, ConfigError, PolicyError, UsageError
 from helpers.model import sync_lock
 from helpers.model.settings import parse_settings
 from helpers.model.sync_lock import Merged
@@ -136,14 +136,34 @@ def _questions(root: Path, ask: Ask) -> tuple[str, str, str | None]:
     name, python, registry = "", "", None
     try:
         if not discover.runnable_paths(root):
-            name = ask("First runnable dir, such as runnable_dirs/forecast; its image gets its name (empty: none): ")
+            name = _answer(
+                ask,
+                "First runnable dir, such as runnable_dirs/forecast; its image gets its name (empty: none): ",
+                lambda given: _first_dir(root, given, ""),
+            )
             if name:
-                python = ask("Its Python (empty: 3.11): ").strip()
+                python = _answer(ask, "Its Python (empty: 3.11): ", lambda given: _first_dir(root, name, given))
         if "registry" not in _table(root):
-            registry = ask("Registry that images are pushed to, as HOST[:PORT][/PATH] (empty: none): ").strip()
+            registry = _answer(
+                ask,
+                "Registry that images are pushed to, as HOST[:PORT][/PATH] (empty: none): ",
+                lambda given: parse_settings({"registry": given}, "the registry"),
+            )
     except EOFError:
         raise UsageError("no answer; nothing is changed", fix="give the answers as options: --help") from None
-    return name.strip(), python, registry
+    return name, python, registry
+
+
+def _answer(ask: Ask, question: str, check: Callable[[str], object]) -> str:
+    """Return the answer to a question, which is asked again until there is nothing wrong with it."""
+    while True:
+        given = ask(question).strip()
+        try:
+            check(given)
+        except (UsageError, ConfigError) as error:
+            say(error.summary)
+        else:
+            return given
 
 
 def _first_dir(root: Path, name: str, python: str) -> create.NewDir | None:

@@ -187,6 +187,15 @@ def test_what_is_not_given_is_asked_once(root: Path) -> None:
     assert init.main(cwd=root, ask=told()) == 0
 
 
+def test_a_bad_answer_is_told_and_asked_again(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ask = told("../hello", "hello", "2.7", "3.12", "team", "registry.example:5000/team")
+    assert init.main(cwd=root, ask=ask, doors=DOORS) == 0
+    err = capsys.readouterr().err
+    assert [word in err for word in ("'../hello'", "'2.7'", "HOST[:PORT][/PATH]")] == [True, True, True], err
+    assert config._settings(root).registry == "registry.example:5000/team"
+    assert discover.runnable_paths(root) == [root / "hello"]
+
+
 def test_no_answer_is_an_answer_that_is_kept(root: Path) -> None:
     assert init.main(cwd=root, ask=told("", "")) == 0
     assert init.main(cwd=root, ask=told("")) == 0
