@@ -64,6 +64,20 @@ def blob(root: Path, name: str) -> bytes | None:
     return content if blob_id(content) == name else None
 
 
+def text_at(root: Path, commit: str, path: str) -> str | None:
+    """Return the text that a file had in a commit of the repo around `root`; None if it was not there.
+
+    Arguments:
+        root: a directory in a checkout.
+        commit: a whole id in hexadecimal digits.
+        path: of the file, relative to the root of the checkout.
+    """
+    try:
+        return git(root, "cat-file", "blob", f"{commit}:{path}")
+    except InfrastructureError:
+        return None
+
+
 def is_shallow(root: Path) -> bool:
     """Say whether the repo around `root` has only a part of its history.
 

@@ -14,19 +14,29 @@ SHIM = "tasks.py"
 TEXT = "".join(f"line {number}\n" for number in range(1, 13))
 
 
+def _not_copied(directory: str, names: list[str]) -> set[str]:
+    return {"__pycache__", "test"} if Path(directory) == PACKAGE else {"__pycache__"}
+
+
 class HelpersRepo:
     """A remote of helpers and a super-repo with it as `helpers/`.
 
     Arguments:
         home: an empty directory.
         whole: the submodule is the whole repo, so that the package is `helpers/helpers`.
+        code: the code is there, too.
     """
 
-    def __init__(self, home: Path, *, whole: bool = False) -> None:
+    def __init__(self, home: Path, *, whole: bool = False, code: bool = False) -> None:
         forget()
         self.remote = make_repo(home / "remote of helpers")
         self.prefix = Path("helpers") if whole else Path()
-        shutil.copytree(PACKAGE / "templates", self.remote / self.prefix / "templates")
+        source, target = PACKAGE, self.remote / self.prefix
+        if code:
+            shutil.copytree(source, target, dirs_exist_ok=True, ignore=_not_copied)
+            self.changelog("0.1.0")
+        else:
+            shutil.copytree(source / "templates", target / "templates")
         self.template(EDITORCONFIG, TEXT)
         self.first = self.publish("first")
         self.root = make_repo(home / "a super repo")
@@ -41,6 +51,11 @@ class HelpersRepo:
         file = self.remote / self.prefix / "templates" / folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
+
+    def changelog(self, *versions: str) -> None:
+        """Write the changelog into the remote's checkout, newest version first."""
+        entries = (f"# helpers-{version}\n- 2026-11-21\n- what {version} brings\n" for version in versions)
+        (self.remote / self.prefix / "changelog.txt").write_text("\n".join(entries))
 
     def publish(self, message: str) -> str:
         """Commit in the remote and return the commit."""

@@ -1,0 +1,146 @@
+"""What belongs to a move of the pin of `helpers`: its changelog is shown, templates are merged, the tests are run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers import proc, repo
+from helpers.console import say
+from helpers.errors import NOTHING_RAN, OK, ConfigError, PolicyError
+from helpers.model import changelog, sync_lock
+from helpers.model.changelog import Entry
+from helpers.repo import merging
+from helpers.repos import own_version, shared_files
+
+NAME = "helpers"
+_BOOTSTRAP = Path("thin_env") / "bootstrap.py"
+# The first start of other code may have to install its thin environment.
+_SYNC_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """How it ended.
+
+    Arguments:
+        code: exit code; only with 0 may the pin be committed.
+        paths: files, relative to the root, that belong into the commit of the pin.
+    """
+
+    code: int
+    paths: Sequence[str] = ()
+
+
+def concerns(root: Path, path: str) -> bool:
+    """Say whether the submodule at `path` of the repo at `root` is the helpers that this repo works with."""
+    return path == NAME and (root / "tasks.py").is_file() and _package(root) is not None
+
+
+def check(root: Path) -> None:
+    """Refuse where common files have changes that nobody committed: they would get into the commit of the pin.
+
+    What an upgrade has left that was stopped by conflicts or by tests goes on: then the record is changed, too.
+
+    Raises:
+        PolicyError: they have.
+    """
+    changed = set(repo.changes(root))
+    mine = sorted(changed & set(shared_files.recorded(root)))
+    if mine and sync_lock.PATH not in changed:
+        raise PolicyError(
+            f"{', '.join(mine)}: changed, and would get into the commit of the upgrade",
+            where=root,
+            fix="commit these changes first",
+        )
+
+
+def carry_out(root: Path, before: str, after: str, *, test: bool = True) -> Upgraded:
+    """Bring the repo at `root` to the helpers that is checked out there now, and say all that is done.
+
+    It may be given again after conflicts, failed tests or a kill, and goes on.
+
+    Arguments:
+        root: root of the super-repo.
+        before: the commit of helpers that is pinned.
+        after: the commit that is checked out.
+        test: whether the tests of the repo are run.
+
+    Raises:
+        PolicyError: the repo does not work with that version.
+        ConfigError: the changelog of helpers is wrong.
+        InfrastructureError: git, or the other code, can not be run.
+    """
+    package = _package(root)
+    assert package is not None
+    _show_changes(root, package, before, after)
+    if wanted := own_version.wanted_range(root):
+        own_version.refuse_other(own_version.own(package), wanted, root)
+    # The code in memory is that of before: its templates and its merge are not those of the new one.
+    command = [sys.executable, str(package / _BOOTSTRAP), "invoke", "sync_update"]
+    done = proc.run(command, cwd=root, timeout=_SYNC_SECONDS)
+    print(done.stdout, end="", flush=True)
+    print(done.stderr, end="", file=sys.stderr, flush=True)
+    if done.code:
+        return _stopped(root, done.code, "resolve this, then give the same command again")
+    if test and (code := _test(root)):
+        return _stopped(root, code, "the tests do not pass with it; the same command again goes on")
+    return Upgraded(OK, _changed(root))
+
+
+def _changed(root: Path) -> list[str]:
+    """Return the common files, and their record, that are not as they are committed."""
+    return sorted(set(repo.changes(root)) & {*shared_files.recorded(root), sync_lock.PATH})
+
+
+def _stopped(root: Path, code: int, why: str) -> Upgraded:
+    known = set(repo.tracked(root))
+    back = [path for path in _changed(root) if root / path in known]
+    files = f" && git checkout HEAD -- {' '.join(back)}" if back else ""
+    say(f"the pin of helpers is not committed: {why}\n  back to the old one: git submodule update helpers{files}")
+    return Upgraded(code)
+
+
+def _package(root: Path) -> Path | None:
+    """Return the package in the submodule: it is the sub-repo alone, or the whole repo."""
+    places = (root / NAME, root / NAME / NAME)
+    return next((place for place in places if (place / _BOOTSTRAP).is_file()), None)
+
+
+def _show_changes(root: Path, package: Path, before: str, after: str) -> None:
+    path = (package / own_version.CHANGELOG).relative_to(root / NAME).as_posix()
+    old, new = (_entries(root / NAME, commit, path) for commit in (before, after))
+    added = [entry for entry in new if not old or entry.version > old[0].version]
+    if not added:
+        say(f"helpers {before[:12]} -> {after[:12]}: its changelog has no newer version")
+        return
+    say(f"helpers {old[0].version if old else before[:12]} -> {added[0].version}")
+    for entry in added:
+        print("\n".join((f"# {entry.name}-{entry.version}", f"- {entry.date}", *(f"- {note}" for note in entry.notes))))
+    sys.stdout.flush()
+
+
+def _entries(root: Path, commit: str, path: str) -> Sequence[Entry]:
+    """Return the entries of a changelog as it was in a commit; none where it was not there, or was spoiled."""
+    text = merging.text_at(root, commit, path)
+    try:
+        return changelog.parse(text, f"{commit[:12]}:{path}").entries if text else ()
+    except ConfigError as error:
+        say(f"note: {error.summary}")
+        return ()
+
+
+def _test(root: Path) -> int:
+    """Run the tests of the repo, by the new code, and return the exit code; a repo without any passes."""
+    child = proc.Child([sys.executable, str(root / "main_pytest.py")], cwd=root)
+    child.close_input()
+    try:
+        for line in child.output:
+            print(line.decode("utf-8", "replace"), end="", flush=True)
+        while (code := child.wait(60)) is None:
+            pass
+    finally:
+        child.terminate()
+    return OK if code == NOTHING_RAN else code
