@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.errors import InfrastructureError
+from helpers.errors import InfrastructureError, UsageError
 from helpers.model import git_url, porcelain
 from helpers.repo import remotes
 from helpers.repo.door import look
@@ -70,6 +71,24 @@ def remote(root: Path) -> Remote:
     push_url = entry.get("pushurl") or url
     upstream = merge.removeprefix(_HEADS) if merge.startswith(_HEADS) and url else ""
     return Remote(name, url, push_url, tuple(good) or (f"+{_HEADS}*:refs/remotes/{name}/*",), upstream, why_not)
+
+
+def named_remote(root: Path, name: str) -> Remote:
+    """Return a remote of the checkout at `root` by its name.
+
+    Raises:
+        UsageError: there is none of that name.
+        InfrastructureError: git fails.
+    """
+    settings = porcelain.parse_config(look(root, "config", "--null", "--list"))
+    entries = porcelain.subsections(settings, "remote")
+    if name not in entries or not _NAME.fullmatch(name) or ".." in name:
+        raise UsageError(f"there is no remote {name!r}", where=root, fix=f"git remote add {name} URL")
+    url, push_url = (
+        os.path.normpath(root / found) if git_url.is_relative(found) else found
+        for found in (entries[name].get("url", ""), entries[name].get("pushurl") or entries[name].get("url", ""))
+    )
+    return Remote(name, url, push_url, (f"+{_HEADS}*:refs/remotes/{name}/*",), "")
 
 
 def current_branch(root: Path) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from helpers import proc, storage
 from helpers.errors import InfrastructureError
+from helpers.model import git_url
 from helpers.repo.changing import Hand
 from helpers.repo.door import look
 from helpers.repo.history import Remote
@@ -155,6 +156,25 @@ def default_branch(url: str) -> str:
     done = _run([("git", "ls-remote", "--quiet", "--symref", "--", url, "HEAD")], [Path(url)], lambda _: None)[0]
     word = done.stderr.partition("\t")[0]  # `together` gives both streams as one
     return word.removeprefix("ref: refs/heads/") if word.startswith("ref: refs/heads/") and not done.code else ""
+
+
+def branch_tip(url: str, branch: str) -> str:
+    """Ask a remote which commit a branch stands for; empty if it has no such branch.
+
+    Arguments:
+        url: one that is not refused.
+        branch: its name.
+
+    Raises:
+        InfrastructureError: the remote does not answer.
+    """
+    ref = f"refs/heads/{branch}"
+    done = _run([("git", "ls-remote", "--quiet", "--", url, ref)], [Path(url)], lambda _: None)[0]
+    if done.code:
+        raise InfrastructureError(f"does not answer: {first_words(done.stderr)}", where=git_url.masked(url))
+    # `together` gives both streams as one: warnings may stand before it.
+    lines = (line.partition("\t") for line in done.stderr.splitlines())
+    return next((commit for commit, _, name in lines if name == ref), "")
 
 
 def _run(commands: Sequence[Sequence[str]], places: Sequence[Path], tell: Tell) -> list[proc.Completed]:

@@ -32,7 +32,7 @@ NAMES = {
     *("docker_promote", "docker_push", "docker_release", "docker_rollback"),
     *("run_fast_tests", "run_slow_tests", "run_superslow_tests", "run_tests"),
     *("dir_check", "dir_create", "dir_list"),
-    *("doctor", "repo_init", "repo_status", "sync_status", "sync_update"),
+    *("doctor", "repo_init", "repo_status", "sync_status", "sync_update", "helpers_publish"),
     "ci_generate",
     "repo_pull",
 }
