@@ -14,7 +14,8 @@ from helpers.repo import changing, history, location, network
 from helpers.repo.changing import Hand
 from helpers.repo.network import Clone, Fetch
 from helpers.repos import state, tree
-from helpers.repos.step import CHECK_OUT, CLONE, CLOSED, FAULT, FORWARD, LEFT, STAY, Report, Step, named, outermost
+from helpers.repos.acting import absent, closed, enters, move, not_acted_on
+from helpers.repos.step import CLONE, FAULT, LEFT, STAY, Report, Step, named, outermost
 from helpers.repos.tree import Place, Visit
 from helpers.repos.way import facts, way
 
@@ -60,7 +61,7 @@ class _Pull:
             while places:
                 yield from self._wave(places, list(pool.map(tree.visit, places)))
                 # Where a repo has moved there may be others in it now.
-                places = [below for place in places if _enters(place) for below in tree.visit(place).below]
+                places = [below for place in places if enters(place) for below in tree.visit(place).below]
 
     def _upstream(self, place: Place) -> Step:
         try:
@@ -76,7 +77,7 @@ class _Pull:
         if remote.why_not:
             return Step(".", LEFT, remote.why_not, f"git remote set-url {remote.name} URL")
         if failed := self._fetch([Fetch(root, remote)]):
-            return _closed(".", failed[root])
+            return closed(".", failed[root])
         tip = history.commit_of(root, f"refs/remotes/{remote.name}/{remote.upstream}")
         if not tip:
             return Step(".", LEFT, f"{remote.name} has no branch {remote.upstream}", "git branch --unset-upstream")
@@ -85,17 +86,17 @@ class _Pull:
 
     def _wave(self, places: Sequence[Place], visits: Sequence[Visit]) -> Iterator[Step]:
         """Bring the submodules of one depth to their pins."""
-        closed = self._get_clones([place for place, visit in zip(places, visits, strict=True) if _absent(visit)])
-        lacking = [place for place in places if place.path not in closed and self._lacks_its_pin(place)]
-        closed |= self._get_pins(lacking)
+        told = self._get_clones([place for place, visit in zip(places, visits, strict=True) if absent(visit)])
+        lacking = [place for place in places if place.path not in told and self._lacks_its_pin(place)]
+        told |= self._get_pins(lacking)
         for place, visit in zip(places, visits, strict=True):
-            yield closed.get(place.path) or self._submodule(place, visit)
+            yield told.get(place.path) or self._submodule(place, visit)
 
     def _submodule(self, place: Place, visit: Visit) -> Step:
         if left := not_acted_on(visit.row):
             return left
         assert place.sub is not None
-        if _absent(visit) and self._dry_run:
+        if absent(visit) and self._dry_run:
             return Step(place.path, CLONE, f"{git_url.masked(place.sub.url)} at {state.short(place.sub.pin)}")
         try:
             return self._done(place, way(place.path, facts(place.root, place.sub.pin), _PIN))
@@ -112,11 +113,11 @@ class _Pull:
             return Step(place.path, LEFT, error.what, f"git -C {shlex.quote(place.path)} status")
         return step
 
-    def _get_clones(self, absent: Sequence[Place]) -> dict[str, Step]:
+    def _get_clones(self, places: Sequence[Place]) -> dict[str, Step]:
         """Clone what is not checked out; return a step for each one that could not be."""
         told: dict[str, Step] = {}
         wanted: dict[Path, tuple[Place, Clone]] = {}
-        for place in () if self._dry_run else absent:
+        for place in () if self._dry_run else places:
             assert place.sub is not None
             above = location.git_dir(place.parent)
             assert above is not None
@@ -131,7 +132,7 @@ class _Pull:
         failed = network.clone(new, self._tell)
         for kept, (place, one) in wanted.items():
             if kept in failed:
-                told[place.path] = _closed(place.path, failed[kept])
+                told[place.path] = closed(place.path, failed[kept])
             else:
                 self._hand.register(place.parent, one.name, one.url)
                 self._hand.place(kept, place.root)
@@ -140,7 +141,7 @@ class _Pull:
     def _lacks_its_pin(self, place: Place) -> bool:
         try:
             return bool(
-                place.sub and place.sub.pin and _enters(place) and not history.commit_of(place.root, place.sub.pin)
+                place.sub and place.sub.pin and enters(place) and not history.commit_of(place.root, place.sub.pin)
             )
         except HelpersError:
             return False  # it is told when it is looked at again
@@ -157,7 +158,7 @@ class _Pull:
         failed = self._fetch([Fetch(place.root, remotes[place.path]) for place in asked])
         for place in asked:
             if place.root in failed:
-                told[place.path] = _closed(place.path, failed[place.root])
+                told[place.path] = closed(place.path, failed[place.root])
         # A commit may be on no branch, and still be given to who asks for it.
         rest = [place for place in asked if place.path not in told and self._lacks_its_pin(place)]
         self._fetch([Fetch(place.root, remotes[place.path], place.sub.pin) for place in rest if place.sub])
@@ -168,46 +169,6 @@ class _Pull:
 
     def _tell(self, places: Sequence[Path]) -> None:
         say(f"still fetching {', '.join(named(self._root, places))}")
-
-
-def move(hand: Hand, root: Path, step: Step) -> None:
-    """Move the checkout at `root` as a step says.
-
-    Raises:
-        PolicyError: git refuses.
-    """
-    if step.word == FORWARD:
-        hand.fast_forward(root, step.commit, history.current_branch(root))
-    elif step.word in (CHECK_OUT, CLONE):
-        hand.detach(root, step.commit)
-
-
-def not_acted_on(row: state.Row) -> Step | None:
-    """Return why a repo that was found in the tree is left alone; None if it is not."""
-    for one in row.states:
-        if one.word == state.ERROR:
-            return Step(row.path, FAULT, one.detail)
-        if one.word == state.REFUSED:
-            return Step(row.path, LEFT, f"refused: {one.detail}", "correct .gitmodules")
-        if one.word == state.UNPINNED:
-            return Step(row.path, LEFT, "its super-repo records no commit for it", "git add it, or remove its entry")
-        if one.word == state.UNLISTED:
-            return Step(row.path, LEFT, "not in .gitmodules", f"git submodule add URL {shlex.quote(row.path)}")
-    return None
-
-
-def _absent(visit: Visit) -> bool:
-    return visit.row.has(state.ABSENT) and not_acted_on(visit.row) is None
-
-
-def _enters(place: Place) -> bool:
-    """Say whether a repo is checked out at a place that may be entered."""
-    visit = tree.visit(place)
-    return visit.entered and not_acted_on(visit.row) is None
-
-
-def _closed(path: str, why: str) -> Step:
-    return Step(path, CLOSED, git_url.masked(why), "ask for access, or work without it")
 
 
 def _no_room(place: Place, one: Clone) -> str:

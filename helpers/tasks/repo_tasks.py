@@ -70,3 +70,24 @@ def repo_pull(_: Any, dry_run: bool = False) -> int:
     from helpers.repos import pull
 
     return pull.main(dry_run=dry_run)
+
+
+@helpers_task(
+    help={
+        "only": "path of one submodule, from the outermost super-repo: its pin alone, and those of what it lies in",
+        "push": "push the commits, each submodule before its super-repo, never by force",
+        "dry-run": "fetch, say what would be done, and change nothing else",
+    }
+)
+def repo_roll_forward(_: Any, only: str = "", push: bool = False, dry_run: bool = False) -> int:
+    """Move the pins of submodules forward, a commit in each super-repo.
+
+    Each submodule goes to the newest commit of the branch that .gitmodules names for it, or else of its remote's own
+    branch; deepest first. A commit holds the pins and nothing else of what is staged or changed, and lists the
+    commits between. A sub-repo that several super-repos share gets the same commit everywhere. What can not move is
+    left as it is and named, with the command that mends it (exit code 4), and so is what does not answer (6); the
+    rest goes on. Run it again whenever it was ended: it goes on where it was.
+    """
+    from helpers.repos import roll_forward
+
+    return roll_forward.main(only=only, push=push, dry_run=dry_run)

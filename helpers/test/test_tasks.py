@@ -35,6 +35,7 @@ NAMES = {
     *("doctor", "repo_init", "repo_status", "sync_status", "sync_update", "helpers_publish"),
     "ci_generate",
     "repo_pull",
+    "repo_roll_forward",
 }
 
 

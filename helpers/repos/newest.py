@@ -1,0 +1,108 @@
+"""The newest commit of the branch that a submodule follows; one commit for all checkouts of one repo."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.console import say
+from helpers.errors import HelpersError
+from helpers.model import git_url
+from helpers.repo import history, network
+from helpers.repo.changing import Hand
+from helpers.repo.history import Remote
+from helpers.repo.network import Fetch
+from helpers.repos.acting import closed
+from helpers.repos.step import FAULT, LEFT, Step, named
+from helpers.repos.tree import Place
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest commit of a branch on a remote, as a checkout has it now."""
+
+    remote: Remote
+    branch: str
+    commit: str
+
+    @property
+    def words(self) -> str:
+        """What it is called in a message."""
+        return f"{self.remote.name}/{self.branch}"
+
+
+class Tips:
+    """Finds the newest commits, and fetches them once in a run."""
+
+    def __init__(self, root: Path, hand: Hand) -> None:
+        self._root = root
+        self._hand = hand
+        self._remotes: dict[Path, Remote] = {}
+        self._failed: dict[Path, str] = {}
+        self._shared: dict[tuple[str, str], str] = {}
+
+    def fetch(self, places: Sequence[Place]) -> None:
+        """Fetch for several checkouts at a time; what fails is told when their newest commit is asked for."""
+        wanted = []
+        for place in places:
+            if place.root not in self._remotes:
+                try:
+                    self._remotes[place.root] = remote = history.remote(place.root)
+                except HelpersError as error:
+                    self._failed[place.root] = error.what
+                    continue
+                if not remote.why_not:
+                    wanted.append(Fetch(place.root, remote))
+        self._failed |= network.fetch(self._hand, wanted, self._tell)
+
+    def of(self, place: Place) -> Newest | Step:
+        """Return the newest commit for the repo at a place, or why there is none.
+
+        Raises:
+            InfrastructureError: git fails.
+        """
+        self.fetch([place])
+        path, root = place.path, place.root
+        remote = self._remotes.get(root)
+        if remote is None:
+            return Step(path, FAULT, self._failed[root])
+        if place.sub and remote.why_not:
+            return Step(path, LEFT, remote.why_not, f"git submodule sync {shlex.quote(path)}")
+        if root in self._failed:
+            return closed(path, self._failed[root])
+        branch = self.branch(place, remote)
+        if not history.is_branch_name(branch):
+            what = f"the branch {branch!r} in .gitmodules is no name of one" if branch else "its remote names no branch"
+            return Step(path, LEFT, what, f"git submodule set-branch --branch BRANCH {shlex.quote(path)}")
+        tip = history.commit_of(root, f"refs/remotes/{remote.name}/{branch}")
+        if not tip:
+            fix = f"git submodule set-branch --branch BRANCH {shlex.quote(path)}"
+            return Step(path, LEFT, f"its remote has no branch {branch}", fix)
+        return Newest(remote, branch, self._same_for_all(place, remote, branch, tip))
+
+    def branch(self, place: Place, remote: Remote) -> str:
+        """Return the branch that the repo at a place follows; empty if its remote names none.
+
+        Raises:
+            InfrastructureError: git fails.
+        """
+        if place.sub is None:
+            return remote.upstream
+        if place.sub.branch == ".":
+            # As git does; where its super-repo is detached git has no answer.
+            return history.current_branch(place.parent) or history.default_branch(place.root, remote.name)
+        own = place.sub.branch or history.default_branch(place.root, remote.name)
+        return own or network.default_branch(remote.url)
+
+    def _same_for_all(self, place: Place, remote: Remote, branch: str, tip: str) -> str:
+        """Return the commit that the first checkout of this repo went to, where this one has it too."""
+        first = self._shared.setdefault((git_url.same(remote.url), branch), tip)
+        if not history.commit_of(place.root, first):
+            # The remote got it while we were fetching.
+            self._failed |= network.fetch(self._hand, [Fetch(place.root, remote)], self._tell)
+        return first if history.commit_of(place.root, first) else tip
+
+    def _tell(self, places: Sequence[Path]) -> None:
+        say(f"still fetching {', '.join(named(self._root, places))}")

@@ -1,0 +1,325 @@
+"""`invoke repo_roll_forward`: moves pins to the newest commits, deepest first, one commit in each super-repo.
+
+Nothing is remembered between runs: what is left to do is seen from the repos, so that the command may be killed
+anywhere and given again. A commit depends on what it holds alone and not on the clock, so that all checkouts of one
+repo get the same.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from helpers.errors import HelpersError, PolicyError, UsageError
+from helpers.repo import changing, history, remotes
+from helpers.repo.changing import Commit, Hand
+from helpers.repo.submodules import is_pushed
+from helpers.repos import pin_message, state, tree
+from helpers.repos.acting import absent, closed, enters, move, not_acted_on
+from helpers.repos.newest import Newest, Tips
+from helpers.repos.pin_message import Moved
+from helpers.repos.step import COMMIT, FAULT, LEFT, PUSH, STAY, Report, Step, outermost
+from helpers.repos.tree import Place
+from helpers.repos.way import Facts, facts, way
+
+# What goes into the commit with the pin of the submodule at this path: is given the root of the super-repo, the old
+# and the new pin, after the submodule has moved; returns the paths that it wrote, relative to that root.
+WITH_PIN: dict[str, Callable[[Path, str, str], Sequence[str]]] = {}
+
+
+def main(*, only: str = "", push: bool = False, dry_run: bool = False, cwd: Path | None = None) -> int:
+    """Move the pins of the tree around `cwd` forward, and return the exit code.
+
+    Arguments:
+        only: path of the one submodule whose pin moves, from the outermost super-repo; empty for all.
+        push: push the commits, each submodule before its super-repo.
+        dry_run: fetch, say what would be done, and do nothing else.
+        cwd: where the command was given.
+
+    Raises:
+        UsageError: `cwd` is in no checkout, or `only` is no submodule.
+        PolicyError: git does not know who commits.
+        LockHeldError: another process changes these repos.
+        InfrastructureError: there is no git, or the disk is full.
+    """
+    root = outermost(cwd)
+    report = Report()
+    with changing.hand(root) as hand:
+        roll = _Roll(root, hand, only.strip("/"), dry_run, changing.author(root))
+        for step in roll.steps(push=push):
+            report.add(step)
+    return report.end(root, dry_run=dry_run)
+
+
+class _Roll:
+    def __init__(self, root: Path, hand: Hand, only: str, dry_run: bool, author: str) -> None:
+        self._first = Place(".", root)
+        self._hand = hand
+        self._only = only
+        self._dry_run = dry_run
+        self._author = author
+        self._tips = Tips(root, hand)
+        self._closed: dict[str, str] = {}
+        # The commit that each repo's super-repo may record, by path; None for one that is not made in a dry run.
+        self._new: dict[str, str | None] = {}
+        self._newest: list[tuple[Place, Newest]] = []
+
+    def steps(self, *, push: bool) -> Iterator[Step]:
+        """Do all that is to be done, each submodule before its super-repo, and yield it."""
+        self._look_around()
+        frozen = ""
+        try:
+            step = self._outermost()
+            frozen = "" if step.word == STAY or step.moves else "the outermost super-repo is left"
+            yield step
+        except HelpersError as error:
+            yield Step(".", FAULT, error.what)
+            return
+        yield from self._inside(self._first, frozen)
+        newest = self._tips.of(self._first) if history.remote(self._first.root).upstream else None
+        if isinstance(newest, Newest):
+            self._newest.append((self._first, newest))
+        if push and not self._dry_run:
+            # Each submodule stands before its super-repo.
+            for place, newest in self._newest:
+                yield from self._pushed(place, newest)
+
+    def _look_around(self) -> None:
+        """Find all repos, fetch for them side by side, and find out what can not be had."""
+        found, wave = [self._first], [self._first]
+        missing: dict[str, str] = {}
+        known = {"."}
+        with ThreadPoolExecutor() as pool:
+            while wave:
+                visits = list(pool.map(tree.visit, wave))
+                missing |= {visit.row.path: visit.row.url for visit in visits if absent(visit)}
+                wave = [below for visit in visits for below in visit.below]
+                known |= {place.path for place in wave}
+                found += [place for place in wave if self._wanted(place)]
+            if self._only and self._only not in known:
+                raise UsageError(
+                    f"--only {self._only!r} is no submodule", where=self._first.root, fix="invoke repo_status"
+                )
+            inside = [place for place, there in zip(found, pool.map(enters, found), strict=True) if there]
+        self._tips.fetch(inside)
+        reasons = remotes.unreachable(list(dict.fromkeys(url for url in missing.values() if url)))
+        self._closed = {path: reasons[url] for path, url in missing.items() if url in reasons}
+
+    def _wanted(self, place: Place) -> bool:
+        return not self._only or place.path == self._only or self._only.startswith(f"{place.path}/")
+
+    def _outermost(self) -> Step:
+        """Bring the outermost super-repo to its upstream: a commit on an old one would go another way."""
+        root = self._first.root
+        if not history.current_branch(root):
+            return Step(".", LEFT, "no branch is checked out to commit to", "git switch BRANCH")
+        if left := not_acted_on(tree.visit(self._first).row):
+            return left
+        if not history.remote(root).upstream:
+            return Step(".", STAY)
+        newest = self._tips.of(self._first)
+        if isinstance(newest, Step):
+            return newest
+        known = facts(root, newest.commit)
+        step = Step(".", STAY) if known.older and not known.under_way else way(".", known, newest.words)
+        return self._done(self._first, step)
+
+    def _inside(self, place: Place, frozen: str) -> Iterator[Step]:
+        """Roll forward all that is in the repo at `place`, and commit it there.
+
+        Arguments:
+            place: where it is.
+            frozen: why nothing may move there; empty if it may.
+        """
+        below = [sub for sub in tree.visit(place).below if self._wanted(sub)]
+        if not below:
+            return
+        why_not = frozen or self._no_commit(place)
+        for sub in below:
+            yield from self._submodule(sub, why_not)
+        if not why_not:
+            yield from self._committed(place, below)
+
+    def _submodule(self, place: Place, frozen: str) -> Iterator[Step]:
+        visit = tree.visit(place)
+        if left := not_acted_on(visit.row):
+            yield left
+        elif absent(visit):
+            yield self._absent(place)
+        else:
+            try:
+                step, newest = self._forward(place, frozen)
+            except HelpersError as error:
+                yield Step(place.path, FAULT, error.what)
+                return
+            yield step
+            stays = step.word != STAY and not step.moves
+            yield from self._inside(place, frozen or (f"{place.path} is left" if stays else ""))
+            if newest:
+                self._newest.append((place, newest))
+
+    def _absent(self, place: Place) -> Step:
+        if place.path in self._closed:
+            return closed(place.path, self._closed[place.path])
+        return Step(place.path, LEFT, "not checked out", "invoke repo_pull")
+
+    def _forward(self, place: Place, frozen: str) -> tuple[Step, Newest | None]:
+        """Move one submodule to its newest commit; return what was done, and that commit."""
+        assert place.sub is not None
+        newest = self._tips.of(place)
+        if isinstance(newest, Step):
+            return newest, None
+        known = facts(place.root, newest.commit)
+        step = self._may_pin(place, known, newest)
+        if step.word != LEFT and frozen and (step.moves or known.head != place.sub.pin):
+            return Step(place.path, LEFT, f"not moved, because {frozen}"), None
+        step = self._done(place, step)
+        if step.word == LEFT:
+            return step, None
+        self._new[place.path] = step.commit or known.head
+        return step, newest
+
+    def _may_pin(self, place: Place, known: Facts, newest: Newest) -> Step:
+        """Return how the checkout moves so that its super-repo may record it, or why it may not."""
+        assert place.sub is not None
+        root, pin, git = place.root, place.sub.pin, f"git -C {shlex.quote(place.path)}"
+        if not history.commit_of(root, pin):
+            return Step(place.path, LEFT, f"its remote has not got its pin, {state.short(pin)}", "invoke repo_pull")
+        if known.older and not known.under_way:
+            ours = history.contains(root, known.head, pin) and self._all_ours(root, newest.commit, known.head)
+            if known.head == pin or ours:
+                return Step(place.path, STAY)
+            commits = history.count(root, newest.commit, known.head)
+            return Step(place.path, LEFT, f"{commits} commit(s) of yours are not in {newest.words}", f"{git} push")
+        if not history.contains(root, newest.commit, pin):
+            what = f"its pin {state.short(pin)} is not in {newest.words}, so there is no way forward"
+            return Step(place.path, LEFT, what, f"git submodule set-branch --branch BRANCH {shlex.quote(place.path)}")
+        return way(place.path, known, newest.words)
+
+    def _done(self, place: Place, step: Step) -> Step:
+        if self._dry_run:
+            return step
+        try:
+            move(self._hand, place.root, step)
+        except PolicyError as error:
+            return Step(place.path, LEFT, error.what, f"git -C {shlex.quote(place.path)} status")
+        return step
+
+    @staticmethod
+    def _all_ours(root: Path, older: str, newer: str) -> bool:
+        """Say whether all commits between were made by this command, which may have been killed after them."""
+        texts = history.messages(root, older, newer)
+        return len(texts) == history.count(root, older, newer) and all(map(pin_message.is_ours, texts))
+
+    def _no_commit(self, place: Place) -> str:
+        """Return why no commit can be made at `place`; empty if one can."""
+        root = place.root
+        if what := history.under_way(root):
+            return f"{what} is under way in {place.path}"
+        if history.current_branch(root):
+            return ""
+        newest = self._tips.of(place)
+        if isinstance(newest, Step):
+            return f"{place.path} is detached, and its branch is not known"
+        head = self._new.get(place.path) or history.commit_of(root, "HEAD")
+        if not history.contains(root, newest.commit, head):
+            return f"{place.path} is detached at a commit that is not in {newest.words}"
+        own = history.commit_of(root, f"refs/heads/{newest.branch}")
+        if own and not history.contains(root, head, own):
+            return f"the branch {newest.branch} in {place.path} has commits of its own"
+        if other := history.elsewhere(root, newest.branch):
+            return f"the branch {newest.branch} of {place.path} is checked out in {other}"
+        return ""
+
+    def _committed(self, place: Place, below: Sequence[Place]) -> Iterator[Step]:
+        """Commit the pins that have moved in the repo at `place`, if any has."""
+        moved = [sub for sub in below if sub.sub and self._new.get(sub.path, sub.sub.pin) != sub.sub.pin]
+        if not moved:
+            return
+        try:
+            pins = self._pins(place, moved)
+            if self._dry_run:
+                self._new[place.path] = None
+                yield Step(place.path, COMMIT, ", ".join(sub.path for sub in moved))
+                return
+            self._put_on_branch(place)
+            before = history.commit_of(place.root, "HEAD")
+            self._new[place.path] = made = self._commit(place, moved, pins)
+        except HelpersError as error:
+            self._new.pop(place.path, None)
+            yield Step(place.path, LEFT, error.what, error.fix or f"git -C {shlex.quote(place.path)} status")
+            return
+        if made != before:
+            yield Step(place.path, COMMIT, f"{state.short(made)}: {', '.join(map(str, pins))}")
+
+    def _pins(self, place: Place, moved: Sequence[Place]) -> list[Moved]:
+        recorded = history.pins_of(place.root, "HEAD")
+        found = []
+        for sub in moved:
+            assert sub.sub is not None
+            before, after = recorded.get(sub.sub.path, ""), self._new[sub.path] or ""
+            both = before and after and history.commit_of(sub.root, before)
+            texts = history.messages(sub.root, before, after) if both else []
+            found.append(Moved(sub.sub.path, before, after, [text.splitlines()[0] for text in texts]))
+        return found
+
+    def _put_on_branch(self, place: Place) -> None:
+        root = place.root
+        if history.current_branch(root):
+            return
+        newest = self._tips.of(place)
+        assert isinstance(newest, Newest)
+        head = history.commit_of(root, "HEAD")
+        own = history.commit_of(root, f"refs/heads/{newest.branch}")
+        if own:
+            self._hand.move_branch(root, newest.branch, head, own)
+            self._hand.switch(root, newest.branch)
+        else:
+            self._hand.start_branch(root, newest.branch, head)
+            self._hand.follow(root, newest.branch, newest.remote.name, newest.branch)
+
+    def _commit(self, place: Place, moved: Sequence[Place], pins: Sequence[Moved]) -> str:
+        files: list[str] = []
+        for one in pins:
+            if one.path in WITH_PIN and one.before != one.after:
+                files += WITH_PIN[one.path](place.root, one.before, one.after)
+        times = [history.seconds_of(sub.root, one.after) for sub, one in zip(moved, pins, strict=True)]
+        wanted = Commit(
+            {one.path: one.after for one in pins},
+            pin_message.message(pins),
+            max([history.seconds_of(place.root, "HEAD"), *times]),
+            self._author,
+            files,
+        )
+        return self._hand.commit(place.root, history.current_branch(place.root), wanted)
+
+    def _pushed(self, place: Place, newest: Newest) -> Iterator[Step]:
+        """Push what this command has committed at `place`, now or before it was killed."""
+        root, git = place.root, f"git -C {shlex.quote(place.path)}"
+        head = history.commit_of(root, "HEAD")
+        texts = history.messages(root, newest.commit, head)
+        if not any(map(pin_message.is_ours, texts)) or history.count(root, head, newest.commit):
+            return
+        if not self._all_ours(root, newest.commit, head):
+            yield Step(place.path, LEFT, f"not pushed, as commits of yours are not in {newest.words}", f"{git} push")
+            return
+        pins = history.pins_of(root, head)
+        for sub in tree.visit(place).below:
+            if sub.sub and enters(sub) and is_pushed(sub.root, pins.get(sub.sub.path, sub.sub.pin)) is not True:
+                why = f"not pushed, as it pins a commit of {sub.path} that is not"
+                yield Step(place.path, LEFT, why, f"git -C {shlex.quote(sub.path)} push")
+                return
+        if why := self._hand_over(root, newest, head):
+            yield Step(place.path, LEFT, f"not pushed: {why}", "invoke repo_pull, then again")
+        else:
+            yield replace(Step(place.path, PUSH), detail=f"{state.short(head)} to {newest.words}")
+
+    def _hand_over(self, root: Path, newest: Newest, head: str) -> str:
+        from helpers.model import git_url
+        from helpers.repo import network
+
+        why = git_url.refusal(newest.remote.push_url, remotes.local_allowed)
+        return why or git_url.masked(network.push(self._hand, root, newest.remote, head, newest.branch))
