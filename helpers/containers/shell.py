@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import socket
@@ -99,35 +100,49 @@ def _become(
     publish: tuple[tuple[int, int], ...] = (),
 ) -> None:
     runnable, cwd = found
-    user = host.user()
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    image = _image(runnable, parse_stage(stage, RUN_STAGES))
-    environment = base_environment(runnable, user) | _git_environment()
-    if terminal:
-        environment["TERM"] = os.environ.get("TERM", "xterm")
+    spec = workplace(runnable, host.user(), provided(runnable, parse_stage(stage, RUN_STAGES)))
     _replace(
-        RunSpec(
-            name=f"helpers-{user.name}-{os.urandom(6).hex()}",
-            image=image.reference,
+        dataclasses.replace(
+            spec,
             argv=tuple(words),
             cwd=cwd,
-            user=user,
             mounts=tuple(Mount(path, read_only=False) for path in repo.work_trees(runnable.root)),
-            env=environment,
-            inherit=(*runnable.settings.env, *inherit),
-            network="bridge",
-            memory=runnable.settings.memory,
-            pids=runnable.settings.pids,
-            read_only=False,
-            labels=container_labels(runnable),
-            image_says=image_says(image.labels),
-            # An `invoke` of the image's own comes first on PATH.
-            programs={"/usr/local/bin/invoke": Path(inside.__file__).with_name("invoke.py")},
+            env={**spec.env, "TERM": os.environ.get("TERM", "xterm")} if terminal else spec.env,
+            inherit=(*spec.inherit, *inherit),
             publish=publish,
             terminal=terminal,
-            services=services_file(runnable),
-            docker=runnable.settings.docker,
         )
+    )
+
+
+def workplace(runnable: RunnableDir, user: host.User, image: ImageSpec) -> RunSpec:
+    """Return the container that a person works in, by whatever it is started; without mounts and a command.
+
+    Arguments:
+        runnable: the directory.
+        user: who works there.
+        image: what it is a container of.
+    """
+    return RunSpec(
+        name=f"helpers-{user.name}-{os.urandom(6).hex()}",
+        image=image.reference,
+        argv=(),
+        cwd=runnable.path,
+        user=user,
+        mounts=(),
+        env=base_environment(runnable, user) | _git_environment(),
+        inherit=runnable.settings.env,
+        network="bridge",
+        memory=runnable.settings.memory,
+        pids=runnable.settings.pids,
+        read_only=False,
+        labels=container_labels(runnable),
+        image_says=image_says(image.labels),
+        # An `invoke` of the image's own comes first on PATH.
+        programs={"/usr/local/bin/invoke": Path(inside.__file__).with_name("invoke.py")},
+        services=services_file(runnable),
+        docker=runnable.settings.docker,
     )
 
 
@@ -165,7 +180,7 @@ def _with_surroundings(spec: RunSpec) -> RunSpec:
     return ready.spec
 
 
-def _image(runnable: RunnableDir, stage: Stage) -> ImageSpec:
+def provided(runnable: RunnableDir, stage: Stage) -> ImageSpec:
     """Return the image to run in, which the engine has then; its labels are those that it really has."""
     if stage is not Stage.LOCAL:
         from helpers.images import released

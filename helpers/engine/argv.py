@@ -24,6 +24,7 @@ _BUILDER = ("--builder", "default")
 _LABELS = {"owner": LABEL_OWNER, "dir": LABEL_DIR, "root": LABEL_ROOT, "within": LABEL_WITHIN}
 # https://github.com/compose-spec/compose-spec: given by compose itself to each container.
 _SERVICE = "com.docker.compose.service"
+_NO_RIGHTS = ("--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 
 
 def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
@@ -37,12 +38,7 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
     argv = [DOCKER, "run", "--name", spec.name, "--init", "--interactive", "--pull", "never"]
     argv += ["--rm"] if remove else []
     argv += ["--tty"] if spec.terminal else []
-    argv += [*_rights(spec), "--workdir", str(spec.cwd)]
-    argv += ["--network", spec.network, "--pids-limit", str(spec.pids)]
-    # The same limit with swap means: no swap.
-    argv += ["--memory", spec.memory, "--memory-swap", spec.memory]
-    argv += ["--read-only"] if spec.read_only else []
-    argv += ["--tmpfs", "/tmp:exec,mode=1777"]
+    argv += [*_rights(spec), "--workdir", str(spec.cwd), *_limits(spec)]
     argv += ["--tmpfs", f"{spec.user.home}:exec,mode=0700,uid={spec.user.uid},gid={spec.user.gid}"]
     for file in ("passwd", "group"):
         argv += ["--mount", _mount(type="bind", src=account_files / file, dst=f"/etc/{file}", readonly="true")]
@@ -56,11 +52,40 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
     for outside, within in spec.publish:
         argv += ["--publish", f"127.0.0.1:{outside}:{within}"]
     argv += _pairs("--label", {OURS: "run", **spec.labels}) + _pairs("--env", {**spec.env, **spec.image_says})
-    # A name alone: the client takes the value from its own environment, where `ps` of another user does not see it.
-    argv += [part for name in spec.inherit for part in ("--env", name)]
+    argv += _inherited(spec)
     argv += ["--platform", spec.platform] if spec.platform else []
     # An image of `prod` starts its program: what is asked for here is started instead.
     return [*argv, "--entrypoint", spec.argv[0], spec.image, *spec.argv[1:]]
+
+
+def editor_options(spec: RunSpec) -> list[str]:
+    """Return the options of `docker run` for a container that an editor starts, mounts and removes by itself.
+
+    The user is the one of its image.
+
+    Arguments:
+        spec: the container in which a person works.
+    """
+    return ["--init", "--pull", "never", *_NO_RIGHTS, *_limits(spec), *_inherited(spec)]
+
+
+def editor_mount(source: str, target: str, *, read_only: bool = False) -> str:
+    """Return a mount in the words that an editor reads, which knows `source` and `target` alone."""
+    flags = {"readonly": "true"} if read_only else {}
+    return _mount(type="bind", source=source, target=target, **flags)
+
+
+def _limits(spec: RunSpec) -> list[str]:
+    limits = ["--network", spec.network, "--pids-limit", str(spec.pids)]
+    # The same limit with swap means: no swap.
+    limits += ["--memory", spec.memory, "--memory-swap", spec.memory]
+    limits += ["--read-only"] if spec.read_only else []
+    return [*limits, "--tmpfs", "/tmp:exec,mode=1777"]
+
+
+def _inherited(spec: RunSpec) -> list[str]:
+    # A name alone: the client takes the value from its own environment, where `ps` of another user does not see it.
+    return [part for name in spec.inherit for part in ("--env", name)]
 
 
 def python_version(reference: str, owner: str) -> list[str]:
@@ -76,7 +101,7 @@ def _rights(spec: RunSpec) -> list[str]:
         # data lies on a volume, because no file system of layers can lie on another one.
         data = _mount(type="volume", dst="/var/lib/docker")
         return ["--user", "0:0", "--privileged", "--tmpfs", "/run:exec,mode=0755", "--mount", data]
-    rights = ["--user", f"{spec.user.uid}:{spec.user.gid}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+    rights = ["--user", f"{spec.user.uid}:{spec.user.gid}", *_NO_RIGHTS]
     rights += [part for group in spec.groups for part in ("--group-add", str(group))]
     return [*rights, "--mount", _mount(type="bind", src=spec.socket, dst=DEFAULT_SOCKET)] if spec.socket else rights
 

@@ -22,3 +22,35 @@ def ci_generate(_: Any, check: bool = False, dry_run: bool = False, overwrite: b
     from helpers.generate import workflow
 
     return workflow.main(check=check, dry_run=dry_run, overwrite=overwrite)
+
+
+@helpers_task(
+    help={
+        "dir": "the only one; default: all runnable dirs of this repo",
+        "check": _CHECK,
+        "dry-run": _DRY_RUN,
+        "overwrite": _OVERWRITE,
+    }
+)
+def devcontainer_generate(
+    _: Any, dir: str = "", check: bool = False, dry_run: bool = False, overwrite: bool = False
+) -> int:
+    """Write devcontainer.json, to open runnable dirs in VS Code or PyCharm.
+
+    To .devcontainer/, one for each runnable dir: its own image, the checkout at its own path, and the user and the
+    limits of docker_bash. The files are the same for every user and every checkout: commit them.
+    """
+    from helpers.generate import devcontainer
+
+    return devcontainer.main(directory=dir, check=check, dry_run=dry_run, overwrite=overwrite)
+
+
+@helpers_task(help={"dir": "the runnable dir; default: the nearest enclosing one"})
+def devcontainer_build(_: Any, dir: str = "") -> int:
+    """Build the image that an editor opens a runnable dir in.
+
+    The image of the directory, built if need be, with the caller as its user. devcontainer.json calls it by itself.
+    """
+    from helpers.containers import editor
+
+    return editor.build(dir)

@@ -32,8 +32,8 @@ NAMES = {
     *("docker_promote", "docker_push", "docker_release", "docker_rollback"),
     *("run_fast_tests", "run_slow_tests", "run_superslow_tests", "run_tests"),
     *("dir_check", "dir_create", "dir_list"),
+    *("ci_generate", "devcontainer_build", "devcontainer_generate"),
     *("doctor", "repo_init", "repo_status", "sync_status", "sync_update", "helpers_publish"),
-    "ci_generate",
     "repo_pull",
     "repo_roll_forward",
 }
