@@ -28,6 +28,11 @@ def whole_number(option: str, text: str, default: int) -> int:
         raise UsageError(f"--{option} {text!r} is not a whole number") from None
 
 
+def after_dashes() -> list[str]:
+    """Return the words after `--` on the command line: invoke keeps them to itself."""
+    return sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
+
+
 def helpers_task(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
     """Return a decorator that makes an invoke task; a number that the function returns is the exit code.
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from helpers.tasks.adapter import helpers_task
+from helpers.tasks.adapter import after_dashes, helpers_task
 
 _DIR = "the runnable dir; default: the nearest enclosing one"
 
@@ -15,9 +15,19 @@ def dir_list(ctx: Any, json: bool = False) -> int:
     return listing.main(as_json=json)
 
 
-@helpers_task(help={"dir": _DIR, "all": "check every runnable dir of this repo"})
-def dir_check(ctx: Any, dir: str = "", all: bool = False) -> int:
+@helpers_task(
+    help={
+        "dir": _DIR,
+        "all": "check every runnable dir of this repo",
+        "touched": "check those that the files after -- lie in: in a moment, offline, without poetry",
+    }
+)
+def dir_check(ctx: Any, dir: str = "", all: bool = False, touched: bool = False) -> int:
     """Say what is wrong with a runnable dir, and how to correct it."""
+    if touched:
+        from helpers.dirs import touched as files
+
+        return files.main(after_dashes(), more=bool(dir or all))
     from helpers.dirs import check
 
     return check.main(directory=dir, every=all)
