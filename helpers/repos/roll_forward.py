@@ -17,26 +17,30 @@ from helpers.errors import HelpersError, PolicyError, UsageError
 from helpers.repo import changing, history, remotes
 from helpers.repo.changing import Commit, Hand
 from helpers.repo.submodules import is_pushed
-from helpers.repos import pin_message, state, tree
+from helpers.repos import pin_message, state, tree, upgrade
 from helpers.repos.acting import absent, closed, enters, move, not_acted_on
 from helpers.repos.newest import Newest, Tips
 from helpers.repos.pin_message import Moved
-from helpers.repos.step import COMMIT, FAULT, LEFT, PUSH, STAY, Report, Step, outermost
+from helpers.repos.step import COMMIT, FAULT, LEFT, PUSH, STAY, STOPPED, Report, Step, outermost
 from helpers.repos.tree import Place
 from helpers.repos.way import Facts, facts, way
 
 # What goes into the commit with the pin of the submodule at this path: is given the root of the super-repo, the old
-# and the new pin, after the submodule has moved; returns the paths that it wrote, relative to that root.
-WITH_PIN: dict[str, Callable[[Path, str, str], Sequence[str]]] = {}
+# and the new pin, after the submodule has moved, and whether tests are run; returns the paths that it wrote, relative
+# to that root.
+WITH_PIN: dict[str, Callable[[Path, str, str, bool], Sequence[str]]] = {upgrade.NAME: upgrade.files}
 
 
-def main(*, only: str = "", push: bool = False, dry_run: bool = False, cwd: Path | None = None) -> int:
+def main(
+    *, only: str = "", push: bool = False, dry_run: bool = False, test: bool = True, cwd: Path | None = None
+) -> int:
     """Move the pins of the tree around `cwd` forward, and return the exit code.
 
     Arguments:
         only: path of the one submodule whose pin moves, from the outermost super-repo; empty for all.
         push: push the commits, each submodule before its super-repo.
         dry_run: fetch, say what would be done, and do nothing else.
+        test: run the tests of a repo whose helpers moves, before that is committed.
         cwd: where the command was given.
 
     Raises:
@@ -46,21 +50,23 @@ def main(*, only: str = "", push: bool = False, dry_run: bool = False, cwd: Path
         InfrastructureError: there is no git, or the disk is full.
     """
     root = outermost(cwd)
+    upgrade.keep_code()
     report = Report()
     with changing.hand(root) as hand:
-        roll = _Roll(root, hand, only.strip("/"), dry_run, changing.author(root))
+        roll = _Roll(root, hand, only.strip("/"), dry_run, changing.author(root), test=test)
         for step in roll.steps(push=push):
             report.add(step)
     return report.end(root, dry_run=dry_run)
 
 
 class _Roll:
-    def __init__(self, root: Path, hand: Hand, only: str, dry_run: bool, author: str) -> None:
+    def __init__(self, root: Path, hand: Hand, only: str, dry_run: bool, author: str, *, test: bool) -> None:
         self._first = Place(".", root)
         self._hand = hand
         self._only = only
         self._dry_run = dry_run
         self._author = author
+        self._test = test
         self._tips = Tips(root, hand)
         self._closed: dict[str, str] = {}
         # The commit that each repo's super-repo may record, by path; None for one that is not made in a dry run.
@@ -250,7 +256,8 @@ class _Roll:
             self._new[place.path] = made = self._commit(place, moved, pins)
         except HelpersError as error:
             self._new.pop(place.path, None)
-            yield Step(place.path, LEFT, error.what, error.fix or f"git -C {shlex.quote(place.path)} status")
+            word = STOPPED if isinstance(error, upgrade.StoppedError) else LEFT
+            yield Step(place.path, word, error.what, error.fix or f"git -C {shlex.quote(place.path)} status")
             return
         if made != before:
             yield Step(place.path, COMMIT, f"{state.short(made)}: {', '.join(map(str, pins))}")
@@ -284,8 +291,8 @@ class _Roll:
     def _commit(self, place: Place, moved: Sequence[Place], pins: Sequence[Moved]) -> str:
         files: list[str] = []
         for one in pins:
-            if one.path in WITH_PIN and one.before != one.after:
-                files += WITH_PIN[one.path](place.root, one.before, one.after)
+            if one.path in WITH_PIN and one.before and one.before != one.after:
+                files += WITH_PIN[one.path](place.root, one.before, one.after, self._test)
         times = [history.seconds_of(sub.root, one.after) for sub, one in zip(moved, pins, strict=True)]
         wanted = Commit(
             {one.path: one.after for one in pins},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helpers import repo
 from helpers.console import paint, printable, put_line, say
-from helpers.errors import INFRASTRUCTURE, OK, REFUSED, worst
+from helpers.errors import INFRASTRUCTURE, OK, REFUSED, TESTS_FAILED, worst
 
 STAY = "ok"
 FORWARD = "forward"
@@ -19,10 +19,11 @@ BRANCH = "branch"
 COMMIT = "commit"
 PUSH = "push"
 LEFT = "left"
+STOPPED = "stopped"
 CLOSED = "no access"
 FAULT = "error"
-_CODES = {LEFT: REFUSED, CLOSED: INFRASTRUCTURE, FAULT: INFRASTRUCTURE}
-_COLOURS = {LEFT: "yellow", CLOSED: "red", FAULT: "red"}
+_CODES = {LEFT: REFUSED, STOPPED: TESTS_FAILED, CLOSED: INFRASTRUCTURE, FAULT: INFRASTRUCTURE}
+_COLOURS = {LEFT: "yellow", STOPPED: "yellow", CLOSED: "red", FAULT: "red"}
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import pkgutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
-from helpers import proc, repo
+from helpers import model, proc, repo, repos
 from helpers.console import say
-from helpers.errors import NOTHING_RAN, OK, ConfigError, PolicyError
+from helpers.errors import NOTHING_RAN, OK, TESTS_FAILED, ConfigError, HelpersError, PolicyError
 from helpers.model import changelog, sync_lock
 from helpers.model.changelog import Entry
 from helpers.repo import merging
@@ -21,17 +22,35 @@ _BOOTSTRAP = Path("thin_env") / "bootstrap.py"
 _SYNC_SECONDS = 900
 
 
-@dataclass(frozen=True)
-class Upgraded:
-    """How it ended.
+class StoppedError(HelpersError):
+    """An upgrade waits for its user: conflicts are to be resolved, or tests fail. The pin is not committed."""
 
-    Arguments:
-        code: exit code; only with 0 may the pin be committed.
-        paths: files, relative to the root, that belong into the commit of the pin.
+    exit_code = TESTS_FAILED
+    title = "stopped"
+
+
+def keep_code() -> None:
+    """Import all that may still be needed: once the files of helpers have moved, an import would bring other code."""
+    for package in (model, repo, repos):
+        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            import_module(found.name)
+    for name in ("console", "config", "storage", "thin_env.bootstrap"):
+        import_module(f"helpers.{name}")
+
+
+def files(root: Path, before: str, after: str, test: bool) -> Sequence[str]:
+    """Upgrade the repo at `root` if it works with helpers, and return the paths that belong into the pin's commit.
+
+    It may be given again after conflicts, failed tests or a kill, and goes on. `carry_out` says more.
+
+    Raises:
+        StoppedError: conflicts are to be resolved, or tests fail.
+        PolicyError: there are changes that would get into the commit, or the repo does not work with that version.
     """
-
-    code: int
-    paths: Sequence[str] = ()
+    if not concerns(root, NAME):
+        return ()
+    check(root)
+    return carry_out(root, before, after, test=test)
 
 
 def concerns(root: Path, path: str) -> bool:
@@ -57,10 +76,10 @@ def check(root: Path) -> None:
         )
 
 
-def carry_out(root: Path, before: str, after: str, *, test: bool = True) -> Upgraded:
+def carry_out(root: Path, before: str, after: str, *, test: bool = True) -> Sequence[str]:
     """Bring the repo at `root` to the helpers that is checked out there now, and say all that is done.
 
-    It may be given again after conflicts, failed tests or a kill, and goes on.
+    Returns the files, relative to the root, that belong into the commit of the pin.
 
     Arguments:
         root: root of the super-repo.
@@ -69,6 +88,7 @@ def carry_out(root: Path, before: str, after: str, *, test: bool = True) -> Upgr
         test: whether the tests of the repo are run.
 
     Raises:
+        StoppedError: conflicts are to be resolved, or tests fail.
         PolicyError: the repo does not work with that version.
         ConfigError: the changelog of helpers is wrong.
         InfrastructureError: git, or the other code, can not be run.
@@ -84,10 +104,10 @@ def carry_out(root: Path, before: str, after: str, *, test: bool = True) -> Upgr
     print(done.stdout, end="", flush=True)
     print(done.stderr, end="", file=sys.stderr, flush=True)
     if done.code:
-        return _stopped(root, done.code, "resolve this, then give the same command again")
+        raise _stopped(root, "its templates are not merged", "resolve this, then the same command again")
     if test and (code := _test(root)):
-        return _stopped(root, code, "the tests do not pass with it; the same command again goes on")
-    return Upgraded(OK, _changed(root))
+        raise _stopped(root, f"the tests ended with exit code {code}", "mend them, then the same command again")
+    return _changed(root)
 
 
 def _changed(root: Path) -> list[str]:
@@ -95,12 +115,15 @@ def _changed(root: Path) -> list[str]:
     return sorted(set(repo.changes(root)) & {*shared_files.recorded(root), sync_lock.PATH})
 
 
-def _stopped(root: Path, code: int, why: str) -> Upgraded:
+def _stopped(root: Path, what: str, fix: str) -> StoppedError:
     known = set(repo.tracked(root))
     back = [path for path in _changed(root) if root / path in known]
-    files = f" && git checkout HEAD -- {' '.join(back)}" if back else ""
-    say(f"the pin of helpers is not committed: {why}\n  back to the old one: git submodule update helpers{files}")
-    return Upgraded(code)
+    undo = f" && git checkout HEAD -- {' '.join(back)}" if back else ""
+    return StoppedError(
+        f"{what}, so the new helpers is not committed",
+        where=root,
+        fix=f"{fix}  (back to the old one: git submodule update helpers{undo})",
+    )
 
 
 def _package(root: Path) -> Path | None:

@@ -77,9 +77,10 @@ def repo_pull(_: Any, dry_run: bool = False) -> int:
         "only": "path of one submodule, from the outermost super-repo: its pin alone, and those of what it lies in",
         "push": "push the commits, each submodule before its super-repo, never by force",
         "dry-run": "fetch, say what would be done, and change nothing else",
+        "no-test": "commit a new helpers without running the tests of the repo with it",
     }
 )
-def repo_roll_forward(_: Any, only: str = "", push: bool = False, dry_run: bool = False) -> int:
+def repo_roll_forward(_: Any, only: str = "", push: bool = False, dry_run: bool = False, no_test: bool = False) -> int:
     """Move the pins of submodules forward, a commit in each super-repo.
 
     Each submodule goes to the newest commit of the branch that .gitmodules names for it, or else of its remote's own
@@ -87,7 +88,11 @@ def repo_roll_forward(_: Any, only: str = "", push: bool = False, dry_run: bool 
     commits between. A sub-repo that several super-repos share gets the same commit everywhere. What can not move is
     left as it is and named, with the command that mends it (exit code 4), and so is what does not answer (6); the
     rest goes on. Run it again whenever it was ended: it goes on where it was.
+
+    Where helpers itself moves, its changelog is shown, what it changed in the common files is merged as by
+    sync_update, and the tests are run; all of it is one commit. Conflicts and failing tests end with 1 before that:
+    mend them, and give the command again.
     """
     from helpers.repos import roll_forward
 
-    return roll_forward.main(only=only, push=push, dry_run=dry_run)
+    return roll_forward.main(only=only, push=push, dry_run=dry_run, test=not no_test)

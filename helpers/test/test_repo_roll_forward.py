@@ -343,7 +343,7 @@ def test_what_goes_with_a_pin_is_in_its_commit(
     old, new = one.head("tools"), one.push("tools")
     given: list[tuple[Path, str, str]] = []
 
-    def upgrade(root: Path, before: str, after: str) -> Sequence[str]:
+    def upgrade(root: Path, before: str, after: str, test: bool) -> Sequence[str]:
         given.append((root, before, after))
         (root / "from tools.txt").write_text("new")
         return ["from tools.txt"]

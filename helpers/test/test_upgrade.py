@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,9 @@ import pytest
 from helpers.errors import PolicyError
 from helpers.model import sync_lock
 from helpers.repos import upgrade
+from helpers.repos.shared_files import PACKAGE
+from helpers.test.conftest import ROOT, thin_env
+from helpers.test.fleet import environment
 from helpers.test.helpers_repo import EDITORCONFIG, TEXT, HelpersRepo
 from helpers.test.unit_fixtures import forget, git
 
@@ -32,15 +39,15 @@ def repo(tmp_path: Path) -> HelpersRepo:
 def adopted(home: Path, *, whole: bool = False) -> HelpersRepo:
     made = HelpersRepo(home, whole=whole, code=True)
     (made.root / "tasks.py").write_bytes((made.package / "templates/super_repo/tasks.py").read_bytes())
-    assert carry_out(made, made.first).code == 0
+    carry_out(made, made.first)
     made.commit("common files")
     return made
 
 
-def carry_out(repo: HelpersRepo, before: str, *, test: bool = True) -> upgrade.Upgraded:
+def carry_out(repo: HelpersRepo, before: str, *, test: bool = True) -> list[str]:
     forget()
     after = git(repo.root / "helpers", "rev-parse", "HEAD").strip()
-    return upgrade.carry_out(repo.root, before, after, test=test)
+    return list(upgrade.files(repo.root, before, after, test))
 
 
 def newer(repo: HelpersRepo, line: str = "line 9 of two\n") -> None:
@@ -58,9 +65,8 @@ def test_it_shows_the_changelog_merges_the_templates_runs_the_tests_and_names_wh
     both.commit("mine")
     newer(both)
     assert upgrade.concerns(both.root, "helpers")
-    upgrade.check(both.root)
     capfd.readouterr()
-    assert carry_out(both, both.first) == upgrade.Upgraded(0, [EDITORCONFIG, sync_lock.PATH])
+    assert carry_out(both, both.first) == [EDITORCONFIG, sync_lock.PATH]
     printed = capfd.readouterr()
     assert "helpers 0.1.0 -> 0.2.0" in printed.err
     assert "# helpers-0.2.0\n- 2026-11-21\n- what 0.2.0 brings\n" in printed.out
@@ -75,7 +81,7 @@ def test_it_is_the_new_code_that_merges(repo: HelpersRepo, capfd: pytest.Capture
     file = repo.remote / "repos" / "sync.py"
     file.write_text(file.read_text() + "\n\ndef update(**_: object) -> int:\n    print('new code')\n    return 0\n")
     newer(repo)
-    assert carry_out(repo, repo.first).code == 0
+    assert carry_out(repo, repo.first) == []
     assert "new code\n" in capfd.readouterr().out
 
 
@@ -84,35 +90,32 @@ def test_conflicts_stop_it_and_the_same_again_goes_on(repo: HelpersRepo, capfd: 
     repo.commit("mine")
     newer(repo)
     for _ in range(2):
-        upgrade.check(repo.root)
-        assert carry_out(repo, repo.first) == upgrade.Upgraded(1)
-        told = capfd.readouterr().err
-        assert "the pin of helpers is not committed: resolve this" in told
-        assert f"git submodule update helpers && git checkout HEAD -- {EDITORCONFIG} {sync_lock.PATH}\n" in told
+        with pytest.raises(upgrade.StoppedError, match="its templates are not merged") as caught:
+            carry_out(repo, repo.first)
+        assert caught.value.exit_code == 1
+        back = f"git submodule update helpers && git checkout HEAD -- {EDITORCONFIG} {sync_lock.PATH})"
+        assert back in str(caught.value.fix)
     repo.write(EDITORCONFIG, TEXT)
-    upgrade.check(repo.root)
-    assert carry_out(repo, repo.first) == upgrade.Upgraded(0, [EDITORCONFIG, sync_lock.PATH])
+    assert carry_out(repo, repo.first) == [EDITORCONFIG, sync_lock.PATH]
 
 
 def test_failing_tests_stop_it_unless_they_are_not_wanted(repo: HelpersRepo, capfd: pytest.CaptureFixture[str]) -> None:
     repo.write("main_pytest.py", FAILS)
-    assert carry_out(repo, repo.first, test=False).code == 0
     repo.commit("tests that fail")
     newer(repo)
-    assert carry_out(repo, repo.first) == upgrade.Upgraded(1)
-    printed = capfd.readouterr()
-    assert "one test fails" in printed.out and "the tests do not pass with it" in printed.err
-    upgrade.check(repo.root)
-    assert carry_out(repo, repo.first, test=False) == upgrade.Upgraded(0, [EDITORCONFIG, sync_lock.PATH])
+    with pytest.raises(upgrade.StoppedError, match="the tests ended with exit code 1"):
+        carry_out(repo, repo.first)
+    assert "one test fails" in capfd.readouterr().out
+    assert carry_out(repo, repo.first, test=False) == [EDITORCONFIG, sync_lock.PATH]
 
 
 def test_changes_that_nobody_committed_do_not_get_into_the_commit(repo: HelpersRepo) -> None:
     repo.edit(EDITORCONFIG, "line 2\n", "line 2 of mine\n")
     with pytest.raises(PolicyError, match=r"\.editorconfig: changed, and would get into the commit"):
-        upgrade.check(repo.root)
+        carry_out(repo, repo.first)
     repo.write("notes.txt", "of no concern\n")
     repo.edit(EDITORCONFIG, "line 2 of mine\n", "line 2\n")
-    upgrade.check(repo.root)
+    assert carry_out(repo, repo.first) == []
 
 
 def test_a_version_out_of_the_range_is_refused_before_anything_is_merged(repo: HelpersRepo) -> None:
@@ -126,4 +129,90 @@ def test_a_version_out_of_the_range_is_refused_before_anything_is_merged(repo: H
 def test_it_concerns_only_the_helpers_of_a_repo_that_works_with_it(repo: HelpersRepo) -> None:
     assert not upgrade.concerns(repo.root, "vendor/helpers")
     (repo.root / "tasks.py").unlink()
-    assert not upgrade.concerns(repo.root, "helpers")
+    assert carry_out(repo, repo.first) == []
+    assert not (repo.root / "tasks.py").exists()
+
+
+def invoke(repo: HelpersRepo, *words: str) -> tuple[int, str, int]:
+    """Run a task of the super-repo's own helpers; return its exit code, what it printed, and its process id."""
+    command = [str(thin_env() / "bin" / "invoke"), *words]
+    env = {**os.environ, **environment(repo.root.parent)}
+    process = subprocess.Popen(
+        command, cwd=repo.root, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+    )
+    printed, _ = process.communicate(timeout=300)
+    return process.returncode, printed, process.pid
+
+
+def committed(repo: HelpersRepo) -> tuple[str, list[str]]:
+    """Return the last commit's subject and what it changes."""
+    subject, _, *names = git(repo.root, "log", "-1", "--format=%s", "--name-only").splitlines()
+    return subject, names
+
+
+def test_over_three_versions_edits_survive_conflicts_are_marked_and_all_is_in_order(both: HelpersRepo) -> None:
+    repo, forward = both, ("repo_roll_forward", "--only", "helpers")
+    repo.edit(EDITORCONFIG, "line 2\n", "line 2 of mine\n")
+    repo.commit("mine")
+    repo.write("notes.txt", "not committed\n")
+    # The second version changes other lines.
+    repo.template(EDITORCONFIG, TEXT.replace("line 9\n", "line 9 of two\n"))
+    repo.changelog("0.2.0", "0.1.0")
+    second = repo.publish("second")
+    code, printed, _ = invoke(repo, *forward)
+    assert (code, "- what 0.2.0 brings" in printed) == (0, True), printed
+    assert committed(repo) == ("roll forward: helpers", [EDITORCONFIG, sync_lock.PATH, "helpers"])
+    assert git(repo.root, "rev-parse", "HEAD:helpers").strip() == second
+    assert git(repo.root, "status", "--porcelain") == "?? notes.txt\n"
+    assert invoke(repo, "sync_status", "--check")[0] == 0
+    assert invoke(repo, *forward)[0] == 0
+    # The third one changes the line that was edited.
+    repo.template(EDITORCONFIG, TEXT.replace("line 2\n", "line 2 of three\n"))
+    repo.changelog("0.3.0", "0.2.0", "0.1.0")
+    third = repo.publish("third")
+    for _ in range(2):
+        code, printed, _ = invoke(repo, *forward)
+        assert (code, "its templates are not merged" in printed) == (1, True), printed
+        assert git(repo.root, "rev-parse", "HEAD:helpers").strip() == second
+        assert "<<<<<<< yours\nline 2 of mine\n=======\nline 2 of three\n>>>>>>> " in repo.read(EDITORCONFIG)
+        assert invoke(repo, "sync_status", "--check")[0] == 1
+    repo.write(EDITORCONFIG, TEXT.replace("line 2\n", "line 2 of mine and of three\n"))
+    code, printed, _ = invoke(repo, *forward)
+    assert code == 0, printed
+    assert committed(repo) == ("roll forward: helpers", [EDITORCONFIG, sync_lock.PATH, "helpers"])
+    assert git(repo.root, "rev-parse", "HEAD:helpers").strip() == third
+    assert "line 2 of mine and of three\n" in git(repo.root, "show", f"HEAD:{EDITORCONFIG}")
+    assert invoke(repo, "sync_status", "--check")[0] == 0
+    assert git(repo.root, "status", "--porcelain") == "?? notes.txt\n"
+
+
+def test_the_process_that_moves_helpers_reads_no_code_of_the_new_one(repo: HelpersRepo) -> None:
+    for file in repo.remote.rglob("*.py"):
+        if file.relative_to(repo.remote).parts[0] not in ("templates", "thin_env", "inside"):
+            file.write_text(f"{file.read_text()}\n\nimport os as _os\n\nprint('loaded by', _os.getpid(), __name__)\n")
+    newer(repo)
+    git(repo.root / "helpers", "checkout", "--quiet", repo.first)
+    code, printed, pid = invoke(repo, "repo_roll_forward", "--push")
+    assert code in (0, 4), printed
+    assert committed(repo)[0] == "roll forward: helpers"
+    readers = re.findall(r"^loaded by (\d+) (\S+)", printed, re.MULTILINE)
+    assert readers and [name for reader, name in readers if reader == str(pid)] == []
+
+
+def test_a_repo_can_do_without_the_tests(repo: HelpersRepo) -> None:
+    repo.write("main_pytest.py", FAILS)
+    repo.commit("tests that fail")
+    newer(repo)
+    git(repo.root / "helpers", "checkout", "--quiet", repo.first)
+    code, printed, _ = invoke(repo, "repo_roll_forward")
+    assert (code, "the tests ended with exit code 1" in printed) == (1, True), printed
+    assert invoke(repo, "repo_roll_forward", "--no-test")[0] == 0
+    assert committed(repo)[0] == "roll forward: helpers"
+
+
+def test_all_code_that_may_still_be_needed_is_read_before_it_moves() -> None:
+    told = "from helpers.repos import upgrade; upgrade.keep_code(); import sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    files = [file for name in ("model", "repo", "repos") for file in (PACKAGE / name).glob("*.py")]
+    names = {".".join(("helpers", file.parent.name, file.stem)).removesuffix(".__init__") for file in files}
+    assert names - set(done.stdout.split()) == set()
