@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from helpers.driver import plan
 from helpers.errors import PolicyError, UsageError
 from helpers.generate import workflow
 from helpers.repos import shared_files
@@ -70,8 +71,19 @@ def test_it_may_read_the_repo_and_nothing_else_and_leaves_no_token_in_the_checko
 
 def test_no_expression_stands_in_a_script() -> None:
     scripts = [step["run"] for step in steps(TEXT) if "run" in step]
-    assert len(scripts) == 3
+    assert len(scripts) == 4
     assert [script for script in scripts if "${{" in script] == []
+
+
+def test_what_an_archive_base_needs_is_installed_for_a_directory_that_has_one(root: Path) -> None:
+    add_dir(root, "a", 'base = "archive:trixie"')
+    (planned,) = plan.make(root, [root / "a"], [root / "a"], "fast").as_data()["directories"]
+    (step,) = (item for item in steps(TEXT) if "apt-get" in item.get("run", ""))
+    wanted = re.fullmatch(r"contains\(join\(matrix\.dir\.builds\), '(.*)'\)", step["if"])
+    assert wanted and wanted[1] in ",".join(planned["builds"])
+    installer = (ROOT / "dev_scripts" / "install_engine.sh").read_text()
+    packages = step["run"].split("--no-install-recommends ")[1].split()
+    assert len(packages) == 3 and [name for name in packages if name not in installer] == []
 
 
 def test_the_last_job_waits_for_all_others_and_every_job_ends_some_time() -> None:
@@ -94,7 +106,7 @@ def test_a_directory_of_any_name_is_one_word_for_the_driver_and_runs_nothing(tmp
     (tmp_path / "main_pytest.py").write_text(ECHO)
     (tmp_path / "main_pytest.py").chmod(0o755)
     machine = runner(tmp_path, tmp_path)
-    done = machine.run("test", {"matrix.directory": name, "vars.TEST_TIER || 'all'": name})
+    done = machine.run("test", {"matrix.dir.directory": name, "vars.TEST_TIER || 'all'": name})
     assert done.returncode == 0, done.stderr
     results = ["--json", str(machine.temp / "result.json"), "--junit", str(machine.temp / "junit.xml")]
     assert json.loads(done.stdout) == ["--engine", "docker", f"--dir={name}", f"--tier={name}", *results]

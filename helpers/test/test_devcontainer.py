@@ -87,6 +87,16 @@ def test_a_directory_is_opened_in_its_own_image_at_its_own_path(root: Path) -> N
         assert (root / source).is_file() and mount.endswith("readonly=true")
 
 
+def test_where_the_whole_repo_is_the_submodule_its_scripts_are_one_deeper(root: Path) -> None:
+    (root / "helpers").unlink()
+    (root / "helpers").symlink_to(shared_files.PACKAGE.parent)
+    devcontainer.main(cwd=root)
+    found = read(root, "two")
+    assert found["initializeCommand"][1] == "helpers/helpers/thin_env/bootstrap.py"
+    assert (root / found["initializeCommand"][1]).is_file()
+    assert "/helpers/helpers/inside/" in found["mounts"][0]
+
+
 def test_limits_and_rights_are_those_of_docker_bash_one_by_one(root: Path) -> None:
     runnable = config.load(root, root / "deep/one", [])
     user = host.User(1000, 1000, "ann")

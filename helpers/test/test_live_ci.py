@@ -31,7 +31,7 @@ def test_each_directory_is_tested_and_one_red_one_makes_the_last_job_red(
     names = [item["directory"] for item in json.loads(machine.output("plan"))["directories"]]
     ended = []
     for name in names:
-        done = machine.run("test", {"matrix.directory": name, "vars.TEST_TIER || 'all'": "all"})
+        done = machine.run("test", {"matrix.dir.directory": name, "vars.TEST_TIER || 'all'": "all"})
         result = json.loads((temp / "result.json").read_text())
         assert [item["directory"] for item in result["directories"]] == [name], done.stderr
         assert (temp / "junit.xml").exists()

@@ -40,13 +40,13 @@ class Runner:
         self.environ = environ
 
     def run(self, job: str, values: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        """Run the one shell step of a job.
+        """Run the last shell step of a job.
 
         Arguments:
             job: its key in the workflow.
             values: what the expressions in its `env` are worth, by their text.
         """
-        (step,) = (item for item in self.jobs[job]["steps"] if "run" in item)
+        *_, step = (item for item in self.jobs[job]["steps"] if "run" in item)
         given = {name: values[_expression(text)] for name, text in step.get("env", {}).items()}
         script = self.temp / f"{job}.sh"
         script.write_text(step["run"])
