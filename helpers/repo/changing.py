@@ -9,7 +9,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +76,30 @@ class Hand:
             PolicyError: git refuses, for example because a changed file is in the way.
         """
         self._run(root, "switch", *_SWITCH, "--detach", commit)
+
+    def in_the_way(self, root: Path, head: str, commit: str) -> str:
+        """Return why git could not go from `head`, which is checked out, to `commit`; empty if it could.
+
+        Raises:
+            InfrastructureError: the index can not be copied.
+        """
+        found = git_dir(root)
+        assert found is not None
+        ours = found / _OUR_INDEX
+        if not (found / "index").exists():
+            return ""
+        ours.write_bytes((found / "index").read_bytes())
+        extra = {"GIT_INDEX_FILE": str(ours)}
+        try:
+            # It ends with 1 where a file is changed.
+            with suppress(PolicyError):
+                self._run(root, "update-index", "-q", "--refresh", extra=extra)
+            self._run(root, "read-tree", "--dry-run", "-m", "-u", head, commit, extra=extra)
+        except PolicyError as error:
+            return f"in the way, as changed or not tracked: {error.what}"
+        finally:
+            ours.unlink(missing_ok=True)
+        return ""
 
     def switch(self, root: Path, branch: str) -> None:
         """Check out a branch that is there.

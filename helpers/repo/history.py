@@ -190,6 +190,16 @@ def elsewhere(root: Path, branch: str) -> str:
     return "" if not place or Path(place) == root else place
 
 
+def name_is_taken(root: Path, branch: str) -> str:
+    """Return a branch at `root` whose name leaves no room for `branch`, as `a` and `a/b` do; empty if none does.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    names = [name.removeprefix(_HEADS) for name in look(root, "for-each-ref", "--format=%(refname)", _HEADS).split()]
+    return next((name for name in names if branch.startswith(f"{name}/") or name.startswith(f"{branch}/")), "")
+
+
 def under_way(root: Path) -> str:
     """Return what of git's waits to be gone on with at `root`, as in `a merge`; empty if nothing does."""
     found = git_dir(root)

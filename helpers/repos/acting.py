@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from helpers.console import printable, say
 from helpers.model import git_url
-from helpers.repo import history
+from helpers.repo import history, own_programs
 from helpers.repo.changing import Hand
 from helpers.repos import state, tree
+from helpers.repos.state import Row
 from helpers.repos.step import CHECK_OUT, CLONE, CLOSED, FAULT, FORWARD, LEFT, Step
 from helpers.repos.tree import Place, Visit
 
@@ -25,7 +28,7 @@ def move(hand: Hand, root: Path, step: Step) -> None:
         hand.detach(root, step.commit)
 
 
-def not_acted_on(row: state.Row) -> Step | None:
+def not_acted_on(row: Row) -> Step | None:
     """Return why a repo that was found in the tree is left alone; None if it is not."""
     for one in row.states:
         if one.word == state.ERROR:
@@ -53,3 +56,25 @@ def enters(place: Place) -> bool:
 def closed(path: str, why: str) -> Step:
     """Return that a remote gave no access, and why."""
     return Step(path, CLOSED, git_url.masked(why), "ask for access, or work without it")
+
+
+def inwards_first(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows sorted by path, each submodule before its super-repo."""
+    last = chr(0x10FFFF)
+    return sorted(rows, key=lambda row: (last,) if row.path == "." else (*Path(row.path).parts, last))
+
+
+def name_programs(root: Path, paths: Iterable[str]) -> None:
+    """Say which programs the repos at these paths themselves name: they are not run, which somebody may count on."""
+    for path in paths:
+        found = [
+            *own_programs.settings(root / path),
+            *(f"hook {name}" for name in own_programs.hooks(root / path)),
+        ]
+        if found:
+            say(f"note: {printable(path)}: not run or used, as a checkout's own: {printable(', '.join(found))}")
+
+
+def checked_out(rows: Sequence[Row]) -> list[str]:
+    """Return the paths of those that are checked out and may be entered."""
+    return [row.path for row in rows if row.head and not not_acted_on(row)]

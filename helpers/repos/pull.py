@@ -14,7 +14,7 @@ from helpers.repo import changing, history, location, network
 from helpers.repo.changing import Hand
 from helpers.repo.network import Clone, Fetch
 from helpers.repos import state, tree
-from helpers.repos.acting import absent, closed, enters, move, not_acted_on
+from helpers.repos.acting import absent, closed, enters, move, name_programs, not_acted_on
 from helpers.repos.step import CLONE, FAULT, LEFT, STAY, Report, Step, named, outermost
 from helpers.repos.tree import Place, Visit
 from helpers.repos.way import facts, way
@@ -52,6 +52,7 @@ class _Pull:
     def steps(self) -> Iterator[Step]:
         """Do all that is to be done, from the outermost repo inwards, and yield it."""
         first = Place(".", self._root)
+        name_programs(self._root, ["."])
         yield self._upstream(first)
         found = tree.visit(first)
         if left := not_acted_on(found.row):
@@ -86,6 +87,7 @@ class _Pull:
 
     def _wave(self, places: Sequence[Place], visits: Sequence[Visit]) -> Iterator[Step]:
         """Bring the submodules of one depth to their pins."""
+        name_programs(self._root, [place.path for place in places if enters(place)])
         told = self._get_clones([place for place, visit in zip(places, visits, strict=True) if absent(visit)])
         lacking = [place for place in places if place.path not in told and self._lacks_its_pin(place)]
         told |= self._get_pins(lacking)

@@ -18,7 +18,7 @@ from helpers.repo import changing, history, remotes
 from helpers.repo.changing import Commit, Hand
 from helpers.repo.submodules import is_pushed
 from helpers.repos import pin_message, state, tree, upgrade
-from helpers.repos.acting import absent, closed, enters, move, not_acted_on
+from helpers.repos.acting import absent, closed, enters, move, name_programs, not_acted_on
 from helpers.repos.newest import Newest, Tips
 from helpers.repos.pin_message import Moved
 from helpers.repos.step import COMMIT, FAULT, LEFT, PUSH, STAY, STOPPED, Report, Step, outermost
@@ -110,6 +110,7 @@ class _Roll:
                     f"--only {self._only!r} is no submodule", where=self._first.root, fix="invoke repo_status"
                 )
             inside = [place for place, there in zip(found, pool.map(enters, found), strict=True) if there]
+        name_programs(self._first.root, [place.path for place in inside])
         self._tips.fetch(inside)
         reasons = remotes.unreachable(list(dict.fromkeys(url for url in missing.values() if url)))
         self._closed = {path: reasons[url] for path, url in missing.items() if url in reasons}
@@ -290,7 +291,8 @@ class _Roll:
 
     def _commit(self, place: Place, moved: Sequence[Place], pins: Sequence[Moved]) -> str:
         files: list[str] = []
-        for one in pins:
+        # Only where the user works: code of a repo that lies in it would be a stranger's.
+        for one in pins if place.path == "." else ():
             if one.path in WITH_PIN and one.before and one.before != one.after:
                 files += WITH_PIN[one.path](place.root, one.before, one.after, self._test)
         times = [history.seconds_of(sub.root, one.after) for sub, one in zip(moved, pins, strict=True)]

@@ -96,3 +96,44 @@ def repo_roll_forward(_: Any, only: str = "", push: bool = False, dry_run: bool 
     from helpers.repos import roll_forward
 
     return roll_forward.main(only=only, push=push, dry_run=dry_run, test=not no_test)
+
+
+@helpers_task(
+    help={
+        "name": "of the branch",
+        "all": "in every repo, and not only where there is work",
+        "dry-run": "say what would be done, and do nothing",
+    }
+)
+def repo_branch(_: Any, name: str, all: bool = False, dry_run: bool = False) -> int:
+    """Make or check out one branch in all repos that need it.
+
+    These are the repos with changed or new files, those whose commit is not their pin, all that lie around such a
+    one, and the outermost always. A new branch begins at what is checked out, so that no file changes; one that is
+    there, here or on the remote, is checked out where that is a step forward. When one of the repos can not, nothing
+    is done in any (exit code 4).
+    """
+    from helpers.repos import branch
+
+    return branch.main(name, everywhere=all, dry_run=dry_run)
+
+
+@helpers_task(
+    help={
+        "keep-going": "run it in the other repos after a failure, too",
+        "from": "path of the repo to begin with, such as the one that failed",
+    }
+)
+def repo_foreach(_: Any, keep_going: bool = False, from_: str = "") -> int:
+    """Run one command in every repo: invoke repo_foreach -- CMD ARGS.
+
+    Each submodule comes before its super-repo; no shell reads CMD, and it has nothing to read: invoke repo_foreach --
+    git switch main. It stops at the first failure. The exit code is 1 when CMD failed, 8 when a signal ended it, and
+    4 or 6 when a repo could not be entered, which is named. Git in CMD runs no hooks and nothing else that a repo's
+    own configuration names, and asks nobody.
+    """
+    import sys
+
+    from helpers.repos import foreach
+
+    return foreach.main(foreach.words_after_dashes(sys.argv), keep_going=keep_going, start=from_)

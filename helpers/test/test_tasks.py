@@ -34,6 +34,8 @@ NAMES = {
     *("dir_check", "dir_create", "dir_list"),
     *("ci_generate", "devcontainer_build", "devcontainer_generate"),
     *("doctor", "repo_init", "repo_status", "sync_status", "sync_update", "helpers_publish"),
+    "repo_branch",
+    "repo_foreach",
     "repo_pull",
     "repo_roll_forward",
 }
