@@ -60,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=_positive,
         default=os.cpu_count() or 1,
         metavar="N",
-        help="directories at a time (default: the number of cores)",
+        help="directories at a time, those that took longest first (default: the number of cores)",
     )
     add("--engine", choices=ENGINES, default="auto", help="auto falls back to venv without an engine")
     add(
@@ -137,7 +137,7 @@ def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> in
         plan = planner.make(root, paths, every, options.tier, images)
     if options.list:
         return _list(options, plan)
-    return _execute(options, plan, pytest_args) if paths else _write_nothing(options, plan)
+    return _execute(options, plan, pytest_args, root) if paths else _write_nothing(options, plan)
 
 
 def _choose_docker(options: argparse.Namespace) -> None:
@@ -170,8 +170,8 @@ def _write_nothing(options: argparse.Namespace, plan: Plan) -> int:
     return OK
 
 
-def _execute(options: argparse.Namespace, plan: Plan, pytest_args: list[str]) -> int:
-    from helpers.driver import export, report, run
+def _execute(options: argparse.Namespace, plan: Plan, pytest_args: list[str], root: Path) -> int:
+    from helpers.driver import durations, export, report, run
     from helpers.driver.container import check_runs_tests
     from helpers.engine.choose import choose
     from helpers.storage import run_directory
@@ -179,24 +179,27 @@ def _execute(options: argparse.Namespace, plan: Plan, pytest_args: list[str]) ->
     check_runs_tests(pytest_args)
     export.check_writable(options.json)
     export.check_writable(options.junit)
-    start = time.monotonic()
+    begin = time.monotonic()
     run_id = run.new_run_id()
     directory = run_directory(run_id)
     engine = choose(options.engine)
     engine.reap()
     control = Control()
     obey_signals(control)
-    how = run.Options(run_id, directory, options.jobs, options.timeout, options.exitfirst, pytest_args)
+    seconds = durations.of_steps(root, plan)
+    how = run.Options(run_id, directory, options.jobs, options.timeout, options.exitfirst, pytest_args, seconds)
     reporter = report.Reporter()
     try:
         verdicts = run.Run(plan, engine, how, control, reporter).execute()
     finally:
         reporter.close()
+    if not pytest_args:
+        durations.record(root, plan.tier, verdicts)
     code = control.exit_code or report.exit_code(verdicts, allow_empty=options.allow_empty)
-    seconds = time.monotonic() - start
+    took = time.monotonic() - begin
     interrupted = bool(control.level)
     if options.json != "-":
-        report.print_table(verdicts, interrupted=interrupted, engine=engine.name, seconds=seconds, folder=directory)
+        report.print_table(verdicts, interrupted=interrupted, engine=engine.name, seconds=took, folder=directory)
     if options.json:
         data = export.result_data(verdicts, exit_code=code, interrupted=interrupted, engine=engine.name)
         export.write_json(options.json, data)

@@ -6,9 +6,9 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from helpers.engine.specs import RunSpec
 from helpers.errors import OK, HelpersError
 from helpers.host import user
 from helpers.images.parallel import Images, follow
+from helpers.model.graph import longest
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Options:
         timeout: seconds for one directory's tests; None takes each one's own setting.
         exitfirst: start nothing more after the first directory that does not pass.
         arguments: pytest's own arguments.
+        seconds: how long each step may take, as far as that is known; the longest way is begun first.
         adapt: changes the container that tests run in, for another image than the one that they are written in.
     """
 
@@ -61,6 +63,7 @@ class Options:
     timeout: float | None = None
     exitfirst: bool = False
     arguments: Sequence[str] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
     adapt: Callable[[RunSpec], RunSpec] = lambda spec: spec
 
 
@@ -102,7 +105,8 @@ class Run:
             elif not self._stopping():
                 images.get(keys[step])
 
-        follow({step.key: step.needs for step in self._plan.steps}, do, self._options.jobs)
+        weights = longest(self._plan.steps, self._options.seconds)
+        follow({step.key: step.needs for step in self._plan.steps}, do, self._options.jobs, weights)
         return [self._verdicts[item.name] for item in self._plan.dirs]
 
     @contextmanager

@@ -21,19 +21,24 @@ if TYPE_CHECKING:
 _TICK_SECONDS = 0.2
 
 
-def follow(graph: Mapping[str, Iterable[str]], do: Callable[[str], None], jobs: int) -> None:
+def follow(
+    graph: Mapping[str, Iterable[str]], do: Callable[[str], None], jobs: int, weights: Mapping[str, float] | None = None
+) -> None:
     """Call `do` with each step of `graph` when all that it needs are done.
 
     Arguments:
         graph: the steps that each step needs; no circle.
         do: does one step, in a thread; an exception of it ends all.
         jobs: how many steps at a time.
+        weights: of several steps that can be done the heaviest is begun first; without them the first of `graph`.
     """
     waiting = {key: set(needs) for key, needs in graph.items()}
+    weights = weights or {}
     running: dict[Future[None], str] = {}
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         while waiting or running:
-            for key in [key for key, needs in waiting.items() if not needs]:
+            ready = [key for key, needs in waiting.items() if not needs]
+            for key in sorted(ready, key=lambda key: -weights.get(key, 0.0))[: jobs - len(running)]:
                 del waiting[key]
                 running[pool.submit(do, key)] = key
             # The wait is short because only the main thread is told of signals, between two waits.

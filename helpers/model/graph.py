@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
@@ -15,6 +15,23 @@ class Step:
 
     key: str
     needs: tuple[str, ...]
+
+
+def longest(steps: Iterable[Step], seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return for each step how long it takes from its start until the last step that stands on it has ended.
+
+    What has the longest way before it is started first, so that it is not what everything waits for at the end.
+
+    Arguments:
+        steps: in an order in which each comes after what it needs.
+        seconds: how long each step takes by itself; one that is not named takes no time.
+    """
+    found: dict[str, float] = {}
+    for step in reversed(list(steps)):
+        found[step.key] = found.get(step.key, 0.0) + seconds.get(step.key, 0.0)
+        for need in step.needs:
+            found[need] = max(found.get(need, 0.0), found[step.key])
+    return found
 
 
 def order(steps: Iterable[Step]) -> list[str]:
