@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from helpers import console, discover
@@ -18,7 +19,10 @@ from helpers.model.stage import RUN_STAGES, Stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from helpers.driver.plan import Plan
+    from helpers.driver.run import Event, Ran
 
 _CODES = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
 _EPILOG = f"""\
@@ -72,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="print the plan and do nothing")
     add("--json", metavar="FILE", help="write the result (with --list: the plan) as JSON; - is standard output")
     add("--junit", metavar="FILE", help="write all results as one JUnit file")
+    add("--no-cache", action="store_true", help="test also what passed before and has not changed since")
     add("--exitfirst", action="store_true", help="start nothing more after the first directory that does not pass")
     add("--timeout", type=_positive, metavar="SECONDS", help="for one directory's tests, instead of its own setting")
     add("--allow-empty", action="store_true", help="finding no directory or no test is no error")
@@ -166,46 +171,80 @@ def _write_nothing(options: argparse.Namespace, plan: Plan) -> int:
     if options.json:
         export.write_json(options.json, export.result_data([], exit_code=OK, interrupted=False, engine=""))
     if options.junit:
-        export.write_junit(options.junit, [], plan, Path())
+        export.write_junit(options.junit, [], {})
     return OK
 
 
 def _execute(options: argparse.Namespace, plan: Plan, pytest_args: list[str], root: Path) -> int:
-    from helpers.driver import durations, export, report, run
+    from helpers.driver import export, report
     from helpers.driver.container import check_runs_tests
-    from helpers.engine.choose import choose
-    from helpers.storage import run_directory
 
     check_runs_tests(pytest_args)
     export.check_writable(options.json)
     export.check_writable(options.junit)
     begin = time.monotonic()
+    control = Control()
+    obey_signals(control)
+    reporter = report.Reporter()
+    try:
+        ran = _tested(options, plan, _Order(root, pytest_args, control, reporter))
+    finally:
+        reporter.close()
+    code = control.exit_code or report.exit_code(ran.verdicts, allow_empty=options.allow_empty)
+    interrupted = bool(control.level)
+    if options.json != "-":
+        took = time.monotonic() - begin
+        report.print_table(ran.verdicts, interrupted=interrupted, engine=ran.engine, seconds=took, folder=ran.directory)
+    if options.json:
+        data = export.result_data(ran.verdicts, exit_code=code, interrupted=interrupted, engine=ran.engine)
+        export.write_json(options.json, data)
+    if options.junit:
+        export.write_junit(options.junit, ran.verdicts, ran.results)
+    return code
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What goes with a plan when it is carried out: the repo, pytest's own arguments, what stops it, who is told."""
+
+    root: Path
+    arguments: list[str]
+    control: Control
+    notify: Callable[[Event], None]
+
+
+def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
+    """Answer what can be answered from kept verdicts, run the rest, and keep what passed."""
+    from helpers.driver import durations, run
+    from helpers.driver.plan import without
+    from helpers.driver.verdict_cache import VerdictCache
+    from helpers.engine.choose import choose
+    from helpers.storage import run_directory
+
+    # Without isolation a test may see anything.
+    kept = (
+        None if options.no_cache or options.engine == "venv" else VerdictCache(order.root, plan.tier, order.arguments)
+    )
+    known = kept.find(plan.dirs) if kept else {}
+    for verdict in known.values():
+        order.notify(run.Event("done", verdict.name, verdict=verdict))
+    rest = without(plan, known)
+    if not rest.dirs:
+        return run.Ran([known[item.name] for item in plan.dirs])
     run_id = run.new_run_id()
     directory = run_directory(run_id)
     engine = choose(options.engine)
     engine.reap()
-    control = Control()
-    obey_signals(control)
-    seconds = durations.of_steps(root, plan)
-    how = run.Options(run_id, directory, options.jobs, options.timeout, options.exitfirst, pytest_args, seconds)
-    reporter = report.Reporter()
-    try:
-        verdicts = run.Run(plan, engine, how, control, reporter).execute()
-    finally:
-        reporter.close()
-    if not pytest_args:
-        durations.record(root, plan.tier, verdicts)
-    code = control.exit_code or report.exit_code(verdicts, allow_empty=options.allow_empty)
-    took = time.monotonic() - begin
-    interrupted = bool(control.level)
-    if options.json != "-":
-        report.print_table(verdicts, interrupted=interrupted, engine=engine.name, seconds=took, folder=directory)
-    if options.json:
-        data = export.result_data(verdicts, exit_code=code, interrupted=interrupted, engine=engine.name)
-        export.write_json(options.json, data)
-    if options.junit:
-        export.write_junit(options.junit, verdicts, plan, directory)
-    return code
+    seconds = durations.of_steps(order.root, rest)
+    how = run.Options(run_id, directory, options.jobs, options.timeout, options.exitfirst, order.arguments, seconds)
+    verdicts = run.Run(rest, engine, how, order.control, order.notify).execute()
+    if not order.arguments:
+        durations.record(order.root, plan.tier, verdicts)
+    results = {item.name: run.results_of(directory, rest, item.name) for item in rest.dirs}
+    if kept and engine.isolates:
+        kept.keep(rest.dirs, verdicts, results)
+    known |= {verdict.name: verdict for verdict in verdicts}
+    return run.Ran([known[item.name] for item in plan.dirs], engine.name, directory, results)
 
 
 def _positive(text: str) -> int:

@@ -6,12 +6,10 @@ import json
 import os
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers.driver.plan import Plan
-from helpers.driver.run import results_of
 from helpers.driver.verdict import Status, Verdict
 from helpers.errors import UsageError
 
@@ -35,6 +33,7 @@ def result_data(verdicts: Sequence[Verdict], *, exit_code: int, interrupted: boo
                 "why": item.why,
                 "failures": list(item.failures),
                 "log": item.log,
+                "cached": item.cached,
             }
             for item in verdicts
         ],
@@ -71,15 +70,20 @@ def write_json(target: str, data: dict[str, Any]) -> None:
         raise UsageError(f"cannot write: {error.strerror}", where=target) from None
 
 
-def write_junit(target: str, verdicts: Sequence[Verdict], plan: Plan, directory: Path) -> None:
+def write_junit(target: str, verdicts: Sequence[Verdict], results: Mapping[str, Path]) -> None:
     """Write all directories' tests as one JUnit file; a directory without a report of its own is one error in it.
+
+    Arguments:
+        target: the file.
+        verdicts: of all directories.
+        results: the directory with the results of the tests that ran, by the name of the runnable dir.
 
     Raises:
         UsageError: the file can not be written.
     """
     merged = ET.Element("testsuites", name="helpers")
     for verdict in verdicts:
-        suites = _own_suites(results_of(directory, plan, verdict.name) / "junit.xml")
+        suites = _own_suites(verdict, results.get(verdict.name))
         for suite in suites:
             suite.set("name", verdict.name)
             merged.append(suite)
@@ -91,9 +95,10 @@ def write_junit(target: str, verdicts: Sequence[Verdict], plan: Plan, directory:
         raise UsageError(f"cannot write: {error.strerror}", where=target) from None
 
 
-def _own_suites(path: Path) -> list[ET.Element]:
+def _own_suites(verdict: Verdict, results: Path | None) -> list[ET.Element]:
     try:
-        return list(ET.parse(path).getroot().iter("testsuite"))
+        text = (results / "junit.xml").read_bytes() if results else verdict.junit
+        return list(ET.fromstring(text).iter("testsuite"))
     except (OSError, ET.ParseError):
         return []
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,19 @@ def make(
     steps += [Step(item.step, (image_step(item.chain[-1].key),)) for item in dirs if item.chain]
     position = {key: index for index, key in enumerate(order(steps))}
     return Plan(tier, tuple(dirs), images, tuple(sorted(steps, key=lambda step: position[step.key])))
+
+
+def without(plan: Plan, names: Container[str]) -> Plan:
+    """Return a plan without directories that need no tests any more, and without the images that only they needed.
+
+    Arguments:
+        plan: the whole plan.
+        names: of those directories.
+    """
+    dirs = tuple(item for item in plan.dirs if item.name not in names)
+    images = by_key({item.name: list(item.chain) for item in dirs})
+    kept = {*(image_step(key) for key in images), *(item.step for item in dirs)}
+    return replace(plan, dirs=dirs, images=images, steps=tuple(step for step in plan.steps if step.key in kept))
 
 
 def _with_name_clashes(dirs: list[DirPlan]) -> list[DirPlan]:

@@ -115,8 +115,18 @@ def safe_text(text: str) -> str:
     return "".join(char for char in text if char in "\n\t" or char.isprintable())
 
 
-def print_table(verdicts: Sequence[Verdict], *, interrupted: bool, engine: str, seconds: float, folder: Path) -> None:
-    """Print the table that a run ends with, and the counts of tests as the last line."""
+def print_table(
+    verdicts: Sequence[Verdict], *, interrupted: bool, engine: str, seconds: float, folder: Path | None
+) -> None:
+    """Print the table that a run ends with, and the counts of tests as the last line.
+
+    Arguments:
+        verdicts: one for each directory.
+        interrupted: whether a signal came first.
+        engine: name of what ran tests.
+        seconds: how long it took.
+        folder: with all logs; None when nothing was run.
+    """
     if interrupted:
         print(paint("INTERRUPTED: this report is partial", "red", sys.stdout))
     rows = [_COLUMNS, *map(_row, verdicts)]
@@ -131,7 +141,10 @@ def print_table(verdicts: Sequence[Verdict], *, interrupted: bool, engine: str, 
         if any(verdict.status is status for verdict in verdicts)
     )
     directories = "1 directory" if len(verdicts) == 1 else f"{len(verdicts)} directories"
-    print(f"{directories}: {how_many}; engine {engine}; {seconds:.1f} s; logs in {folder}")
+    cached = sum(verdict.cached for verdict in verdicts)
+    known = f"; {cached} cached" if cached else ""
+    where = f"; engine {engine}; {seconds:.1f} s; logs in {folder}" if folder else f"; {seconds:.1f} s"
+    print(f"{directories}: {how_many}{known}{where}")
     passed, failed, skipped = (
         sum(getattr(item, what) for item in verdicts) for what in ("passed", "failed", "skipped")
     )

@@ -67,6 +67,23 @@ class Options:
     adapt: Callable[[RunSpec], RunSpec] = lambda spec: spec
 
 
+@dataclass(frozen=True)
+class Ran:
+    """What came out of a run, for those who report it.
+
+    Arguments:
+        verdicts: one for each directory, in the plan's order.
+        engine: name of what ran tests; empty when nothing had to be run.
+        directory: with all logs; None when nothing was run.
+        results: the directory with the results of the tests that ran, by the name of the runnable dir.
+    """
+
+    verdicts: list[Verdict]
+    engine: str = ""
+    directory: Path | None = None
+    results: Mapping[str, Path] = field(default_factory=dict)
+
+
 class Run:
     """One run of a plan.
 

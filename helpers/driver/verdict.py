@@ -61,6 +61,8 @@ class Verdict:
         output: the end of what it printed.
         failures: ids of the tests that failed.
         log: path of the file with its output.
+        cached: whether it is that of an earlier run, since when nothing changed that its tests can see.
+        junit: the report of that run, as pytest wrote it.
     """
 
     name: str
@@ -73,6 +75,8 @@ class Verdict:
     output: str = ""
     failures: tuple[str, ...] = ()
     log: str = ""
+    cached: bool = False
+    junit: str = ""
 
     @property
     def passed(self) -> int:

@@ -11,7 +11,7 @@ from helpers import host
 from helpers.console import say
 from helpers.engine.seam import Control, Engine, Ingredients
 from helpers.engine.specs import ImageSpec
-from helpers.images import lock
+from helpers.images import digests, lock
 from helpers.model.stage import Stage
 from helpers.storage import cache_dir
 
@@ -67,7 +67,9 @@ def build_one(engine: Engine, chain: Sequence[ImageSpec], logs: Path, control: C
     # The builder needs what pip says, and the lock's export takes longer than pip.
     with host.asked_ahead():
         made_of = ingredients(chain, base)
-    return engine.provide(image, made_of, log, control)
+    made = engine.provide(image, made_of, log, control)
+    digests.remember(image.reference, made)
+    return made
 
 
 def ingredients(chain: Sequence[ImageSpec], base: str) -> Ingredients:

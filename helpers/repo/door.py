@@ -36,13 +36,18 @@ _MAY_FILTER = re.compile(rb"filter|include", re.IGNORECASE)
 _OF_THE_REPO = ("local", "worktree")
 
 
-def look(root: Path, *arguments: str) -> str:
+def look(root: Path, *arguments: str, more: Sequence[tuple[str, str]] = ()) -> str:
     """Ask the repo that is checked out at `root` and no other one: git is told which, and may not search above.
+
+    Arguments:
+        root: of the checkout.
+        arguments: those of git.
+        more: settings that count more than any configuration.
 
     Raises:
         InfrastructureError: no repo is checked out there, or git fails.
     """
-    return _answer(root, only_of(root), arguments)
+    return _answer(root, only_of(root, more), arguments)
 
 
 def only_of(root: Path, more: Sequence[tuple[str, str]] = ()) -> dict[str, str]:

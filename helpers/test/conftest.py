@@ -134,8 +134,11 @@ class Scratch:
 
     def driver(self, *arguments: str, json_file: Path | None = None) -> list[str]:
         """Return the command that runs the driver in the repo."""
+        # What is looked at here is how tests run; a test of kept verdicts says so.
+        kept = [] if "--cached" in arguments else ["--no-cache"]
         report = ["--json", str(json_file)] if json_file else []
-        return [sys.executable, str(self.root / "main_pytest.py"), *report, *arguments]
+        rest = [argument for argument in arguments if argument != "--cached"]
+        return [sys.executable, str(self.root / "main_pytest.py"), *kept, *report, *rest]
 
     def run(self, *arguments: str, cwd: Path | None = None, **env: str) -> Result:
         """Run the driver to its end."""

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from helpers.driver import export
-from helpers.driver.plan import DirPlan, Plan
 from helpers.driver.verdict import Status, Verdict
 from helpers.errors import UsageError
 
@@ -17,7 +17,6 @@ VERDICTS = [
     Verdict("c", Status.SKIP, 0, "needs gcc"),
     Verdict("d", Status.FAIL, 1, "t", {"failed": 1}, failures=("t",)),
 ]
-PLAN = Plan("fast", tuple(DirPlan(verdict.name) for verdict in VERDICTS), {}, ())
 
 
 def test_the_json_of_a_run_says_of_each_directory_what_happened() -> None:
@@ -39,6 +38,7 @@ def test_the_json_of_a_run_says_of_each_directory_what_happened() -> None:
         "why": "",
         "failures": [],
         "log": "/log",
+        "cached": False,
     }
     assert [(item["verdict"], item["failures"]) for item in data["directories"][1:]] == [
         ("CRASH", []),
@@ -55,10 +55,9 @@ def test_json_goes_to_a_file_or_to_standard_output(tmp_path: Path, capsys: pytes
 
 def test_one_junit_file_has_a_suite_for_each_directory(tmp_path: Path) -> None:
     own = '<testsuites><testsuite name="pytest" tests="1"><testcase name="test_x"/></testsuite></testsuites>'
-    for number in (0, 3):
-        (tmp_path / "run" / str(number) / "results").mkdir(parents=True)
-        (tmp_path / "run" / str(number) / "results" / "junit.xml").write_text(own)
-    export.write_junit(str(tmp_path / "all.xml"), VERDICTS, PLAN, tmp_path / "run")
+    (tmp_path / "junit.xml").write_text(own)
+    kept = [replace(VERDICTS[0], cached=True, junit=own), *VERDICTS[1:]]
+    export.write_junit(str(tmp_path / "all.xml"), kept, {"d": tmp_path})
     suites = list(ET.parse(tmp_path / "all.xml").getroot())
     assert [suite.get("name") for suite in suites] == ["a", "b", "c", "d"]
     cases = [suite.find("testcase") for suite in suites]
@@ -70,19 +69,16 @@ def test_one_junit_file_has_a_suite_for_each_directory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("left", [None, "", "<testsuites><testsuite"])
 def test_a_report_that_was_cut_short_is_one_error(tmp_path: Path, left: str | None) -> None:
-    results = tmp_path / "0" / "results"
-    results.mkdir(parents=True)
     if left is not None:
-        (results / "junit.xml").write_text(left)
-    export.write_junit(str(tmp_path / "all.xml"), VERDICTS[:1], PLAN, tmp_path)
+        (tmp_path / "junit.xml").write_text(left)
+    export.write_junit(str(tmp_path / "all.xml"), VERDICTS[:1], {"a": tmp_path})
     suite = ET.parse(tmp_path / "all.xml").getroot()[0]
     assert (suite.get("name"), suite.get("errors")) == ("a", "1")
 
 
 def test_a_verdict_beyond_the_tests_stands_beside_them(tmp_path: Path) -> None:
-    (tmp_path / "1" / "results").mkdir(parents=True)
-    (tmp_path / "1" / "results" / "junit.xml").write_text('<testsuite name="x"><testcase name="ok"/></testsuite>')
-    export.write_junit(str(tmp_path / "all.xml"), VERDICTS[1:2], PLAN, tmp_path)
+    (tmp_path / "junit.xml").write_text('<testsuite name="x"><testcase name="ok"/></testsuite>')
+    export.write_junit(str(tmp_path / "all.xml"), VERDICTS[1:2], {"b": tmp_path})
     names = [case.get("name") for case in ET.parse(tmp_path / "all.xml").getroot().iter("testcase")]
     assert names == ["ok", "verdict"]
 
@@ -92,4 +88,4 @@ def test_a_file_that_can_not_be_written_is_bad_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot write: No such file"):
         export.write_json(target, {})
     with pytest.raises(UsageError, match="cannot write: No such file"):
-        export.write_junit(target, [], PLAN, tmp_path)
+        export.write_junit(target, [], {})

@@ -1,0 +1,200 @@
+"""Verdicts that are kept: what passed passes again while nothing has changed that its container could see.
+
+A container of tests sees the paths that are mounted, its image, and what it is started with, and nothing else. All of
+that is in the key. What may see more, such as a network, is never answered from here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from helpers import host
+from helpers.driver.container import INSIDE, test_container, weaker
+from helpers.driver.plan import DirPlan
+from helpers.driver.verdict import Status, Verdict
+from helpers.engine.specs import RunSpec
+from helpers.errors import HelpersError
+from helpers.images import digests
+from helpers.repo.contents import Contents, Unknown, contents, of_directory
+from helpers.storage import cache_dir, digest
+
+_PACKAGE = INSIDE.parent
+# Where results go is another place in each run.
+_RESULTS = Path("/results")
+_FORMAT = "1"
+_MOST = 20_000
+
+
+class VerdictCache:
+    """The kept verdicts, for one repo, tier and arguments of pytest; what the repo holds is asked when it is needed.
+
+    Arguments:
+        root: absolute path of the repo.
+        tier: which tests.
+        arguments: pytest's own, from the command line.
+    """
+
+    def __init__(self, root: Path, tier: str, arguments: Sequence[str]) -> None:
+        self._root = root
+        self._tier = tier
+        self._arguments = arguments
+        self._keys: dict[str, str] = {}
+
+    def find(self, dirs: Sequence[DirPlan]) -> dict[str, Verdict]:
+        """Return the kept verdicts on directories, by name; those whose files changed have none."""
+        found = {}
+        try:
+            now = contents(self._root)
+        except Unknown:
+            return {}  # then nothing is kept either
+        for item in dirs:
+            if key := self._key(item, now):
+                self._keys[item.name] = key
+                verdict = _read(key, item)
+                if verdict and verdict.image == digests.known(item.chain[-1].reference):
+                    found[item.name] = verdict
+        return found
+
+    def keep(self, dirs: Sequence[DirPlan], verdicts: Sequence[Verdict], reports: Mapping[str, Path]) -> None:
+        """Keep the verdicts on directories that passed, unless something changed while their tests ran.
+
+        Arguments:
+            dirs: what was planned.
+            verdicts: what came out, in the same order.
+            reports: the directories with the results of tests, by name.
+        """
+        for item, verdict in zip(dirs, verdicts, strict=True):
+            if verdict.image and item.chain and not verdict.cached:
+                digests.remember(item.chain[-1].reference, verdict.image)
+        passed = [
+            (item, verdict)
+            for item, verdict in zip(dirs, verdicts, strict=True)
+            if verdict.status is Status.PASS and not verdict.cached and item.name in self._keys
+        ]
+        if not passed:
+            return
+        # A full disk only costs the next run its time.
+        with suppress(Unknown, OSError):
+            now = contents(self._root)
+            for item, verdict in passed:
+                if self._key(item, now) == self._keys[item.name]:
+                    _write(self._keys[item.name], verdict, reports[item.name])
+            _drop_oldest()
+
+    def _key(self, item: DirPlan, now: Contents) -> str:
+        """Return the name of all that the tests of a directory depend on; empty where that can not be said."""
+        if not item.runnable or not item.chain or why_never(item):
+            return ""
+        try:
+            spec = test_container(
+                item.runnable,
+                name="",
+                image=item.chain[-1].reference,
+                labels=item.chain[-1].labels,
+                user=host.user(),
+                results=_RESULTS,
+                nonce="",
+                tier=self._tier,
+                arguments=self._arguments,
+            )
+        except HelpersError:
+            return ""  # it is told when the tests are to run
+        hidden = [_below(path, self._root) for path in spec.hidden]
+        seen = [self._name(mount.path, now, hidden) for mount in spec.mounts if mount.path != _RESULTS]
+        return digest(_FORMAT, _started_with(spec), *seen, self._name(_PACKAGE, now, self._not_run))
+
+    @cached_property
+    def _not_run(self) -> list[str]:
+        """The parts of helpers that a verdict does not depend on."""
+        inside = _PACKAGE.is_relative_to(self._root)
+        return [_below(_PACKAGE / name, self._root) for name in ("test", "templates")] if inside else []
+
+    def _name(self, path: Path, now: Contents, without: Sequence[str]) -> str:
+        if path.is_relative_to(self._root):
+            return now.digest(_below(path, self._root), without)
+        return of_directory(path) if path.is_dir() else digest(path.read_bytes())
+
+
+def why_never(item: DirPlan) -> str:
+    """Return why the verdict on a directory is never kept: its tests may see what no key covers; empty if it may be."""
+    if not item.runnable:
+        return "it can not be tested"
+    if more := weaker(item.runnable):
+        return more[0]
+    return "services" if (item.runnable.path / "devops" / "compose.yaml").exists() else ""
+
+
+def _below(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _started_with(spec: RunSpec) -> str:
+    """Return what a container is started with, apart from what is another one in each run."""
+    same = replace(spec, labels={}, env=dict(spec.env), image_says=dict(spec.image_says))
+    inherited = [(name, os.environ.get(name)) for name in spec.inherit]
+    return repr((same, inherited, os.uname().machine))
+
+
+def _folder() -> Path:
+    return cache_dir() / "verdicts"
+
+
+def _file(key: str) -> Path:
+    return _folder() / key[:2] / f"{key}.json"
+
+
+def _read(key: str, item: DirPlan) -> Verdict | None:
+    """Return the verdict that is kept by a key; one that can not be read is put aside and counts as none."""
+    file = _file(key)
+    try:
+        found: dict[str, Any] = json.loads(file.read_bytes())
+        counts = {str(name): int(number) for name, number in found["counts"].items()}
+        seconds, image, junit = float(found["seconds"]), str(found["image"]), str(found["junit"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        with suppress(OSError):
+            os.replace(file, file.with_suffix(".damaged"))
+        return None
+    return Verdict(item.name, Status.PASS, 0, "cached", counts, seconds, image, cached=True, junit=junit)
+
+
+def _write(key: str, verdict: Verdict, results: Path) -> None:
+    file = _file(key)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    about = {
+        "directory": verdict.name,
+        "counts": verdict.counts,
+        "seconds": round(verdict.seconds, 3),
+        "image": verdict.image,
+        "junit": "",
+    }
+    # Who gives pytest a place of his own for it finds it there.
+    with suppress(FileNotFoundError):
+        about["junit"] = (results / "junit.xml").read_text("utf-8", "replace")
+    aside = file.with_name(f".{file.name}-{os.getpid()}")
+    aside.write_text(json.dumps(about), encoding="utf-8")
+    os.replace(aside, file)
+
+
+def entries() -> list[Path]:
+    """Return the files of all kept verdicts, oldest first; one that goes meanwhile is left out."""
+    found = []
+    for file in _folder().glob("*/*.json"):
+        with suppress(OSError):
+            found.append((file.stat().st_mtime_ns, file))
+    return [file for _, file in sorted(found)]
+
+
+def _drop_oldest() -> None:
+    """Keep the number of verdicts bounded; a count in a hundred is enough."""
+    if os.urandom(1)[0] < 3:
+        for file in entries()[:-_MOST]:
+            file.unlink(missing_ok=True)
