@@ -28,7 +28,8 @@ if [ "${#missing[@]}" -gt 0 ]; then
   "${admin[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get -qq install -y --no-install-recommends "${missing[@]}" >&2 || exit 6
 fi
-step ./main_pytest.py --engine docker --tier all
+# Each run tests: what passed in an earlier one is not taken over.
+step ./main_pytest.py --engine docker --tier all --no-cache
 step ./main_pytest.py --engine venv
 step ./main_pytest.py --engine venv --dir . --tier all --timeout 3600 -- -m 'engine or host' -n 2 --dist loadfile --durations 10
 exit "$worst"

@@ -15,7 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from helpers import host
+from helpers import discover, errors, host, repo
+from helpers.console import printable, say
+from helpers.driver import plan
 from helpers.driver.container import INSIDE, test_container, weaker
 from helpers.driver.plan import DirPlan
 from helpers.driver.verdict import Status, Verdict
@@ -198,3 +200,37 @@ def _drop_oldest() -> None:
     if os.urandom(1)[0] < 3:
         for file in entries()[:-_MOST]:
             file.unlink(missing_ok=True)
+
+
+def show(*, cwd: Path | None = None) -> int:
+    """Print how many verdicts are kept, how big they are, and which directories of the repo around `cwd` are never.
+
+    Arguments:
+        cwd: where the command was given.
+
+    Raises:
+        UsageError: `cwd` is in no checkout.
+    """
+    root = repo.find_root((cwd or Path.cwd()).resolve())
+    files = entries()
+    size = sum(file.stat().st_size for file in files if file.exists())
+    print(f"{len(files)} verdicts, {size / 1e6:.1f} MB, in {_folder()}")
+    every = discover.runnable_paths(root)
+    for item in plan.make(root, every, every, "fast").dirs:
+        if why := why_never(item):
+            print(f"never kept: {printable(item.name)}: {printable(why)}")
+    return errors.OK
+
+
+def clear(*, dry_run: bool = False) -> int:
+    """Remove all kept verdicts, and what was put aside as damaged; the next run tests everything.
+
+    Arguments:
+        dry_run: only say what would be removed.
+    """
+    files = [*entries(), *_folder().glob("*/*.damaged")]
+    if not dry_run:
+        for file in files:
+            file.unlink(missing_ok=True)
+    say(f"{len(files)} verdicts {'would be ' if dry_run else ''}removed")
+    return errors.OK

@@ -144,9 +144,7 @@ class Scratch:
         """Run the driver to its end."""
         file = self.root.parent / "report.json"
         file.unlink(missing_ok=True)
-        end = arguments.index("--") if "--" in arguments else len(arguments)
-        own = ["--json", str(file), *arguments[:end], *arguments[end:]]
-        process = start([sys.executable, str(self.root / "main_pytest.py"), *own], cwd or self.root, **env)
+        process = start(self.driver(*arguments, json_file=file), cwd or self.root, **env)
         stdout, stderr = process.communicate(timeout=300)
         report = json.loads(file.read_text()) if file.exists() else {}
         return Result(process.returncode, stdout, stderr, report)

@@ -270,3 +270,16 @@ def test_the_number_of_verdicts_is_bounded(scene: Scene, cache: Path, monkeypatc
     monkeypatch.setattr(os, "urandom", lambda count: b"\0" * count)
     scene.run()
     assert len(list((cache / "verdicts").glob("*/*.json"))) == 2
+
+
+def test_the_tasks_show_and_forget_verdicts(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    setting("b", 'network = "bridge"')(scene)
+    scene.run()
+    capsys.readouterr()
+    assert verdict_cache.show(cwd=scene.root / "a") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("4 verdicts, ") and 'never kept: b: network = "bridge"' in out
+    assert verdict_cache.clear(dry_run=True) == 0
+    assert scene.run() == (0, {"b"})
+    assert verdict_cache.clear() == 0
+    assert scene.run() == (0, ALL)

@@ -1,0 +1,61 @@
+"""Kept verdicts on the live engine: nothing is started for what passed, and a change is seen by a real container."""
+
+from __future__ import annotations
+
+import pytest
+
+from helpers.test.conftest import Scratch, docker
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+READS = """
+    from pathlib import Path
+
+    def test_it():
+        assert (Path(__file__).parents[1] / "data.txt").read_text() == "good"
+"""
+PEEKS = """
+    from pathlib import Path
+
+    def test_it():
+        assert (Path(__file__).parents[2] / "beside" / "data.txt").read_text() == "good"
+"""
+
+
+def started(scratch: Scratch) -> tuple[int, dict[str, tuple[str, bool]]]:
+    """Run the driver, and return its exit code, and each verdict and whether it was kept."""
+    result = scratch.run("--cached", "--engine", "docker")
+    return result.code, {name: (item["verdict"], item["cached"]) for name, item in result.verdicts.items()}
+
+
+def test_what_passed_starts_no_container_until_something_changes(scratch: Scratch) -> None:
+    path = scratch.add("reads", READS)
+    other = scratch.add("other", "def test_it(): pass", image="other")
+    (path / "data.txt").write_text("good")
+    assert started(scratch) == (0, {"reads": ("PASS", False), "other": ("PASS", False)})
+    # Images and containers are removed, and nobody notices.
+    images = docker("image", "ls", "--quiet", "--filter", f"reference={scratch.prefix}*").split()
+    docker("image", "rm", "--force", *set(images))
+    assert started(scratch) == (0, {"reads": ("PASS", True), "other": ("PASS", True)})
+    assert docker("image", "ls", "--quiet", "--filter", f"reference={scratch.prefix}*") == ""
+    (path / "data.txt").write_text("bad")
+    assert started(scratch) == (1, {"reads": ("FAIL", False), "other": ("PASS", True)})
+    (path / "data.txt").write_text("good")
+    (other / "test" / "test_more.py").write_text("def test_more(): pass")
+    code, verdicts = started(scratch)
+    assert (code, verdicts["other"]) == (0, ("PASS", False))
+
+
+def test_a_path_that_is_not_declared_can_not_be_read_and_the_setting_is_named(scratch: Scratch) -> None:
+    path = scratch.add("peeks", PEEKS)
+    (scratch.root / "beside").mkdir()
+    (scratch.root / "beside" / "data.txt").write_text("good")
+    result = scratch.run("--cached", "--engine", "docker")
+    assert result.of("peeks") == ("FAIL", 1)
+    assert "beside/data.txt" in result.stderr and "uses" in result.verdicts["peeks"]["why"]
+    project = path / "pyproject.toml"
+    project.write_text(f'{project.read_text()}\nuses = ["../beside"]\n')
+    assert started(scratch) == (0, {"peeks": ("PASS", False)})
+    assert started(scratch) == (0, {"peeks": ("PASS", True)})
+    (scratch.root / "beside" / "data.txt").write_text("gooD")
+    assert started(scratch) == (1, {"peeks": ("FAIL", False)})
