@@ -9,7 +9,7 @@ from helpers.tasks.adapter import helpers_task
 
 @helpers_task()
 def cache_status(_: Any) -> int:
-    """Show how many verdicts of tests are kept, and which directories always run.
+    """Show how many verdicts are kept, and what always runs.
 
     What passed is not run again until something changes that its container can see: files of the directory and of
     'uses', lock, image, settings, declared variables, arguments of pytest, helpers. 'main_pytest.py --no-cache'
