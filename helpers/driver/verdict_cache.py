@@ -140,7 +140,7 @@ def _below(path: Path, root: Path) -> str:
 def _started_with(spec: RunSpec) -> str:
     """Return what a container is started with, apart from what is another one in each run."""
     same = replace(spec, labels={}, env=dict(spec.env), image_says=dict(spec.image_says))
-    inherited = [(name, os.environ.get(name)) for name in spec.inherit]
+    inherited = [(given, os.environ.get(given)) for given in spec.inherit]
     return repr((same, inherited, os.uname().machine))
 
 
