@@ -131,6 +131,15 @@ def test_the_two_commands_of_the_readme_are_programs(command: str) -> None:
     assert os.access(ROOT / command, os.X_OK)
 
 
+def test_every_common_file_is_named_where_it_is_said_how_to_share_one() -> None:
+    folder = ROOT / "helpers" / "templates" / "shared"
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    section = (
+        (ROOT / "docs" / "how-to.md").read_text("utf-8").partition("### Add a common file")[2].partition("\n### ")[0]
+    )
+    assert names - set(code_of(section)) == set()
+
+
 def test_every_benchmark_is_on_the_page_with_its_command() -> None:
     programs = {path.name for path in (ROOT / "benchmarks").glob("*.py") if path.read_text("utf-8").startswith("#!")}
     page = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")

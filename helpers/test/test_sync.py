@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -363,6 +365,43 @@ def test_bytes_that_are_no_utf8_survive_and_what_is_no_text_is_refused(repo: Hel
     else:
         assert update(repo) == 0
         assert (repo.root / EDITORCONFIG).read_bytes() == content + b"last\n"
+
+
+def test_in_the_repo_that_helpers_is_made_in_it_works_alike(tmp_path: Path) -> None:
+    made = HelpersRepo(tmp_path, whole=True)
+    root, package = made.remote, made.remote / "helpers"
+    (root / "pyproject.toml").write_text('[tool.helpers]\nsync = [".editorconfig"]\n')
+    assert sync.update(cwd=root, package=package) == 0
+    (root / EDITORCONFIG).write_text(TEXT.replace("line 2\n", "line 2 of mine\n"))
+    made.template(EDITORCONFIG, TEXT.replace("line 9\n", "line 9 of two\n"))
+    assert sync.update(cwd=root, package=package) == 0
+    wanted = TEXT.replace("line 2\n", "line 2 of mine\n").replace("line 9\n", "line 9 of two\n")
+    assert (root / EDITORCONFIG).read_text() == wanted
+    assert sync.status(as_json=False, check=True, cwd=root, package=package) == 0
+
+
+def test_a_record_of_a_file_outside_leads_nobody_there(repo: HelpersRepo, capsys: pytest.CaptureFixture[str]) -> None:
+    outside = repo.root.parent / "outside.txt"
+    outside.write_text("<<<<<<< \n>>>>>>> \n")
+    line = f"../outside.txt  {'0' * 40}  {'0' * 40}\n"
+    repo.write(sync_lock.PATH, repo.read(sync_lock.PATH) + line)
+    assert states(repo, capsys) == {"../outside.txt": "not listed"}
+    with pytest.raises(UsageError):
+        update(repo, "../outside.txt")
+    assert update(repo) == 0
+    assert outside.read_text() == "<<<<<<< \n>>>>>>> \n"
+    assert line not in repo.read(sync_lock.PATH)
+
+
+def test_the_linter_s_settings_are_such_that_it_takes(tmp_path: Path) -> None:
+    config = shared_files.PACKAGE / "templates" / "shared" / "ruff.toml"
+    for path in ("a.py", "helpers/b.py"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("import os\n")
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--config", str(config), "--output-format=concise"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    found = [line for line in done.stdout.splitlines() if "F401" in line]
+    assert (len(found), found[0].startswith("a.py:1:8")) == (1, True), done.stdout + done.stderr
 
 
 def test_it_is_for_a_repo_with_this_helpers(repo: HelpersRepo) -> None:

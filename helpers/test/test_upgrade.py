@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -135,13 +137,22 @@ def test_it_concerns_only_the_helpers_of_a_repo_that_works_with_it(repo: Helpers
 
 def invoke(repo: HelpersRepo, *words: str) -> tuple[int, str, int]:
     """Run a task of the super-repo's own helpers; return its exit code, what it printed, and its process id."""
-    command = [str(thin_env() / "bin" / "invoke"), *words]
-    env = {**os.environ, **environment(repo.root.parent)}
-    process = subprocess.Popen(
-        command, cwd=repo.root, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
-    )
+    process = started(repo, *words)
     printed, _ = process.communicate(timeout=300)
     return process.returncode, printed, process.pid
+
+
+def started(repo: HelpersRepo, *words: str) -> subprocess.Popen[str]:
+    """Start a task of the super-repo's own helpers, in a session of its own."""
+    return subprocess.Popen(
+        [str(thin_env() / "bin" / "invoke"), *words],
+        cwd=repo.root,
+        env={**os.environ, **environment(repo.root.parent)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        start_new_session=True,
+    )
 
 
 def committed(repo: HelpersRepo) -> tuple[str, list[str]]:
@@ -184,6 +195,33 @@ def test_over_three_versions_edits_survive_conflicts_are_marked_and_all_is_in_or
     assert "line 2 of mine and of three\n" in git(repo.root, "show", f"HEAD:{EDITORCONFIG}")
     assert invoke(repo, "sync_status", "--check")[0] == 0
     assert git(repo.root, "status", "--porcelain") == "?? notes.txt\n"
+
+
+def test_killed_anywhere_the_same_command_again_ends_it(repo: HelpersRepo) -> None:
+    repo.edit(EDITORCONFIG, "line 2\n", "line 2 of mine\n")
+    repo.commit("mine")
+    repo.write("notes.txt", "not committed\n")
+    dice, killed = random.Random(7), 0
+    for version in range(2, 6):
+        repo.template(EDITORCONFIG, TEXT.replace("line 9\n", f"line 9 of {version}\n"))
+        repo.changelog(*(f"0.{number}.0" for number in range(version, 0, -1)))
+        tip = repo.publish("next")
+        for _ in range(3):
+            process = started(repo, "repo_roll_forward")
+            try:
+                process.communicate(timeout=dice.uniform(0.05, 0.9))
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+                killed += 1
+        code, printed, _ = invoke(repo, "repo_roll_forward")
+        assert code == 0, printed
+        assert git(repo.root, "rev-parse", "HEAD:helpers").strip() == tip
+        assert git(repo.root, "status", "--porcelain") == "?? notes.txt\n"
+        wanted = TEXT.replace("line 2\n", "line 2 of mine\n").replace("line 9\n", f"line 9 of {version}\n")
+        assert git(repo.root, "show", f"HEAD:{EDITORCONFIG}") == wanted
+        assert invoke(repo, "sync_status", "--check")[0] == 0
+    assert killed > 4
 
 
 def test_the_process_that_moves_helpers_reads_no_code_of_the_new_one(repo: HelpersRepo) -> None:
