@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
+import pytest
+
+from helpers.repos import sync
 from helpers.repos.shared_files import PACKAGE
 from helpers.test.unit_fixtures import forget, git, make_repo
 
@@ -91,3 +95,41 @@ class HelpersRepo:
         """Replace a text that is in a file of the super-repo."""
         assert old in self.read(path)
         self.write(path, self.read(path).replace(old, new))
+
+
+_FOREIGN = (".git", "helpers")
+
+
+def in_order(home: Path, *, whole: bool = False) -> HelpersRepo:
+    """Make a super-repo whose common files are in order."""
+    made = HelpersRepo(home, whole=whole)
+    assert update(made) == 0
+    made.commit("common files")
+    return made
+
+
+def update(repo: HelpersRepo, *theirs: str, dry_run: bool = False) -> int:
+    """Merge what moved in the templates, and return the exit code."""
+    forget()
+    return sync.update(theirs=theirs, dry_run=dry_run, cwd=repo.root, package=repo.package)
+
+
+def status(repo: HelpersRepo, *, check: bool = True) -> int:
+    """Show how the common files stand, and return the exit code."""
+    forget()
+    return sync.status(as_json=False, check=check, cwd=repo.root, package=repo.package)
+
+
+def states(repo: HelpersRepo, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """Return the state of each file that is not in order."""
+    capsys.readouterr()
+    forget()
+    sync.status(as_json=True, check=False, cwd=repo.root, package=repo.package)
+    files = json.loads(capsys.readouterr().out)["files"]
+    return {item["path"]: item["state"] for item in files if item["state"] != "same"}
+
+
+def everything(root: Path) -> dict[str, tuple[bytes, int]]:
+    """Return content and mode of every file outside of git's own and of helpers."""
+    files = [path for path in root.rglob("*") if path.is_file() and path.relative_to(root).parts[0] not in _FOREIGN]
+    return {str(path.relative_to(root)): (path.read_bytes(), path.stat().st_mode) for path in files}

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from helpers.errors import ConfigError, HelpersError, InfrastructureError, PolicyError, UsageError
-from helpers.model import sync_lock
+from helpers.errors import ConfigError, UsageError
 from helpers.repos import shared_files, sync
-from helpers.repos.shared_files import Write
-from helpers.test.helpers_repo import EDITORCONFIG, SHIM, TEXT, HelpersRepo
-from helpers.test.unit_fixtures import forget, git
+from helpers.test.helpers_repo import (
+    EDITORCONFIG,
+    SHIM,
+    TEXT,
+    HelpersRepo,
+    everything,
+    in_order,
+    states,
+    status,
+    update,
+)
+from helpers.test.unit_fixtures import git
 
 pytestmark = pytest.mark.slow
 
@@ -30,41 +36,6 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> HelpersRepo:
 def repo(tmp_path: Path) -> HelpersRepo:
     """A super-repo whose common files are in order."""
     return in_order(tmp_path)
-
-
-def in_order(home: Path, *, whole: bool = False) -> HelpersRepo:
-    made = HelpersRepo(home, whole=whole)
-    assert update(made) == 0
-    made.commit("common files")
-    return made
-
-
-def update(repo: HelpersRepo, *theirs: str, dry_run: bool = False) -> int:
-    forget()
-    return sync.update(theirs=theirs, dry_run=dry_run, cwd=repo.root, package=repo.package)
-
-
-def status(repo: HelpersRepo, *, check: bool = True) -> int:
-    forget()
-    return sync.status(as_json=False, check=check, cwd=repo.root, package=repo.package)
-
-
-def states(repo: HelpersRepo, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    """Return the state of each file that is not in order."""
-    capsys.readouterr()
-    forget()
-    sync.status(as_json=True, check=False, cwd=repo.root, package=repo.package)
-    files = json.loads(capsys.readouterr().out)["files"]
-    return {item["path"]: item["state"] for item in files if item["state"] != "same"}
-
-
-def everything(root: Path) -> dict[str, tuple[bytes, int]]:
-    """Return content and mode of every file outside of git's own and of helpers."""
-    files = [path for path in root.rglob("*") if path.is_file() and path.relative_to(root).parts[0] not in FOREIGN]
-    return {str(path.relative_to(root)): (path.read_bytes(), path.stat().st_mode) for path in files}
-
-
-FOREIGN = (".git", "helpers")
 
 
 def test_edits_survive_three_versions_of_helpers_and_the_status_is_in_order_afterwards(
@@ -257,73 +228,6 @@ def test_line_ends_that_only_this_checkout_has_are_no_change(repo: HelpersRepo) 
     assert status(repo) == 1
 
 
-@pytest.mark.parametrize("fails", ["the second file", "the record"])
-def test_when_one_file_can_not_be_written_none_is_changed(
-    repo: HelpersRepo, monkeypatch: pytest.MonkeyPatch, fails: str
-) -> None:
-    repo.template(EDITORCONFIG, TEXT + "last\n")
-    repo.template(SHIM, repo.read(SHIM) + "# last\n")
-    repo.edit(EDITORCONFIG, "line 1\n", "line 1 of mine\n")
-    repo.edit(SHIM, "import os\n", "import os  # mine\n")
-    repo.publish("second")
-    repo.upgrade()
-    (repo.root / "invoke.yaml").unlink()
-    before = everything(repo.root)
-    replace, breaks = os.replace, str(repo.root / (SHIM if fails == "the second file" else sync_lock.PATH))
-
-    def refuse(source: str, target: str) -> None:
-        if str(target) == breaks:
-            monkeypatch.setattr(os, "replace", replace)
-            raise PermissionError(13, "no", breaks)
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(PermissionError):
-        update(repo)
-    assert everything(repo.root) == before
-    assert update(repo) == 0
-    assert repo.read(SHIM).endswith("# last\n")
-
-
-def test_directories_that_were_made_in_vain_are_gone(tmp_path: Path) -> None:
-    writes = [Write("a/b/c.txt", None, b"x")]
-    with pytest.raises(KeyError), shared_files.written(tmp_path, writes):
-        assert (tmp_path / "a/b/c.txt").read_bytes() == b"x"
-        raise KeyError
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("link", [EDITORCONFIG, "dev_scripts", sync_lock.PATH])
-def test_no_link_is_followed(repo: HelpersRepo, tmp_path: Path, link: str) -> None:
-    outside = tmp_path / "outside"
-    (repo.root / link).rename(outside)
-    (repo.root / link).symlink_to(outside)
-    repo.template(EDITORCONFIG, "new\n")
-    repo.publish("second")
-    repo.upgrade()
-    before = everything(repo.root), everything(outside), outside.is_dir() or outside.read_bytes()
-    with pytest.raises(PolicyError, match="is a link"):
-        update(repo)
-    assert (everything(repo.root), everything(outside), outside.is_dir() or outside.read_bytes()) == before
-
-
-def test_a_template_that_history_does_not_have_is_said_with_the_command_that_fetches_it(repo: HelpersRepo) -> None:
-    repo.edit(EDITORCONFIG, "line 1\n", "mine\n")
-    repo.template(EDITORCONFIG, TEXT + "last\n")
-    repo.publish("second")
-    git(repo.root, "submodule", "deinit", "--quiet", "--force", "helpers")
-    (repo.root / ".git" / "modules" / "helpers").rename(repo.root.parent / "old")
-    url = f"file://{repo.remote}"
-    git(repo.root, "clone", "--quiet", "--depth", "1", url, "helpers")
-    before = everything(repo.root)
-    with pytest.raises(InfrastructureError, match="is not in the history of helpers") as caught:
-        update(repo)
-    assert "fetch --unshallow" in str(caught.value.fix) and "--theirs .editorconfig" in str(caught.value.fix)
-    assert everything(repo.root) == before
-    git(repo.package, "fetch", "--quiet", "--unshallow")
-    assert update(repo) == 0
-
-
 def test_a_name_that_is_no_common_file_is_said_with_the_nearest(repo: HelpersRepo) -> None:
     repo.settings('sync = [".editorconf"]')
     with pytest.raises(ConfigError, match=r"no common file '\.editorconf'") as caught:
@@ -333,38 +237,6 @@ def test_a_name_that_is_no_common_file_is_said_with_the_nearest(repo: HelpersRep
     with pytest.raises(ConfigError, match=r"no common file 'tasks\.py'") as caught:
         status(repo)
     assert "every repo has" in str(caught.value.fix)
-
-
-@pytest.mark.parametrize("text", ["nonsense\n", "a.txt  12  34\n", "<<<<<<< HEAD\n", "x  --help  conflict\n"])
-def test_a_record_that_is_spoiled_is_said_with_its_line(repo: HelpersRepo, text: str) -> None:
-    repo.write(sync_lock.PATH, repo.read(sync_lock.PATH) + text)
-    with pytest.raises(ConfigError) as caught:
-        status(repo)
-    assert caught.value.where == f"{sync_lock.PATH}:7"
-    assert f"git checkout HEAD -- {sync_lock.PATH}" in str(caught.value.fix)
-
-
-def test_the_record_is_sorted_and_reads_back() -> None:
-    one, two = sync_lock.Merged("a" * 40, "b" * 40), sync_lock.Merged("c" * 64, sync_lock.CONFLICT)
-    text = sync_lock.text({"z": one, "a/b": two})
-    assert text.splitlines()[1:] == [f"a/b  {'c' * 64}  conflict", f"z  {'a' * 40}  {'b' * 40}"]
-    assert sync_lock.parse(text, "x") == {"z": one, "a/b": two}
-    assert sync_lock.blob_id(b"") == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
-
-
-@pytest.mark.parametrize("content", ["caf\u00e9\n".encode("latin-1") + TEXT.encode(), b"\0" + TEXT.encode()])
-def test_bytes_that_are_no_utf8_survive_and_what_is_no_text_is_refused(repo: HelpersRepo, content: bytes) -> None:
-    (repo.root / EDITORCONFIG).write_bytes(content)
-    repo.template(EDITORCONFIG, TEXT + "last\n")
-    repo.publish("second")
-    repo.upgrade()
-    if b"\0" in content:
-        with pytest.raises(HelpersError, match="is no text"):
-            update(repo)
-        assert (repo.root / EDITORCONFIG).read_bytes() == content
-    else:
-        assert update(repo) == 0
-        assert (repo.root / EDITORCONFIG).read_bytes() == content + b"last\n"
 
 
 def test_in_the_repo_that_helpers_is_made_in_it_works_alike(tmp_path: Path) -> None:
@@ -378,19 +250,6 @@ def test_in_the_repo_that_helpers_is_made_in_it_works_alike(tmp_path: Path) -> N
     wanted = TEXT.replace("line 2\n", "line 2 of mine\n").replace("line 9\n", "line 9 of two\n")
     assert (root / EDITORCONFIG).read_text() == wanted
     assert sync.status(as_json=False, check=True, cwd=root, package=package) == 0
-
-
-def test_a_record_of_a_file_outside_leads_nobody_there(repo: HelpersRepo, capsys: pytest.CaptureFixture[str]) -> None:
-    outside = repo.root.parent / "outside.txt"
-    outside.write_text("<<<<<<< \n>>>>>>> \n")
-    line = f"../outside.txt  {'0' * 40}  {'0' * 40}\n"
-    repo.write(sync_lock.PATH, repo.read(sync_lock.PATH) + line)
-    assert states(repo, capsys) == {"../outside.txt": "not listed"}
-    with pytest.raises(UsageError):
-        update(repo, "../outside.txt")
-    assert update(repo) == 0
-    assert outside.read_text() == "<<<<<<< \n>>>>>>> \n"
-    assert line not in repo.read(sync_lock.PATH)
 
 
 def test_the_linter_s_settings_are_such_that_it_takes(tmp_path: Path) -> None:
