@@ -8,6 +8,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -205,3 +206,10 @@ def scratch(tmp_path: Path) -> Iterator[Scratch]:
     """A scratch repo for one test."""
     with scratch_repo(tmp_path / "repo") as repo:
         yield repo
+
+
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """A directory that every user may pass through, whatever other runs of pytest do to theirs meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="helpers-test-") as name:
+        yield Path(name).resolve()

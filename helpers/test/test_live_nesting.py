@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,13 +42,6 @@ def siblings(scratch: Scratch) -> list[str]:
     """Return the containers that were started for another container of the repo."""
     ours = ["--filter", f"label=helpers.root={scratch.root}", "--filter", "label=helpers.within"]
     return docker("ps", "--all", *ours, "--format", "{{.Names}}").split()
-
-
-@pytest.fixture
-def open_path() -> Iterator[Path]:
-    """A directory that every user may pass through, whatever other runs of pytest do to theirs meanwhile."""
-    with tempfile.TemporaryDirectory(prefix="helpers-test-") as name:
-        yield Path(name).resolve()
 
 
 def test_both_ways_work_for_a_user_who_is_not_root(open_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -87,21 +86,20 @@ def places(scratch: Scratch) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("uid", [0, 1000, 12345])
-def test_a_shell_works_in_every_kind_of_checkout_and_makes_files_of_the_caller(tmp_path: Path, uid: int) -> None:
+def test_a_shell_works_in_every_kind_of_checkout_and_makes_files_of_the_caller(open_path: Path, uid: int) -> None:
     if os.getuid() != 0:
         pytest.fail("only root can start a shell as another user: run the live tests as root")
-    with scratch_repo(tmp_path / "repo") as scratch:
-        _check_places(scratch, tmp_path, uid)
+    with scratch_repo(open_path / "repo") as scratch:
+        _check_places(scratch, open_path, uid)
 
 
-def _check_places(scratch: Scratch, tmp_path: Path, uid: int) -> None:
+def _check_places(scratch: Scratch, open_path: Path, uid: int) -> None:
     found = places(scratch)
     assert scratch.invoke("docker_build", "--all").returncode == 0
-    for path in tmp_path, *tmp_path.rglob("*"):
+    for path in open_path, *open_path.rglob("*"):
         os.chown(path, uid, uid, follow_symlinks=False)
-    _open_the_way_to(tmp_path)
     for name, place in found.items():
-        child = shell(place, uid, tmp_path / "cache")
+        child = shell(place, uid, open_path / "cache")
         assert ask(child, "id -u") == str(uid), name
         assert ask(child, "whoami") in (("root",) if uid == 0 else (f"user{uid}", _name_of(uid))), name
         assert ask(child, "pwd") == str(place), name
@@ -292,11 +290,3 @@ def _name_of(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return ""
-
-
-def _open_the_way_to(path: Path) -> None:
-    """Let every user pass through the directories of pytest above `path`."""
-    for directory in path.parents:
-        if directory == Path("/") or not shutil.os.access(directory, os.W_OK):  # type: ignore[attr-defined]
-            break
-        directory.chmod(directory.stat().st_mode | 0o055)
