@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from helpers.generate import devcontainer
-from helpers.test.conftest import Scratch, docker, until
+from helpers.test.conftest import Scratch, docker, scratch_repo, until
 from helpers.test.test_live_shell import as_user, invoke
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -50,7 +50,12 @@ def opened(found: dict[str, Any]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("uid", [0, 1234])
-def test_a_directory_is_the_same_to_an_editor_and_to_docker_cmd(scratch: Scratch, tmp_path: Path, uid: int) -> None:
+def test_a_directory_is_the_same_to_an_editor_and_to_docker_cmd(open_path: Path, uid: int) -> None:
+    with scratch_repo(open_path / "repo") as scratch:
+        check_both(scratch, open_path / "cache of the user", uid)
+
+
+def check_both(scratch: Scratch, cache: Path, uid: int) -> None:
     place = scratch.add("deep/a b", PASSES, image="editor", settings='memory = "700m"\npids = 99\n')
     scratch.git("add", "--all")
     scratch.git("commit", "--quiet", "--message", "all")
@@ -60,8 +65,8 @@ def test_a_directory_is_the_same_to_an_editor_and_to_docker_cmd(scratch: Scratch
     scratch.git("commit", "--quiet", "--message", "editors")
     # The tools that build it are those of whoever runs the tests: another user could not read them.
     assert scratch.invoke("docker_build", cwd=place).returncode == 0
-    subprocess.run(["chown", "--recursive", str(uid), str(scratch.root)], check=True)
-    prefix, env = as_user(uid, tmp_path / "cache of the user")
+    subprocess.run(["chown", "--recursive", f"{uid}:{uid}", str(scratch.root.parent)], check=True)
+    prefix, env = as_user(uid, cache)
     env["HOME"] = env["HELPERS_CACHE"]
     found = configuration(scratch.root, "deep/a b")
     initialized = subprocess.run(
