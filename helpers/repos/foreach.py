@@ -18,11 +18,6 @@ from helpers.repos.state import Row
 from helpers.repos.step import CLOSED, LEFT, Report, Step, outermost
 
 
-def words_after_dashes(argv: Sequence[str]) -> list[str]:
-    """Return what stands after the first `--` of a command line; invoke gives it on with its quotes lost."""
-    return list(argv[argv.index("--") + 1 :]) if "--" in argv else []
-
-
 def main(command: Sequence[str], *, keep_going: bool = False, start: str = "", cwd: Path | None = None) -> int:
     """Run `command` in each repo around `cwd`, and return the exit code.
 

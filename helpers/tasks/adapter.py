@@ -29,7 +29,7 @@ def whole_number(option: str, text: str, default: int) -> int:
 
 
 def after_dashes() -> list[str]:
-    """Return the words after `--` on the command line: invoke keeps them to itself."""
+    """Return the words after the first `--` of the command line; invoke gives them on with their quotes lost."""
     return sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.tasks.adapter import helpers_task
+from helpers.tasks.adapter import after_dashes, helpers_task
 
 
 @helpers_task(
@@ -132,8 +132,6 @@ def repo_foreach(_: Any, keep_going: bool = False, from_: str = "") -> int:
     4 or 6 when a repo could not be entered, which is named. Git in CMD runs no hooks and nothing else that a repo's
     own configuration names, and asks nobody.
     """
-    import sys
-
     from helpers.repos import foreach
 
-    return foreach.main(foreach.words_after_dashes(sys.argv), keep_going=keep_going, start=from_)
+    return foreach.main(after_dashes(), keep_going=keep_going, start=from_)
