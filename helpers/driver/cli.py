@@ -76,6 +76,13 @@ def build_parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="print the plan and do nothing")
     add("--json", metavar="FILE", help="write the result (with --list: the plan) as JSON; - is standard output")
     add("--junit", metavar="FILE", help="write all results as one JUnit file")
+    add(
+        "--affected",
+        nargs="?",
+        const="",
+        metavar="REF",
+        help="only what can come out otherwise than at that commit (default: where the branch left the default branch)",
+    )
     add("--no-cache", action="store_true", help="test also what passed before and has not changed since")
     add("--exitfirst", action="store_true", help="start nothing more after the first directory that does not pass")
     add("--timeout", type=_positive, metavar="SECONDS", help="for one directory's tests, instead of its own setting")
@@ -140,9 +147,27 @@ def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> in
         # A list asks no engine, and so says of the image what it must be.
         images = released.wanted if options.list else released.find
         plan = planner.make(root, paths, every, options.tier, images)
+    if options.affected is not None and paths:
+        plan = _affected(options, plan, root)
     if options.list:
         return _list(options, plan)
-    return _execute(options, plan, pytest_args, root) if paths else _write_nothing(options, plan)
+    return _execute(options, plan, pytest_args, root) if plan.dirs else _write_nothing(options, plan)
+
+
+def _affected(options: argparse.Namespace, plan: Plan, root: Path) -> Plan:
+    """Return the plan without the directories that nothing has changed for."""
+    from helpers.driver import affected
+
+    since = affected.base_of(root, options.affected)
+    left = affected.only(root, plan, since)
+    if not left.dirs:
+        nothing = NothingSelectedError(
+            f"nothing is affected by what changed since {since[:10]}", fix="--allow-empty, where that is no error"
+        )
+        if not options.allow_empty:
+            raise nothing
+        console.say(nothing.what)
+    return left
 
 
 def _choose_docker(options: argparse.Namespace) -> None:

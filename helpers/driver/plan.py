@@ -30,12 +30,14 @@ class DirPlan:
         runnable: what its files say.
         chain: the images it needs, bases first.
         error: why nothing can be done.
+        changed: what of it changed, where only what changed is asked for.
     """
 
     name: str
     runnable: RunnableDir | None = None
     chain: tuple[ImageSpec, ...] = ()
     error: HelpersError | None = None
+    changed: str = ""
 
     @property
     def step(self) -> str:
@@ -67,16 +69,28 @@ class Plan:
 
     def as_text(self) -> str:
         """Return the plan as lines for a person: one for each directory, with the images it needs."""
-        rows = [("directory", "version", "base", "python", "network", "images, in the order of building")]
+        head = ("directory", "version", "base", "python", "network", "changed", "images, in the order of building")
+        rows: list[tuple[str, ...]] = [head]
         for item in self.dirs:
             if item.runnable:
                 settings = item.runnable.settings
                 images = " <- ".join(image.reference for image in item.chain)
                 python = item.runnable.requires_python or "any"
-                row = (item.name, str(item.runnable.version), settings.base, python, settings.network, images)
+                row = (
+                    item.name,
+                    str(item.runnable.version),
+                    settings.base,
+                    python,
+                    settings.network,
+                    item.changed,
+                    images,
+                )
             else:
-                row = (item.name, "-", "-", "-", "-", f"{item.fault_kind}: {item.error.summary if item.error else ''}")
+                fault = f"{item.fault_kind}: {item.error.summary if item.error else ''}"
+                row = (item.name, "-", "-", "-", "-", item.changed, fault)
             rows.append(row)
+        if not any(item.changed for item in self.dirs):
+            rows = [(*row[:5], row[6]) for row in rows]
         widths = [max(len(printable(row[column])) for row in rows) for column in range(len(rows[0]) - 1)]
         lines = (
             "  ".join([*(printable(c).ljust(w) for c, w in zip(row, widths, strict=False)), row[-1]]) for row in rows
@@ -166,6 +180,7 @@ def _dir_data(item: DirPlan) -> dict[str, Any]:
     return {
         "directory": item.name,
         "id": ident,
+        **({"changed": item.changed} if item.changed else {}),
         "image": item.chain[-1].reference,
         "version": str(item.runnable.version),
         "base": item.runnable.settings.base,

@@ -28,7 +28,7 @@ _EXACT = (
 _CONVERTS = re.compile(rb"text|eol|crlf|filter|ident|working-tree-encoding")
 _ATTRIBUTES = ".gitattributes"
 _LIST = ("ls-files", "-z", "--stage", "-v")
-_STATUS = ("status", "-z", "--porcelain=v2", "--untracked-files=all", "--ignored=matching", "--no-renames")
+_STATUS = ("status", "-z", "--porcelain=v2", "--untracked-files=all", "--no-renames")
 _ENTRY = re.compile(r"(.) ([0-7]{6}) ([0-9a-f]+) \d\t(.*)", re.DOTALL)
 _GITLINK = "160000"
 # What Python makes of the sources beside it, and compares with them before it takes it.
@@ -67,6 +67,18 @@ class Contents:
         )
         return digest("".join(lines))
 
+    def differences(self, other: Contents, path: str, without: Sequence[str] = ()) -> list[str]:
+        """Return the paths at and below `path` that do not hold the same in `other`, sorted.
+
+        Arguments:
+            other: the same checkout at another time.
+            path: relative to the root, which is `.`.
+            without: paths below it that do not count.
+        """
+        left_out = tuple(f"{name}/" for name in without)
+        sides = set(self._below(path)) ^ set(other._below(path))
+        return sorted({name for name, _ in sides if not (left_out and f"{name}/".startswith(left_out))})
+
     def _below(self, path: str) -> Iterable[tuple[str, str]]:
         if path == ".":
             return self._files
@@ -77,13 +89,30 @@ class Contents:
         return [*own, *self._files[first : bisect_left(self._paths, f"{path}0")]]
 
 
-def contents(root: Path) -> Contents:
+def contents(root: Path, *, exact: bool = True) -> Contents:
     """Return what all files of the checkout at `root` hold now.
+
+    Arguments:
+        root: of the checkout.
+        exact: whether that also counts which git ignores, or takes for equal, as line ends can be.
 
     Raises:
         Unknown: git does not answer, or a name is not UTF-8.
     """
-    return Contents(dict(_files(root)))
+    return Contents(dict(_files(root, exact=exact)))
+
+
+def contents_of(root: Path, commit: str) -> Contents:
+    """Return what all files of a commit hold, and those of the submodules that it records.
+
+    Arguments:
+        root: of the checkout.
+        commit: its id.
+
+    Raises:
+        Unknown: git does not answer, or a name is not UTF-8.
+    """
+    return Contents(dict(_committed(root, commit)))
 
 
 def of_directory(path: Path) -> str:
@@ -91,24 +120,39 @@ def of_directory(path: Path) -> str:
     return Contents({name: _read(path / name) for name in _walk(path, "")}).digest(".")
 
 
-def _files(root: Path) -> Iterator[tuple[str, str]]:
+def _committed(root: Path, commit: str) -> Iterator[tuple[str, str]]:
+    for entry in _ask(root, "ls-tree", "-r", "-z", "--full-tree", commit).split("\0")[:-1]:
+        about, _, path = entry.partition("\t")
+        mode, _, name = about.split(" ")
+        if mode != _GITLINK:
+            yield path, f"{mode} {name}"
+            continue
+        try:
+            below = dict(_committed(root / path, name)) if submodule_at(root, path) else {}
+        except (Unknown, HelpersError):
+            below = {".": name}  # that commit is not here: all of it counts as changed
+        yield from ((f"{path}/{inside}", content) for inside, content in below.items())
+
+
+def _files(root: Path, *, exact: bool) -> Iterator[tuple[str, str]]:
+    status = (*_STATUS, "--ignore-submodules=all", f"--ignored={'matching' if exact else 'no'}")
     with ThreadPoolExecutor(2) as pool:
-        asked = [pool.submit(_ask, root, *words) for words in (_LIST, (*_STATUS, "--ignore-submodules=all"))]
-        listed, status = (one.result() for one in asked)
+        asked = [pool.submit(_ask, root, *words) for words in (_LIST, status)]
+        listed, changed = (one.result() for one in asked)
     found: dict[str, str] = {}
-    converted = _converts(root, listed)
+    converted = exact and _converts(root, listed)
     for entry in listed.split("\0")[:-1]:
         parts = _ENTRY.fullmatch(entry)
         if parts is None:
             raise Unknown(f"git lists {entry!r}")
         tag, mode, name, path = parts.groups()
         if mode == _GITLINK:
-            found |= _of_submodule(root, path)
+            found |= _of_submodule(root, path, exact=exact)
         else:
             # Of the others git was told not to look at them, or they are in conflict.
             as_git_has_it = tag == "H" and not converted
             found[path] = f"{mode} {name}" if as_git_has_it else _seen(root / path)
-    for entry in status.split("\0")[:-1]:
+    for entry in changed.split("\0")[:-1]:
         kind, rest = entry[:1], entry[2:]
         if kind in ("1", "u"):
             words = rest.split(" ", 7 if kind == "1" else 9)
@@ -139,12 +183,12 @@ def _ask(root: Path, *words: str) -> str:
     return said
 
 
-def _of_submodule(root: Path, path: str) -> dict[str, str]:
+def _of_submodule(root: Path, path: str, *, exact: bool) -> dict[str, str]:
     try:
         there = submodule_at(root, path)
     except HelpersError as error:
         raise Unknown(f"{path}: {error.what}") from None
-    return {f"{path}/{name}": content for name, content in _files(root / path)} if there else {}
+    return {f"{path}/{name}": content for name, content in _files(root / path, exact=exact)} if there else {}
 
 
 def _is_made(path: str) -> bool:

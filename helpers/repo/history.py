@@ -120,6 +120,33 @@ def contains(root: Path, newer: str, older: str) -> bool:
     return newer == older or not look(root, "rev-list", "-1", older, f"^{newer}", "--")
 
 
+def named_commit(root: Path, name: str) -> str:
+    """Return the commit that a user names, as git understands it (https://git-scm.com/docs/gitrevisions).
+
+    Raises:
+        UsageError: there is none of that name.
+        InfrastructureError: the repo can not be read.
+    """
+    try:
+        return look(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").strip()
+    except InfrastructureError:
+        look(root, "rev-parse", "--git-dir")  # a repo that can not be read at all is another matter
+        raise UsageError(f"{name!r} is no commit here", where=root, fix="git fetch, or another name") from None
+
+
+def merge_base(root: Path, one: str, other: str) -> str:
+    """Return the newest commit that both have in their history; empty if there is none.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    try:
+        return look(root, "merge-base", one, other).strip()
+    except InfrastructureError:
+        look(root, "rev-parse", "--git-dir")
+        return ""
+
+
 def only_here(root: Path, commit: str) -> bool:
     """Say whether no branch, tag or remote-tracking branch of the checkout at `root` has `commit`.
 

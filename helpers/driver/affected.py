@@ -1,0 +1,97 @@
+"""Which directories of a plan can come out otherwise than at an earlier commit, and why."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from helpers.driver.container import INSIDE
+from helpers.driver.plan import DirPlan, Plan, without
+from helpers.errors import InfrastructureError, UsageError
+from helpers.model.runnable import RunnableDir
+from helpers.repo import history
+from helpers.repo.contents import Contents, Unknown, contents, contents_of
+
+# What an image is made from, of all that lies in the directory of one.
+_OF_AN_IMAGE = ("devops", "pyproject.toml", "poetry.lock", "changelog.txt")
+_USUAL = ("main", "master")
+_SHOWN = 3
+
+
+def base_of(root: Path, ref: str) -> str:
+    """Return the commit that changes are counted from.
+
+    Arguments:
+        root: absolute path of the repo.
+        ref: a commit as the user names it; empty is where the branch left the default branch of its remote.
+
+    Raises:
+        UsageError: there is no such commit.
+        InfrastructureError: git fails.
+    """
+    if ref:
+        return history.named_commit(root, ref)
+    head = history.commit_of(root, "HEAD")
+    remote = history.remote(root).name
+    known = history.default_branch(root, remote)
+    heads = [f"refs/remotes/{remote}/{known}"] if known else []
+    heads += [f"{where}/{usual}" for where in (f"refs/remotes/{remote}", "refs/heads") for usual in _USUAL]
+    for name in heads:
+        tip = history.commit_of(root, name)
+        if head and tip and (found := history.merge_base(root, head, tip)):
+            return found
+    raise UsageError("no default branch to count changes from", where=root, fix="name a commit: --affected REF")
+
+
+def only(root: Path, plan: Plan, since: str) -> Plan:
+    """Return the plan without the directories that can not come out otherwise than at a commit; the others say why.
+
+    Arguments:
+        root: absolute path of the repo.
+        plan: the whole plan.
+        since: id of the commit.
+
+    Raises:
+        InfrastructureError: what the checkout holds can not be said.
+    """
+    try:
+        before, now = contents_of(root, since), contents(root, exact=False)
+    except Unknown as error:
+        raise InfrastructureError(f"what has changed can not be said: {error}", where=root) from None
+    package = _below(INSIDE.parent, root)
+    everywhere = now.differences(before, package, [f"{package}/test", f"{package}/templates"]) if package else []
+    changed = {item.name: everywhere or list(_changes(root, item, before, now)) for item in plan.dirs}
+    left = without(plan, [name for name, paths in changed.items() if not paths])
+    return replace(left, dirs=tuple(replace(item, changed=_told(changed[item.name])) for item in left.dirs))
+
+
+def _changes(root: Path, item: DirPlan, before: Contents, now: Contents) -> Iterator[str]:
+    if item.runnable is None:
+        yield f"{item.name}: its files are wrong"
+        return
+    nested = [path for path in (_below(path, root) for path in item.runnable.nested) if path]
+    for path in _seen(item.runnable):
+        # What is nested in the directory counts only where it is named.
+        left_out = nested if path == item.runnable.path else []
+        yield from now.differences(before, _below(path, root), left_out)
+    for image in item.chain:
+        if image.directory and image.directory != item.runnable.path:
+            for name in _OF_AN_IMAGE:
+                yield from now.differences(before, _below(image.directory / name, root))
+
+
+def _seen(runnable: RunnableDir) -> list[Path]:
+    used = [Path(os.path.realpath(runnable.path / name)) for name in runnable.settings.uses]
+    return [runnable.path, *(path for path in used if path.is_relative_to(runnable.root))]
+
+
+def _below(path: Path, root: Path) -> str:
+    """Return a path relative to the root; empty for one that is not in the repo."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
+
+
+def _told(paths: Sequence[str]) -> str:
+    shown = ", ".join(dict.fromkeys(paths[:_SHOWN]))
+    return f"{shown} and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else shown

@@ -1,0 +1,142 @@
+"""`--affected`: the directories that can come out otherwise than at a commit, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers.driver import affected, cli
+from helpers.errors import UsageError
+from helpers.test.unit_fixtures import add_dir, cache, forget, git, make_repo, no_poetry
+
+pytestmark = pytest.mark.slow
+
+__all__ = ["cache", "no_poetry"]
+
+
+def commit(root: Path) -> None:
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message", "more")
+
+
+@pytest.fixture
+def root(tmp_path: Path, no_poetry: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone, on a branch, of a repo in which `a` uses `lib`, `b` stands on `base`, and `inner` lies in `outer`."""
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "protocol.file.allow")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "always")
+    sub = make_repo(tmp_path / "sub")
+    (sub / "x.py").write_text("x = 1\n")
+    commit(sub)
+    source = make_repo(tmp_path / "source")
+    git(source, "submodule", "--quiet", "add", str(sub), "lib")
+    (source / ".gitignore").write_text("*.tmp\n")
+    add_dir(source, "a", 'uses = ["../lib"]')
+    add_dir(source, "base")
+    add_dir(source, "b", 'base = "dir:../base"')
+    add_dir(source, "outer")
+    add_dir(source, "outer/inner")
+    for directory in source.rglob("devops"):
+        (directory / "README.md").touch()
+    commit(source)
+    git(tmp_path, "clone", "--quiet", "--recurse-submodules", str(source), "r")
+    root = tmp_path / "r"
+    git(root, "checkout", "--quiet", "-b", "work")
+    monkeypatch.chdir(root)
+    return root
+
+
+def write(path: str, text: str = "new\n") -> Callable[[Path], object]:
+    return lambda root: (root / path).write_text(text)
+
+
+def move_the_pin(root: Path) -> None:
+    (root / "lib" / "x.py").write_text("x = 2\n")
+    commit(root / "lib")
+    commit(root)
+
+
+CHANGES: dict[str, tuple[Callable[[Path], object], set[str]]] = {
+    "a test": (write("a/test/test_it.py"), {"a"}),
+    "a new file": (write("a/new.py"), {"a"}),
+    "an ignored file": (write("a/new.tmp"), set()),
+    "a file less": (lambda root: (root / "a" / "test" / "test_it.py").unlink(), {"a"}),
+    "a file elsewhere": (write("README.md"), set()),
+    "a used submodule, not committed": (write("lib/x.py"), {"a"}),
+    "a used submodule's pin": (move_the_pin, {"a"}),
+    "the lock of a base": (write("base/poetry.lock", "# other\n"), {"base", "b"}),
+    "a test of a base": (write("base/test/test_it.py"), {"base"}),
+    "a directory inside": (write("outer/inner/new.py"), {"outer/inner"}),
+    "the directory around": (write("outer/new.py"), {"outer"}),
+    "what is wrong": (write("a/changelog.txt", "nothing\n"), {"a"}),
+}
+
+
+def listed(root: Path, *options: str) -> dict[str, str]:
+    forget()
+    file = root.parent / "plan.json"
+    cli.main(["--list", "--allow-empty", "--json", str(file), *options], root)
+    return {item["directory"]: item.get("changed", "") for item in json.loads(file.read_text())["directories"]}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_is_seen_before_and_after_it_is_committed(root: Path, name: str) -> None:
+    change, wanted = CHANGES[name]
+    assert listed(root, "--affected") == {}
+    change(root)
+    assert set(listed(root, "--affected")) == wanted
+    if name != "a used submodule, not committed":
+        git(root, "add", "--all")
+        git(root, "commit", "--quiet", "--allow-empty", "--message", "more")
+        assert set(listed(root, "--affected")) == wanted
+        # Of one whose files are wrong nobody knows what it sees.
+        assert set(listed(root, "--affected", "HEAD")) == (wanted if name == "what is wrong" else set())
+
+
+def test_the_list_says_why(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(5):
+        write(f"a/new{number}.py")(root)
+    write("base/poetry.lock", "# other\n")(root)
+    assert listed(root, "--affected", "main") == {
+        "a": "a/new0.py, a/new1.py, a/new2.py and 2 more",
+        "b": "base/poetry.lock",
+        "base": "base/poetry.lock",
+    }
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("b "))
+    assert "  base/poetry.lock  " in line
+
+
+def test_nothing_affected_is_exit_5_and_said(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--affected"], root) == 5
+    assert "nothing is affected by what changed since" in capsys.readouterr().err
+    assert cli.main(["--affected", "--allow-empty", "--json", "-"], root) == 0
+    assert json.loads(capsys.readouterr().out)["directories"] == []
+
+
+@pytest.mark.parametrize("ref", ["no-such", "--upload-pack=touch PWNED", "HEAD:a", "$(touch PWNED)"])
+def test_a_name_that_is_no_commit_is_bad_usage(root: Path, ref: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([f"--affected={ref}"], root) == 2
+    assert "is no commit here" in capsys.readouterr().err and not list(root.rglob("PWNED"))
+
+
+def test_without_a_default_branch_one_must_be_named(tmp_path: Path) -> None:
+    root = make_repo(tmp_path / "r")
+    (root / "x").touch()
+    commit(root)
+    git(root, "branch", "--move", "trunk")
+    with pytest.raises(UsageError, match="no default branch"):
+        affected.base_of(root, "")
+    assert affected.base_of(root, "trunk") == git(root, "rev-parse", "HEAD").strip()
+
+
+def test_helpers_itself_affects_everything(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(affected, "INSIDE", root / "helpers" / "inside")
+    for path in ("helpers/driver/run.py", "helpers/test/test_run.py"):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+    write("helpers/test/test_run.py")(root)
+    assert listed(root, "--affected") == {}
+    write("helpers/driver/run.py")(root)
+    assert set(listed(root, "--affected")) == {"a", "b", "base", "outer", "outer/inner"}
