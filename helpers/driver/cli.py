@@ -260,8 +260,16 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
     directory = run_directory(run_id)
     engine = choose(options.engine)
     engine.reap()
-    seconds = durations.of_steps(order.root, rest)
-    how = run.Options(run_id, directory, options.jobs, options.timeout, options.exitfirst, order.arguments, seconds)
+    how = run.Options(
+        run_id,
+        directory,
+        options.jobs,
+        options.timeout,
+        options.exitfirst,
+        order.arguments,
+        began=_began(options, order.root),
+        seconds=durations.of_steps(order.root, rest),
+    )
     verdicts = run.Run(rest, engine, how, order.control, order.notify).execute()
     if not order.arguments:
         durations.record(order.root, plan.tier, verdicts)
@@ -270,6 +278,15 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
         kept.keep(rest.dirs, verdicts, results)
     known |= {verdict.name: verdict for verdict in verdicts}
     return run.Ran([known[item.name] for item in plan.dirs], engine.name, directory, results)
+
+
+def _began(options: argparse.Namespace, root: Path) -> list[str]:
+    """Return the words that this run began with, as far as they decide what a directory's tests are run in."""
+    from helpers.driver import again
+
+    usual = {"engine": "auto", "tier": "fast", "stage": Stage.LOCAL.value}
+    chosen = {name: getattr(options, name) for name, value in usual.items() if getattr(options, name) != value}
+    return [again.program(root), *(word for name, value in chosen.items() for word in (f"--{name}", value))]
 
 
 def _positive(text: str) -> int:

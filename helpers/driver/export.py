@@ -34,6 +34,7 @@ def result_data(verdicts: Sequence[Verdict], *, exit_code: int, interrupted: boo
                 "failures": list(item.failures),
                 "log": item.log,
                 "cached": item.cached,
+                "again": list(item.again),
             }
             for item in verdicts
         ],

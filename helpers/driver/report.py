@@ -75,6 +75,8 @@ class Reporter:
             self._line(f"----- output of {printable(verdict.name)} (whole: {verdict.log})")
             self._line(safe_text(verdict.output[-_OUTPUT_CHARACTERS:]).rstrip())
             self._line("-----")
+        for what, command in zip(("again", "without helpers"), verdict.again, strict=False):
+            self._line(f"{what}: {printable(command)}")
 
     def _line(self, text: str) -> None:
         put_line(text, self._stream)

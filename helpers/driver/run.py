@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from helpers.console import unforeseen
+from helpers.driver import again
 from helpers.driver import verdict as verdicts
 from helpers.driver.container import test_container, weaker
 from helpers.driver.plan import DirPlan, Plan, image_step
@@ -53,6 +54,7 @@ class Options:
         timeout: seconds for one directory's tests; None takes each one's own setting.
         exitfirst: start nothing more after the first directory that does not pass.
         arguments: pytest's own arguments.
+        began: the words that the run began with, to say how one directory is run again.
         seconds: how long each step may take, as far as that is known; the longest way is begun first.
         adapt: changes the container that tests run in, for another image than the one that they are written in.
     """
@@ -63,6 +65,7 @@ class Options:
     timeout: float | None = None
     exitfirst: bool = False
     arguments: Sequence[str] = ()
+    began: Sequence[str] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     adapt: Callable[[RunSpec], RunSpec] = lambda spec: spec
 
@@ -188,7 +191,7 @@ class Run:
         report = _read_report(results / "verdict.json")
         if report and not self._engine.isolates:
             report["hints"] = []
-        return verdicts.judge(
+        verdict = verdicts.judge(
             item.name,
             outcome,
             report,
@@ -198,6 +201,10 @@ class Run:
             timeout=timeout,
             stop_code=self._control.exit_code,
         )
+        if not self._options.began:
+            return verdict
+        told = again.lines(verdict, self._options.began, self._engine, spec, self._options.arguments)
+        return replace(verdict, again=tuple(told))
 
     def _settle(self, verdict: Verdict) -> None:
         self._verdicts[verdict.name] = verdict

@@ -63,6 +63,7 @@ class Verdict:
         log: path of the file with its output.
         cached: whether it is that of an earlier run, since when nothing changed that its tests can see.
         junit: the report of that run, as pytest wrote it.
+        again: command lines that do again what did not pass.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Verdict:
     log: str = ""
     cached: bool = False
     junit: str = ""
+    again: tuple[str, ...] = ()
 
     @property
     def passed(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,17 +38,8 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
     argv = [DOCKER, "run", "--name", spec.name, "--init", "--interactive", "--pull", "never"]
     argv += ["--rm"] if remove else []
     argv += ["--tty"] if spec.terminal else []
-    argv += [*_rights(spec), "--workdir", str(spec.cwd), *_limits(spec)]
-    argv += ["--tmpfs", f"{spec.user.home}:exec,mode=0700,uid={spec.user.uid},gid={spec.user.gid}"]
-    for file in ("passwd", "group"):
-        argv += ["--mount", _mount(type="bind", src=account_files / file, dst=f"/etc/{file}", readonly="true")]
-    for mount in spec.mounts:
-        flags = {"readonly": "true"} if mount.read_only else {}
-        argv += ["--mount", _mount(type="bind", src=mount.path, dst=mount.path, **flags)]
-    for name, program in spec.programs.items():
-        argv += ["--mount", _mount(type="bind", src=program, dst=name, readonly="true")]
-    for path in spec.hidden:
-        argv += ["--mount", _mount(type="tmpfs", dst=path)]
+    accounts = {f"/etc/{name}": account_files / name for name in ("passwd", "group")}
+    argv += _place(spec, accounts)
     for outside, within in spec.publish:
         argv += ["--publish", f"127.0.0.1:{outside}:{within}"]
     argv += _pairs("--label", {OURS: "run", **spec.labels}) + _pairs("--env", {**spec.env, **spec.image_says})
@@ -56,6 +47,33 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
     argv += ["--platform", spec.platform] if spec.platform else []
     # An image of `prod` starts its program: what is asked for here is started instead.
     return [*argv, "--entrypoint", spec.argv[0], spec.image, *spec.argv[1:]]
+
+
+def run_by_hand(spec: RunSpec, command: Sequence[str]) -> list[str]:
+    """Return what runs `command` as in the container `spec`, for a person who has nothing but Docker.
+
+    Arguments:
+        spec: the container; services beside it and an engine for it are not there.
+        command: what is run in it.
+    """
+    argv = [DOCKER, "run", "--rm", "--init", *_place(spec), *_pairs("--env", spec.env), *_inherited(spec)]
+    return [*argv, "--entrypoint", command[0], spec.image, *command[1:]]
+
+
+def _place(spec: RunSpec, accounts: Mapping[str, Path] | None = None) -> list[str]:
+    """Return the options that say who runs where, within which limits, and what of the host is seen."""
+    argv = [*_rights(spec), "--workdir", str(spec.cwd), *_limits(spec)]
+    argv += ["--tmpfs", f"{spec.user.home}:exec,mode=0700,uid={spec.user.uid},gid={spec.user.gid}"]
+    for name, file in (accounts or {}).items():
+        argv += ["--mount", _mount(type="bind", src=file, dst=name, readonly="true")]
+    for mount in spec.mounts:
+        flags = {"readonly": "true"} if mount.read_only else {}
+        argv += ["--mount", _mount(type="bind", src=mount.path, dst=mount.path, **flags)]
+    for name, program in spec.programs.items():
+        argv += ["--mount", _mount(type="bind", src=program, dst=name, readonly="true")]
+    for path in spec.hidden:
+        argv += ["--mount", _mount(type="tmpfs", dst=path)]
+    return argv
 
 
 def editor_options(spec: RunSpec) -> list[str]:

@@ -153,6 +153,10 @@ class DockerEngine:
         finally:
             client.remove_within(spec.name)
 
+    def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:
+        """Return the `docker run` that runs `command`; none where services or an engine would be missing."""
+        return [] if spec.services or spec.docker else argv.run_by_hand(spec, command)
+
     def _run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
         """Run a container, look at how the engine says that it ended, and remove it."""
         command = argv.run(spec, account_files=client.account_files(spec.user), remove=False)

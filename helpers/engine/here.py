@@ -61,6 +61,10 @@ class HereEngine:
             control=control,
         )
 
+    def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:
+        """Return the command itself."""
+        return list(command)
+
     def reap(self) -> int:
         """Do nothing: what is started here ends with us."""
         return 0

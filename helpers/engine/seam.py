@@ -152,6 +152,14 @@ class Engine(Protocol):
             UnsupportedError: this engine can never give what stands beside it or inside it.
         """
 
+    def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:
+        """Return the command line that runs `command` as in a container, without us; empty if there is none.
+
+        Arguments:
+            spec: the container.
+            command: what is run in it.
+        """
+
     def reap(self) -> int:
         """Remove what drivers that are dead left behind; return how many containers that were."""
 

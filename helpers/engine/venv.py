@@ -75,6 +75,12 @@ class VenvEngine:
             command = [str(environment / "bin" / "python"), *spec.argv[1:]] if spec.argv[0] == "python" else spec.argv
             return run_here(command, cwd=spec.cwd, env=env, image=spec.image, log=log, timeout=timeout, control=control)
 
+    def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:
+        """Return the command with the environment's Python, in the directory."""
+        python = str(Path(spec.image) / "bin" / "python")
+        where = ["env", "--chdir", str(spec.cwd), f"PYTHONPATH={spec.env.get('PYTHONPATH', '')}"]
+        return [*where, *(python if word == "python" else word for word in command[:1]), *command[1:]]
+
     def reap(self) -> int:
         """Do nothing: what this engine starts ends with its driver."""
         return 0

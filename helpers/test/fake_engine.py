@@ -115,6 +115,9 @@ class FakeEngine:
         log.write_text("output\n")
         return replace(Outcome(code, 0.1, "output\n", log, spec.image), **dict(tests.changes))
 
+    def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:
+        return ["fake", spec.image, *(str(mount.path) for mount in spec.mounts), *command]
+
     def reap(self) -> int:
         self._note("reap")
         return 0

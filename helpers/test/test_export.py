@@ -39,6 +39,7 @@ def test_the_json_of_a_run_says_of_each_directory_what_happened() -> None:
         "failures": [],
         "log": "/log",
         "cached": False,
+        "again": [],
     }
     assert [(item["verdict"], item["failures"]) for item in data["directories"][1:]] == [
         ("CRASH", []),

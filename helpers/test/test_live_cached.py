@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+
 import pytest
 
 from helpers.test.conftest import Scratch, docker
@@ -59,3 +62,19 @@ def test_a_path_that_is_not_declared_can_not_be_read_and_the_setting_is_named(sc
     assert started(scratch) == (0, {"peeks": ("PASS", True)})
     (scratch.root / "beside" / "data.txt").write_text("gooD")
     assert started(scratch) == (1, {"peeks": ("FAIL", False)})
+
+
+def test_the_lines_that_a_failure_ends_with_do_just_that_again(scratch: Scratch) -> None:
+    scratch.add("reads", f"{READS}\n    def test_good(): pass\n")
+    result = scratch.run("--engine", "docker")
+    assert result.of("reads") == ("FAIL", 1)
+    ours, bare = result.verdicts["reads"]["again"]
+    assert f"again: {ours}" in result.stderr and f"without helpers: {bare}" in result.stderr
+    for command, code in ((ours, 1), (bare, 1)):
+        done = subprocess.run(shlex.split(command), cwd=scratch.root, capture_output=True, encoding="utf-8")
+        assert done.returncode == code and "1 failed" in done.stdout + done.stderr, done.stdout + done.stderr
+        assert "FileNotFoundError" in done.stdout + done.stderr and "1 passed" not in done.stdout
+    (scratch.root / "reads" / "data.txt").write_text("good")
+    for command in (ours, bare):
+        done = subprocess.run(shlex.split(command), cwd=scratch.root, capture_output=True, encoding="utf-8")
+        assert done.returncode == 0 and "1 passed" in done.stdout + done.stderr, done.stdout + done.stderr

@@ -1,0 +1,47 @@
+"""The command lines that do again what did not pass: ours, and one that needs nothing but the engine."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from helpers.driver.container import INSIDE
+from helpers.driver.verdict import Status, Verdict
+from helpers.engine.seam import Engine
+from helpers.engine.specs import RunSpec
+
+# After these there is something to look for in the directory's tests.
+_OF_TESTS = (Status.FAIL, Status.CRASH, Status.TIMEOUT)
+# A longer list is no help: then all of its tests are run.
+_MOST_TESTS = 20
+
+
+def program(root: Path) -> str:
+    """Return how the driver is started from the current directory."""
+    near = os.path.relpath(root / "main_pytest.py")
+    return f"./{near}" if "/" not in near else near if near.startswith("../") else str(root / "main_pytest.py")
+
+
+def lines(verdict: Verdict, began: Sequence[str], engine: Engine, spec: RunSpec, arguments: Sequence[str]) -> list[str]:
+    """Return the command lines for a verdict; none where its tests ran well or did not run.
+
+    Arguments:
+        verdict: on one directory.
+        began: the words that the run began with: the program and its options, without directories.
+        engine: what ran the tests.
+        spec: the container that they ran in.
+        arguments: pytest's own, from the command line.
+    """
+    if verdict.status not in _OF_TESTS:
+        return []
+    few = 0 < len(verdict.failures) <= _MOST_TESTS
+    wanted = list(verdict.failures) if few else list(arguments)
+    ours = [*began, "--dir", os.path.relpath(spec.cwd), *(["--", *wanted] if wanted else [])]
+    cache = ["-o", "cache_dir=/tmp/pytest-cache"]
+    seen = [mount for mount in spec.mounts if mount.read_only and mount.path != INSIDE]
+    alone = replace(spec, mounts=tuple(seen), labels={}, image_says={})
+    by_hand = engine.by_hand(alone, ["python", "-m", "pytest", *cache, *wanted])
+    return [shlex.join(ours), *([shlex.join(by_hand)] if by_hand else [])]

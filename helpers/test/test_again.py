@@ -1,0 +1,90 @@
+"""A directory that does not pass ends with the command line that runs just that again, and one without us."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from helpers.driver import again
+from helpers.driver.container import INSIDE
+from helpers.driver.verdict import Status, Verdict
+from helpers.engine.docker import DockerEngine
+from helpers.engine.specs import Mount, RunSpec
+from helpers.engine.venv import VenvEngine
+from helpers.host import User
+from helpers.test.fake_engine import FakeEngine, as_engine
+
+FAKE = as_engine(FakeEngine({}))
+SPEC = RunSpec(
+    name="n",
+    image="sha256:1",
+    argv=("python", "order"),
+    cwd=Path("/repo/a b"),
+    user=User(7, 8, "me"),
+    mounts=(
+        Mount(Path("/repo/a b")),
+        Mount(INSIDE),
+        Mount(Path("/results"), read_only=False),
+        Mount(Path("/repo/lib")),
+    ),
+    env={"PYTHONPATH": "/repo/a b"},
+    network="none",
+    memory="1g",
+    pids=9,
+    read_only=True,
+    labels={"l": "v"},
+)
+FAIL = Verdict("a b", Status.FAIL, 1, failures=("test/test_it.py::test_it[x y]", "test/test_it.py::test_b"))
+
+
+@pytest.fixture(autouse=True)
+def in_the_repo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getcwd", lambda: "/repo")
+
+
+def test_just_what_failed_is_run_again_with_what_the_run_began_with() -> None:
+    ours, bare = again.lines(FAIL, ["./main_pytest.py", "--tier", "all"], FAKE, SPEC, ["-x"])
+    ids = "'test/test_it.py::test_it[x y]' test/test_it.py::test_b"
+    assert ours == f"./main_pytest.py --tier all --dir 'a b' -- {ids}"
+    assert bare == f"fake sha256:1 '/repo/a b' /repo/lib python -m pytest -o cache_dir=/tmp/pytest-cache {ids}"
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        Verdict("a b", Status.CRASH, 8),
+        Verdict("a b", Status.TIMEOUT, 7),
+        replace(FAIL, failures=tuple(f"t{number}" for number in range(21))),
+    ],
+)
+def test_what_names_no_few_tests_is_run_again_as_it_was(verdict: Verdict) -> None:
+    ours, bare = again.lines(verdict, ["./main_pytest.py"], FAKE, SPEC, ["-k", "it"])
+    assert ours == "./main_pytest.py --dir 'a b' -- -k it" and bare.endswith(" -k it")
+    assert again.lines(verdict, ["./main_pytest.py"], FAKE, SPEC, [])[0] == "./main_pytest.py --dir 'a b'"
+
+
+@pytest.mark.parametrize("status", sorted(set(Status) - {Status.FAIL, Status.CRASH, Status.TIMEOUT}, key=str))
+def test_what_ran_well_or_not_at_all_has_no_such_line(status: Status) -> None:
+    assert again.lines(Verdict("a", status, 0), ["./main_pytest.py"], FAKE, SPEC, []) == []
+
+
+def test_docker_and_venv_say_how_it_is_done_without_us() -> None:
+    docker = DockerEngine.by_hand(DockerEngine.__new__(DockerEngine), SPEC, ["python", "-m", "pytest"])
+    line = " ".join(docker)
+    assert line.startswith("docker run --rm --init --user 7:8 --cap-drop ALL")
+    assert line.endswith("--entrypoint python sha256:1 -m pytest")
+    assert "--network none" in line and "--memory 1g" in line and "--read-only" in line and "--name" not in line
+    for more in ({"services": Path("/repo/compose.yaml")}, {"docker": "child"}):
+        assert DockerEngine.by_hand(DockerEngine.__new__(DockerEngine), replace(SPEC, **more), ["python"]) == []
+    venv = VenvEngine().by_hand(replace(SPEC, image="/venv"), ["python", "-m", "pytest"])
+    assert venv == ["env", "--chdir", "/repo/a b", "PYTHONPATH=/repo/a b", "/venv/bin/python", "-m", "pytest"]
+
+
+@pytest.mark.parametrize(
+    ("root", "wanted"),
+    [("/repo", "./main_pytest.py"), ("/repo/a/b", "/repo/a/b/main_pytest.py"), ("/", "../main_pytest.py")],
+)
+def test_the_program_is_named_from_where_the_user_is(root: str, wanted: str) -> None:
+    assert again.program(Path(root)) == wanted
