@@ -26,6 +26,8 @@ _TICK_SECONDS = 0.05
 _PLAIN = (
     *(("submodule.recurse", "false"), ("gc.auto", "0"), ("maintenance.auto", "false")),
     *(("merge.verifySignatures", "false"), ("merge.autoStash", "false"), ("commit.gpgSign", "false")),
+    # Names that another file system takes for .git are not checked out, whatever the repo says.
+    *(("core.protectHFS", "true"), ("core.protectNTFS", "true")),
 )
 _OUR_INDEX = "helpers.index"
 _SWITCH = ("--quiet", "--no-recurse-submodules", "--no-overwrite-ignore")

@@ -8,13 +8,12 @@ user's own configuration counts there, the checkout's does not. What was fetched
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from helpers import proc, storage
-from helpers.errors import InfrastructureError
+from helpers.errors import HelpersError, InfrastructureError
 from helpers.model import git_url
 from helpers.repo.changing import Hand
 from helpers.repo.door import look
@@ -76,22 +75,31 @@ def fetch(hand: Hand, wanted: Sequence[Fetch], tell: Tell) -> dict[Path, str]:
     Raises:
         InfrastructureError: git or the disk fails.
     """
-    if not wanted:
-        return {}
-    with _borrowing([one.root for one in wanted]) as places:
+    failed: dict[Path, str] = {}
+    ready: list[tuple[Fetch, Path]] = []
+    with storage.scratch() as scratch:
+        for number, one in enumerate(wanted):
+            try:
+                ready.append((one, _borrow(scratch / str(number), one.root)))
+            except HelpersError as error:
+                failed[one.root] = error.what
         commands = [
             (
                 *("git", f"--git-dir={place}", "fetch", "--quiet", "--no-tags", "--no-recurse-submodules"),
                 *("--no-auto-maintenance", "--no-write-fetch-head", "--upload-pack=git-upload-pack"),
                 *(one.remote.url, *([one.commit] if one.commit else one.remote.refspecs)),
             )
-            for one, place in zip(wanted, places, strict=True)
+            for one, place in ready
         ]
-        ended = _run(commands, [one.root for one in wanted], tell)
-        failed = {one.root: first_words(done.stderr) for one, done in zip(wanted, ended, strict=True) if done.code}
-        for one, place in zip(wanted, places, strict=True):
-            if one.root not in failed and not one.commit:
-                _take_over(hand, one, place)
+        ended = _run(commands, [one.root for one, _ in ready], tell)
+        for (one, place), done in zip(ready, ended, strict=True):
+            if done.code:
+                failed[one.root] = first_words(done.stderr)
+            elif not one.commit:
+                try:
+                    _take_over(hand, one, place)
+                except HelpersError as error:
+                    failed[one.root] = error.what
     return failed
 
 
@@ -134,9 +142,9 @@ def push(hand: Hand, root: Path, remote: Remote, commit: str, branch: str) -> st
     Raises:
         InfrastructureError: git or the disk fails.
     """
-    with _borrowing([root]) as places:
+    with storage.scratch() as scratch:
         command = (
-            *("git", f"--git-dir={places[0]}", "push", "--quiet", "--no-verify", "--no-signed"),
+            *("git", f"--git-dir={_borrow(scratch / 'repo', root)}", "push", "--quiet", "--no-verify", "--no-signed"),
             *("--recurse-submodules=no", "--receive-pack=git-receive-pack"),
             *(remote.push_url, f"{commit}:refs/heads/{branch}"),
         )
@@ -184,29 +192,23 @@ def _run(commands: Sequence[Sequence[str]], places: Sequence[Path], tell: Tell) 
     )
 
 
-@contextmanager
-def _borrowing(roots: Sequence[Path]) -> Iterator[list[Path]]:
-    """Yield, for each checkout, a repo that has its objects and its refs and nothing of its configuration."""
-    with storage.scratch() as scratch:
-        places = []
-        for number, root in enumerate(roots):
-            found = git_dir(root)
-            if found is None:
-                raise InfrastructureError("no repo is checked out", where=root)
-            place = scratch / str(number)
-            (place / "refs").mkdir(parents=True)
-            kept = common_dir(found)
-            # As linked worktrees were made before git could: new objects are written where the checkout keeps its own.
-            (place / "objects").symlink_to(os.path.realpath(kept / "objects"))
-            if (kept / "shallow").is_file():
-                (place / "shallow").write_bytes((kept / "shallow").read_bytes())
-            head = look(root, "rev-parse", "--verify", "HEAD").strip()
-            refs = look(root, "for-each-ref", "--format=%(objectname) %(refname)")
-            (place / "packed-refs").write_text(f"{refs}{head} refs/helpers/head\n", "utf-8")
-            (place / "HEAD").write_text("ref: refs/heads/none\n")
-            (place / "config").write_text(_WITH_SHA256 if len(head) == _SHA256 else _PLAIN)
-            places.append(place)
-        yield places
+def _borrow(place: Path, root: Path) -> Path:
+    """Make and return a repo that has the objects and the refs of a checkout and nothing of its configuration."""
+    found = git_dir(root)
+    if found is None:
+        raise InfrastructureError("no repo is checked out", where=root)
+    kept = common_dir(found)
+    head = look(root, "rev-parse", "--verify", "HEAD").strip()
+    refs = look(root, "for-each-ref", "--format=%(objectname) %(refname)")
+    (place / "refs").mkdir(parents=True)
+    # As linked worktrees were made before git could: new objects are written where the checkout keeps its own.
+    (place / "objects").symlink_to(os.path.realpath(kept / "objects"))
+    if (kept / "shallow").is_file():
+        (place / "shallow").write_bytes((kept / "shallow").read_bytes())
+    (place / "packed-refs").write_text(f"{refs}{head} refs/helpers/head\n", "utf-8")
+    (place / "HEAD").write_text("ref: refs/heads/none\n")
+    (place / "config").write_text(_WITH_SHA256 if len(head) == _SHA256 else _PLAIN)
+    return place
 
 
 def _take_over(hand: Hand, one: Fetch, place: Path) -> None:

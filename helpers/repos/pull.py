@@ -12,6 +12,7 @@ from helpers.errors import HelpersError, PolicyError
 from helpers.model import git_url
 from helpers.repo import changing, history, location, network
 from helpers.repo.changing import Hand
+from helpers.repo.history import Remote
 from helpers.repo.network import Clone, Fetch
 from helpers.repos import state, tree
 from helpers.repos.acting import absent, closed, enters, move, name_programs, not_acted_on
@@ -136,8 +137,11 @@ class _Pull:
             if kept in failed:
                 told[place.path] = closed(place.path, failed[kept])
             else:
-                self._hand.register(place.parent, one.name, one.url)
-                self._hand.place(kept, place.root)
+                try:
+                    self._hand.register(place.parent, one.name, one.url)
+                    self._hand.place(kept, place.root)
+                except HelpersError as error:
+                    told[place.path] = Step(place.path, FAULT, error.what, f"ls -la {shlex.quote(str(kept))}")
         return told
 
     def _lacks_its_pin(self, place: Place) -> bool:
@@ -151,11 +155,16 @@ class _Pull:
     def _get_pins(self, lacking: Sequence[Place]) -> dict[str, Step]:
         """Fetch for those that lack their pin; return a step for each one whose remote does not answer."""
         told: dict[str, Step] = {}
-        remotes = {place.path: history.remote(place.root) for place in lacking}
+        remotes: dict[str, Remote] = {}
         for place in lacking:
-            if why := remotes[place.path].why_not:
+            try:
+                remotes[place.path] = remote = history.remote(place.root)
+            except HelpersError as error:
+                told[place.path] = Step(place.path, FAULT, error.what)
+                continue
+            if remote.why_not:
                 fix = f"git submodule sync {shlex.quote(place.path)}"
-                told[place.path] = Step(place.path, LEFT, why, fix)
+                told[place.path] = Step(place.path, LEFT, remote.why_not, fix)
         asked = [place for place in lacking if place.path not in told]
         failed = self._fetch([Fetch(place.root, remotes[place.path]) for place in asked])
         for place in asked:

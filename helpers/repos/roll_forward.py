@@ -91,7 +91,10 @@ class _Roll:
         if push and not self._dry_run:
             # Each submodule stands before its super-repo.
             for place, newest in self._newest:
-                yield from self._pushed(place, newest)
+                try:
+                    yield from self._pushed(place, newest)
+                except HelpersError as error:
+                    yield Step(place.path, FAULT, error.what)
 
     def _look_around(self) -> None:
         """Find all repos, fetch for them side by side, and find out what can not be had."""
@@ -223,6 +226,12 @@ class _Roll:
 
     def _no_commit(self, place: Place) -> str:
         """Return why no commit can be made at `place`; empty if one can."""
+        try:
+            return self._no_commit_in(place)
+        except HelpersError as error:
+            return f"{place.path} can not be read ({error.what})"
+
+    def _no_commit_in(self, place: Place) -> str:
         root = place.root
         if what := history.under_way(root):
             return f"{what} is under way in {place.path}"
