@@ -29,7 +29,7 @@ def sync_status(_: Any, json: bool = False, check: bool = False) -> int:
         "theirs": "a path of which the template is taken, your edits kept beside it as NAME.orig; repeatable",
     },
 )
-def sync_update(_: Any, dry_run: bool = False, theirs: Any = ()) -> int:
+def sync_update(_: Any, dry_run: bool = False, theirs: Any = None) -> int:
     """Merge newer templates of helpers into this repo's common files.
 
     A three-way merge, by git: what you edited stays, and what the template changed comes in. Where both changed the
@@ -38,4 +38,4 @@ def sync_update(_: Any, dry_run: bool = False, theirs: Any = ()) -> int:
     """
     from helpers.repos import sync
 
-    return sync.update(dry_run=dry_run, theirs=theirs)
+    return sync.update(dry_run=dry_run, theirs=theirs or ())

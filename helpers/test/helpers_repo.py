@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from helpers.repos import sync
 from helpers.repos.shared_files import PACKAGE
+from helpers.test.conftest import thin_env
+from helpers.test.fleet import environment
 from helpers.test.unit_fixtures import forget, git, make_repo
 
 EDITORCONFIG = ".editorconfig"
@@ -133,3 +137,23 @@ def everything(root: Path) -> dict[str, tuple[bytes, int]]:
     """Return content and mode of every file outside of git's own and of helpers."""
     files = [path for path in root.rglob("*") if path.is_file() and path.relative_to(root).parts[0] not in _FOREIGN]
     return {str(path.relative_to(root)): (path.read_bytes(), path.stat().st_mode) for path in files}
+
+
+def invoke(repo: HelpersRepo, *words: str) -> tuple[int, str, int]:
+    """Run a task of the super-repo's own helpers; return its exit code, what it printed, and its process id."""
+    process = started(repo, *words)
+    printed, _ = process.communicate(timeout=300)
+    return process.returncode, printed, process.pid
+
+
+def started(repo: HelpersRepo, *words: str) -> subprocess.Popen[str]:
+    """Start a task of the super-repo's own helpers, in a session of its own."""
+    return subprocess.Popen(
+        [str(thin_env() / "bin" / "invoke"), *words],
+        cwd=repo.root,
+        env={**os.environ, **environment(repo.root.parent)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        start_new_session=True,
+    )

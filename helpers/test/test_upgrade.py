@@ -16,9 +16,8 @@ from helpers.errors import PolicyError
 from helpers.model import sync_lock
 from helpers.repos import upgrade
 from helpers.repos.shared_files import PACKAGE
-from helpers.test.conftest import ROOT, thin_env
-from helpers.test.fleet import environment
-from helpers.test.helpers_repo import EDITORCONFIG, TEXT, HelpersRepo
+from helpers.test.conftest import ROOT
+from helpers.test.helpers_repo import EDITORCONFIG, TEXT, HelpersRepo, invoke, started
 from helpers.test.unit_fixtures import forget, git
 
 # Other code needs the thin environment of this machine.
@@ -133,26 +132,6 @@ def test_it_concerns_only_the_helpers_of_a_repo_that_works_with_it(repo: Helpers
     (repo.root / "tasks.py").unlink()
     assert carry_out(repo, repo.first) == []
     assert not (repo.root / "tasks.py").exists()
-
-
-def invoke(repo: HelpersRepo, *words: str) -> tuple[int, str, int]:
-    """Run a task of the super-repo's own helpers; return its exit code, what it printed, and its process id."""
-    process = started(repo, *words)
-    printed, _ = process.communicate(timeout=300)
-    return process.returncode, printed, process.pid
-
-
-def started(repo: HelpersRepo, *words: str) -> subprocess.Popen[str]:
-    """Start a task of the super-repo's own helpers, in a session of its own."""
-    return subprocess.Popen(
-        [str(thin_env() / "bin" / "invoke"), *words],
-        cwd=repo.root,
-        env={**os.environ, **environment(repo.root.parent)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        start_new_session=True,
-    )
 
 
 def committed(repo: HelpersRepo) -> tuple[str, list[str]]:
