@@ -59,7 +59,7 @@ VERDICTS: dict[Status, tuple[str, str, str]] = {
     Status.INFRA: ("6", "engine, network or disk did not do their part", "`invoke doctor`, then again"),
     Status.BUG: ("70", "a fault in helpers", "again with `HELPERS_DEBUG=1`, and report it"),
     Status.SKIP: (
-        "0",
+        "0; 5 when nothing ran",
         "this engine, or this checkout without a submodule, can not give what it needs",
         "what the line names, such as `--engine docker`",
     ),

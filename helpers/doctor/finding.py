@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from helpers.engine.install import install_command
+
 OK, WARN, MISSING = "ok", "warn", "missing"
-INSTALL = "dev_scripts/install_engine.sh"
+INSTALL = install_command()
 THIN_ENV = "source dev_scripts/setenv.sh"
 
 Facts = TypeVar("Facts")

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from helpers import proc
+from helpers.engine.install import install_command
 from helpers.engine.seam import Control
 from helpers.engine.specs import ImageSpec
 from helpers.engine.supervise import supervise
@@ -51,7 +52,7 @@ def assembled_archive(image: ImageSpec, log: Path, control: Control) -> Iterator
 def _assemble(suite: str, arch: str, target: Path, log: Path, control: Control) -> None:
     if not shutil.which("mmdebstrap"):
         raise InfrastructureError(
-            f"archive:{suite} needs mmdebstrap, which is not on this machine", fix="dev_scripts/install_engine.sh"
+            f"archive:{suite} needs mmdebstrap, which is not on this machine", fix=install_command()
         )
     # A name that no other process writes to: one that outlived its killed driver must not spoil this one's work.
     for left in target.parent.glob(f"{target.stem}.*.new.tar"):

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from helpers.console import say
+from helpers.engine.install import install_command
 from helpers.engine.seam import Engine
 from helpers.errors import InfrastructureError
 
@@ -49,9 +50,7 @@ def docker_engine() -> DockerEngine:
 
     if fault := client.why_not_running():
         elsewhere = os.environ.get("DOCKER_HOST")
-        mend = (
-            "unset DOCKER_HOST  (to take this machine's)" if elsewhere else "dev_scripts/install_engine.sh  (gets one)"
-        )
+        mend = "unset DOCKER_HOST  (to take this machine's)" if elsewhere else f"{install_command()}  (gets one)"
         raise InfrastructureError(
             "no docker engine answers", why=fault, fix=f"{mend}, or: invoke doctor  (says what is wrong with this one)"
         )

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from helpers import inside, proc
 from helpers.engine import argv, client
+from helpers.engine.install import install_command
 from helpers.engine.nesting import within
 from helpers.engine.seam import Control
 from helpers.engine.specs import RunSpec
@@ -111,9 +112,7 @@ def read(file: Path, spec: RunSpec) -> Data:
     settings = {"DOCKER_CONFIG": os.environ["DOCKER_CONFIG"]} if "DOCKER_CONFIG" in os.environ else {}
     done = proc.run(argv.read_compose(file, spec.name), env={**handed_on, **settings, **own})
     if any(text in done.stderr for text in _NO_COMPOSE):
-        raise InfrastructureError(
-            "services need Docker Compose, which is not here", fix="dev_scripts/install_engine.sh"
-        )
+        raise InfrastructureError("services need Docker Compose, which is not here", fix=install_command())
     if unset := re.search(r'"(\w+)\\?" variable is not set', done.stderr):
         name = unset[1]
         fix = f'set it and name it in [tool.helpers] env, or write "${{{name}:-its default}}"'

@@ -13,6 +13,7 @@ from helpers import config, host, proc
 from helpers.console import say
 from helpers.engine import argv, client, ownership
 from helpers.engine.archive import apt_sources
+from helpers.engine.install import install_command
 from helpers.engine.specs import RESOLVER
 from helpers.errors import ConfigError, InfrastructureError
 from helpers.images.recipe import image_layers, outside, system_lock
@@ -56,7 +57,7 @@ def lock(runnable: RunnableDir, load: config.Loader, *, upgrade: bool) -> list[s
         if before is None and not upgrade:
             say(f"{file} is not made: {_WITHOUT}; until then builds take what the archive has")
             return []
-        raise InfrastructureError(_WITHOUT, where=file, fix="dev_scripts/install_engine.sh")
+        raise InfrastructureError(_WITHOUT, where=file, fix=install_command())
     after = SystemLock(str(bottom), wanted, _resolve(layers, None if upgrade else before))
     aside = file.with_name(f".{file.name}.new")
     aside.write_text(after.text(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A machine made of stub commands for `dev_scripts/install_engine.sh`; a stub refuses what it was not told."""
+"""A machine made of stub commands for `install_engine.sh`; a stub refuses what it was not told."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "dev_scripts" / "install_engine.sh"
+SCRIPT = Path(__file__).resolve().parents[1] / "engine" / "install_engine.sh"
 # Commands that change nothing but the machine's own root directory are the real ones.
 REAL = ["awk", "bash", "cat", "cut", "flock", "grep", "ln", "mkdir", "mv", "readlink", "rm", "seq", "sleep", "tail"]
 REAL += ["timeout", "true"]

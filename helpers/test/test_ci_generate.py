@@ -81,7 +81,7 @@ def test_what_an_archive_base_needs_is_installed_for_a_directory_that_has_one(ro
     (step,) = (item for item in steps(TEXT) if "apt-get" in item.get("run", ""))
     wanted = re.fullmatch(r"contains\(join\(matrix\.dir\.builds\), '(.*)'\)", step["if"])
     assert wanted and wanted[1] in ",".join(planned["builds"])
-    installer = (ROOT / "dev_scripts" / "install_engine.sh").read_text()
+    installer = (ROOT / "helpers" / "engine" / "install_engine.sh").read_text()
     packages = step["run"].split("--no-install-recommends ")[1].split()
     assert len(packages) == 3 and [name for name in packages if name not in installer] == []
 

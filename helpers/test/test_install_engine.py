@@ -1,4 +1,4 @@
-"""`dev_scripts/install_engine.sh` on machines made of stub commands; a stub refuses what it was not told."""
+"""`install_engine.sh` on machines made of stub commands; a stub refuses what it was not told."""
 
 from __future__ import annotations
 
