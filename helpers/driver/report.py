@@ -132,10 +132,8 @@ def print_table(
     if interrupted:
         print(paint("INTERRUPTED: this report is partial", "red", sys.stdout))
     rows = [_COLUMNS, *map(_row, verdicts)]
-    try:
-        _print_rich(rows, verdicts)
-    except ImportError:
-        # Inside a container tests run without the thin environment.
+    if not folder or not _print_rich(rows, verdicts):
+        # Where nothing was run the start of rich would be most of the time.
         print_rows(rows)
     how_many = ", ".join(
         f"{sum(verdict.status is status for verdict in verdicts)} {status.value}"
@@ -159,10 +157,14 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
     return (printable(verdict.name), verdict.status.value, *counts, *end)
 
 
-def _print_rich(rows: Sequence[tuple[str, ...]], verdicts: Sequence[Verdict]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _print_rich(rows: Sequence[tuple[str, ...]], verdicts: Sequence[Verdict]) -> bool:
+    """Print the table with colours, and say whether that could be done."""
+    try:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+    except ImportError:
+        return False  # inside a container tests run without the thin environment
 
     # A pipe has no width of its own; a table that is cut or folded could not be searched.
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False)
@@ -179,6 +181,7 @@ def _print_rich(rows: Sequence[tuple[str, ...]], verdicts: Sequence[Verdict]) ->
         console.print(table)
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
     sys.stdout.flush()
+    return True
 
 
 def _short_image(image: str) -> str:
