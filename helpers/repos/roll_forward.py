@@ -184,8 +184,12 @@ class _Roll:
             return newest, None
         known = facts(place.root, newest.commit)
         step = self._may_pin(place, known, newest)
-        if step.word != LEFT and frozen and (step.moves or known.head != place.sub.pin):
-            return Step(place.path, LEFT, f"not moved, because {frozen}"), None
+        if step.word != LEFT and (step.moves or known.head != place.sub.pin):
+            if frozen:
+                return Step(place.path, LEFT, f"not moved, because {frozen}"), None
+            if edited := upgrade.edited(self._first.root, place.path):
+                why = f"{', '.join(edited)}: changed, so the tests would run with what is not committed"
+                return Step(place.path, LEFT, why, f"git -C {shlex.quote(place.path)} status"), None
         step = self._done(place, step)
         if step.word == LEFT:
             return step, None

@@ -58,6 +58,19 @@ def concerns(root: Path, path: str) -> bool:
     return path == NAME and (root / "tasks.py").is_file() and _package(root) is not None
 
 
+def edited(root: Path, path: str) -> list[str]:
+    """Return what is changed in the helpers that the repo at `root` works with, if that is the submodule at `path`.
+
+    An upgrade with it would merge and test by other code than its commit pins. What Python leaves behind is no change.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    if not concerns(root, path):
+        return []
+    return [name for name in repo.changes(root / path) if "__pycache__" not in Path(name).parts]
+
+
 def check(root: Path) -> None:
     """Refuse where common files have changes that nobody committed: they would get into the commit of the pin.
 

@@ -227,6 +227,25 @@ def test_a_repo_can_do_without_the_tests(repo: HelpersRepo) -> None:
     assert committed(repo)[0] == "roll forward: helpers"
 
 
+@pytest.mark.parametrize("path", ["errors.py", "test/test_new.py"])
+def test_changes_inside_helpers_stop_it_before_anything_is_done(repo: HelpersRepo, path: str) -> None:
+    newer(repo)
+    git(repo.root / "helpers", "checkout", "--quiet", repo.first)
+    head = git(repo.root, "rev-parse", "HEAD")
+    file = repo.root / "helpers" / path
+    file.parent.mkdir(exist_ok=True)
+    file.write_text((file.read_text() if file.exists() else "") + "# of mine\n")
+    for options in (("--dry-run",), ()):
+        code, printed, _ = invoke(repo, "repo_roll_forward", "--only", "helpers", *options)
+        assert code == 4, printed
+        assert f"{path.removesuffix('test_new.py')}: changed, so the tests would run" in printed
+    assert git(repo.root / "helpers", "rev-parse", "HEAD").strip() == repo.first
+    assert (git(repo.root, "rev-parse", "HEAD"), repo.read(EDITORCONFIG)) == (head, TEXT)
+    git(repo.root / "helpers", "add", "--all")
+    git(repo.root / "helpers", "reset", "--quiet", "--hard")
+    assert invoke(repo, "repo_roll_forward", "--only", "helpers")[0] == 0
+
+
 def test_all_code_that_may_still_be_needed_is_read_before_it_moves() -> None:
     told = "from helpers.repos import upgrade; upgrade.keep_code(); import sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
