@@ -259,6 +259,21 @@ def test_a_refspec_that_would_write_to_branches_is_not_used(scene: Scene, capfd:
     assert [git(root, "rev-parse", "mine") for root in scene.roots] == before
 
 
+def test_a_checkouts_own_rewriting_of_urls_does_not_lead_elsewhere(
+    scene: Scene, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = scene.fleet.home / "other"
+    shutil.copytree(scene.fleet.remotes, other)
+    for root in scene.roots:
+        git(root, "config", f"url.{scene.fleet.home}/nowhere.insteadOf", str(scene.fleet.remotes))
+        git(root, "config", f"url.{other}.pushInsteadOf", str(scene.fleet.remotes))
+    before = git(other / "top.git", "rev-parse", "main")
+    codes, told = scene.act(capfd)
+    assert codes == [OK] * 4 and "push       .  " in told
+    assert git(other / "top.git", "rev-parse", "main") == before
+    assert git(scene.fleet.remotes / "top.git", "rev-parse", "main").strip() == scene.fleet.head(".")
+
+
 def test_a_path_on_this_machine_is_not_cloned_unless_the_user_allows_it(
     scene: Scene, user: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from helpers.errors import INFRASTRUCTURE
+from helpers.errors import INFRASTRUCTURE, OK
 from helpers.repo import changing, history
 from helpers.test import fleet
-from helpers.test.fleet import Fleet, commit, git, user
+from helpers.test.fleet import Fleet, commit, git, one, pristine, user
 
-__all__ = ["user"]
+__all__ = ["one", "pristine", "user"]
 pytestmark = [pytest.mark.slow, pytest.mark.host, pytest.mark.usefixtures("user")]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,3 +107,21 @@ def test_it_ends_right_after_20_kills_at_random_moments_and_nothing_is_lost(tmp_
         check(many, before)
         assert unfinished(many) == here, f"seed {seed}, round {number}"
     assert hits > ROUNDS * KILLS / 2, f"most kills came too late, with seed {seed}"
+
+
+def test_a_kill_in_the_middle_of_a_checkout_leaves_no_half_of_it(one: Fleet, user: Path) -> None:
+    begun = user / "begun"
+    slow = f"sh -c ': > {begun}; sleep 0.7; cat'"
+    (user / "attributes").write_text("file.txt filter=slow\n")
+    git(one.top, "config", "--file", str(user / "gitconfig"), "core.attributesFile", str(user / "attributes"))
+    git(one.top, "config", "--file", str(user / "gitconfig"), "filter.slow.smudge", slow)
+    made = one.push("tools")
+    process = start(one)
+    while not begun.exists() and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    # The next one waits until git has ended what it began.
+    assert start(one).wait(60) == OK
+    assert (one.head("tools"), newest(one, "top")) == (made, one.head("."))
+    assert git(one.top, "status", "--porcelain") == git(one.at("tools"), "status", "--porcelain") == ""
