@@ -22,6 +22,7 @@ class Submodule:
         listed: whether `.gitmodules` has an entry for it.
         name: by which git keeps it; empty when only the index names it.
         branch: that it follows, as `.gitmodules` writes it; `.` is that of its super-repo, empty the remote's own.
+        unwanted: whether it is checked out only by who asks for it (`update = none`).
     """
 
     path: str
@@ -32,6 +33,7 @@ class Submodule:
     listed: bool = True
     name: str = ""
     branch: str = ""
+    unwanted: bool = False
 
 
 def read(gitlinks: Mapping[str, str], settings: list[tuple[str, str]]) -> list[Submodule]:
@@ -59,6 +61,7 @@ def read(gitlinks: Mapping[str, str], settings: list[tuple[str, str]]) -> list[S
             contained=not out,
             name=name,
             branch=entry.get("branch", ""),
+            unwanted=entry.get("update", "") == "none",
         )
     for path, pin in gitlinks.items():
         if path not in found:

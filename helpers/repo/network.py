@@ -17,7 +17,7 @@ from helpers.errors import HelpersError, InfrastructureError
 from helpers.model import git_url
 from helpers.repo.changing import Hand
 from helpers.repo.door import look
-from helpers.repo.history import Remote
+from helpers.repo.history import Remote, commit_of
 from helpers.repo.location import common_dir, git_dir
 from helpers.repo.remotes import first_words, network_environment
 
@@ -198,14 +198,14 @@ def _borrow(place: Path, root: Path) -> Path:
     if found is None:
         raise InfrastructureError("no repo is checked out", where=root)
     kept = common_dir(found)
-    head = look(root, "rev-parse", "--verify", "HEAD").strip()
+    head = commit_of(root, "HEAD")
     refs = look(root, "for-each-ref", "--format=%(objectname) %(refname)")
     (place / "refs").mkdir(parents=True)
     # As linked worktrees were made before git could: new objects are written where the checkout keeps its own.
     (place / "objects").symlink_to(os.path.realpath(kept / "objects"))
     if (kept / "shallow").is_file():
         (place / "shallow").write_bytes((kept / "shallow").read_bytes())
-    (place / "packed-refs").write_text(f"{refs}{head} refs/helpers/head\n", "utf-8")
+    (place / "packed-refs").write_text(refs + (f"{head} refs/helpers/head\n" if head else ""), "utf-8")
     (place / "HEAD").write_text("ref: refs/heads/none\n")
     (place / "config").write_text(_WITH_SHA256 if len(head) == _SHA256 else _PLAIN)
     return place

@@ -78,6 +78,16 @@ def gitmodules(root: Path) -> list[tuple[str, str]]:
     return porcelain.parse_config(look(root, "config", "--file", str(file), "--no-includes", "--null", "--list"))
 
 
+def is_unwanted(root: Path, name: str) -> bool:
+    """Say whether the user has decided, by `git config submodule.NAME.update none`, to do without a submodule.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    settings = porcelain.parse_config(look(root, "config", "--null", "--list"))
+    return porcelain.subsections(settings, "submodule").get(name, {}).get("update", "") == "none"
+
+
 def remote_url(root: Path) -> str:
     """Return the URL of the remote that relative URLs of submodules are meant by; empty when there is none.
 

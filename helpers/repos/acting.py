@@ -10,9 +10,10 @@ from helpers.console import printable, say
 from helpers.model import git_url
 from helpers.repo import history, own_programs
 from helpers.repo.changing import Hand
+from helpers.repo.history import Remote
 from helpers.repos import state, tree
 from helpers.repos.state import Row
-from helpers.repos.step import CHECK_OUT, CLONE, CLOSED, FAULT, FORWARD, LEFT, Step
+from helpers.repos.step import CHECK_OUT, CLONE, CLOSED, FAULT, FORWARD, LEFT, SKIPPED, Step
 from helpers.repos.tree import Place, Visit
 
 
@@ -30,6 +31,8 @@ def move(hand: Hand, root: Path, step: Step) -> None:
 
 def not_acted_on(row: Row) -> Step | None:
     """Return why a repo that was found in the tree is left alone; None if it is not."""
+    if row.unwanted:
+        return Step(row.path, SKIPPED, "not checked out, as its update = none says")
     for one in row.states:
         if one.word == state.ERROR:
             return Step(row.path, FAULT, one.detail)
@@ -53,9 +56,21 @@ def enters(place: Place) -> bool:
     return visit.entered and not_acted_on(visit.row) is None
 
 
-def closed(path: str, why: str) -> Step:
-    """Return that a remote gave no access, and why."""
-    return Step(path, CLOSED, git_url.masked(why), "ask for access, or work without it")
+def closed(path: str, why: str, *, moved: bool = False) -> Step:
+    """Return that a remote gave no access, and why.
+
+    Arguments:
+        path: of the repo.
+        why: what git said.
+        moved: whether `.gitmodules` names another remote than the one that was asked.
+    """
+    sync = f"git submodule sync {shlex.quote(path)}, then again  (.gitmodules names another URL by now)"
+    return Step(path, CLOSED, git_url.masked(why), sync if moved else "ask for access, or work without it")
+
+
+def has_moved(place: Place, remote: Remote) -> bool:
+    """Say whether `.gitmodules` names another remote than the checkout does."""
+    return bool(place.sub and place.sub.url and git_url.same(place.sub.url) != git_url.same(remote.url))
 
 
 def inwards_first(rows: Sequence[Row]) -> list[Row]:

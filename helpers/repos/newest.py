@@ -14,7 +14,7 @@ from helpers.repo import history, network
 from helpers.repo.changing import Hand
 from helpers.repo.history import Remote
 from helpers.repo.network import Fetch
-from helpers.repos.acting import closed
+from helpers.repos.acting import closed, has_moved
 from helpers.repos.step import FAULT, LEFT, Step, named
 from helpers.repos.tree import Place
 
@@ -71,7 +71,7 @@ class Tips:
         if place.sub and remote.why_not:
             return Step(path, LEFT, remote.why_not, f"git submodule sync {shlex.quote(path)}")
         if root in self._failed:
-            return closed(path, self._failed[root])
+            return closed(path, self._failed[root], moved=has_moved(place, remote))
         branch = self.branch(place, remote)
         if not history.is_branch_name(branch):
             what = f"the branch {branch!r} in .gitmodules is no name of one" if branch else "its remote names no branch"

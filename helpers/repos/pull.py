@@ -15,7 +15,7 @@ from helpers.repo.changing import Hand
 from helpers.repo.history import Remote
 from helpers.repo.network import Clone, Fetch
 from helpers.repos import state, tree
-from helpers.repos.acting import absent, closed, enters, move, name_programs, not_acted_on
+from helpers.repos.acting import absent, closed, enters, has_moved, move, name_programs, not_acted_on
 from helpers.repos.step import CLONE, FAULT, LEFT, STAY, Report, Step, named, outermost
 from helpers.repos.tree import Place, Visit
 from helpers.repos.way import facts, way
@@ -169,7 +169,8 @@ class _Pull:
         failed = self._fetch([Fetch(place.root, remotes[place.path]) for place in asked])
         for place in asked:
             if place.root in failed:
-                told[place.path] = closed(place.path, failed[place.root])
+                moved = has_moved(place, remotes[place.path])
+                told[place.path] = closed(place.path, failed[place.root], moved=moved)
         # A commit may be on no branch, and still be given to who asks for it.
         rest = [place for place in asked if place.path not in told and self._lacks_its_pin(place)]
         self._fetch([Fetch(place.root, remotes[place.path], place.sub.pin) for place in rest if place.sub])

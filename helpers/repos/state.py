@@ -64,6 +64,7 @@ class Row:
         pin: the commit that its super-repo records; empty for the outermost one.
         url: absolute, as git would ask it; empty for the outermost one.
         states: all that is not in order.
+        unwanted: whether it is not checked out because `update = none` says so.
     """
 
     path: str
@@ -72,6 +73,7 @@ class Row:
     pin: str = ""
     url: str = ""
     states: tuple[State, ...] = ()
+    unwanted: bool = False
 
     def has(self, word: str) -> bool:
         """Say whether it is in the state `word`."""

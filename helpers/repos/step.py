@@ -20,6 +20,7 @@ COMMIT = "commit"
 PUSH = "push"
 LEFT = "left"
 STOPPED = "stopped"
+SKIPPED = "skipped"
 CLOSED = "no access"
 FAULT = "error"
 _CODES = {LEFT: REFUSED, STOPPED: TESTS_FAILED, CLOSED: INFRASTRUCTURE, FAULT: INFRASTRUCTURE}

@@ -96,7 +96,8 @@ def visit(place: Place) -> Visit:
             return Visit(row)
         kept = submodules.submodule_at(place.parent, sub.path) if sub else location.git_dir(place.root)
         if kept is None:
-            return Visit(row.also(State(state.ABSENT)))
+            unwanted = sub is not None and (sub.unwanted or submodules.is_unwanted(place.parent, sub.name))
+            return Visit(replace(row, unwanted=unwanted).also(State(state.ABSENT)))
         if kept in place.above:
             raise PolicyError("its .git is that of a repo around it", where=place.root)
         return _with_submodules(place, row, (*place.above, kept))

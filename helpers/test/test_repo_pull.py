@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from helpers.errors import INFRASTRUCTURE, OK, REFUSED
-from helpers.repos import pull
+from helpers.repos import branch, foreach, pull, roll_forward
 from helpers.test import fleet
 from helpers.test.fleet import Fleet, commit, git, one, pristine, user
 
@@ -244,6 +245,51 @@ def test_a_remote_that_is_gone_is_no_access_and_others_go_on(one: Fleet, capsys:
     code, told = pulled(one, capsys)
     assert code == INFRASTRUCTURE and "no access  tools  " in told
     assert one.head("data") == git(one.remotes / "data.git", "rev-parse", "main").strip()
+
+
+def test_a_remote_that_has_moved_is_told_from_no_access(one: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
+    (one.remotes / "tools.git").rename(one.remotes / "moved.git")
+    work = one.home / "work of tools"
+    git(work, "remote", "set-url", "origin", str(one.remotes / "moved.git"))
+    made = one.push("tools")
+    git(one.top, "config", "--file", ".gitmodules", "submodule.tools.url", "../moved.git")
+    git(one.top, "update-index", "--cacheinfo", f"160000,{made},tools")
+    code, told = pulled(one, capsys)
+    assert code == INFRASTRUCTURE and "fix: git submodule sync tools, then again" in told
+    git(one.top, "submodule", "--quiet", "sync", "tools")
+    assert pulled(one, capsys)[0] == OK and one.head("tools") == made
+
+
+@pytest.mark.parametrize("by_user", [False, True])
+def test_what_is_not_wanted_is_skipped_and_named_and_is_no_failure(
+    one: Fleet, capsys: pytest.CaptureFixture[str], by_user: bool
+) -> None:
+    git(one.top, "submodule", "deinit", "--quiet", "--force", "data")
+    (one.remotes / "data.git").rename(one.home / "gone")
+    where = [] if by_user else ["--file", ".gitmodules"]
+    git(one.top, "config", *where, "submodule.data.update", "none")
+    commands: list[Callable[[], int]] = [
+        lambda: pull.main(cwd=one.top),
+        lambda: roll_forward.main(cwd=one.top),
+        lambda: branch.main("topic", everywhere=True, cwd=one.top),
+        lambda: foreach.main(["true"], cwd=one.top),
+    ]
+    for command in commands:
+        assert command() == OK
+        assert "skipped    data  not checked out, as its update = none says\n" in capsys.readouterr().out
+    assert not any(one.at("data").iterdir())
+
+
+def test_an_outermost_repo_without_a_commit_is_named(
+    one: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty"
+    git(tmp_path, "init", "--quiet", "--initial-branch", "main", str(empty))
+    git(empty, "remote", "add", "origin", str(one.remotes / "tools.git"))
+    git(empty, "config", "branch.main.remote", "origin")
+    git(empty, "config", "branch.main.merge", "refs/heads/main")
+    assert pull.main(cwd=empty) == REFUSED
+    assert capsys.readouterr().out == "left       .  it has no commit yet\n           fix: git -C . pull\n"
 
 
 def test_a_directory_that_is_not_empty_is_not_cloned_over(one: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
