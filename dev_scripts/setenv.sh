@@ -44,7 +44,7 @@ _helpers_setenv() {
     tools=$root/helpers/thin_env
     if ! [ -e "$tools/bootstrap.py" ]; then tools=$root/helpers/helpers/thin_env; fi
     if ! [ -e "$tools/bootstrap.py" ]; then
-        \printf "%s\n" "helpers: error: $root/helpers is empty; fix: git -C '$root' submodule update --init --recursive" >&2
+        \printf "%s\n" "helpers: error: $root/helpers is empty; fix: git -C '$root' submodule update --init helpers" >&2
         \return 2
     fi
 

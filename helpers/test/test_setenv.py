@@ -155,7 +155,7 @@ def test_a_submodule_that_is_not_there_names_the_git_command(tmp_path: Path) -> 
     script = Path(shutil.copy(Path(__file__).parents[2] / "dev_scripts" / "setenv.sh", tmp_path / "dev_scripts"))
     done = source(Checkout(tmp_path, dict(os.environ)), path=script)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert "submodule update --init" in done.stderr
+    assert "submodule update --init helpers\n" in done.stderr
 
 
 def test_bash_completes_options_tiers_and_runnable_dirs(warm: Checkout) -> None:

@@ -94,7 +94,7 @@ def test_a_shim_says_in_one_line_that_the_submodule_is_empty(tmp_path: Path, pro
     # Without PYTHONPATH, by which our own helpers may be found.
     done = subprocess.run([sys.executable, "-E", program], cwd=tmp_path, capture_output=True, encoding="utf-8")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"{program}: error: helpers/ is empty; fix: git submodule update --init\n"
+    assert done.stderr == f"{program}: error: helpers/ is empty; fix: git submodule update --init helpers\n"
 
 
 def test_who_stops_reading_the_menu_sees_no_traceback() -> None:
