@@ -106,8 +106,10 @@ def asked_ahead() -> Iterator[None]:
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    yield
-    thread.join()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def _proxies(environ: Mapping[str, str], pip_proxy: str) -> tuple[tuple[str, str], ...]:

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from helpers import config
 from helpers.driver.container import INSIDE
 from helpers.driver.plan import DirPlan, Plan, without
-from helpers.errors import InfrastructureError, UsageError
+from helpers.errors import ConfigError, InfrastructureError, UsageError
+from helpers.model.image import BaseKind
 from helpers.model.runnable import RunnableDir
-from helpers.repo import history
+from helpers.repo import history, merging
 from helpers.repo.contents import Contents, Unknown, contents, contents_of
 
 # What an image is made from, of all that lies in the directory of one.
@@ -62,6 +64,7 @@ def only(root: Path, plan: Plan, since: str) -> Plan:
         raise InfrastructureError(f"what has changed can not be said: {error}", where=root) from None
     package = _below(INSIDE.parent, root)
     everywhere = now.differences(before, package, [f"{package}/test", f"{package}/templates"]) if package else []
+    everywhere = everywhere or _registry_moved(root, before, now, since)
     changed = {item.name: everywhere or list(_changes(root, item, before, now)) for item in plan.dirs}
     left = without(plan, [name for name, paths in changed.items() if not paths])
     return replace(left, dirs=tuple(replace(item, changed=_told(changed[item.name])) for item in left.dirs))
@@ -72,6 +75,8 @@ def _changes(root: Path, item: DirPlan, before: Contents, now: Contents) -> Iter
         yield f"{item.name}: its files are wrong"
         return
     nested = [path for path in (_below(path, root) for path in item.runnable.nested) if path]
+    for link in _links(item.runnable):
+        yield from now.differences(before, link)
     for path in _seen(item.runnable):
         # What is nested in the directory counts only where it is named.
         left_out = nested if path == item.runnable.path else []
@@ -85,6 +90,29 @@ def _changes(root: Path, item: DirPlan, before: Contents, now: Contents) -> Iter
 def _seen(runnable: RunnableDir) -> list[Path]:
     used = [Path(os.path.realpath(runnable.path / name)) for name in runnable.settings.uses]
     return [runnable.path, *(path for path in used if path.is_relative_to(runnable.root))]
+
+
+def _links(runnable: RunnableDir) -> Iterator[str]:
+    """Yield the links, relative to the root, that lead to what a directory uses or stands on."""
+    names = [*runnable.settings.uses, *([runnable.base.value] if runnable.base.kind is BaseKind.DIR else [])]
+    for name in names:
+        path = Path(os.path.normpath(runnable.path / name))
+        for step in (path, *path.parents):
+            if step.is_symlink() and (link := _below(step, runnable.root)):
+                yield link
+
+
+def _registry_moved(root: Path, before: Contents, now: Contents, since: str) -> list[str]:
+    """Return the root's settings if they name another registry now: every image of a stage is another one then."""
+    file = "pyproject.toml"
+    if not now.differences(before, file):
+        return []
+    old = merging.text_at(root, since, file)
+    try:
+        was = config.parse_toml(old or "", root / file).get("tool", {}).get("helpers", {}).get("registry", "")
+    except (ConfigError, AttributeError):
+        return [file]
+    return [] if was == config.repo_settings(root).registry else [f"{file} (registry)"]
 
 
 def _below(path: Path, root: Path) -> str:

@@ -24,6 +24,7 @@ from helpers.driver.verdict import Status, Verdict
 from helpers.engine.specs import RunSpec
 from helpers.errors import HelpersError
 from helpers.images import digests
+from helpers.model.runnable import RunnableDir
 from helpers.repo.contents import Contents, Unknown, contents, of_directory
 from helpers.storage import cache_dir, digest
 
@@ -108,9 +109,13 @@ class VerdictCache:
             )
         except HelpersError:
             return ""  # it is told when the tests are to run
-        hidden = [_below(path, self._root) for path in spec.hidden]
-        seen = [self._name(mount.path, now, hidden) for mount in spec.mounts if mount.path != _RESULTS]
+        seen = [self._mounted(mount.path, spec, now) for mount in spec.mounts if mount.path != _RESULTS]
         return digest(_FORMAT, _started_with(spec), *seen, self._name(_PACKAGE, now, self._not_run))
+
+    def _mounted(self, path: Path, spec: RunSpec, now: Contents) -> str:
+        # What is hidden in one mount may be mounted by itself.
+        hidden = [_below(one, self._root) for one in spec.hidden if one != path and one.is_relative_to(path)]
+        return self._name(path, now, hidden)
 
     @cached_property
     def _not_run(self) -> list[str]:
@@ -130,7 +135,15 @@ def why_never(item: DirPlan) -> str:
         return "it can not be tested"
     if more := weaker(item.runnable):
         return more[0]
+    if _uses_git(item.runnable):
+        return "uses what git keeps in .git"
     return "services" if (item.runnable.path / "devops" / "compose.yaml").exists() else ""
+
+
+def _uses_git(runnable: RunnableDir) -> bool:
+    kept = runnable.root / ".git"
+    used = [Path(os.path.realpath(runnable.path / name)) for name in runnable.settings.uses]
+    return kept.is_dir() and any(kept.is_relative_to(path) or path.is_relative_to(kept) for path in used)
 
 
 def _below(path: Path, root: Path) -> str:

@@ -148,5 +148,6 @@ def _left(root: Path, wanted: set[str]) -> Iterator[Generated]:
     """Yield the files that were made for directories which are gone."""
     for file in sorted((root / FOLDER).glob("**/devcontainer.json")):
         path = file.relative_to(root).as_posix()
-        if path not in wanted and file.read_bytes().startswith(MARK.encode()):
+        ours = file.is_file() and not file.is_symlink() and file.read_bytes().startswith(MARK.encode())
+        if path not in wanted and ours:
             yield Generated(path, None, MARK)

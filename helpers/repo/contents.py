@@ -159,9 +159,10 @@ def _files(root: Path, *, exact: bool) -> Iterator[tuple[str, str]]:
             if words[0][1] != "." or kind == "u":
                 found[words[-1]] = _read(root / words[-1])
         elif kind in ("?", "!"):
+            name_of = _read if kind == "?" else _seen
             paths = _walk(root / rest, rest) if rest.endswith("/") else [rest]
-            found |= {path: _read(root / path) if kind == "?" else _seen(root / path) for path in paths}
-    yield from ((path, content) for path, content in found.items() if content and not _is_made(path))
+            found |= {path: name_of(root / path) for path in paths if not _is_made(path)}
+    yield from ((path, content) for path, content in found.items() if content)
 
 
 def _converts(root: Path, listed: str) -> bool:
@@ -188,17 +189,22 @@ def _of_submodule(root: Path, path: str, *, exact: bool) -> dict[str, str]:
         there = submodule_at(root, path)
     except HelpersError as error:
         raise Unknown(f"{path}: {error.what}") from None
-    return {f"{path}/{name}": content for name, content in _files(root / path, exact=exact)} if there else {}
+    if there is None:
+        # What somebody has put there counts all the same.
+        return {name: _read(root / name) for name in _walk(root / path, f"{path}/")}
+    found = {f"{path}/{name}": content for name, content in _files(root / path, exact=exact)}
+    if exact and (root / path / ".git").is_dir():
+        found[f"{path}/.git"] = f"changes at any time {time.time_ns()}"
+    return found
 
 
 def _is_made(path: str) -> bool:
-    return _MADE_BY_PYTHON in path and _MADE_BY_PYTHON in path.split("/")
+    return path.endswith(".pyc") and _MADE_BY_PYTHON in path.split("/")
 
 
 def _walk(directory: Path, name: str) -> Iterator[str]:
     """Yield the paths of all files below a directory, behind `name`, which ends with a slash or is empty."""
     for parent, folders, files in os.walk(directory):
-        folders[:] = [folder for folder in folders if folder != _MADE_BY_PYTHON]
         links = [folder for folder in folders if os.path.islink(os.path.join(parent, folder))]
         for file in (*files, *links):
             yield name + os.path.relpath(os.path.join(parent, file), directory)

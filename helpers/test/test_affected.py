@@ -37,6 +37,9 @@ def root(tmp_path: Path, no_poetry: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     add_dir(source, "a", 'uses = ["../lib"]')
     add_dir(source, "base")
     add_dir(source, "b", 'base = "dir:../base"')
+    link(source, "current", "base")
+    link(source, "data", "outer")
+    add_dir(source, "linked", 'base = "dir:../current"\nuses = ["../data/devops"]')
     add_dir(source, "outer")
     add_dir(source, "outer/inner")
     for directory in source.rglob("devops"):
@@ -53,6 +56,20 @@ def write(path: str, text: str = "new\n") -> Callable[[Path], object]:
     return lambda root: (root / path).write_text(text)
 
 
+ON_BASE = {"base", "b", "linked"}
+EVERY = {"a", "b", "base", "linked", "outer", "outer/inner"}
+
+
+def more(path: str, text: str) -> Callable[[Path], object]:
+    return lambda root: (root / path).write_text((root / path).read_text() + text)
+
+
+def link(root: Path, name: str, target: str) -> None:
+    if (root / name).is_symlink():
+        (root / name).unlink()
+    (root / name).symlink_to(target)
+
+
 def move_the_pin(root: Path) -> None:
     (root / "lib" / "x.py").write_text("x = 2\n")
     commit(root / "lib")
@@ -67,7 +84,20 @@ CHANGES: dict[str, tuple[Callable[[Path], object], set[str]]] = {
     "a file elsewhere": (write("README.md"), set()),
     "a used submodule, not committed": (write("lib/x.py"), {"a"}),
     "a used submodule's pin": (move_the_pin, {"a"}),
-    "the lock of a base": (write("base/poetry.lock", "# other\n"), {"base", "b"}),
+    "the lock of a base": (write("base/poetry.lock", "# other\n"), ON_BASE),
+    "the project of a base": (
+        lambda root: (root / "base" / "pyproject.toml").open("a").write("# x\n"),
+        ON_BASE,
+    ),
+    "the version of a base": (
+        lambda root: (root / "base" / "changelog.txt").open("a").write("- x\n"),
+        ON_BASE,
+    ),
+    "the recipe of a base": (write("base/devops/Dockerfile", "ARG BASE\nFROM ${BASE}\n"), ON_BASE),
+    "where a link to a base leads": (lambda root: link(root, "current", "outer"), {"linked"}),
+    "where a used link leads": (lambda root: link(root, "data", "lib"), {"linked"}),
+    "the registry": (write("pyproject.toml", '[tool.helpers]\nregistry = "two.example"\n'), EVERY),
+    "another setting of the root": (write("pyproject.toml", "[tool.ruff]\n"), set()),
     "a test of a base": (write("base/test/test_it.py"), {"base"}),
     "a directory inside": (write("outer/inner/new.py"), {"outer/inner"}),
     "the directory around": (write("outer/new.py"), {"outer"}),
@@ -104,6 +134,7 @@ def test_the_list_says_why(root: Path, capsys: pytest.CaptureFixture[str]) -> No
         "a": "a/new0.py, a/new1.py, a/new2.py and 2 more",
         "b": "base/poetry.lock",
         "base": "base/poetry.lock",
+        "linked": "base/poetry.lock",
     }
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("b "))
     assert "  base/poetry.lock  " in line
@@ -139,4 +170,4 @@ def test_helpers_itself_affects_everything(root: Path, monkeypatch: pytest.Monke
     write("helpers/test/test_run.py")(root)
     assert listed(root, "--affected") == {}
     write("helpers/driver/run.py")(root)
-    assert set(listed(root, "--affected")) == {"a", "b", "base", "outer", "outer/inner"}
+    assert set(listed(root, "--affected")) == EVERY

@@ -26,7 +26,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git(sub, "add", "--all")
     git(sub, "commit", "--quiet", "--message", "first")
     root = make_repo(tmp_path / "a repo")
-    for path in ("a/one.py", "a/two.py", "ab/three.py", "a.b/four.py", "link to"):
+    for path in ("a/one.py", "a/two.py", "ab/three.py", "a.b/four.py", "link to", "a/__pycache__/data.txt"):
         (root / path).parent.mkdir(exist_ok=True)
         (root / path).write_text(f"{path}\n")
     (root / ".gitignore").write_text("*.tmp\nbuilt/\n")
@@ -58,6 +58,15 @@ def setting_that_overlooks(key: str, value: str, change: Callable[[Path], object
         change(root)
 
     return both
+
+
+def same_times(root: Path) -> None:
+    file = root / "a" / "one.py"
+    git(root, "config", "core.trustctime", "false")
+    git(root, "config", "core.checkStat", "minimal")
+    before = file.stat()
+    file.write_text("a/one.pY\n")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def a_link_instead(root: Path) -> None:
@@ -98,6 +107,12 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "a repo in it that is no submodule": lambda root: write("a/other/x.py", "")(
         make_repo(root / "a" / "other").parents[1]
     ),
+    "a file where a submodule is not checked out": lambda root: (
+        git(root, "submodule", "--quiet", "deinit", "--force", "a/sub"),
+        write("a/sub/s.py", "by hand\n")(root),
+    ),
+    "a tracked file with a name of Python's": write("a/__pycache__/data.txt", "other\n"),
+    "a byte, and the times are those of before": same_times,
     "git was told not to look": hidden_from_git("--assume-unchanged"),
     "git was told to leave it out": hidden_from_git("--skip-worktree"),
     "a mode, where git ignores them": setting_that_overlooks(
@@ -128,7 +143,7 @@ def test_any_change_gives_another_name_there_and_nowhere_else(root: Path, name: 
         lambda root: (git(root, "add", "--all"), git(root, "commit", "--quiet", "--message", "second")),
         lambda root: (root / "a" / "one.py").touch(),
         lambda root: (write("a/one.py", "x")(root), write("a/one.py", "a/one.py\n")(root)),
-        lambda root: ((root / "a" / "__pycache__").mkdir(), write("a/__pycache__/one.pyc", "x")(root)),
+        lambda root: ((root / "a" / "__pycache__").mkdir(exist_ok=True), write("a/__pycache__/one.pyc", "x")(root)),
         lambda root: (write("a/one.py", "x")(root), git(root, "checkout", "--quiet", "a/one.py")),
     ],
     ids=["staged", "committed", "touched", "changed and back", "what Python makes", "restored"],

@@ -25,7 +25,7 @@ from helpers.test.unit_fixtures import add_dir, cache, forget, git, make_repo, n
 pytestmark = pytest.mark.slow
 
 __all__ = ["cache", "no_poetry"]
-ALL = {"a", "b", "base", "outer", "outer/inner"}
+ALL = {"a", "b", "base", "outer", "outer/inner", "user"}
 JUNIT = '<testsuite name="x"><testcase name="test_it"/></testsuite>'
 
 
@@ -80,6 +80,9 @@ def scene(tmp_path: Path, no_poetry: Path, monkeypatch: pytest.MonkeyPatch) -> I
     add_dir(root, "b", 'base = "dir:../base"')
     add_dir(root, "outer")
     add_dir(root, "outer/inner")
+    (root / "outer" / "inner" / "lib").mkdir()
+    (root / "outer" / "inner" / "lib" / "z.py").write_text("z = 1\n")
+    add_dir(root, "user", 'uses = ["../outer/inner/lib"]')
     git(root, "add", "--all")
     git(root, "commit", "--quiet", "--message", "first")
     package = tmp_path / "helpers"
@@ -163,6 +166,7 @@ CHANGES: dict[str, tuple[Callable[[Scene], object], set[str]]] = {
     "an own recipe": (write("a/devops/Dockerfile", "ARG BASE\nFROM ${BASE}\n"), {"a"}),
     "the version": (version, {"a"}),
     "a directory inside": (write("outer/inner/test/test_it.py", "def test_it():\n    asserT\n"), {"outer/inner"}),
+    "a used part of a directory inside": (write("outer/inner/lib/z.py", "z = 2\n"), {"outer/inner", "user"}),
     "the directory around": (write("outer/more.py", ""), {"outer"}),
     "a declared variable": (variable("WORD"), {"a"}),
     "another variable": (variable("OTHER"), set()),
@@ -199,7 +203,7 @@ def test_a_run_in_which_nothing_changed_asks_no_engine_and_says_so(
     assert scene.run("--json", "r.json", "--junit", "r.xml") == (0, set())
     assert scene.calls == []
     out, err = capsys.readouterr()
-    assert "5 directories: 5 PASS; 5 cached; " in out and "logs in" not in out
+    assert "6 directories: 6 PASS; 6 cached; " in out and "logs in" not in out
     assert "PASS outer/inner 1 passed" in err and ": cached" in err
     data = json.loads((scene.root / "r.json").read_text())
     assert {item["cached"] for item in data["directories"]} == {True} and data["engine"] == ""
@@ -242,6 +246,20 @@ def test_without_the_cache_all_run_and_their_verdicts_stay(scene: Scene) -> None
     assert scene.run() == (0, set())
 
 
+def test_a_part_of_a_hidden_directory_that_is_used_counts(scene: Scene) -> None:
+    setting("outer", 'uses = ["inner/lib"]')(scene)
+    assert scene.run() == (0, ALL)
+    write("outer/inner/lib/z.py", "z = 2\n")(scene)
+    assert scene.run() == (0, {"outer", "outer/inner", "user"})
+
+
+@pytest.mark.parametrize("used", ["..", "../.git", "../.git/refs"])
+def test_tests_that_see_gits_own_files_always_run(scene: Scene, used: str) -> None:
+    setting("base", f'uses = ["{used}"]')(scene)
+    assert scene.run() == (0, ALL)
+    assert scene.run() == (0, {"base"})
+
+
 def test_an_engine_that_does_not_isolate_leaves_nothing(scene: Scene) -> None:
     scene.isolates = False
     assert scene.run() == (0, ALL)
@@ -278,7 +296,7 @@ def test_the_tasks_show_and_forget_verdicts(scene: Scene, capsys: pytest.Capture
     capsys.readouterr()
     assert verdict_cache.show(cwd=scene.root / "a") == 0
     out = capsys.readouterr().out
-    assert out.startswith("4 verdicts, ") and 'never kept: b: network = "bridge"' in out
+    assert out.startswith("5 verdicts, ") and 'never kept: b: network = "bridge"' in out
     assert verdict_cache.clear(dry_run=True) == 0
     assert scene.run() == (0, {"b"})
     assert verdict_cache.clear() == 0
