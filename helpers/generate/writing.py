@@ -10,7 +10,7 @@ from pathlib import Path
 
 from helpers.console import paint, printable, say
 from helpers.errors import OK, PolicyError
-from helpers.repos.shared_files import Write, read, written
+from helpers.repos.shared_files import Write, kept_beside, read, written
 
 # What a comparison ends with that finds a difference, as that of `repo_status`.
 DIFFERENT = 1
@@ -116,6 +116,6 @@ def bring(
 def _writes(root: Path, change: Change) -> Iterator[Write]:
     path = change.file.path
     if change.is_the_users and change.before is not None:
-        yield Write(f"{path}.orig", read(root, f"{path}.orig"), change.before)
+        yield Write(kept_beside(root, path), None, change.before)
     if change.after is not None:
         yield Write(path, change.before, change.after)

@@ -95,12 +95,12 @@ def main(
     """
     here = (cwd or Path.cwd()).resolve()
     root = shared_files.super_repo(here)
-    _check(list(_shims(root)), overwrite=overwrite)
+    _check(root, list(_shims(root)), overwrite=overwrite)
     if ask and not dry_run and registry is None and not (name or python):
         name, python, registry = _questions(root, ask)
     first = _first_dir(root, name, python)
     files = plan(root, registry)
-    _show(files)
+    _show(root, files)
     if dry_run:
         say(f"dry run, nothing is changed{f'; it would make {first.target.relative_to(root)}' if first else ''}")
         return OK
@@ -238,10 +238,11 @@ def _read(root: Path, path: str) -> str | None:
     return config.read_text(root / path) if shared_files.check_plain(root, path) else None
 
 
-def _show(files: Sequence[File]) -> None:
+def _show(root: Path, files: Sequence[File]) -> None:
     for file in files:
         if file.word != "as it is":
-            kept = f"  (yours is kept as {file.path}.orig)" if file.differs else ""
+            beside = shared_files.kept_beside(root, file.path) if file.differs else ""
+            kept = f"  (yours is kept as {printable(beside)})" if beside else ""
             print(f"{file.word:7}  {file.path}{kept}")
         if file.before is not None:
             for line in file.diff():
@@ -251,10 +252,10 @@ def _show(files: Sequence[File]) -> None:
         say("all that helpers needs here is there already")
 
 
-def _check(files: Sequence[File], *, overwrite: bool) -> None:
+def _check(root: Path, files: Sequence[File], *, overwrite: bool) -> None:
     mine = [file for file in files if file.differs]
     if mine and not overwrite:
-        _show(mine)
+        _show(root, mine)
         raise PolicyError(
             f"{', '.join(file.path for file in mine)}: of yours, where helpers needs its own; nothing is changed",
             why="the difference is shown above",
@@ -264,7 +265,7 @@ def _check(files: Sequence[File], *, overwrite: bool) -> None:
 
 def _write(root: Path, file: File) -> None:
     if file.differs:
-        os.replace(root / file.path, root / f"{file.path}.orig")
+        os.replace(root / file.path, root / shared_files.kept_beside(root, file.path))
     before = None if file.ours or file.before is None else file.before.encode()
     with shared_files.written(root, [Write(file.path, before, file.after.encode(), file.mode)]):
         config.read_pyproject.cache_clear()

@@ -155,6 +155,17 @@ def read(root: Path, path: str) -> bytes | None:
     return (root / path).read_bytes() if check_plain(root, path) else None
 
 
+def kept_beside(root: Path, path: str) -> str:
+    """Return where a file of the user's is kept when ours takes its place: `NAME.orig`, or the next that is free.
+
+    Arguments:
+        root: absolute path of the super-repo.
+        path: of the file, relative to that.
+    """
+    names = (f"{path}.orig", *(f"{path}.orig.{number}" for number in range(2, 1000)))
+    return next(name for name in names if not os.path.lexists(root / name))
+
+
 @contextmanager
 def written(root: Path, writes: Sequence[Write]) -> Iterator[None]:
     """Write files of the super-repo: all of them or, when one or what is done meanwhile fails, none.

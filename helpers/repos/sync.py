@@ -97,7 +97,7 @@ def update(
     if wrong := sorted(set(theirs) - set(known)):
         raise UsageError(f"--theirs {wrong[0]!r} is no common file", fix=f"one of: {', '.join(known)}")
     outcomes = [_outcome(item, item.path in theirs, package) for item in items]
-    _show(outcomes)
+    _show(root, outcomes)
     if dry_run:
         say("dry run, nothing is changed")
     else:
@@ -174,10 +174,11 @@ def _no_base(path: str, name: str, package: Path) -> InfrastructureError:
     )
 
 
-def _show(outcomes: Sequence[Outcome]) -> None:
+def _show(root: Path, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.word != "as it is":
-            kept = f"  (yours is kept as {outcome.item.path}.orig)" if outcome.aside else ""
+            beside = shared_files.kept_beside(root, outcome.item.path) if outcome.aside else ""
+            kept = f"  (yours is kept as {printable(beside)})" if beside else ""
             print(f"{outcome.word}: {printable(outcome.item.path)}{kept}")
             for line in _diff(outcome):
                 colour = {"+": "green", "-": "red"}.get(line[0], "dim")
@@ -196,8 +197,8 @@ def _write(root: Path, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         item = outcome.item
         if outcome.aside and item.content is not None:
-            orig = f"{item.path}.orig"
-            writes.append(Write(orig, shared_files.read(root, orig), item.content))
+            orig = shared_files.kept_beside(root, item.path)
+            writes.append(Write(orig, None, item.content))
         if outcome.after is not None and outcome.after != item.content:
             assert item.template is not None
             writes.append(Write(item.path, item.content, outcome.after, item.template.mode))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -74,18 +75,21 @@ def edited(root: Path, path: str) -> list[str]:
 def check(root: Path) -> None:
     """Refuse where common files have changes that nobody committed: they would get into the commit of the pin.
 
-    What an upgrade has left that was stopped by conflicts or by tests goes on: then the record is changed, too.
+    What an upgrade has left that was stopped goes on: what came out of its merge is recorded, and so are conflicts,
+    which the user was to resolve.
 
     Raises:
         PolicyError: they have.
     """
-    changed = set(repo.changes(root))
-    mine = sorted(changed & set(shared_files.recorded(root)))
-    if mine and sync_lock.PATH not in changed:
+    recorded = shared_files.recorded(root)
+    changed = [path for path in sorted(set(repo.changes(root)) & set(recorded)) if (root / path).is_file()]
+    ids = dict(zip(changed, merging.stored_ids(root, changed), strict=True))
+    mine = [path for path in changed if recorded[path].result not in (ids[path], sync_lock.CONFLICT)]
+    if mine:
         raise PolicyError(
             f"{', '.join(mine)}: changed, and would get into the commit of the upgrade",
             where=root,
-            fix="commit these changes first",
+            fix="commit these changes first, or if they belong to the upgrade: invoke sync_update  (records them)",
         )
 
 
@@ -131,7 +135,7 @@ def _changed(root: Path) -> list[str]:
 def _stopped(root: Path, what: str, fix: str) -> StoppedError:
     known = set(repo.tracked(root))
     back = [path for path in _changed(root) if root / path in known]
-    undo = f" && git checkout HEAD -- {' '.join(back)}" if back else ""
+    undo = f" && git checkout HEAD -- {shlex.join(back)}" if back else ""
     return StoppedError(
         f"{what}, so the new helpers is not committed",
         where=root,

@@ -178,6 +178,10 @@ def test_a_file_of_the_users_is_refused_and_kept_when_it_is_replaced(
     assert workflow.main(cwd=root, check=True) == 1
     assert workflow.main(cwd=root, overwrite=True) == 0
     assert (file.read_text(), Path(f"{file}.orig").read_text()) == (TEXT, "name: mine\n")
+    file.write_text("name: mine again\n")
+    assert workflow.main(cwd=root, overwrite=True) == 0
+    kept = [Path(f"{file}.orig").read_text(), Path(f"{file}.orig.2").read_text()]
+    assert kept == ["name: mine\n", "name: mine again\n"]
 
 
 def test_nothing_is_written_through_a_link_nor_in_a_repo_without_helpers(root: Path, tmp_path: Path) -> None:

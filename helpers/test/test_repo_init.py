@@ -106,6 +106,11 @@ def test_a_file_of_the_users_is_shown_and_kept_and_then_nothing_is_changed(
     assert "yours is kept as tasks.py.orig" in capsys.readouterr().out
     assert files(root)["tasks.py"] == (ROOT / "tasks.py").read_bytes()
     assert files(root)["tasks.py.orig"] == b"# mine\n"
+    (root / "tasks.py").write_text("# mine again\n")
+    (root / "dev_scripts" / "sync.lock").unlink()  # with a record the file would be sync_update's job
+    assert init.main(cwd=root, overwrite=True) == 0
+    assert "yours is kept as tasks.py.orig.2" in capsys.readouterr().out
+    assert (files(root)["tasks.py.orig"], files(root)["tasks.py.orig.2"]) == (b"# mine\n", b"# mine again\n")
 
 
 def test_nothing_is_asked_when_a_file_is_in_the_way_or_an_option_is_given(root: Path) -> None:

@@ -197,6 +197,11 @@ def test_the_template_is_taken_where_that_is_asked_for(repo: HelpersRepo, capsys
     assert update(repo, EDITORCONFIG) == 0
     assert (repo.read(EDITORCONFIG), repo.read(f"{EDITORCONFIG}.orig")) == (TEXT, mine)
     assert "yours is kept as .editorconfig.orig" in capsys.readouterr().out
+    repo.edit(EDITORCONFIG, "line 1\n", "mine again\n")
+    again = repo.read(EDITORCONFIG)
+    assert update(repo, EDITORCONFIG) == 0
+    assert "yours is kept as .editorconfig.orig.2" in capsys.readouterr().out
+    assert (repo.read(f"{EDITORCONFIG}.orig"), repo.read(f"{EDITORCONFIG}.orig.2")) == (mine, again)
     assert status(repo) == 0
     with pytest.raises(UsageError, match=r"--theirs '\.editorconf' is no common file"):
         update(repo, ".editorconf")

@@ -115,6 +115,11 @@ def test_changes_that_nobody_committed_do_not_get_into_the_commit(repo: HelpersR
     with pytest.raises(PolicyError, match=r"\.editorconfig: changed, and would get into the commit"):
         carry_out(repo, repo.first)
     repo.write("notes.txt", "of no concern\n")
+    # Another change of the record does not make it the upgrade's own.
+    repo.write(sync_lock.PATH, f"{repo.read(sync_lock.PATH)}# of mine\n")
+    with pytest.raises(PolicyError, match=r"\.editorconfig: changed, and would get into the commit"):
+        carry_out(repo, repo.first)
+    git(repo.root, "checkout", "--quiet", sync_lock.PATH)
     repo.edit(EDITORCONFIG, "line 2 of mine\n", "line 2\n")
     assert carry_out(repo, repo.first) == []
 
