@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
@@ -173,7 +174,9 @@ class Child:
             os.killpg(self._process.pid, number)
 
 
-def finish(argv: Sequence[str], *, env: Mapping[str, str], stdin: str = "", keep: int) -> Completed:
+def finish(
+    argv: Sequence[str], *, env: Mapping[str, str], stdin: str = "", keep: int, tell: Callable[[], object]
+) -> Completed:
     """Run a program that changes files, to its end whatever becomes of us, and return what it printed.
 
     It has a session of its own, so that neither a Ctrl-C nor a SIGKILL of our process group stops it halfway, and files
@@ -184,6 +187,7 @@ def finish(argv: Sequence[str], *, env: Mapping[str, str], stdin: str = "", keep
         env: its whole environment.
         stdin: what it reads.
         keep: a file descriptor that it holds open, such as that of a lock.
+        tell: called every 10 s while it runs; there is no limit, as it would be stopped halfway.
 
     Raises:
         InfrastructureError: the program is not there.
@@ -192,13 +196,17 @@ def finish(argv: Sequence[str], *, env: Mapping[str, str], stdin: str = "", keep
         given.write(stdin.encode("utf-8", "surrogateescape"))
         given.seek(0)
         try:
-            process = subprocess.Popen(
+            process = _Process(
                 argv, env=env, stdin=given, stdout=out, stderr=err, start_new_session=True, pass_fds=(keep,)
             )
         except (FileNotFoundError, PermissionError) as error:
             raise _cannot_start(argv, error) from None
         try:
-            process.wait()
+            while process.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_TELL_SECONDS)
+                    break
+                tell()
         except BaseException:
             process.wait()
             raise

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers import proc
+from helpers.console import printable, say
 from helpers.errors import InfrastructureError, LockHeldError, PolicyError
 from helpers.repo.door import environment, look, only_of
 from helpers.repo.location import git_dir
@@ -224,7 +225,8 @@ class Hand:
 
     def _git(self, root: Path, env: Mapping[str, str], *arguments: str, stdin: str = "") -> str:
         command = ["git", "--no-pager", "-C", str(root), *arguments]
-        done = proc.finish(command, env={**env, "GIT_OPTIONAL_LOCKS": "1"}, stdin=stdin, keep=self._lock)
+        env = {**env, "GIT_OPTIONAL_LOCKS": "1"}
+        done = proc.finish(command, env=env, stdin=stdin, keep=self._lock, tell=lambda: _still(root, arguments[0]))
         if done.code:
             raise PolicyError(_refusal(done.stderr) or f"git {arguments[0]} failed", where=root)
         return done.stdout
@@ -276,6 +278,10 @@ def author(root: Path) -> str:
     except InfrastructureError:
         fix = "git config --global user.name NAME && git config --global user.email EMAIL"
         raise PolicyError("git does not know who commits", where=root, fix=fix) from None
+
+
+def _still(root: Path, word: str) -> None:
+    say(f"still at git {word} in {printable(str(root))}")
 
 
 def _who(wanted: Commit) -> dict[str, str]:

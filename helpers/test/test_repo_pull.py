@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.errors import INFRASTRUCTURE, OK, REFUSED
+from helpers import proc
+from helpers.errors import INFRASTRUCTURE, OK, REFUSED, LockHeldError
+from helpers.repo import changing
 from helpers.repos import branch, foreach, pull, roll_forward
 from helpers.test import fleet
 from helpers.test.fleet import Fleet, commit, git, one, pristine, user
@@ -308,6 +310,32 @@ def test_a_clone_whose_files_were_never_checked_out_is_filled(one: Fleet, capsys
     code, told = pulled(one, capsys)
     assert (code, told.split()[:2]) == (OK, ["clone", "data"])
     assert pins_are_checked_out(one) and git(one.at("data"), "status", "--porcelain") == ""
+
+
+def test_one_command_at_a_time_changes_a_tree(one: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changing, "_LOCK_SECONDS", 0.2)
+    with changing.hand(one.top), pytest.raises(LockHeldError, match="another command changes these repos"):
+        pull.main(cwd=one.at("tools"))
+    assert pull.main(cwd=one.top) == OK
+
+
+def test_a_lock_that_a_killed_git_has_left_is_named(one: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
+    newest_everywhere(one)
+    (one.top / ".git" / "modules" / "tools" / "index.lock").touch()
+    assert "another git works there, or one was killed and left index.lock" in left(one, capsys, "tools")
+
+
+def test_long_work_is_told(
+    one: Fleet, user: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (user / "attributes").write_text("file.txt filter=slow\n")
+    for key, value in (("core.attributesFile", str(user / "attributes")), ("filter.slow.smudge", "sleep 0.5; cat")):
+        git(one.top, "config", "--file", str(user / "gitconfig"), key, value)
+    monkeypatch.setattr(proc, "_TELL_SECONDS", 0.1)
+    made = one.push("tools")
+    git(one.top, "update-index", "--cacheinfo", f"160000,{made},tools")
+    assert pull.main(cwd=one.top) == OK
+    assert f"helpers: still at git switch in {one.at('tools')}\n" in capsys.readouterr().err
 
 
 def test_it_works_in_a_linked_worktree_and_from_inside(one: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
