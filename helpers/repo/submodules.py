@@ -12,6 +12,7 @@ from helpers.repo.door import look
 from helpers.repo.location import common_dir, git_dir, text_of
 
 _GITLINK_MODE = (0o160000).to_bytes(4, "big")
+_REMOTES = ("refs/remotes/",)
 
 
 def submodule_at(root: Path, path: str) -> Path | None:
@@ -110,7 +111,7 @@ def is_pushed(root: Path, pin: str) -> bool | None:
     Raises:
         InfrastructureError: git does not answer.
     """
-    if pin in _remote_tips(root):
+    if pin in _tips(root, *_REMOTES):
         return True
     try:
         return not look(root, "rev-list", "-1", pin, "--not", "--remotes")
@@ -119,10 +120,36 @@ def is_pushed(root: Path, pin: str) -> bool | None:
         return None
 
 
-def _remote_tips(root: Path) -> set[str]:
-    """Return the commits of the remote-tracking branches that stand in plain files, which is a process less to start.
+def unpushed(root: Path, commit: str) -> int:
+    """Return how many commits in the history of `commit`, which is there, are on no remote-tracking branch.
+
+    Raises:
+        InfrastructureError: git does not answer.
+    """
+    if commit in _tips(root, *_REMOTES):
+        return 0
+    return int(look(root, "rev-list", "--count", commit, "--not", "--remotes", "--"))
+
+
+def on_no_branch(root: Path, commit: str) -> int:
+    """Return how many commits in the history of `commit`, which is there, no branch, tag or remote-tracking branch has.
+
+    Raises:
+        InfrastructureError: git does not answer.
+    """
+    if commit in _tips(root, *_REMOTES, "refs/heads/", "refs/tags/"):
+        return 0
+    return int(look(root, "rev-list", "--count", commit, "--not", "--branches", "--tags", "--remotes", "--"))
+
+
+def _tips(root: Path, *kinds: str) -> set[str]:
+    """Return the commits of refs that stand in plain files, which is a process less to start.
 
     https://git-scm.com/docs/gitrepository-layout: one with a file of its own counts, whatever `packed-refs` says of it.
+
+    Arguments:
+        root: of the checkout.
+        kinds: how their names begin, as in `refs/remotes/`.
     """
     found = git_dir(root)
     if found is None:
@@ -131,7 +158,7 @@ def _remote_tips(root: Path) -> set[str]:
     tips, packed = set(), common / "packed-refs"
     for line in packed.read_text("utf-8", "replace").splitlines() if packed.is_file() else ():
         commit, _, name = line.partition(" ")
-        if name.startswith("refs/remotes/") and not (common / name).exists():
+        if name.startswith(kinds) and not (common / name).exists():
             tips.add(commit)
-    loose = (file for file in (common / "refs" / "remotes").rglob("*") if file.is_file())
+    loose = (file for kind in kinds for file in (common / kind).rglob("*") if file.is_file())
     return tips | {file.read_text("utf-8", "replace").strip() for file in loose}

@@ -13,7 +13,7 @@ from helpers.repo.changing import Hand
 from helpers.repo.history import Remote
 from helpers.repos import state, tree
 from helpers.repos.state import Row
-from helpers.repos.step import CHECK_OUT, CLONE, CLOSED, FAULT, FORWARD, LEFT, SKIPPED, Step
+from helpers.repos.step import CHECK_OUT, CLONE, CLOSED, FAULT, FORWARD, LEFT, SKIPPED, Step, git_at
 from helpers.repos.tree import Place, Visit
 
 
@@ -71,6 +71,28 @@ def closed(path: str, why: str, *, moved: bool = False) -> Step:
 def has_moved(place: Place, remote: Remote) -> bool:
     """Say whether `.gitmodules` names another remote than the checkout does."""
     return bool(place.sub and place.sub.url and git_url.same(place.sub.url) != git_url.same(remote.url))
+
+
+def push_command(root: Path, path: str, branch: str = "") -> str:
+    """Return the command by which the user pushes what is checked out at `root`.
+
+    Arguments:
+        root: of the checkout.
+        path: of the repo, relative to the outermost super-repo.
+        branch: of its remote, where no branch is checked out; empty where the user must name it.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    git, remote, on = git_at(path), history.remote(root), history.current_branch(root)
+    name = remote.name or "origin"
+    if remote.name and not remote.url:
+        return f"{git} remote add {name} URL"
+    if on and remote.upstream == on:
+        return f"{git} push"
+    if on and not remote.upstream:
+        return f"{git} push -u {name} {shlex.quote(on)}"
+    return f"{git} push {name} {shlex.quote('HEAD:' + (remote.upstream or branch or 'BRANCH'))}"
 
 
 def inwards_first(rows: Sequence[Row]) -> list[Row]:

@@ -16,12 +16,12 @@ from pathlib import Path
 from helpers.errors import HelpersError, PolicyError, UsageError
 from helpers.repo import changing, history, remotes
 from helpers.repo.changing import Commit, Hand
-from helpers.repo.submodules import is_pushed
+from helpers.repo.submodules import is_pushed, unpushed
 from helpers.repos import pin_message, state, tree, upgrade
-from helpers.repos.acting import absent, closed, enters, move, name_programs, not_acted_on
+from helpers.repos.acting import absent, closed, enters, move, name_programs, not_acted_on, push_command
 from helpers.repos.newest import Newest, Tips
 from helpers.repos.pin_message import Moved
-from helpers.repos.step import COMMIT, FAULT, LEFT, PUSH, STAY, STOPPED, Report, Step, outermost
+from helpers.repos.step import COMMIT, FAULT, LEFT, PUSH, STAY, STOPPED, Report, Step, counted, outermost
 from helpers.repos.tree import Place
 from helpers.repos.way import Facts, facts, way
 
@@ -95,6 +95,17 @@ class _Roll:
                     yield from self._pushed(place, newest)
                 except HelpersError as error:
                     yield Step(place.path, FAULT, error.what)
+        if push and not frozen and not history.remote(self._first.root).upstream:
+            yield from self._nowhere_to_push()
+
+    def _nowhere_to_push(self) -> Iterator[Step]:
+        """Name the commits of an outermost super-repo of which nobody said where they are pushed to."""
+        root = self._first.root
+        if number := unpushed(root, "HEAD"):
+            on = history.current_branch(root)
+            few = counted(number, "commit")
+            what = f"not pushed: {on} follows no branch of a remote, and no remote has {few} of it"
+            yield Step(".", LEFT, what, push_command(root, "."))
 
     def _look_around(self) -> None:
         """Find all repos, fetch for them side by side, and find out what can not be had."""

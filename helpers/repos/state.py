@@ -13,6 +13,7 @@ DIRTY = "dirty"
 UNTRACKED = "untracked"
 AHEAD = "ahead"
 BEHIND = "behind"
+LOOSE = "on no branch"
 UNPUSHED = "pin not pushed"
 UNFETCHED = "pin not fetched"
 DIFFERS = "pin differs"
@@ -46,7 +47,9 @@ class State:
         if self.word in (REFUSED, ERROR):
             return f"{self.word}: {self.detail}"
         if self.word in (AHEAD, BEHIND):
-            return f"{self.word} {self.count}"
+            return f"{self.word} {self.count}" + (f" ({self.detail})" if self.detail else "")
+        if self.word == LOOSE:
+            return f"{self.count} commit{'' if self.count == 1 else 's'} {self.word}"
         if self.word == DIRTY:
             return f"{self.word} ({self.count} changed)"
         about = self.detail or self.count
@@ -105,13 +108,14 @@ def short(commit: str) -> str:
     return commit[:_SHORT]
 
 
-def of_checkout(status: Status, pin: str, pushed: bool | None) -> list[State]:
+def of_checkout(status: Status, pin: str, pushed: bool | None, alone: int = 0) -> list[State]:
     """Return what is not in order in one checkout.
 
     Arguments:
         status: what git says of it.
         pin: the commit that its super-repo records; empty for none.
         pushed: whether a remote has that commit; None when the checkout has not got it.
+        alone: how many of its commits no remote has, for a branch without an upstream, or no ref, for none.
     """
     found = [
         State(word, count)
@@ -123,6 +127,8 @@ def of_checkout(status: Status, pin: str, pushed: bool | None) -> list[State]:
         )
         if count
     ]
+    if alone:
+        found.append(State(AHEAD, alone, "no upstream") if status.branch else State(LOOSE, alone))
     if pin and status.head != pin:
         found.append(State(ELSEWHERE, detail=f"at {short(status.head)}" if status.head else "no commit yet"))
     if pin and pushed is not True:

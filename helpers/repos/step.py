@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -76,10 +77,20 @@ class Report:
         """Print how many repos each thing was done with, and return the exit code."""
         words = [step.word for step in self.steps if step.word != STAY]
         counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words)) or "nothing to do"
-        repos = len({step.path for step in self.steps})
+        repos = counted(len({step.path for step in self.steps}), "repo")
         note = "dry run, nothing is changed; " if dry_run else ""
-        say(f"{note}{repos} repo{'' if repos == 1 else 's'}: {counts}  ({printable(str(root))})")
+        say(f"{note}{repos}: {counts}  ({printable(str(root))})")
         return worst([OK, *(step.code for step in self.steps)])
+
+
+def git_at(path: str) -> str:
+    """Return how a command begins by which the user calls git in the repo at `path`, from the outermost super-repo."""
+    return "git" if path == "." else f"git -C {shlex.quote(path)}"
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things, as in `1 commit` and `2 commits`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def outermost(cwd: Path | None) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from helpers.console import unforeseen
 from helpers.errors import HelpersError, PolicyError
 from helpers.model import git_url, submodule
+from helpers.model.porcelain import Status
 from helpers.model.submodule import Submodule
 from helpers.repo import location, remotes, submodules
 from helpers.repos import state
@@ -110,10 +111,18 @@ def _look(place: Place, row: Row) -> Row:
     try:
         status = submodules.status(place.root)
         pushed = submodules.is_pushed(place.root, row.pin) if row.pin else True
+        alone = 0 if status.head == row.pin and pushed else _alone(place.root, status)
     except Exception as error:
         return row.also(_fault(error))
     row = replace(row, branch=status.branch, head=status.head)
-    return row.also(*state.of_checkout(status, row.pin, pushed))
+    return row.also(*state.of_checkout(status, row.pin, pushed, alone))
+
+
+def _alone(root: Path, status: Status) -> int:
+    """Return how many commits of what is checked out no remote has, or no ref at all where no branch is."""
+    if not status.head or status.ahead is not None:
+        return 0
+    return submodules.unpushed(root, status.head) if status.branch else submodules.on_no_branch(root, status.head)
 
 
 def _fault(error: Exception) -> State:

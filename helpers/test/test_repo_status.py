@@ -215,7 +215,7 @@ def test_a_branch_that_was_taken_back_does_not_count_by_its_old_packed_place(tmp
     git(one.top, "update-index", "--cacheinfo", f"160000,{made},tools")
     assert said(one.top)["tools"] == ""
     git(tools, "update-ref", "refs/remotes/origin/main", first)
-    assert said(one.top)["tools"] == "pin not pushed"
+    assert said(one.top)["tools"] == "1 commit on no branch, pin not pushed"
 
 
 def test_a_submodule_that_says_it_is_its_super_repo_is_refused(tmp_path: Path) -> None:
@@ -245,3 +245,45 @@ def test_it_works_in_a_linked_worktree(tmp_path: Path) -> None:
     git(other, "submodule", "update", "--quiet", "--init", "tools")
     told = said(other)
     assert told["tools"] == "" and told["data"] == "not checked out"
+
+
+def test_commits_of_a_branch_without_an_upstream_are_counted_until_they_are_pushed(tmp_path: Path) -> None:
+    one = fleet.small(tmp_path)
+    for path in (".", "tools"):
+        git(one.at(path), "switch", "--quiet", "--create", "topic")
+    # What a remote has needs no upstream.
+    assert set(said(one.top).values()) == {""}
+    for path in ("tools", ".", "."):
+        fleet.commit(one.at(path))
+    told = said(one.top)
+    assert (told["."], told["tools"]) == ("ahead 2 (no upstream)", "ahead 1 (no upstream), pin not pushed")
+    assert status.main(as_json=True, check=True, offline=True, cwd=one.top) == TESTS_FAILED
+    for path in ("tools", "."):
+        git(one.at(path), "push", "--quiet", "--set-upstream", "origin", "topic")
+    assert set(said(one.top).values()) == {""}
+
+
+def test_all_commits_are_counted_where_there_is_no_remote(tmp_path: Path) -> None:
+    one = fleet.small(tmp_path)
+    git(one.top, "remote", "remove", "origin")
+    number = git(one.top, "rev-list", "--count", "HEAD").strip()
+    assert said(one.top, offline=True)["."] == f"ahead {number} (no upstream)"
+
+
+def test_commits_that_are_on_no_branch_are_named_before_a_checkout_puts_them_out_of_sight(tmp_path: Path) -> None:
+    one = fleet.small(tmp_path)
+    tools = one.at("tools")
+    fleet.commit(tools)
+    made = fleet.commit(tools)
+    assert said(one.top)["tools"] == f"2 commits on no branch, differs from its pin (at {made[:10]})"
+    git(one.top, "add", "tools")
+    assert said(one.top)["tools"] == "2 commits on no branch, pin not pushed"
+    git(tools, "branch", "mine", "HEAD^")
+    assert said(one.top)["tools"] == "1 commit on no branch, pin not pushed"
+    git(tools, "tag", "kept")
+    assert said(one.top)["tools"] == "pin not pushed"
+    assert status.exit_code(tree.rows(one.top, offline=True), check=True) == TESTS_FAILED
+    # A packed tag counts the same, and so does one above.
+    git(tools, "pack-refs", "--all")
+    git(tools, "checkout", "--quiet", "HEAD^")
+    assert "on no branch" not in said(one.top)["tools"]
