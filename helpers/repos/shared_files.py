@@ -29,11 +29,13 @@ class Template:
         path: where, relative to the root.
         content: its bytes, lines ended by `\\n` whatever git made of it in this checkout.
         mode: permissions of a new one.
+        shim: whether every repo has it, as our commands start by it.
     """
 
     path: str
     content: bytes
     mode: int
+    shim: bool
 
     @property
     def blob_id(self) -> str:
@@ -108,7 +110,8 @@ def recorded(root: Path) -> dict[str, Merged]:
 
 def _templates(folder: Path) -> list[Template]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    return [Template(path.relative_to(folder).as_posix(), _text(path), _mode(path)) for path in files]
+    shim = folder.name == _ALWAYS
+    return [Template(path.relative_to(folder).as_posix(), _text(path), _mode(path), shim) for path in files]
 
 
 def _text(path: Path) -> bytes:

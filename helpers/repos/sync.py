@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.console import paint, print_rows, printable, say
-from helpers.errors import OK, TESTS_FAILED, InfrastructureError, UsageError
+from helpers.errors import OK, TESTS_FAILED, InfrastructureError, PolicyError, UsageError
 from helpers.model import sync_lock
 from helpers.model.sync_lock import CONFLICT, Merged
 from helpers.repo import merging
@@ -32,7 +32,7 @@ class Outcome:
         after: its content then; None where the file is not touched.
         conflict: whether conflicts are in it then.
         forget: whether its record goes.
-        aside: whether the user's is kept beside it.
+        aside: whether the user's is kept as NAME.orig.
     """
 
     item: Item
@@ -41,6 +41,12 @@ class Outcome:
     conflict: bool = False
     forget: bool = False
     aside: bool = False
+
+    @property
+    def beside(self) -> bool:
+        """Whether the conflicts are not in the file, but in the merge beside it."""
+        template = self.item.template
+        return self.conflict and (self.item.waits or (self.after is not None and bool(template and template.shim)))
 
 
 def status(*, as_json: bool, check: bool, cwd: Path | None = None, package: Path = PACKAGE) -> int:
@@ -88,7 +94,7 @@ def update(
     Raises:
         UsageError: `cwd` is in no repo with helpers, or a path of `theirs` is no common file.
         ConfigError: the setting `sync` or the record is wrong.
-        PolicyError: a link is where a file belongs.
+        PolicyError: a link, or a file of the user, is where one of ours belongs.
         InfrastructureError: a template that a file was merged with before is not in the history of helpers.
     """
     root = shared_files.super_repo((cwd or Path.cwd()).resolve(), package)
@@ -177,12 +183,17 @@ def _no_base(path: str, name: str, package: Path) -> InfrastructureError:
 def _show(root: Path, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.word != "as it is":
-            beside = shared_files.kept_beside(root, outcome.item.path) if outcome.aside else ""
-            kept = f"  (yours is kept as {printable(beside)})" if beside else ""
-            print(f"{outcome.word}: {printable(outcome.item.path)}{kept}")
+            print(f"{outcome.word}: {printable(outcome.item.path)}{_kept(root, outcome)}")
             for line in _diff(outcome):
                 colour = {"+": "green", "-": "red"}.get(line[0], "dim")
                 print(f"  {paint(printable(line), colour, sys.stdout)}")
+
+
+def _kept(root: Path, outcome: Outcome) -> str:
+    if outcome.beside:
+        return f"  (yours stays, the merge is {sync_state.beside(outcome.item.path)})"
+    orig = printable(shared_files.kept_beside(root, outcome.item.path)) if outcome.aside else ""
+    return f"  (yours is kept as {orig})" if orig else ""
 
 
 def _diff(outcome: Outcome) -> Iterator[str]:
@@ -201,9 +212,17 @@ def _write(root: Path, outcomes: Sequence[Outcome]) -> None:
             writes.append(Write(orig, None, item.content))
         if outcome.after is not None and outcome.after != item.content:
             assert item.template is not None
-            writes.append(Write(item.path, item.content, outcome.after, item.template.mode))
+            path, before = item.path, item.content
+            if outcome.beside:
+                path, before = sync_state.beside(path), None
+                if shared_files.check_plain(root, path):
+                    raise PolicyError("is where the merge goes", where=root / path, fix="move it away")
+            writes.append(Write(path, before, outcome.after, item.template.mode))
     with shared_files.written(root, writes):
         _record(root, outcomes)
+    for outcome in outcomes:
+        if outcome.item.waits and not outcome.conflict:
+            (root / sync_state.beside(outcome.item.path)).unlink()
 
 
 def _record(root: Path, outcomes: Sequence[Outcome]) -> None:
@@ -226,11 +245,14 @@ def _record(root: Path, outcomes: Sequence[Outcome]) -> None:
 
 
 def _judge(outcomes: Sequence[Outcome]) -> int:
-    conflicts = [outcome.item.path for outcome in outcomes if outcome.conflict]
+    conflicts = [outcome for outcome in outcomes if outcome.conflict]
     if conflicts:
+        moves = {sync_state.beside(one.item.path): one.item.path for one in conflicts if one.beside}
+        where = [*moves, *(one.item.path for one in conflicts if not one.beside)]
+        then = "".join(f"mv {merged} {path} && " for merged, path in moves.items())
         say(
-            f"{', '.join(conflicts)}: resolve what is between <<<<<<< and >>>>>>>, then again: invoke sync_update"
-            f"  (or take the template: invoke sync_update --theirs {conflicts[0]})"
+            f"{', '.join(where)}: resolve what is between <<<<<<< and >>>>>>>, then again: {then}invoke sync_update"
+            f"  (or take the template: invoke sync_update --theirs {conflicts[0].item.path})"
         )
         return TESTS_FAILED
     done = [outcome for outcome in outcomes if outcome.word != "as it is"]

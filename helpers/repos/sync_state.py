@@ -52,6 +52,7 @@ class Item:
         record: what was recorded of it; None if nothing was.
         content: what is there; None when nothing is.
         stored: id by which git would keep that; empty when nothing is there.
+        waits: whether a merge with conflicts lies beside it, which nobody has resolved yet.
     """
 
     path: str
@@ -59,6 +60,7 @@ class Item:
     record: Merged | None
     content: bytes | None
     stored: str
+    waits: bool = False
 
     @property
     def state(self) -> State:
@@ -67,7 +69,7 @@ class Item:
             return State.UNLISTED
         if self.content is None:
             return State.MISSING if self.record else State.NEW
-        if has_markers(self.content):
+        if self.waits or has_markers(self.content):
             return State.CONFLICT
         if self.record is None:
             return State.NEW
@@ -86,6 +88,8 @@ class Item:
         """What that means; empty when it is in order."""
         if self.record and self.record.result == CONFLICT and self.state in (State.YOURS, State.BOTH):
             return "its conflicts are resolved"
+        if self.waits:
+            return f"resolve {beside(self.path)}, then move it over this file"
         return MEANING[self.state]
 
     def data(self) -> dict[str, str]:
@@ -98,6 +102,22 @@ class Item:
             "recorded_file": self.record.result if self.record else "",
             "file": self.stored,
         }
+
+
+def beside(path: str) -> str:
+    """Return where a merge with conflicts goes of a file that our commands start by: markers in it would end them."""
+    return f"{path}.merged"
+
+
+def waiting(root: Path) -> set[str]:
+    """Return the paths of the common files beside which a merge waits for somebody to resolve it.
+
+    Raises:
+        ConfigError: the record is wrong.
+        PolicyError: a link is where a file belongs.
+    """
+    conflicts = [path for path, one in shared_files.recorded(root).items() if one.result == CONFLICT]
+    return {path for path in conflicts if shared_files.read(root, beside(path)) is not None}
 
 
 def has_markers(content: bytes) -> bool:
@@ -119,7 +139,9 @@ def examine(root: Path, package: Path = PACKAGE) -> list[Item]:
     # What is no common file any more is not ours to look at.
     contents = {path: shared_files.read(root, path) for path in paths if path in templates}
     there = [path for path, content in contents.items() if content is not None]
+    waits = waiting(root)
     stored = dict(zip(there, merging.stored_ids(root, there), strict=True))
     return [
-        Item(path, templates.get(path), record.get(path), contents.get(path), stored.get(path, "")) for path in paths
+        Item(path, templates.get(path), record.get(path), contents.get(path), stored.get(path, ""), waits=path in waits)
+        for path in paths
     ]

@@ -15,7 +15,7 @@ from helpers.errors import NOTHING_RAN, OK, TESTS_FAILED, ConfigError, HelpersEr
 from helpers.model import changelog, sync_lock
 from helpers.model.changelog import Entry
 from helpers.repo import merging
-from helpers.repos import own_version, shared_files
+from helpers.repos import own_version, shared_files, sync_state
 
 NAME = "helpers"
 _BOOTSTRAP = Path("thin_env") / "bootstrap.py"
@@ -136,6 +136,8 @@ def _stopped(root: Path, what: str, fix: str) -> StoppedError:
     known = set(repo.tracked(root))
     back = [path for path in _changed(root) if root / path in known]
     undo = f" && git checkout HEAD -- {shlex.join(back)}" if back else ""
+    merges = sorted(map(sync_state.beside, sync_state.waiting(root)))
+    undo += f" && rm {shlex.join(merges)}" if merges else ""
     return StoppedError(
         f"{what}, so the new helpers is not committed",
         where=root,

@@ -34,6 +34,7 @@ def sync_update(_: Any, dry_run: bool = False, theirs: Any = None) -> int:
 
     A three-way merge, by git: what you edited stays, and what the template changed comes in. Where both changed the
     same lines, ordinary conflict markers are left, and the exit code is 1: resolve them and give the command again.
+    Of a shim, by which invoke itself starts, they are in NAME.merged beside it: resolve it and move it over the shim.
     All files are written, or none. Nothing is committed; commit dev_scripts/sync.lock with the files.
     """
     from helpers.repos import sync

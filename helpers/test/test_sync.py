@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.errors import ConfigError, UsageError
+from helpers.errors import ConfigError, PolicyError, UsageError
 from helpers.repos import shared_files, sync
 from helpers.test.helpers_repo import (
     EDITORCONFIG,
@@ -271,3 +271,17 @@ def test_the_linter_s_settings_are_such_that_it_takes(tmp_path: Path) -> None:
 def test_it_is_for_a_repo_with_this_helpers(repo: HelpersRepo) -> None:
     with pytest.raises(UsageError, match="whose directory helpers/ is this helpers"):
         sync.status(as_json=False, check=False, cwd=repo.remote, package=repo.package)
+
+
+def test_a_file_of_the_user_s_where_a_merge_goes_is_not_overwritten(repo: HelpersRepo) -> None:
+    repo.edit(SHIM, "import sys", "import sys  # a")
+    repo.template(SHIM, repo.read(SHIM).replace("  # a", "  # b"))
+    repo.publish("second")
+    repo.upgrade()
+    repo.write(f"{SHIM}.merged", "mine\n")
+    before = everything(repo.root)
+    with pytest.raises(PolicyError, match="is where the merge goes"):
+        update(repo)
+    assert everything(repo.root) == before
+    (repo.root / f"{SHIM}.merged").unlink()
+    assert (update(repo), repo.read(SHIM)) == (1, before[SHIM][0].decode())

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers.test.helpers_repo import EDITORCONFIG, SHIM, TEXT, HelpersRepo, invoke
+from helpers.test.unit_fixtures import git
 
 # The code runs in the thin environment of this machine.
 pytestmark = [pytest.mark.host, pytest.mark.slow]
@@ -36,3 +37,57 @@ def test_theirs_takes_the_template_of_each_file_that_is_named(repo: HelpersRepo)
     assert (code, repo.read(SHIM), repo.read(EDITORCONFIG)) == (0, shim, TEXT), printed
     code, printed, _ = invoke(repo, "sync_update", "--theirs", "nosuch")
     assert (code, "--theirs 'nosuch' is no common file" in printed) == (2, True), printed
+
+
+def conflicts(repo: HelpersRepo, path: str, old: str, mine: str, theirs: str) -> None:
+    """Let a repo and a newer helpers change the same line of a shim, and merge them."""
+    template = repo.remote / "templates" / "super_repo" / path
+    before = repo.read(path)
+    repo.edit(path, old, mine)
+    repo.commit("mine")
+    template.write_text(before.replace(old, theirs))
+    repo.changelog("0.2.0", "0.1.0")
+    repo.publish("second")
+    code, printed, _ = invoke(repo, "repo_roll_forward", "--only", "helpers", "--no-test")
+    assert code == 1, printed
+    assert f"resolve what is between <<<<<<< and >>>>>>>, then again: mv {path}.merged {path} && invoke" in printed
+    assert f" && rm {path}.merged)" in printed
+    assert repo.read(path) == before.replace(old, mine)
+
+
+@pytest.mark.parametrize(
+    ("path", "old"),
+    [
+        ("invoke.yaml", "  auto_dash_names: false"),
+        (SHIM, "use_bytecode_cache()"),
+        ("main_pytest.py", "import sys"),
+        ("dev_scripts/setenv.sh", "#     source dev_scripts/setenv.sh"),
+    ],
+)
+def test_conflicts_in_what_our_commands_start_by_are_marked_beside_it(repo: HelpersRepo, path: str, old: str) -> None:
+    conflicts(repo, path, old, f"{old}  # a", f"{old}  # b")
+    merged = repo.read(f"{path}.merged")
+    assert "<<<<<<< yours\n" in merged and ">>>>>>> template of helpers\n" in merged
+    for command in (("--list",), ("dir_list",)):
+        assert "Traceback" not in invoke(repo, *command)[1]
+    code, printed, _ = invoke(repo, "sync_status", "--check")
+    assert code == 1 and f"resolve {path}.merged, then move it over this file" in printed, printed
+    assert invoke(repo, "sync_update")[0] == 1
+    assert repo.read(f"{path}.merged") == merged
+    # The user resolves them as he is told.
+    repo.write(f"{path}.merged", repo.read(path).replace("  # a", "  # a and b"))
+    (repo.root / f"{path}.merged").rename(repo.root / path)
+    code, printed, _ = invoke(repo, "repo_roll_forward", "--only", "helpers", "--no-test")
+    assert code == 0, printed
+    assert invoke(repo, "sync_status", "--check")[0] == 0
+    assert git(repo.root, "status", "--porcelain") == ""
+    assert f"{path}\n" in git(repo.root, "show", "--name-only", "--format=", "HEAD")
+
+
+def test_theirs_ends_a_conflict_that_is_marked_beside_a_shim(repo: HelpersRepo) -> None:
+    conflicts(repo, SHIM, "use_bytecode_cache()", "use_bytecode_cache()  # a", "use_bytecode_cache()  # b")
+    code, printed, _ = invoke(repo, "sync_update", "--theirs", SHIM)
+    assert code == 0, printed
+    assert "  # b\n" in repo.read(SHIM) and "  # a\n" in repo.read(f"{SHIM}.orig")
+    assert not (repo.root / f"{SHIM}.merged").exists()
+    assert invoke(repo, "sync_status", "--check")[0] == 0
