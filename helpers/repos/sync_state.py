@@ -76,12 +76,21 @@ class Item:
         if self.stored == self.template.blob_id:
             return State.SAME
         mine, theirs = self.stored != self.record.result, self.template.blob_id != self.record.base
+        if mine and not theirs and self.only_adds:
+            return State.SAME
         return {
             (False, False): State.SAME,
             (True, False): State.YOURS,
             (False, True): State.TEMPLATE,
             (True, True): State.BOTH,
         }[mine, theirs]
+
+    @property
+    def only_adds(self) -> bool:
+        """Whether it is a shim with lines of the user's own below, such as tasks: that is what the place is for."""
+        if self.template is None or not self.template.shim or self.content is None:
+            return False
+        return self.content.replace(b"\r\n", b"\n").startswith(self.template.content)
 
     @property
     def meaning(self) -> str:

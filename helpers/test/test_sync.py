@@ -45,7 +45,8 @@ def test_edits_survive_three_versions_of_helpers_and_the_status_is_in_order_afte
     assert status(repo) == 0
     repo.edit(EDITORCONFIG, "line 2\n", "line 2 of mine\n")
     repo.write(SHIM, repo.read(SHIM) + "namespace.add_task(mine)\n")
-    assert states(repo, capsys) == {EDITORCONFIG: "yours moved", SHIM: "yours moved"}
+    # Lines of one's own below a shim are in order.
+    assert states(repo, capsys) == {EDITORCONFIG: "yours moved"}
     # The second version changes other lines: both sides are in the file afterwards.
     repo.template(EDITORCONFIG, TEXT.replace("line 9\n", "line 9 of two\n"))
     repo.template(SHIM, "import two\n" + repo.read(SHIM).removesuffix("namespace.add_task(mine)\n"))
@@ -80,6 +81,25 @@ def test_edits_survive_three_versions_of_helpers_and_the_status_is_in_order_afte
     repo.upgrade()
     assert update(repo) == 0
     assert "line 2 of us both\n" in repo.read(EDITORCONFIG) and "line 9 of four\n" in repo.read(EDITORCONFIG)
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_tasks_of_one_s_own_below_the_shim_are_in_order_and_an_edit_of_its_own_lines_is_not(
+    repo: HelpersRepo, capsys: pytest.CaptureFixture[str], ends: str
+) -> None:
+    shim = repo.read(SHIM)
+    repo.write(SHIM, f"{shim}namespace.add_task(mine)\n".replace("\n", ends))
+    assert (status(repo), states(repo, capsys)) == (0, {})
+    before = everything(repo.root)
+    assert update(repo) == 0
+    assert (status(repo), repo.read(SHIM).encode()) == (0, before[SHIM][0])
+    repo.edit(SHIM, "import sys", "import  sys")
+    assert (status(repo), states(repo, capsys)) == (1, {SHIM: "yours moved"})
+    repo.write(SHIM, shim.replace("\n", ends))
+    assert update(repo) == 0
+    # The template of another file is no beginning of something.
+    repo.write(EDITORCONFIG, TEXT + "of mine\n")
+    assert (status(repo), states(repo, capsys)) == (1, {EDITORCONFIG: "yours moved"})
 
 
 def test_what_comes_while_conflicts_are_open_is_merged_once_they_are_resolved(repo: HelpersRepo) -> None:
