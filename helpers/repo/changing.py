@@ -1,12 +1,14 @@
 """All that changes a checkout: its files, its branches, its commits. Nothing is forced, and nothing of a repo is run.
 
-Git refuses by itself what would lose work: files that are changed, or not tracked, where others should stand.
+Git refuses by itself what would lose files that are changed, or not tracked, where others should stand; what would
+delete a submodule it does not refuse, so we do (`overrun`).
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +20,7 @@ from helpers.console import printable, say
 from helpers.errors import InfrastructureError, LockHeldError, PolicyError
 from helpers.repo.door import environment, look, only_of
 from helpers.repo.location import git_dir
+from helpers.repo.overrun import overrun
 
 _LOCK = "helpers.lock"
 _LOCK_SECONDS = 120.0
@@ -67,8 +70,9 @@ class Hand:
         """Move the branch that is checked out at `root`, and its files, to a commit that has it in its history.
 
         Raises:
-            PolicyError: git refuses, for example because a changed file is in the way.
+            PolicyError: git refuses, for example because a changed file is in the way, or a submodule would be lost.
         """
+        _spare_submodules(root, commit)
         plain = ((f"branch.{branch}.mergeOptions", ""),)
         self._run(root, "merge", "--ff-only", "--no-overwrite-ignore", "--no-stat", "--quiet", commit, more=plain)
 
@@ -76,8 +80,9 @@ class Hand:
         """Check out `commit` without a branch.
 
         Raises:
-            PolicyError: git refuses, for example because a changed file is in the way.
+            PolicyError: git refuses, for example because a changed file is in the way, or a submodule would be lost.
         """
+        _spare_submodules(root, commit)
         self._run(root, "switch", *_SWITCH, "--detach", commit)
 
     def in_the_way(self, root: Path, head: str, commit: str) -> str:
@@ -91,6 +96,8 @@ class Hand:
         ours = found / _OUR_INDEX
         if not (found / "index").exists():
             return ""
+        if why := _submodules_in_the_way(root, commit):
+            return why
         ours.write_bytes((found / "index").read_bytes())
         extra = {"GIT_INDEX_FILE": str(ours)}
         try:
@@ -108,8 +115,9 @@ class Hand:
         """Check out a branch that is there.
 
         Raises:
-            PolicyError: git refuses, for example because a changed file is in the way.
+            PolicyError: git refuses, for example because a changed file is in the way, or a submodule would be lost.
         """
+        _spare_submodules(root, f"refs/heads/{branch}")
         self._run(root, "switch", *_SWITCH, "--no-guess", branch)
 
     def start_branch(self, root: Path, branch: str, commit: str) -> None:
@@ -118,6 +126,7 @@ class Hand:
         Raises:
             PolicyError: git refuses, for example because it is there.
         """
+        _spare_submodules(root, commit)
         self._run(root, "switch", *_SWITCH, "--no-track", "--create", branch, commit)
 
     def follow(self, root: Path, branch: str, remote: str, upstream: str) -> None:
@@ -230,6 +239,18 @@ class Hand:
         if done.code:
             raise PolicyError(_refusal(done.stderr) or f"git {arguments[0]} failed", where=root)
         return done.stdout
+
+
+def _submodules_in_the_way(root: Path, commit: str) -> str:
+    if not (lost := overrun(root, commit)):
+        return ""
+    words = " ".join(shlex.quote(path) for path in lost)
+    return f"in the way: {', '.join(lost)}, where a file replaces the submodule (git submodule deinit {words})"
+
+
+def _spare_submodules(root: Path, commit: str) -> None:
+    if why := _submodules_in_the_way(root, commit):
+        raise PolicyError(why, where=root)
 
 
 @contextmanager
