@@ -34,6 +34,8 @@ _PLAIN = (
     *(("core.protectHFS", "true"), ("core.protectNTFS", "true")),
 )
 _OUR_INDEX = "helpers.index"
+# What becomes the `.git` of a new checkout.
+MARK_ASIDE = ".git.helpers"
 _SWITCH = ("--quiet", "--no-recurse-submodules", "--no-overwrite-ignore")
 
 
@@ -93,12 +95,12 @@ class Hand:
         """
         found = git_dir(root)
         assert found is not None
-        ours = found / _OUR_INDEX
         if not (found / "index").exists():
             return ""
         if why := _submodules_in_the_way(root, commit):
             return why
-        ours.write_bytes((found / "index").read_bytes())
+        ours = _no_index_of_ours(found)
+        _write_new(ours, (found / "index").read_bytes())
         extra = {"GIT_INDEX_FILE": str(ours)}
         try:
             # It ends with 1 where a file is changed.
@@ -177,8 +179,7 @@ class Hand:
         found = git_dir(root)
         assert found is not None
         head = self._run(root, "rev-parse", "--verify", "HEAD").strip()
-        (found / f"{_OUR_INDEX}.lock").unlink(missing_ok=True)
-        ours = {"GIT_INDEX_FILE": str(found / _OUR_INDEX)}
+        ours = {"GIT_INDEX_FILE": str(_no_index_of_ours(found))}
         self._run(root, "read-tree", head, extra=ours)
         self._run(root, "update-index", "--add", "-z", "--index-info", stdin=_index_info(wanted.pins), extra=ours)
         if wanted.files:
@@ -210,6 +211,7 @@ class Hand:
 
         Raises:
             PolicyError: git refuses.
+            InfrastructureError: it can not be written there.
         """
         root.mkdir(parents=True, exist_ok=True)
         if (kept / "index").exists():
@@ -218,8 +220,9 @@ class Hand:
         real = os.path.realpath(root)
         env = {**environment(kept, _PLAIN), "GIT_DIR": str(kept), "GIT_WORK_TREE": real}
         self._git(kept, env, "config", "core.worktree", os.path.relpath(real, kept))
-        aside = root / ".git.helpers"
-        aside.write_text(f"gitdir: {os.path.relpath(kept, real)}\n", "utf-8", "surrogateescape")
+        aside = root / MARK_ASIDE
+        _remove(aside)
+        _write_new(aside, os.fsencode(f"gitdir: {os.path.relpath(kept, real)}\n"))
         os.replace(aside, root / ".git")
 
     def _run(
@@ -239,6 +242,35 @@ class Hand:
         if done.code:
             raise PolicyError(_refusal(done.stderr) or f"git {arguments[0]} failed", where=root)
         return done.stdout
+
+
+def _no_index_of_ours(found: Path) -> Path:
+    """Return where our own index is put, with nothing there: git, too, would write through a link."""
+    ours = found / _OUR_INDEX
+    _remove(ours)
+    _remove(found / f"{_OUR_INDEX}.lock")
+    return ours
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _not_written(path, error) from None
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a file that is not there: through no link, whoever makes one in between."""
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        with open(file, "wb") as opened:
+            opened.write(content)
+    except OSError as error:
+        raise _not_written(path, error) from None
+
+
+def _not_written(path: Path, error: OSError) -> InfrastructureError:
+    return InfrastructureError(f"{path.name} can not be written: {os.strerror(error.errno or 0).lower()}", where=path)
 
 
 def _submodules_in_the_way(root: Path, commit: str) -> str:

@@ -191,6 +191,8 @@ def _no_room(place: Place, one: Clone) -> str:
         return "its directory is not empty"
     # A repo inside of another one's git directory would be part of it.
     steps = [one.modules.joinpath(*Path(one.name).parts[: n + 1]) for n in range(len(Path(one.name).parts))]
+    if one.modules.is_symlink():
+        return f"{one.modules} is a link"
     if any(step.is_symlink() for step in steps) or any((step / "HEAD").exists() for step in steps[:-1]):
         return f"the name {one.name!r} leads into another repo's git directory"
     return ""

@@ -306,3 +306,54 @@ def test_a_lock_that_is_a_link_is_not_followed(scene: Scene, capfd: pytest.Captu
     with pytest.raises(InfrastructureError, match="cannot lock it"):
         pull.main(cwd=scene.fleet.top)
     assert target.read_text() == "x"
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_nothing_is_written_through_a_link_that_stands_where_our_index_goes(
+    scene: Scene, capfd: pytest.CaptureFixture[str], dry_run: bool
+) -> None:
+    target = scene.fleet.home / "precious"
+    target.write_text("x")
+    for kept in scene.git_dirs:
+        (kept / "helpers.index").symlink_to(target)
+        (kept / "helpers.index.lock").symlink_to(target)
+    pull.main(cwd=scene.fleet.top)
+    for root in scene.roots:
+        git(root, "branch", "--force", "topic", "HEAD~1")
+        git(root, "update-ref", "refs/remotes/origin/topic", "HEAD")
+        git(root, "switch", "--quiet", "--detach", "HEAD~1")
+        git(root, "branch", "--quiet", "--delete", "--force", "topic")
+    # The branch of the remote is newer than what is checked out: the way to it is tried with an index of ours.
+    branch.main("topic", everywhere=True, dry_run=dry_run, cwd=scene.fleet.top)
+    assert "origin/topic, " in capfd.readouterr().out and target.read_text() == "x"
+    if not dry_run:
+        for root in scene.roots:
+            git(root, "switch", "--quiet", "main")
+        roll_forward.main(cwd=scene.fleet.top)
+        assert "commit     .  " in capfd.readouterr().out and target.read_text() == "x"
+
+
+def test_an_index_of_ours_that_is_a_directory_is_said(scene: Scene, capfd: pytest.CaptureFixture[str]) -> None:
+    (scene.git_dirs[0] / "helpers.index").mkdir()
+    roll_forward.main(cwd=scene.fleet.top)
+    assert "helpers.index" in capfd.readouterr().out
+
+
+def test_a_new_checkout_is_written_through_no_link(scene: Scene, capfd: pytest.CaptureFixture[str]) -> None:
+    top = scene.fleet.top
+    git(top, "submodule", "deinit", "--quiet", "--force", "sub")
+    target = scene.fleet.home / "precious"
+    target.write_text("x")
+    (top / "sub" / ".git.helpers").symlink_to(target)
+    pull.main(cwd=top)
+    assert target.read_text() == "x"
+
+
+def test_a_place_for_submodules_that_is_a_link_is_not_used(scene: Scene, capfd: pytest.CaptureFixture[str]) -> None:
+    top, elsewhere = scene.fleet.top, scene.fleet.home / "elsewhere"
+    git(top, "submodule", "deinit", "--quiet", "--force", "sub")
+    shutil.rmtree(top / ".git" / "modules")
+    elsewhere.mkdir()
+    (top / ".git" / "modules").symlink_to(elsewhere)
+    assert pull.main(cwd=top) == REFUSED and "modules is a link" in capfd.readouterr().out
+    assert not list(elsewhere.iterdir())
