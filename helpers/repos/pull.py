@@ -11,7 +11,7 @@ from helpers.console import say
 from helpers.errors import HelpersError, PolicyError
 from helpers.model import git_url
 from helpers.repo import changing, history, location, network
-from helpers.repo.changing import Hand
+from helpers.repo.changing import MARK_ASIDE, Hand
 from helpers.repo.history import Remote
 from helpers.repo.network import Clone, Fetch
 from helpers.repos import state, tree
@@ -187,7 +187,8 @@ def _no_room(place: Place, one: Clone) -> str:
     """Return what is in the way of a new checkout; empty if nothing is."""
     if place.root.is_symlink() or (place.root.exists() and not place.root.is_dir()):
         return "a file is where it belongs"
-    if place.root.is_dir() and any(place.root.iterdir()):
+    # What a kill left there is taken for nothing.
+    if place.root.is_dir() and any(found.name != MARK_ASIDE or found.is_dir() for found in place.root.iterdir()):
         return "its directory is not empty"
     # A repo inside of another one's git directory would be part of it.
     steps = [one.modules.joinpath(*Path(one.name).parts[: n + 1]) for n in range(len(Path(one.name).parts))]

@@ -338,6 +338,13 @@ def test_long_work_is_told(
     assert f"helpers: still at git switch in {one.at('tools')}\n" in capsys.readouterr().err
 
 
+def test_a_clone_that_a_kill_left_half_placed_is_filled(one: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
+    git(one.top, "submodule", "deinit", "--quiet", "--force", "data")
+    (one.at("data") / ".git.helpers").write_text("gitdir: ../.git/mod")
+    assert pulled(one, capsys)[0] == OK
+    assert pins_are_checked_out(one) and git(one.at("data"), "status", "--porcelain") == ""
+
+
 def test_it_works_in_a_linked_worktree_and_from_inside(one: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     other = one.home / "other tree"
     git(one.top, "worktree", "add", "--quiet", "-b", "other", str(other))
