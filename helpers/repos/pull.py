@@ -18,7 +18,7 @@ from helpers.repos import state, tree
 from helpers.repos.acting import absent, closed, enters, has_moved, move, name_programs, not_acted_on
 from helpers.repos.step import CLONE, FAULT, LEFT, STAY, Report, Step, named, outermost
 from helpers.repos.tree import Place, Visit
-from helpers.repos.way import facts, way
+from helpers.repos.way import facts, under_way, way
 
 _PIN = "its pin"
 
@@ -72,6 +72,8 @@ class _Pull:
             return Step(place.path, FAULT, error.what)
 
     def _to_upstream(self, root: Path) -> Step:
+        if what := history.under_way(root):
+            return under_way(".", what)
         remote = history.remote(root)
         if not remote.upstream:
             on = history.current_branch(root) or "a detached HEAD"

@@ -23,7 +23,7 @@ from helpers.repos.newest import Newest, Tips
 from helpers.repos.pin_message import Moved
 from helpers.repos.step import COMMIT, FAULT, LEFT, PUSH, STAY, STOPPED, Report, Step, counted, outermost
 from helpers.repos.tree import Place
-from helpers.repos.way import Facts, facts, way
+from helpers.repos.way import Facts, facts, under_way, way
 
 # What goes into the commit with the pin of the submodule at this path: is given the root of the super-repo, the old
 # and the new pin, after the submodule has moved, and whether tests are run; returns the paths that it wrote, relative
@@ -135,6 +135,8 @@ class _Roll:
     def _outermost(self) -> Step:
         """Bring the outermost super-repo to its upstream: a commit on an old one would go another way."""
         root = self._first.root
+        if what := history.under_way(root):
+            return under_way(".", what)
         if not history.current_branch(root):
             return Step(".", LEFT, "no branch is checked out to commit to", "git switch BRANCH")
         if left := not_acted_on(tree.visit(self._first).row):
@@ -145,7 +147,7 @@ class _Roll:
         if isinstance(newest, Step):
             return newest
         known = facts(root, newest.commit)
-        step = Step(".", STAY) if known.older and not known.under_way else way(".", known, newest.words)
+        step = Step(".", STAY) if known.older else way(".", known, newest.words)
         return self._done(self._first, step)
 
     def _inside(self, place: Place, frozen: str) -> Iterator[Step]:
@@ -211,9 +213,11 @@ class _Roll:
         """Return how the checkout moves so that its super-repo may record it, or why it may not."""
         assert place.sub is not None
         root, pin, git = place.root, place.sub.pin, f"git -C {shlex.quote(place.path)}"
+        if known.under_way:
+            return under_way(place.path, known.under_way)
         if not history.commit_of(root, pin):
             return Step(place.path, LEFT, f"its remote has not got its pin, {state.short(pin)}", "invoke repo_pull")
-        if known.older and not known.under_way:
+        if known.older:
             ours = history.contains(root, known.head, pin) and self._all_ours(root, newest.commit, known.head)
             if known.head == pin or ours:
                 return Step(place.path, STAY)

@@ -14,6 +14,7 @@ UNTRACKED = "untracked"
 AHEAD = "ahead"
 BEHIND = "behind"
 LOOSE = "on no branch"
+UNDER_WAY = "under way"
 UNPUSHED = "pin not pushed"
 UNFETCHED = "pin not fetched"
 DIFFERS = "pin differs"
@@ -46,6 +47,8 @@ class State:
     def __str__(self) -> str:
         if self.word in (REFUSED, ERROR):
             return f"{self.word}: {self.detail}"
+        if self.word == UNDER_WAY:
+            return f"{self.detail} {self.word}"
         if self.word in (AHEAD, BEHIND):
             return f"{self.word} {self.count}" + (f" ({self.detail})" if self.detail else "")
         if self.word == LOOSE:

@@ -13,7 +13,7 @@ from helpers.errors import HelpersError, PolicyError
 from helpers.model import git_url, submodule
 from helpers.model.porcelain import Status
 from helpers.model.submodule import Submodule
-from helpers.repo import location, remotes, submodules
+from helpers.repo import history, location, remotes, submodules
 from helpers.repos import state
 from helpers.repos.state import Row, State
 
@@ -111,10 +111,13 @@ def _look(place: Place, row: Row) -> Row:
     try:
         status = submodules.status(place.root)
         pushed = submodules.is_pushed(place.root, row.pin) if row.pin else True
-        alone = 0 if status.head == row.pin and pushed else _alone(place.root, status)
+        waits = history.under_way(place.root)
+        # A rebase is on no branch until it ends.
+        alone = 0 if waits or (status.head == row.pin and pushed) else _alone(place.root, status)
     except Exception as error:
         return row.also(_fault(error))
     row = replace(row, branch=status.branch, head=status.head)
+    row = row.also(*([State(state.UNDER_WAY, detail=waits)] if waits else []))
     return row.also(*state.of_checkout(status, row.pin, pushed, alone))
 
 

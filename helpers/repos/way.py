@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.repo import history
 from helpers.repos.state import short
-from helpers.repos.step import CHECK_OUT, CLONE, FORWARD, LEFT, STAY, Step
+from helpers.repos.step import CHECK_OUT, CLONE, FORWARD, LEFT, STAY, Step, git_at
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def way(path: str, known: Facts, goal: str) -> Step:
         known: the facts.
         goal: what the target is called, as in `its pin`.
     """
-    git = f"git -C {shlex.quote(path)}"
+    git = git_at(path)
     to = short(known.target)
     moved = f"{short(known.head)} -> {to}, {goal}"
     if left := _unfit(path, known, goal):
@@ -88,12 +87,17 @@ def way(path: str, known: Facts, goal: str) -> Step:
     return Step(path, LEFT, f"{known.branch} and {goal}, {to}, have gone different ways", f"{git} rebase {to}")
 
 
+def under_way(path: str, what: str) -> Step:
+    """Return that a repo is left, as something of git's waits there to be gone on with."""
+    return Step(path, LEFT, f"{what} is under way", f"{git_at(path)} status")
+
+
 def _unfit(path: str, known: Facts, goal: str) -> Step | None:
     """Return why the checkout may not leave where it is, or can not; None if it may."""
-    git = f"git -C {shlex.quote(path)}"
+    git = git_at(path)
     to = short(known.target)
     if known.under_way:
-        return Step(path, LEFT, f"{known.under_way} is under way", f"{git} status")
+        return under_way(path, known.under_way)
     if not known.there:
         return Step(path, LEFT, f"its remote has not got {goal}, {to}", "whoever made that commit: git push")
     if not known.head:

@@ -73,6 +73,18 @@ def commit(root: Path, name: str = "file.txt", text: str = "") -> str:
     return git(root, "rev-parse", "HEAD").strip()
 
 
+def in_a_rebase(fleet: Fleet, path: str) -> None:
+    """Leave a rebase of the branch `mine`, whose second commit does not fit, unfinished at a path of the tree."""
+    root = fleet.at(path)
+    git(root, "switch", "--quiet", "--create", "other")
+    commit(root, text="other\n")
+    git(root, "switch", "--quiet", "--create", "mine", "HEAD^")
+    commit(root, "mine.txt")
+    commit(root, text="mine\n")
+    with pytest.raises(AssertionError, match=r"CONFLICT|could not apply"):
+        git(root, "rebase", "--quiet", "other")
+
+
 class Fleet:
     """Bare remotes in `remotes/` below `home`, and the checkout of the super-repo `top`.
 

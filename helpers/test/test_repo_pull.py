@@ -361,3 +361,8 @@ def test_the_task_ends_with_that_code(one: Fleet) -> None:
     command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), "repo_pull"]
     done = subprocess.run(command, cwd=one.at("data"), capture_output=True, stdin=subprocess.DEVNULL, check=False)
     assert done.returncode == REFUSED and b"5 repos: 1 left" in done.stderr
+
+
+def test_an_unfinished_rebase_of_the_outermost_repo_is_said(one: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
+    fleet.in_a_rebase(one, ".")
+    assert left(one, capsys, ".") == "a rebase is under way\nfix: git status"

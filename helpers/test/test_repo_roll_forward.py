@@ -372,25 +372,3 @@ def test_a_message_names_a_few_and_counts_many() -> None:
     assert text.startswith("roll forward: 4 submodules\n\ns0 aaaaaaaaaa..bbbbbbbbbb\n  - x\n")
     assert text.count("  - and 5 more\n") == 4
     assert pin_message.is_ours(text) and not pin_message.is_ours("roll forward: mine\n")
-
-
-def test_a_push_of_a_branch_that_follows_none_is_left_with_the_command_that_does_it(
-    one: Fleet, capsys: pytest.CaptureFixture[str]
-) -> None:
-    git(one.top, "switch", "--quiet", "--create", "topic")
-    assert rolled(one, capsys, push=True) == (OK, [])
-    one.push("tools")
-    code, told = rolled(one, capsys, push=True)
-    assert (code, words(told)) == (REFUSED, ["check out tools", "commit .", "left ."])
-    assert "topic follows no branch of a remote, and no remote has 1 commit of it" in told[-2]
-    fix = told[-1].strip()
-    assert fix == "fix: git push -u origin topic"
-    git(one.top, *fix.split()[2:])
-    assert rolled(one, capsys, push=True) == (OK, [])
-
-
-def test_a_push_without_any_remote_is_left(one: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
-    git(one.top, "remote", "remove", "origin")
-    assert rolled(one, capsys) == (OK, [])
-    code, told = rolled(one, capsys, push=True)
-    assert (code, words(told), told[-1].strip()) == (REFUSED, ["left ."], "fix: git remote add origin URL")

@@ -13,7 +13,7 @@ from helpers.errors import INFRASTRUCTURE, OK, TESTS_FAILED, InfrastructureError
 from helpers.repo import location, remotes, submodules
 from helpers.repos import status, tree
 from helpers.test import fleet
-from helpers.test.fleet import Fleet, git
+from helpers.test.fleet import Fleet, git, in_a_rebase
 
 # These tests start processes, and there are many of them.
 pytestmark = pytest.mark.slow
@@ -287,3 +287,13 @@ def test_commits_that_are_on_no_branch_are_named_before_a_checkout_puts_them_out
     git(tools, "pack-refs", "--all")
     git(tools, "checkout", "--quiet", "HEAD^")
     assert "on no branch" not in said(one.top)["tools"]
+
+
+def test_what_waits_to_be_gone_on_with_is_a_state(tmp_path: Path) -> None:
+    one = fleet.small(tmp_path)
+    in_a_rebase(one, "tools")
+    (one.top / ".git" / "BISECT_LOG").touch()
+    told = said(one.top)
+    assert told["."] == "a bisection under way"
+    assert told["tools"].startswith("a rebase under way, dirty (1 changed), differs from its pin (")
+    assert "on no branch" not in told["tools"]
