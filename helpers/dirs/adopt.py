@@ -145,7 +145,8 @@ def _lock(aside: Path, attempts: Sequence[tuple[str, str]], lock: Callable[[Path
     for text, special in attempts:
         if special and original is not None:
             (aside / _ORIGINAL).write_bytes(original)
-        file.write_text(text, encoding="utf-8")
+        before = original.decode("utf-8", "replace") if original is not None else None
+        file.write_text(project_text.with_line_ends(text, before), encoding="utf-8")
         config.read_pyproject.cache_clear()
         try:
             lock(aside)
@@ -166,8 +167,9 @@ def _renamed(aside: Path, lock: Callable[[Path], bool]) -> list[str]:
         return []
     file = aside / "pyproject.toml"
     other = f"{own}-checkout"
-    text = project_text.replace_value(config.read_text(file), "project", "name", other)
-    file.write_text(text, encoding="utf-8")
+    before = config.read_text(file)
+    text = project_text.replace_value(before, "project", "name", other)
+    file.write_text(project_text.with_line_ends(text, before), encoding="utf-8")
     (aside / "poetry.lock").unlink()
     config.read_pyproject.cache_clear()
     lock(aside)

@@ -26,6 +26,13 @@ def parse(text: str) -> dict[str, Any]:
     return data
 
 
+def with_line_ends(text: str, like: str | None) -> str:
+    """Return `text` with the line ends of `like`, a file of the user's, where all of those are `\\r\\n`."""
+    ends = (like or "").count("\n")
+    dos = ends and ends == (like or "").count("\r\n")
+    return text.replace("\r\n", "\n").replace("\n", "\r\n") if dos else text
+
+
 def toml_string(value: str) -> str:
     """Return `value` as TOML writes a string."""
     # JSON's escapes are a subset of TOML's; only DEL must be escaped in addition.

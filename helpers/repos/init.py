@@ -197,7 +197,8 @@ def _gitignore(root: Path) -> File:
     before = _read(root, ".gitignore")
     there = {line.strip().strip("/") for line in (before or "").splitlines()}
     missing = [line for line in IGNORED if line.strip("/") not in there]
-    return File(".gitignore", before, _ended(before) + "".join(f"{line}\n" for line in missing))
+    after = _ended(before) + "".join(f"{line}\n" for line in missing)
+    return File(".gitignore", before, project_text.with_line_ends(after, before))
 
 
 def _settings(root: Path, registry: str | None) -> File:
@@ -207,7 +208,8 @@ def _settings(root: Path, registry: str | None) -> File:
     if registry is not None:
         parse_settings({"registry": registry}, "--registry")
     if registry and set_now.get("registry") == "":
-        return File(path, before, project_text.replace_value(before or "", "tool.helpers", "registry", registry))
+        after = project_text.replace_value(before or "", "tool.helpers", "registry", registry)
+        return File(path, before, project_text.with_line_ends(after, before))
     if "registry" in set_now:
         if registry not in (None, set_now["registry"]):
             raise UsageError(
@@ -218,6 +220,7 @@ def _settings(root: Path, registry: str | None) -> File:
         return File(path, before, before or "")
     line = f"registry = {project_text.toml_string(registry or '')}  # that images are pushed to: HOST[:PORT][/PATH]"
     after = project_text.add_to_table(_ended(before), "tool.helpers", [line]).lstrip("\n")
+    after = project_text.with_line_ends(after, before)
     # A table can be spelled in ways that a line more does not go with, such as `tool.helpers.env = []`.
     config.parse_toml(after, root / path, fix=f"write this into its [tool.helpers] by hand: {line}")
     return File(path, before, after)

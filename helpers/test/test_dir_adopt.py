@@ -63,6 +63,16 @@ def test_a_project_keeps_its_pyproject_and_gets_what_is_missing(root: Path) -> N
     assert (path / "changelog.txt").read_text().startswith("# tool-0.1.0\n")
 
 
+def test_the_line_ends_of_a_pyproject_stay(root: Path) -> None:
+    text = '[project]\r\nname = "tool"\r\nrequires-python = ">=3.9"\r\n[tool.poetry]\r\nrequires-poetry = ">=2"\r\n'
+    source = project(root, {"pyproject.toml": "", "tests/test_a.py": "def test_a(): pass\n"})
+    (source / "pyproject.toml").write_bytes(text.encode())
+    assert new(root, "tool", source=str(source)) == 0
+    after = (root / "runnable_dirs" / "tool" / "pyproject.toml").read_bytes()
+    assert after.count(b"\n") == after.count(b"\r\n") > 8
+    assert toml(root / "runnable_dirs" / "tool")["tool"]["poetry"]["package-mode"] is False
+
+
 def test_tables_that_are_there_are_extended_in_place(root: Path) -> None:
     text = '[project]\nname = "tool"\n[tool.poetry]\nrequires-poetry = ">=2"\n[dependency-groups]\ndev = ["mock"]\n'
     found = toml(adopted(root, {"pyproject.toml": text, "PKG-INFO": INFO}))

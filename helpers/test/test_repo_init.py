@@ -129,6 +129,18 @@ def test_tasks_of_the_users_own_below_the_shim_are_as_they_should_be(root: Path)
     assert sync.status(as_json=False, check=True, cwd=root) == 0
 
 
+def test_line_ends_of_the_users_files_stay(root: Path) -> None:
+    before = {".gitignore": b"*.log\r\nout", "pyproject.toml": b'[project]\r\nname = "mine"\r\n'}
+    for name, content in before.items():
+        (root / name).write_bytes(content)
+    assert init.main(cwd=root, registry="one.example") == 0
+    for name, content in before.items():
+        after = (root / name).read_bytes()
+        assert after.startswith(content) and after.count(b"\n") == after.count(b"\r\n") > 3
+    forget()
+    assert config._settings(root).registry == "one.example"
+
+
 def test_what_was_merged_once_is_left_to_sync_update(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert init.main(cwd=root) == 0
     assert sync.status(as_json=False, check=True, cwd=root) == 0
