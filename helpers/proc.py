@@ -18,7 +18,9 @@ from typing import IO, NoReturn
 from helpers.errors import InfrastructureError
 
 _TICK_SECONDS = 0.01
+# What a pipe holds (https://man7.org/linux/man-pages/man7/pipe.7.html).
 _MANY_BYTES = 65536
+_KEPT_BYTES = 16 * _MANY_BYTES
 _TELL_SECONDS = 10
 
 
@@ -131,10 +133,10 @@ class Child:
         assert self._process.stdout is not None
         return self._process.stdout
 
-    def printed(self) -> str:
+    def printed(self) -> bytes:
         """Return what it has printed and nobody has read; what it left running may hold the stream open."""
         os.set_blocking(self.output.fileno(), False)
-        return (self.output.read(_MANY_BYTES) or b"").decode("utf-8", "replace")
+        return self.output.read(_MANY_BYTES) or b""
 
     def write(self, data: bytes) -> None:
         """Write to its standard input; nothing happens when it does not read any more."""
@@ -242,7 +244,8 @@ def together(
     """Run commands side by side that may ask somebody, or wait for a network, and return how each one ended.
 
     None has a terminal or anything to read, so that none can ask. One that has not ended in time is killed with all
-    that it started, and so are all of them when we are interrupted.
+    that it started, and so are all of them when we are interrupted. All that one prints is read, or it would wait for
+    that; the first 1 MB is kept.
 
     Arguments:
         commands: the argument lists.
@@ -258,6 +261,7 @@ def together(
     told = time.monotonic()
     waiting = list(enumerate(commands))[::-1]
     running: dict[int, tuple[Child, float]] = {}
+    said = [b""] * len(commands)
     ended: dict[int, Completed] = {}
     try:
         while waiting or running:
@@ -267,10 +271,12 @@ def together(
                 running[index][0].close_input()
             for index, (child, end) in list(running.items()):
                 code = child.poll()
+                said[index] += child.printed()[: _KEPT_BYTES - len(said[index])]
                 if code is not None or time.monotonic() >= end:
-                    said = child.printed() if code is not None else f"gave no answer within {seconds:g} s"
+                    text = said[index].decode("utf-8", "replace")
+                    text = text if code is not None else f"gave no answer within {seconds:g} s"
                     child.kill()
-                    ended[index] = Completed(tuple(commands[index]), code if code is not None else -9, "", said)
+                    ended[index] = Completed(tuple(commands[index]), code if code is not None else -9, "", text)
                     del running[index]
             if tell and time.monotonic() > told + _TELL_SECONDS:
                 told = time.monotonic()

@@ -135,3 +135,12 @@ def test_commands_run_together_and_the_one_that_hangs_is_ended_with_all_it_start
     assert (ended[1].code, ended[1].reason) == (-9, "gave no answer within 1 s")
     assert ended[2].code > 0 and ended[3].code == 0
     assert gone(int((tmp_path / "id").read_text()))
+
+
+@pytest.mark.parametrize("size, kept", [(200_000, 200_000), (3_000_000, 1 << 20)])
+def test_a_command_that_prints_more_than_a_pipe_holds_is_not_waited_for(tmp_path: Path, size: int, kept: int) -> None:
+    command = python(f"import sys; sys.stderr.write('first' + 'x' * {size - 5}); sys.exit(3)")
+    start = time.monotonic()
+    ended = proc.together([command], cwd=tmp_path, env=os.environ, seconds=30)[0]
+    assert ended.code == 3 and time.monotonic() - start < 15
+    assert ended.stderr.startswith("first") and len(ended.stderr) == kept

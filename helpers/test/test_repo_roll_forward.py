@@ -315,7 +315,8 @@ def test_a_push_that_would_take_commits_of_the_user_along_is_left_to_him(
 def test_a_push_that_the_remote_refuses_is_never_forced(one: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     hook = one.remotes / "one.git" / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\necho not today >&2\nexit 1\n")
+    # More words than a pipe holds.
+    hook.write_text("#!/bin/sh\nyes not today | head -n 20000 >&2\nexit 1\n")
     hook.chmod(0o755)
     one.push("shared")
     before = (newest(one, "one"), newest(one, "top"))
