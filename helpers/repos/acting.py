@@ -95,6 +95,13 @@ def push_command(root: Path, path: str, branch: str = "") -> str:
     return f"{git} push {name} {shlex.quote('HEAD:' + (remote.upstream or branch or 'BRANCH'))}"
 
 
+def submodule_command(place: Place, words: str) -> str:
+    """Return a command of `git submodule` for the one at a place, which git must be given in its own super-repo."""
+    assert place.sub is not None
+    above = place.path.removesuffix(place.sub.path).rstrip("/") or "."
+    return f"{git_at(above)} submodule {words} {shlex.quote(place.sub.path)}"
+
+
 def inwards_first(rows: Sequence[Row]) -> list[Row]:
     """Return the rows sorted by path, each submodule before its super-repo."""
     last = chr(0x10FFFF)

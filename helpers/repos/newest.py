@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from helpers.repo import history, network
 from helpers.repo.changing import Hand
 from helpers.repo.history import Remote
 from helpers.repo.network import Fetch
-from helpers.repos.acting import closed, has_moved
+from helpers.repos.acting import closed, has_moved, submodule_command
 from helpers.repos.step import FAULT, LEFT, Step, named
 from helpers.repos.tree import Place
 
@@ -57,6 +56,10 @@ class Tips:
                     wanted.append(Fetch(place.root, remote))
         self._failed |= network.fetch(self._hand, wanted, self._tell)
 
+    def fetch_commit(self, place: Place, newest: Newest, commit: str) -> None:
+        """Fetch a commit that may be on no branch of the remote, and still be given to who asks for it."""
+        network.fetch(self._hand, [Fetch(place.root, newest.remote, commit)], self._tell)
+
     def of(self, place: Place) -> Newest | Step:
         """Return the newest commit for the repo at a place, or why there is none.
 
@@ -69,16 +72,16 @@ class Tips:
         if remote is None:
             return Step(path, FAULT, self._failed[root])
         if place.sub and remote.why_not:
-            return Step(path, LEFT, remote.why_not, f"git submodule sync {shlex.quote(path)}")
+            return Step(path, LEFT, remote.why_not, submodule_command(place, "sync"))
         if root in self._failed:
             return closed(path, self._failed[root], moved=has_moved(place, remote))
         branch = self.branch(place, remote)
         if not history.is_branch_name(branch):
             what = f"the branch {branch!r} in .gitmodules is no name of one" if branch else "its remote names no branch"
-            return Step(path, LEFT, what, f"git submodule set-branch --branch BRANCH {shlex.quote(path)}")
+            return Step(path, LEFT, what, submodule_command(place, "set-branch --branch BRANCH"))
         tip = history.commit_of(root, f"refs/remotes/{remote.name}/{branch}")
         if not tip:
-            fix = f"git submodule set-branch --branch BRANCH {shlex.quote(path)}"
+            fix = submodule_command(place, "set-branch --branch BRANCH")
             return Step(path, LEFT, f"its remote has no branch {branch}", fix)
         return Newest(remote, branch, self._same_for_all(place, remote, branch, tip))
 

@@ -15,7 +15,17 @@ from helpers.repo.changing import MARK_ASIDE, Hand
 from helpers.repo.history import Remote
 from helpers.repo.network import Clone, Fetch
 from helpers.repos import state, tree
-from helpers.repos.acting import absent, closed, enters, has_moved, move, name_programs, not_acted_on
+from helpers.repos.acting import (
+    absent,
+    closed,
+    enters,
+    has_moved,
+    move,
+    name_programs,
+    not_acted_on,
+    push_command,
+    submodule_command,
+)
 from helpers.repos.step import CLONE, FAULT, LEFT, STAY, Report, Step, named, outermost
 from helpers.repos.tree import Place, Visit
 from helpers.repos.way import facts, under_way, way
@@ -76,8 +86,9 @@ class _Pull:
             return under_way(".", what)
         remote = history.remote(root)
         if not remote.upstream:
-            on = history.current_branch(root) or "a detached HEAD"
-            return Step(".", LEFT, f"{on} follows no branch of a remote", "git branch --set-upstream-to=REMOTE/BRANCH")
+            on = history.current_branch(root)
+            fix = _to_follow(root, on, remote)
+            return Step(".", LEFT, f"{on or 'a detached HEAD'} follows no branch of a remote", fix)
         if remote.why_not:
             return Step(".", LEFT, remote.why_not, f"git remote set-url {remote.name} URL")
         if failed := self._fetch([Fetch(root, remote)]):
@@ -165,8 +176,7 @@ class _Pull:
                 told[place.path] = Step(place.path, FAULT, error.what)
                 continue
             if remote.why_not:
-                fix = f"git submodule sync {shlex.quote(place.path)}"
-                told[place.path] = Step(place.path, LEFT, remote.why_not, fix)
+                told[place.path] = Step(place.path, LEFT, remote.why_not, submodule_command(place, "sync"))
         asked = [place for place in lacking if place.path not in told]
         failed = self._fetch([Fetch(place.root, remotes[place.path]) for place in asked])
         for place in asked:
@@ -183,6 +193,15 @@ class _Pull:
 
     def _tell(self, places: Sequence[Path]) -> None:
         say(f"still fetching {', '.join(named(self._root, places))}")
+
+
+def _to_follow(root: Path, branch: str, remote: Remote) -> str:
+    """Return the command by which the outermost super-repo gets an upstream."""
+    if not branch:
+        return "git switch BRANCH"
+    if remote.name and history.commit_of(root, f"refs/remotes/{remote.name}/{branch}"):
+        return f"git branch --set-upstream-to={shlex.quote(f'{remote.name}/{branch}')}"
+    return push_command(root, ".")
 
 
 def _no_room(place: Place, one: Clone) -> str:

@@ -18,12 +18,21 @@ from helpers.repo import changing, history, remotes
 from helpers.repo.changing import Commit, Hand
 from helpers.repo.submodules import is_pushed, unpushed
 from helpers.repos import pin_message, state, tree, upgrade
-from helpers.repos.acting import absent, closed, enters, move, name_programs, not_acted_on, push_command
+from helpers.repos.acting import (
+    absent,
+    closed,
+    enters,
+    move,
+    name_programs,
+    not_acted_on,
+    push_command,
+    submodule_command,
+)
 from helpers.repos.newest import Newest, Tips
 from helpers.repos.pin_message import Moved
 from helpers.repos.step import COMMIT, FAULT, LEFT, PUSH, STAY, STOPPED, Report, Step, counted, outermost
 from helpers.repos.tree import Place
-from helpers.repos.way import Facts, facts, under_way, way
+from helpers.repos.way import Facts, facts, lacking, under_way, way
 
 # What goes into the commit with the pin of the submodule at this path: is given the root of the super-repo, the old
 # and the new pin, after the submodule has moved, and whether tests are run; returns the paths that it wrote, relative
@@ -212,20 +221,23 @@ class _Roll:
     def _may_pin(self, place: Place, known: Facts, newest: Newest) -> Step:
         """Return how the checkout moves so that its super-repo may record it, or why it may not."""
         assert place.sub is not None
-        root, pin, git = place.root, place.sub.pin, f"git -C {shlex.quote(place.path)}"
+        root, pin = place.root, place.sub.pin
         if known.under_way:
             return under_way(place.path, known.under_way)
         if not history.commit_of(root, pin):
-            return Step(place.path, LEFT, f"its remote has not got its pin, {state.short(pin)}", "invoke repo_pull")
+            self._tips.fetch_commit(place, newest, pin)
+        if not history.commit_of(root, pin):
+            return lacking(place.path, pin, "its pin")
         if known.older:
             ours = history.contains(root, known.head, pin) and self._all_ours(root, newest.commit, known.head)
-            if known.head == pin or ours:
+            if ours or (known.head == pin and is_pushed(root, pin)):
                 return Step(place.path, STAY)
-            commits = history.count(root, newest.commit, known.head)
-            return Step(place.path, LEFT, f"{commits} commit(s) of yours are not in {newest.words}", f"{git} push")
+            commits = counted(history.count(root, newest.commit, known.head), "commit")
+            push = push_command(root, place.path, newest.branch)
+            return Step(place.path, LEFT, f"not in {newest.words}: {commits} of yours", push)
         if not history.contains(root, newest.commit, pin):
             what = f"its pin {state.short(pin)} is not in {newest.words}, so there is no way forward"
-            return Step(place.path, LEFT, what, f"git submodule set-branch --branch BRANCH {shlex.quote(place.path)}")
+            return Step(place.path, LEFT, what, submodule_command(place, "set-branch --branch BRANCH"))
         return way(place.path, known, newest.words)
 
     def _done(self, place: Place, step: Step) -> Step:
@@ -335,22 +347,24 @@ class _Roll:
 
     def _pushed(self, place: Place, newest: Newest) -> Iterator[Step]:
         """Push what this command has committed at `place`, now or before it was killed."""
-        root, git = place.root, f"git -C {shlex.quote(place.path)}"
+        root, push = place.root, push_command(place.root, place.path, newest.branch)
         head = history.commit_of(root, "HEAD")
         texts = history.messages(root, newest.commit, head)
         if not any(map(pin_message.is_ours, texts)) or history.count(root, head, newest.commit):
             return
         if not self._all_ours(root, newest.commit, head):
-            yield Step(place.path, LEFT, f"not pushed, as commits of yours are not in {newest.words}", f"{git} push")
+            yield Step(place.path, LEFT, f"not pushed, as commits of yours are not in {newest.words}", push)
             return
         pins = history.pins_of(root, head)
         for sub in tree.visit(place).below:
             if sub.sub and enters(sub) and is_pushed(sub.root, pins.get(sub.sub.path, sub.sub.pin)) is not True:
                 why = f"not pushed, as it pins a commit of {sub.path} that is not"
-                yield Step(place.path, LEFT, why, f"git -C {shlex.quote(sub.path)} push")
+                tip = self._tips.of(sub)
+                branch = tip.branch if isinstance(tip, Newest) else ""
+                yield Step(place.path, LEFT, why, push_command(sub.root, sub.path, branch))
                 return
         if why := self._hand_over(root, newest, head):
-            yield Step(place.path, LEFT, f"not pushed: {why}", "invoke repo_pull, then again")
+            yield Step(place.path, LEFT, f"not pushed: {why}", "invoke repo_pull && invoke repo_roll_forward --push")
         else:
             yield replace(Step(place.path, PUSH), detail=f"{state.short(head)} to {newest.words}")
 

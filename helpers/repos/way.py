@@ -92,14 +92,19 @@ def under_way(path: str, what: str) -> Step:
     return Step(path, LEFT, f"{what} is under way", f"{git_at(path)} status")
 
 
+def lacking(path: str, commit: str, goal: str) -> Step:
+    """Return that a repo is left, as neither it nor its remote has the commit that it is to go to."""
+    what = f"its remote has not got {goal}, {short(commit)}"
+    return Step(path, LEFT, what, "whoever made that commit: git push")
+
+
 def _unfit(path: str, known: Facts, goal: str) -> Step | None:
     """Return why the checkout may not leave where it is, or can not; None if it may."""
     git = git_at(path)
-    to = short(known.target)
     if known.under_way:
         return under_way(path, known.under_way)
     if not known.there:
-        return Step(path, LEFT, f"its remote has not got {goal}, {to}", "whoever made that commit: git push")
+        return lacking(path, known.target, goal)
     if not known.head:
         return Step(path, LEFT, "it has no commit yet", f"{git} pull")
     if known.only_here and not known.newer:

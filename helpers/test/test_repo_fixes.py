@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from helpers.errors import OK, REFUSED
+from helpers.repos import pull
 from helpers.test import fleet
-from helpers.test.fleet import Fleet, git, one, pristine, user
-from helpers.test.test_repo_roll_forward import left, rolled, words
+from helpers.test.fleet import Fleet, commit, git, one, pristine, user
+from helpers.test.test_repo_roll_forward import left, pins, rolled, words
 
 __all__ = ["one", "pristine", "user"]
 # These tests start processes, and there are many of them.
@@ -43,3 +47,89 @@ def test_an_unfinished_rebase_is_what_is_said_of_a_repo(
     one.push("tools")
     fleet.in_a_rebase(one, path)
     assert left(one, capsys, path).startswith("a rebase is under way\nfix: git ")
+
+
+def typed(cwd: Path, fix: str) -> None:
+    """Type a fix at a prompt as it is printed."""
+    command = fix.rpartition("fix: ")[2]
+    done = subprocess.run(["bash", "-c", command], cwd=cwd, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
+def test_own_commits_without_a_branch_are_pushed_to_the_branch_that_is_followed(
+    one: Fleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = commit(one.at("tools"))
+    told = left(one, capsys, "tools")
+    assert told.endswith("\nfix: git -C tools push origin HEAD:main")
+    typed(one.top, told)
+    assert rolled(one, capsys)[0] == OK and pins(one)["tools"] == made
+
+
+@pytest.mark.parametrize("push", [False, True])
+def test_pins_staged_at_commits_that_are_not_pushed_are_left(
+    one: Fleet, capsys: pytest.CaptureFixture[str], push: bool
+) -> None:
+    git(one.at("data"), "switch", "--quiet", "main")
+    made = commit(one.at("data"))
+    git(one.top, "add", "data")
+    code, told = rolled(one, capsys, push=push)
+    assert (code, words(told)) == (REFUSED, ["left data"])
+    assert told[0].endswith("not in origin/main: 1 commit of yours") and told[1].endswith("fix: git -C data push")
+    typed(one.top, told[1])
+    assert rolled(one, capsys, push=push)[0] == OK and one.head("data") == made
+
+
+def test_a_pin_on_another_branch_of_the_remote_is_no_unpushed_commit(
+    one: Fleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(one.at("data"))
+    git(one.at("data"), "push", "--quiet", "origin", "HEAD:refs/heads/topic")
+    git(one.top, "add", "data")
+    assert rolled(one, capsys, dry_run=True) == (OK, [])
+
+
+def test_a_pin_that_no_remote_has_is_told_alike_by_both_commands(
+    one: Fleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = commit(one.home / "work of tools")
+    git(one.top, "update-index", "--cacheinfo", f"160000,{made},tools")
+    code, told = rolled(one, capsys, dry_run=True)
+    assert code == REFUSED
+    assert pull.main(dry_run=True, cwd=one.top) == REFUSED
+    assert capsys.readouterr().out.splitlines() == told
+    assert told[1].endswith("fix: whoever made that commit: git push")
+
+
+def test_a_pin_that_is_on_no_branch_of_the_remote_is_fetched_before_it_is_judged(
+    one: Fleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = one.push("tools")
+    git(one.remotes / "tools.git", "update-ref", "refs/tags/aside", made)
+    git(one.remotes / "tools.git", "update-ref", "refs/heads/main", f"{made}^")
+    git(one.top, "update-index", "--cacheinfo", f"160000,{made},tools")
+    assert f"its pin {made[:10]} is not in origin/main" in left(one, capsys, "tools")
+
+
+@pytest.mark.parametrize("state", ["detached", "new branch", "branch of the remote", "no remote"])
+def test_an_outermost_repo_without_an_upstream_is_told_how_it_gets_one(
+    one: Fleet, capsys: pytest.CaptureFixture[str], state: str
+) -> None:
+    wanted = {
+        "detached": "git switch BRANCH",
+        "new branch": "git push -u origin topic",
+        "branch of the remote": "git branch --set-upstream-to=origin/main",
+        "no remote": "git remote add origin URL",
+    }[state]
+    if state == "branch of the remote":
+        git(one.top, "branch", "--unset-upstream")
+    elif state == "no remote":
+        git(one.top, "remote", "remove", "origin")
+    else:
+        git(one.top, "switch", "--quiet", *(["--detach"] if state == "detached" else ["--create", "topic"]))
+    assert pull.main(cwd=one.top) == REFUSED
+    first = capsys.readouterr().out.splitlines()[1].strip()
+    assert first == f"fix: {wanted}"
+    typed(one.top, first.replace("BRANCH", "main").replace("URL", "../remotes/top.git"))
+    if state != "no remote":
+        assert pull.main(cwd=one.top) == OK

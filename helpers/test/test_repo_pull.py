@@ -291,7 +291,7 @@ def test_an_outermost_repo_without_a_commit_is_named(
     git(empty, "config", "branch.main.remote", "origin")
     git(empty, "config", "branch.main.merge", "refs/heads/main")
     assert pull.main(cwd=empty) == REFUSED
-    assert capsys.readouterr().out == "left       .  it has no commit yet\n           fix: git -C . pull\n"
+    assert capsys.readouterr().out == "left       .  it has no commit yet\n           fix: git pull\n"
 
 
 def test_a_directory_that_is_not_empty_is_not_cloned_over(one: Fleet, capsys: pytest.CaptureFixture[str]) -> None:

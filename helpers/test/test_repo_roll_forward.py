@@ -148,7 +148,7 @@ def test_a_pin_that_the_user_has_staged_is_not_committed(one: Fleet, capsys: pyt
     one.push("tools")
     before = pins(one)["data"]
     code, told = rolled(one, capsys, push=True)
-    assert (code, words(told)) == (OK, ["check out tools", "commit .", "push ."])
+    assert (code, words(told)) == (REFUSED, ["left data", "check out tools", "commit .", "push ."])
     assert pins(one)["data"] == before
     assert git(one.top, "ls-files", "--stage", "data").split()[1] == mine
 
@@ -224,7 +224,7 @@ def test_commits_of_the_user_are_not_pinned_for_him(one: Fleet, capsys: pytest.C
     commit(one.at("tools"), "mine.txt")
     before = pins(one)
     told = left(one, capsys, "tools")
-    assert told == "1 commit(s) of yours are not in origin/main\nfix: git -C tools push"
+    assert told == "not in origin/main: 1 commit of yours\nfix: git -C tools push"
     assert pins(one) == {**before, "data": newest(one, "data")}
 
 
