@@ -11,9 +11,9 @@ from helpers.errors import HelpersError, InfrastructureError, PolicyError, Usage
 from helpers.repo import changing, history
 from helpers.repo.changing import Hand
 from helpers.repos import state, tree
-from helpers.repos.acting import checked_out, inwards_first, name_programs, not_acted_on
+from helpers.repos.acting import checked_out, closed, inwards_first, name_programs, not_acted_on
 from helpers.repos.state import Row
-from helpers.repos.step import BRANCH, FAULT, LEFT, STAY, Report, Step, outermost
+from helpers.repos.step import BRANCH, CLOSED, FAULT, LEFT, STAY, Report, Step, outermost
 
 _NOT_THERE = "not checked out, so without the branch"
 _WORK = (state.DIRTY, state.UNTRACKED, state.ELSEWHERE)
@@ -39,11 +39,11 @@ def main(name: str, *, everywhere: bool = False, dry_run: bool = False, cwd: Pat
     root = outermost(cwd)
     report = Report()
     with changing.hand(root) as hand:
-        rows = tree.rows(root, offline=True)
+        rows = tree.rows(root, offline=not everywhere)
         name_programs(root, checked_out(rows))
         steps = [_planned(hand, root, row, name) for row in inwards_first(_needed(rows, everywhere=everywhere))]
         # What is not there can not have it, and holds up nobody.
-        stuck = any(step.code and step.detail != _NOT_THERE for step, _ in steps)
+        stuck = any(step.code and step.word != CLOSED and step.detail != _NOT_THERE for step, _ in steps)
         for step, target in steps:
             if step.code or dry_run or not stuck:
                 report.add(step if dry_run or stuck else _done(hand, root, step, name, target))
@@ -67,6 +67,9 @@ def _planned(hand: Hand, root: Path, row: Row, name: str) -> tuple[Step, str]:
     try:
         if left := not_acted_on(row):
             return left, ""
+        for one in row.states:
+            if one.word == state.CLOSED:
+                return closed(row.path, one.detail), ""
         if row.has(state.ABSENT):
             return Step(row.path, LEFT, _NOT_THERE, "invoke repo_pull"), ""
         return _planned_in(hand, root / row.path, row, name)

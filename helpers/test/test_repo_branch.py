@@ -30,7 +30,8 @@ def branched(
 
 def on(one: Fleet, name: str = "topic") -> list[str]:
     """Return the repos in which that branch is checked out."""
-    return [path for path in ALL if git(one.at(path), "branch", "--show-current").strip() == name]
+    there = [path for path in ALL if (one.at(path) / ".git").exists()]
+    return [path for path in there if git(one.at(path), "branch", "--show-current").strip() == name]
 
 
 def test_without_work_the_outermost_repo_alone_gets_it(one: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,3 +166,15 @@ def test_the_task_takes_the_name(one: Fleet) -> None:
     command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), "repo_branch", "topic", "--all"]
     done = subprocess.run(command, cwd=one.at(SHARED), capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == OK and on(one) == list(ALL) and "5 repos: 5 branch" in done.stderr
+
+
+@pytest.mark.parametrize("dry", [True, False])
+def test_a_submodule_without_access_is_named_where_all_are_asked_for_and_holds_up_nobody(
+    one: Fleet, capsys: pytest.CaptureFixture[str], dry: bool
+) -> None:
+    git(one.top, "submodule", "deinit", "--quiet", "--force", "data")
+    (one.remotes / "data.git").rename(one.home / "gone")
+    code, told = branched(one, capsys, everywhere=True, dry=dry)
+    assert code == INFRASTRUCTURE and "no access  data  " in told and told.count("branch     ") == 4
+    assert on(one) == ([] if dry else [path for path in ALL if path != "data"])
+    assert branched(one, capsys, dry=True)[0] == OK
