@@ -50,7 +50,7 @@ def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
         changelog=changelog_format.parse(read_text(log_file), str(log_file)),
         requires_python=str(project.get("project", {}).get("requires-python", "")),
         registry=_settings(root).registry,
-        nested=tuple(other for other in all_paths if other != path and other.is_relative_to(path)),
+        nested=discover.nested_in(root, path, all_paths),
     )
 
 

@@ -80,6 +80,18 @@ def _absent_submodule(root: Path, path: Path) -> Path | None:
     return None
 
 
+def nested_in(root: Path, path: Path, every: Iterable[Path]) -> tuple[Path, ...]:
+    """Return what lies in the runnable dir at `path` and is not of it: other runnable dirs, and helpers in the root.
+
+    Arguments:
+        root: absolute path of the repo's root.
+        path: absolute path of the directory.
+        every: absolute paths of all runnable dirs of the repo.
+    """
+    tools = [root / "helpers"] if path == root and (root / "helpers" / ".git").exists() else []
+    return (*(other for other in every if other != path and other.is_relative_to(path)), *tools)
+
+
 def enclosing(start: Path) -> tuple[Path, Path]:
     """Return (root of the repo, nearest runnable dir at or above `start` inside it).
 

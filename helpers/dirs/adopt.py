@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers import config
-from helpers.dirs import locked, metadata, project_text, wanted
+from helpers import config, discover, repo
+from helpers.dirs import locked, metadata, names, project_text, wanted
 from helpers.dirs.metadata import Metadata
 from helpers.dirs.testfiles import pytest_settings, words
 from helpers.dirs.wanted import Wanted
@@ -54,7 +54,14 @@ def check_is_project(path: Path) -> None:
     """
     if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py", "setup.cfg", "PKG-INFO")):
         why = "it has no pyproject.toml, setup.py, setup.cfg or PKG-INFO"
-        raise UsageError("--from is not a Python project", where=path, why=why)
+        fix = "write a pyproject.toml with [project] name, requires-python and dependencies"
+        raise UsageError("--from is not a Python project", where=path, why=why, fix=fix)
+
+
+def image_of_root(root: Path) -> str:
+    """Return the name of the image for the project at the root of a repo: a clone may be called anything."""
+    project = read(root)
+    return names.suggestion(str(project.own.get("name") or project.said.name or root.name))
 
 
 def says_its_python(path: Path) -> bool:
@@ -88,9 +95,19 @@ def read(path: Path) -> Project:
 def _tests(path: Path) -> tuple[str, ...]:
     """Return where tests are: what pytest is told, otherwise `tests/` or `test/`, otherwise the whole directory."""
     told = tuple(name.rstrip("/") for name in words(pytest_settings(path).get("testpaths")) if (path / name).exists())
-    if told:
+    of_repo = (path / ".git").exists() and (path / "helpers").exists()
+    if told and not (of_repo and "." in told):
         return tuple(dict.fromkeys(told))
-    return next(((name,) for name in ("tests", "test") if (path / name).is_dir()), (".",))
+    usual = next(((name,) for name in ("tests", "test") if (path / name).is_dir()), (".",))
+    return _tests_of_root(path) if usual == (".",) and of_repo else usual
+
+
+def _tests_of_root(root: Path) -> tuple[str, ...]:
+    """Return where the tests of a repo's own are, below its root: those of helpers and of other directories are not."""
+    others = discover.runnable_paths(root)
+    files = [path for path in repo.files(root, "**/test_*.py", "**/*_test.py") if path.is_file()]
+    mine = [path for path in files if not any(path.is_relative_to(other) for other in (*others, root / "helpers"))]
+    return tuple(sorted({path.relative_to(root).parts[0] for path in mine})) or ("tests",)
 
 
 def adopt(source: Path, aside: Path, *, name: str, base: str, requires: str, lock: Callable[[Path], bool]) -> list[str]:
@@ -110,8 +127,11 @@ def adopt(source: Path, aside: Path, *, name: str, base: str, requires: str, loc
     Raises:
         ConfigError: poetry finds no solution in any of the ways that we know.
     """
-    shutil.copytree(source, aside, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
-    project = read(source)
+    project = read(source)  # before there is a copy, which may lie in it
+    if source == aside.parent:
+        _copy_of_root(source, aside)
+    else:
+        shutil.copytree(source, aside, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
     notes = [f"tests are in {', '.join(project.tests)}; what they need is taken from {project.wanted.source}"]
     if (aside / "changelog.txt").is_file():
         (aside / "changelog.txt").rename(aside / "changelog.original.txt")
@@ -122,16 +142,27 @@ def adopt(source: Path, aside: Path, *, name: str, base: str, requires: str, loc
     python = str(project.own.get("requires-python") or project.said.requires_python)
     if is_old(python):
         notes.append(f"requires-python is now {requires}: a lock for {python} would hold tools too old for it")
-    if not project.text and not project.said.name:
+    if set(project.data) <= {"tool"} and not project.said.name:
         notes.append("its dependencies are unknown: it has neither pyproject.toml nor PKG-INFO; add them")
     return notes + _lock(aside, list(_attempts(project, name, base, requires)), lock)
+
+
+def _copy_of_root(root: Path, aside: Path) -> None:
+    """Copy what the repo's own project is made of: no submodule, nothing that git ignores, no other runnable dir."""
+    others = [path for path in discover.runnable_paths(root) if path != root]
+    for file in repo.files(root):
+        if file.is_file() and not file.is_symlink() and not any(file.is_relative_to(other) for other in others):
+            target = aside / file.relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, target)
 
 
 def _attempts(project: Project, name: str, base: str, requires: str) -> Iterator[tuple[str, str]]:
     """Yield (pyproject, what is special about it), the most faithful one first."""
     if text := _extended(project, base, requires):
         yield text, ""
-    kept = f"its pyproject.toml is kept as {_ORIGINAL}; a new one says the same to poetry" if project.text else ""
+    says_more = set(project.data) - {"tool"} or set(project.data.get("tool", {})) - {"helpers"}
+    kept = f"its pyproject.toml is kept as {_ORIGINAL}; a new one says the same to poetry" if says_more else ""
     yield _fresh(project, name, base, requires, project.wanted.requirements), kept
     if project.wanted.requirements:
         loose = wanted.relaxed(project.wanted.requirements)
@@ -188,8 +219,7 @@ def _extended(project: Project, base: str, requires: str) -> str:
         text = project_text.add_to_table(text, "project", [f"requires-python = {_quoted(python)}  {_MARK}"])
     text = project_text.add_to_table(text, "dependency-groups", _group_lines(project.wanted))
     text = project_text.add_to_table(text, "tool.poetry", _poetry_lines(project))
-    if "helpers" not in data.get("tool", {}):
-        text = project_text.add_to_table(text, "tool.helpers", _helpers_lines(project, base))
+    text = project_text.add_to_table(text, "tool.helpers", _helpers_lines(project, base))
     if not _keeps(text, data):
         return ""
     if is_old(str(own.get("requires-python", ""))):
@@ -242,7 +272,10 @@ def _poetry_lines(project: Project) -> list[str]:
 
 
 def _helpers_lines(project: Project, base: str) -> list[str]:
-    return [f"{_MARK}", f"base = {_quoted(base)}", f"tests = {project_text.toml_list(project.tests)}"]
+    # The root has those of the whole repo there already.
+    if {key.encode() for key in project.data.get("tool", {}).get("helpers", {})} - discover.OF_THE_REPO:
+        return []
+    return [_MARK, f"base = {_quoted(base)}", f"tests = {project_text.toml_list(project.tests)}"]
 
 
 def _fresh(project: Project, name: str, base: str, requires: str, requirements: Sequence[str]) -> str:
@@ -262,11 +295,19 @@ def _fresh(project: Project, name: str, base: str, requires: str, requirements: 
             "\n[dependency-groups]",
             f"test = {project_text.toml_list(_with_pytest(requirements))}",
             "\n[tool.poetry]\npackage-mode = false",
-            "\n[tool.helpers]",
-            f"base = {_quoted(base)}\ntests = {project_text.toml_list(project.tests)}",
-            f"\n{project_text.tables_below(project.text, 'tool.pytest')}",
+            f"\n{_settings(project, base)}",
+            f"{project_text.tables_below(project.text, 'tool.pytest')}",
         ]
     )
+
+
+def _settings(project: Project, base: str) -> str:
+    """Return the table `[tool.helpers]` as it was, with what is missing."""
+    there = project_text.tables_below(project.text, "tool.helpers")
+    table = project_text.parse(there).get("tool", {}).get("helpers", {})
+    lines = {"base": _quoted(base), "tests": project_text.toml_list(project.tests)}
+    missing = [f"{key} = {value}" for key, value in lines.items() if key not in table]
+    return project_text.add_to_table(there or "[tool.helpers]\n", "tool.helpers", missing)
 
 
 def _quoted(value: object) -> str:

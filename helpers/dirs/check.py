@@ -66,7 +66,7 @@ def check(root: Path, path: Path, requirements: Requirements = lock.requirements
         requirements: exports its lock, and so says whether lock and project agree.
     """
     every = discover.runnable_paths(root)
-    nested = [other for other in every if other != path and other.is_relative_to(path)]
+    nested = discover.nested_in(root, path, every)
     found = [*_changelog(path), *_project(path, nested)]
     if not found and discover.is_runnable(path) and (path / "pyproject.toml").is_file():
         # Only files that are right one by one can be read as a whole.
@@ -313,10 +313,12 @@ def _leftovers(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Findin
     for name in _COMPOSE_NAMES:
         if (file := path / "devops" / name).is_file():
             yield Finding(file, 1, "is not read: services are those of compose.yaml", f"git mv {name} compose.yaml")
-    others = set(every) - {path}
+    others = {*every, root / "helpers"} - {path}
     for top, directories, files in os.walk(path):
         here = Path(top)
         for name in (*directories, *files):
+            if here / name == root / "helpers":
+                continue
             if (here / name).is_symlink() and not Path(os.path.realpath(here / name)).is_relative_to(root):
                 yield Finding(here / name, 1, "is a link that leads out of the repo", "put a file in its place")
         directories[:] = [name for name in directories if name not in _NOT_OURS and here / name not in others]

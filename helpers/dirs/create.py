@@ -113,8 +113,8 @@ def examine(name: str, *, base: str = "", python: str = "", source: str = "", cw
     """
     here = (cwd or Path.cwd()).resolve()
     root = repo.find_root(here)
-    target = names.place(root, here, name)
-    image = names.image_name(target.name)
+    target = names.place(root, here, name, in_place=bool(source))
+    image = adopt.image_of_root(root) if target == root else names.image_name(target.name)
     base = base or _base_with(python)
     requires = _requires_python(target, base, python)
     _check_image_is_new(root, target, image)
@@ -150,7 +150,7 @@ def _record_base(target: Path, base: str, doors: Doors) -> list[str]:
 def _make(new: NewDir, lock: Lock) -> list[str]:
     """Make the directory and return what its user should know."""
     target, project = new.target, new.project
-    with _made_aside(target) as aside:
+    with _made_aside(target, in_root=target == new.root) as aside:
         if project:
             notes = adopt.adopt(project, aside, name=target.name, base=new.base, requires=new.requires, lock=lock)
         else:
@@ -236,15 +236,19 @@ def _fill_template(aside: Path, new: NewDir) -> None:
 
 
 @contextmanager
-def _made_aside(target: Path) -> Iterator[Path]:
-    """Yield a directory beside `target` to work in; it is gone afterwards, with parents that were made for it."""
+def _made_aside(target: Path, *, in_root: bool = False) -> Iterator[Path]:
+    """Yield a directory to work in, beside `target` or, if that is the root, in it, so that it lies in the repo.
+
+    It is gone afterwards, with parents that were made for it.
+    """
+    place = target if in_root else target.parent
     new_parents = [parent for parent in target.parents if not parent.exists()]
-    target.parent.mkdir(parents=True, exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     with _sigterm_unwinds():
-        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-new-", dir=target.parent))
+        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-new-", dir=place))
         try:
             # mkdtemp makes it private; this one becomes a directory like any other.
-            aside.chmod(target.parent.stat().st_mode & 0o777)
+            aside.chmod(place.stat().st_mode & 0o777)
             yield aside
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -296,6 +300,8 @@ def _report(new: NewDir, notes: Sequence[str], doors: Doors) -> int:
 
 def _ignored_note(root: Path, target: Path) -> list[str]:
     """Return a note on files that the directory came with and that git would leave out of a commit."""
+    if target == root:
+        return []  # nothing came with it: its files were there, and git's ways with them are the user's
     known = set(repo.files(root, f"{target.relative_to(root).as_posix()}/**"))
     skipped = ("__pycache__",)
     mine = [file for file in target.rglob("*") if file.is_file() and not any(part in skipped for part in file.parts)]

@@ -24,16 +24,17 @@ _TAKEN = {
 }
 
 
-def place(root: Path, cwd: Path, name: str) -> Path:
+def place(root: Path, cwd: Path, name: str, *, in_place: bool = False) -> Path:
     """Return the absolute path for the runnable dir that the user calls `name`.
 
     Arguments:
         root: absolute path of the repo's root.
         cwd: where the command was given.
         name: a path relative to `cwd`; at the root a bare name goes to `runnable_dirs/`, if that is there.
+        in_place: whether it is made of a project that is there, so that it may be the root.
 
     Raises:
-        UsageError: the name leads out of the repo, is the root, or can not be the name of an image.
+        UsageError: the name leads out of the repo, is the root of a new one, or can not be the name of an image.
     """
     shown = f"NAME {name!r}"
     if not name.strip() or "\0" in name:
@@ -46,11 +47,15 @@ def place(root: Path, cwd: Path, name: str) -> Path:
         )
     if ".git" in Path(name).parts:
         raise UsageError(f"{shown} is a place of git's own", fix="another name")
-    image_name(Path(os.path.normpath(cwd / name)).name if Path(name).name in ("", ".") else Path(name).name)
+    path = Path(os.path.normpath(cwd / name))
+    if path == root:
+        if in_place:
+            return root
+        fix = "invoke dir_create . --from .  (the code at the root, where it is), or name a directory below it"
+        raise UsageError(f"{shown} is the root of the repo", fix=fix)
+    image_name(path.name if Path(name).name in ("", ".") else Path(name).name)
     bare = "/" not in name and cwd == root and (root / _COMMON_PARENT).is_dir()
     path = Path(os.path.normpath(cwd / (f"{_COMMON_PARENT}/{name}" if bare else name)))
-    if path == root:
-        raise UsageError(f"{shown} is the root of the repo", fix="name a directory below it")
     _check_parents(root, path, shown)
     return path
 

@@ -13,7 +13,7 @@ from helpers.images.forbidden import why_forbidden
 from helpers.model.runnable import RunnableDir
 from helpers.storage import digest
 
-_NEVER_BY_DEFAULT = ("conftest.py", "noxfile.py", "setup.py", "tasks.py")
+_NEVER_BY_DEFAULT = ("conftest.py", "main_pytest.py", "noxfile.py", "setup.py", "tasks.py")
 
 
 def files(runnable: RunnableDir) -> tuple[Copied, ...]:

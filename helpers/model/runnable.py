@@ -42,7 +42,7 @@ class RunnableDir:
         changelog: its parsed `changelog.txt`.
         requires_python: PEP 440 specifier from `[project]`, such as `>=3.11,<3.12`; empty if there is none.
         registry: where its images are pushed, from the root's settings.
-        nested: absolute paths of the runnable dirs inside it.
+        nested: absolute paths of the runnable dirs inside it, and of helpers where it is a submodule of the root.
     """
 
     root: Path

@@ -80,7 +80,8 @@ def main(
     """Give the repo around `cwd` what it needs to work with helpers, say what was done, and return the exit code.
 
     Arguments:
-        name: path of a first runnable dir to make, whose image gets its last part as name; empty for none.
+        name: path of a first runnable dir to make, whose image gets its last part as name; `.` makes one of the
+            code at the root; empty for none.
         python: its Python, as in `3.11`; empty for the default.
         registry: where images are pushed; None where the user did not say.
         overwrite: replace files of the user where files of helpers belong.
@@ -138,7 +139,7 @@ def _questions(root: Path, ask: Ask) -> tuple[str, str, str | None]:
         if not discover.runnable_paths(root):
             name = _answer(
                 ask,
-                "First runnable dir, such as runnable_dirs/forecast; its image gets its name (empty: none): ",
+                "First runnable dir, such as runnable_dirs/forecast, or . for the code at the root (empty: none): ",
                 lambda given: _first_dir(root, given, ""),
             )
             if name:
@@ -172,7 +173,9 @@ def _first_dir(root: Path, name: str, python: str) -> create.NewDir | None:
     if name and discover.is_runnable(root / name):
         say(f"{printable(name)} is a runnable dir already")
         return None
-    return create.examine(name, python=python, cwd=root) if name else None
+    # At the root lies the code that the repo is about: it becomes one where it is.
+    source = "." if os.path.normpath(name) == "." else ""
+    return create.examine(name, python=python, source=source, cwd=root) if name else None
 
 
 def _shims(root: Path) -> Iterator[File]:

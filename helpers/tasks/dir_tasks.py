@@ -35,10 +35,10 @@ def dir_check(ctx: Any, dir: str = "", all: bool = False, touched: bool = False)
 
 @helpers_task(
     help={
-        "name": "path of the new directory; a bare name at the root goes to runnable_dirs/, where there is one",
+        "name": "path of the new directory; a bare name at the root goes to runnable_dirs/, if that is there",
         "base": "what its image is built on: archive:SUITE, image:NAME:TAG or dir:PATH; default: one that has --python",
         "python": "its Python, as in 3.12; default: that of --base, or 3.11",
-        "from": "an existing Python project (an unpacked source distribution) to make it of",
+        "from": "an existing Python project (an unpacked source distribution) to make it of; NAME itself: in place",
     },
 )
 def dir_create(ctx: Any, name: str, base: str = "", python: str = "", from_: str = "") -> int:

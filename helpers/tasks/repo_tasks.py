@@ -9,7 +9,7 @@ from helpers.tasks.adapter import after_dashes, helpers_task
 
 @helpers_task(
     help={
-        "name": "path, from the root, of a first runnable dir to make; its last part is its image's name",
+        "name": "path, from the root, of a first runnable dir to make, and its image's name; `.`: of the code there",
         "python": "the Python of that one, as in 3.11",
         "registry": "HOST[:PORT][/PATH] that images are pushed to",
         "overwrite": "replace files of yours where helpers needs its own; yours are kept as NAME.orig",

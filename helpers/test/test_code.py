@@ -40,6 +40,13 @@ def copied(path: Path) -> list[str]:
     return [item.name for item in code.files(config.load(path.parent, path, [path.parent, path]))]
 
 
+def test_the_shims_of_a_root_are_no_code_of_its_image(path: Path) -> None:
+    for name in ("tasks.py", "main_pytest.py", "mine.py"):
+        (path / name).write_text("")
+        git(path, "add", name)
+    assert copied(path) == ["mine.py", "tool/__init__.py"]
+
+
 @pytest.mark.parametrize(
     "target, tracked, says",
     [

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from helpers import config
+from helpers import config, discover
 from helpers.dirs import adopt, create, metadata, project_text, testfiles, wanted
 from helpers.errors import ConfigError, UsageError
-from helpers.test.dirs_fixtures import LOCK, agreed, findings, make_lock, new, root, tree
+from helpers.test.dirs_fixtures import LOCK, agreed, findings, make_lock, new, root, sound, tree
+from helpers.test.unit_fixtures import git, make_repo
 
 __all__ = ["root"]
 
@@ -173,6 +174,71 @@ def test_a_project_becomes_a_runnable_dir_where_it_is(root: Path) -> None:
     assert (path / "changelog.original.txt").read_text() == "1.0 first\n"
     assert (path / "test" / "test_a.py").exists()
     assert os.listdir(root / "runnable_dirs") == ["tool"]
+
+
+def code_at(root: Path, **more: str) -> Path:
+    """A package at the root of a repo that has helpers and another runnable dir, and its tests beside it."""
+    helpers = make_repo(root / "helpers")
+    sound(root, "runnable_dirs/other")
+    text = '[project]\nname = "My.Tool"\nrequires-python = ">=3.9"\ndependencies = ["attrs"]\n'
+    texts = {"pyproject.toml": text, "tool/__init__.py": "ANSWER = 42\n", "test_tool.py": "def test_it(): pass\n"}
+    texts |= {"helpers/test/test_of_helpers.py": "", "tool/test_more.py": "", ".gitignore": "big/\n", "big/data": "x"}
+    for name, content in {**texts, **more}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    git(helpers, "add", "--all")
+    return root
+
+
+def test_the_code_at_the_root_of_a_repo_becomes_a_runnable_dir_where_it_is(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = tree(code_at(root, **{"changelog.txt": "1.0 first\n"}))
+    assert new(root, ".", source=".") == 0
+    after = tree(root)
+    added = {"devops/.gitkeep", "changelog.original.txt", "poetry.lock"}
+    assert set(after) - set(before) == added and set(before) <= set(after)
+    assert {name for name in before if before[name] != after[name]} == {"changelog.txt", "pyproject.toml"}
+    assert after["changelog.original.txt"] == b"1.0 first\n"
+    assert after["changelog.txt"].startswith(b"# my-tool-0.1.0\n")
+    assert after["pyproject.toml"].startswith(before["pyproject.toml"])
+    assert toml(root)["tool"]["helpers"] == {"base": "archive:bookworm", "tests": ["test_tool.py", "tool"]}
+    printed = capsys.readouterr()
+    assert "next: ./main_pytest.py --dir ." in printed.out and "git ignores" not in printed.err
+    config.read_pyproject.cache_clear()
+    loaded = config.load(root, root, discover.runnable_paths(root))
+    assert loaded.nested == (root / "runnable_dirs" / "other", root / "helpers")
+    with pytest.raises(UsageError, match="runnable dir already"):
+        new(root, ".", source=".")
+
+
+def test_a_lock_that_fails_at_the_root_changes_nothing(root: Path) -> None:
+    before = tree(code_at(root))
+
+    def fails(path: Path) -> bool:
+        assert path.parent == root, "it lies in the repo"
+        raise ConfigError("no solution")
+
+    with pytest.raises(ConfigError, match="poetry can not lock"):
+        create.main(".", source=".", cwd=root, doors=create.Doors(fails, agreed))
+    assert tree(root) == before
+
+
+def test_settings_of_the_whole_repo_stay_when_its_root_becomes_a_runnable_dir(root: Path) -> None:
+    settings = '[tool.helpers]\nregistry = "one.example"\nsync = []\n'
+    wanted = {"registry": "one.example", "sync": [], "base": "archive:bookworm", "tests": ["test_tool.py", "tool"]}
+    code_at(root, **{"pyproject.toml": settings, "setup.py": ""})
+    assert new(root, ".", source=".") == 0
+    assert toml(root)["tool"]["helpers"] == wanted
+    assert not (root / "pyproject.original.toml").exists()
+
+
+def test_tests_of_helpers_are_none_of_the_root_s(root: Path) -> None:
+    code_at(root, **{"test_tool.py": "", "pytest.ini": "[pytest]\ntestpaths = .\n"})
+    assert adopt.read(root).tests == ("test_tool.py", "tool")
+    (root / "test_tool.py").unlink()
+    (root / "tool" / "test_more.py").unlink()
+    assert adopt.read(root).tests == ("tests",)
 
 
 def test_a_source_that_is_no_project_is_refused(root: Path) -> None:

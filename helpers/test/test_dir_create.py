@@ -120,7 +120,7 @@ HOSTILE = [
     ("", "empty"),
     ("--help", "invoke --help dir_create"),
     (" ", "empty"),
-    (".", "name of an image"),
+    (".", "dir_create . --from ."),
     ("..", "'..'"),
     ("../x", "'..'"),
     ("runnable_dirs/../../x", "'..'"),

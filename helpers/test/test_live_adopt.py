@@ -34,7 +34,7 @@ def adopt(scratch: Scratch, tmp_path: Path) -> Adopt:
     def make(form: str, *options: str) -> Scratch:
         above = Scratch.__new__(Scratch)
         above.root, above.prefix = tmp_path / "super repo", scratch.prefix
-        above.root.mkdir()
+        above.root.mkdir(exist_ok=True)
         above.git("init", "--quiet", "--initial-branch", "main")
         branch = ["-b", "helpers"] if form == "the sub-repo alone" else []
         above.git("submodule", "--quiet", "add", *branch, str(scratch.root), "helpers")
@@ -89,3 +89,37 @@ def test_a_first_runnable_dir_passes_its_tests_at_once(adopt: Adopt, scratch: Sc
     added = [line[3:] for line in changed if not line[3:].startswith(("helpers", ".gitmodules", "runnable_dirs/"))]
     assert len(added) == 7, added
     assert not os.path.exists(above.root / name)
+
+
+SEES = """
+import os
+import tool
+
+def test_it():
+    assert tool.ANSWER == 42
+    here = os.path.dirname(os.path.abspath(__file__))
+    assert sorted(os.listdir(os.path.join(here, "helpers"))) == SEEN
+"""
+
+
+def test_the_package_at_the_root_of_a_repo_is_tested_where_it_is(
+    adopt: Adopt, form: str, scratch: Scratch, tmp_path: Path
+) -> None:
+    root = tmp_path / "super repo"
+    # Of helpers there is only what reports the verdict.
+    seen = SEES.replace("SEEN", repr(["inside"] if form == "the sub-repo alone" else ["helpers"]))
+    name = f"{scratch.prefix}-tool"
+    project = f'[project]\nname = "{name}"\nrequires-python = ">=3.11,<3.12"\ndynamic = ["version"]\n'
+    for path, text in {"pyproject.toml": project, "tool/__init__.py": "ANSWER = 42\n", "test_tool.py": seen}.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    above = adopt(form, "--name", ".", "--registry", "127.0.0.1:5000/team")
+    result = above.run("--engine", "docker")
+    assert (result.code, list(result.verdicts)) == (0, ["."]), result.stderr
+    assert result.of(".") == ("PASS", 0)
+    assert "1 passed" in result.stdout
+    checked = above.invoke("dir_check")
+    assert checked.returncode == 0, checked.stdout
+    # A test of the root that fails is seen, so that the one above was run.
+    (root / "tool" / "__init__.py").write_text("ANSWER = 41\n")
+    assert above.run("--engine", "docker").of(".") == ("FAIL", 1)

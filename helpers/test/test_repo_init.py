@@ -271,6 +271,21 @@ def test_a_first_runnable_dir_that_is_there_is_left_alone(root: Path, capsys: py
     assert "hello is a runnable dir already" in capsys.readouterr().err
 
 
+def test_the_code_at_the_root_can_be_the_first_runnable_dir(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project = '[project]\nname = "mine"\nrequires-python = ">=3.11,<3.12"\n'
+    (root / "pyproject.toml").write_text(project)
+    (root / "test_mine.py").write_text("def test_it(): pass\n")
+    assert init.main(cwd=root, name=".", registry="one.example", doors=DOORS) == 0
+    forget()
+    settings = config._settings(root)
+    assert (settings.registry, settings.tests) == ("one.example", ("test_mine.py",))
+    assert (root / "changelog.txt").read_text().startswith("# mine-0.1.0\n")
+    assert discover.runnable_paths(root) == [root]
+    assert (root / "pyproject.toml").read_text().startswith(project)
+    assert init.main(cwd=root, name=".", doors=DOORS) == 0
+    assert ". is a runnable dir already" in capsys.readouterr().err
+
+
 def test_it_works_from_below_the_root_and_nowhere_else(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
