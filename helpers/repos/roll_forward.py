@@ -352,6 +352,12 @@ class _Roll:
         texts = history.messages(root, newest.commit, head)
         if not any(map(pin_message.is_ours, texts)) or history.count(root, head, newest.commit):
             return
+        on = history.current_branch(root)
+        if newest.branch not in (on, history.remote(root).upstream):
+            # Who works on a branch of his own has not asked for that one.
+            why = f"not pushed, as {on} is checked out, and {newest.branch} is what its super-repo follows"
+            yield Step(place.path, LEFT, why, push)
+            return
         if not self._all_ours(root, newest.commit, head):
             yield Step(place.path, LEFT, f"not pushed, as commits of yours are not in {newest.words}", push)
             return

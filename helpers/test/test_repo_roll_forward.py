@@ -312,6 +312,19 @@ def test_a_push_that_would_take_commits_of_the_user_along_is_left_to_him(
     assert "not pushed, as commits of yours are not in origin/main" in told[-2] and newest(one, "top") == before
 
 
+def test_a_push_from_another_branch_than_the_one_that_is_followed_is_left_to_the_user(
+    one: Fleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git(one.at("apps/one"), "switch", "--quiet", "--create", "topic")
+    one.push("shared")
+    before = newest(one, "one"), newest(one, "top")
+    code, told = rolled(one, capsys, push=True)
+    assert (code, words(told)[-2:]) == (REFUSED, ["left apps/one", "left ."])
+    assert "not pushed, as topic is checked out, and main is what its super-repo follows" in told[-4]
+    assert "fix: git -C apps/one push " in told[-3]
+    assert (newest(one, "one"), newest(one, "top")) == before
+
+
 def test_a_push_that_the_remote_refuses_is_never_forced(one: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     hook = one.remotes / "one.git" / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
