@@ -37,6 +37,11 @@ def say(message: str) -> None:
     put_line(f"helpers: {message}", sys.stderr)
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number of things, as in `1 commit` and `2 commits`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     """Return `text` with control characters (a directory's name may hold a newline) shown as escapes."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.console import paint, printable, say
+from helpers.console import counted, paint, printable, say
 from helpers.errors import OK, PolicyError
 from helpers.repos.shared_files import Write, kept_beside, read, written
 
@@ -94,7 +94,7 @@ def bring(
         say(f"as generated: {', '.join(printable(file.path) for file in files) or 'nothing'}")
         return OK
     if check:
-        say(f"{len(changes)} file(s) not as generated; fix: {fix}")
+        say(f"{counted(len(changes), 'file')} not as generated; fix: {fix}")
         return DIFFERENT
     users = [printable(change.file.path) for change in changes if change.is_the_users]
     if users and not overwrite:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from helpers.repo.changing import Hand
 from helpers.repos import state, tree
 from helpers.repos.acting import checked_out, closed, inwards_first, name_programs, not_acted_on
 from helpers.repos.state import Row
-from helpers.repos.step import BRANCH, CLOSED, FAULT, LEFT, STAY, Report, Step, outermost
+from helpers.repos.step import BRANCH, CLOSED, FAULT, LEFT, STAY, Report, Step, git_at, outermost
 
 _NOT_THERE = "not checked out, so without the branch"
 _WORK = (state.DIRTY, state.UNTRACKED, state.ELSEWHERE)
@@ -37,7 +36,7 @@ def main(name: str, *, everywhere: bool = False, dry_run: bool = False, cwd: Pat
         fix = "letters, digits, - and /, such as topic/forecast"
         raise UsageError(f"{name!r} is no name of a branch", fix=fix)
     root = outermost(cwd)
-    report = Report()
+    report = Report(root, cwd)
     with changing.hand(root) as hand:
         rows = tree.rows(root, offline=not everywhere)
         name_programs(root, checked_out(rows))
@@ -49,7 +48,7 @@ def main(name: str, *, everywhere: bool = False, dry_run: bool = False, cwd: Pat
                 report.add(step if dry_run or stuck else _done(hand, root, step, name, target))
     if stuck and not dry_run:
         say("nothing is done: it is done in all of them or in none")
-    return report.end(root, dry_run=dry_run)
+    return report.end(dry_run=dry_run)
 
 
 def _needed(rows: Sequence[Row], *, everywhere: bool) -> list[Row]:
@@ -78,7 +77,7 @@ def _planned(hand: Hand, root: Path, row: Row, name: str) -> tuple[Step, str]:
 
 
 def _planned_in(hand: Hand, place: Path, row: Row, name: str) -> tuple[Step, str]:
-    git = f"git -C {shlex.quote(row.path)}"
+    git = git_at(row.path)
     if row.branch == name:
         return Step(row.path, STAY), ""
     if left := _unfit(place, row, name):
@@ -101,7 +100,7 @@ def _planned_in(hand: Hand, place: Path, row: Row, name: str) -> tuple[Step, str
 
 def _unfit(place: Path, row: Row, name: str) -> Step | None:
     """Return why a repo can not have the branch, whatever it has of that name; None if it can."""
-    git = f"git -C {shlex.quote(row.path)}"
+    git = git_at(row.path)
     if what := history.under_way(place):
         return Step(row.path, LEFT, f"{what} is under way", f"{git} status")
     if not row.head:
@@ -129,5 +128,5 @@ def _done(hand: Hand, root: Path, step: Step, name: str, target: str) -> Step:
             if remote.name and history.commit_of(place, f"refs/remotes/{remote.name}/{name}"):
                 hand.follow(place, name, remote.name, name)
     except (PolicyError, InfrastructureError) as error:
-        return Step(step.path, LEFT, error.what, f"git -C {shlex.quote(step.path)} status")
+        return Step(step.path, LEFT, error.what, f"{git_at(step.path)} status")
     return step

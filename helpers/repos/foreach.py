@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import proc
-from helpers.console import paint, printable, put_line, say
+from helpers.console import counted, paint, printable, put_line, say
 from helpers.errors import CRASHED, OK, SIGINT_EXIT, TESTS_FAILED, InfrastructureError, UsageError, worst
 from helpers.repo import own_programs
 from helpers.repos import state, tree
@@ -41,7 +41,7 @@ def main(command: Sequence[str], *, keep_going: bool = False, start: str = "", c
         raise UsageError(f"--from {start!r} is no repo here", where=root, fix="invoke repo_status  (names all)")
     rows = rows[paths.index(start) :]
     name_programs(root, checked_out(rows))
-    codes, report = [OK], Report()
+    codes, report = [OK], Report(root, cwd)
     for row in rows:
         if step := _not_entered(row):
             report.add(step)
@@ -54,7 +54,9 @@ def main(command: Sequence[str], *, keep_going: bool = False, start: str = "", c
             say(f"failed in {printable(row.path)}; go on there: {again}")
             break
     failed = sum(bool(code) for code in codes)
-    say(f"{len(codes) - 1} of {len(paths)} repos: {failed} failed or not entered  ({printable(str(root))})")
+    done = f"{len(codes) - 1} of {counted(len(paths), 'repo')}"
+    told = f"{done}: {failed} failed or not entered" if failed else f"done in {done}"
+    say(f"{told}  ({printable(str(root))})")
     return worst(codes)
 
 

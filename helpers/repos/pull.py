@@ -26,7 +26,7 @@ from helpers.repos.acting import (
     push_command,
     submodule_command,
 )
-from helpers.repos.step import CLONE, FAULT, LEFT, STAY, Report, Step, named, outermost
+from helpers.repos.step import CLONE, FAULT, LEFT, STAY, Report, Step, git_at, named, outermost
 from helpers.repos.tree import Place, Visit
 from helpers.repos.way import facts, under_way, way
 
@@ -46,12 +46,12 @@ def main(*, dry_run: bool = False, cwd: Path | None = None) -> int:
         InfrastructureError: there is no git, or the disk is full.
     """
     root = outermost(cwd)
-    report = Report()
+    report = Report(root, cwd)
     with changing.hand(root) as hand:
         pull = _Pull(root, hand, dry_run)
         for step in pull.steps():
             report.add(step)
-    return report.end(root, dry_run=dry_run)
+    return report.end(dry_run=dry_run)
 
 
 class _Pull:
@@ -126,7 +126,7 @@ class _Pull:
         try:
             move(self._hand, place.root, step)
         except PolicyError as error:
-            return Step(place.path, LEFT, error.what, f"git -C {shlex.quote(place.path)} status")
+            return Step(place.path, LEFT, error.what, f"{git_at(place.path)} status")
         return step
 
     def _get_clones(self, places: Sequence[Place]) -> dict[str, Step]:

@@ -7,12 +7,12 @@ repo get the same.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from helpers.console import counted
 from helpers.errors import HelpersError, PolicyError, UsageError
 from helpers.repo import changing, history, remotes
 from helpers.repo.changing import Commit, Hand
@@ -30,7 +30,7 @@ from helpers.repos.acting import (
 )
 from helpers.repos.newest import Newest, Tips
 from helpers.repos.pin_message import Moved
-from helpers.repos.step import COMMIT, FAULT, LEFT, PUSH, STAY, STOPPED, Report, Step, counted, outermost
+from helpers.repos.step import COMMIT, FAULT, LEFT, PUSH, STAY, STOPPED, Report, Step, git_at, outermost
 from helpers.repos.tree import Place
 from helpers.repos.way import Facts, facts, lacking, under_way, way
 
@@ -60,12 +60,12 @@ def main(
     """
     root = outermost(cwd)
     upgrade.keep_code()
-    report = Report()
+    report = Report(root, cwd)
     with changing.hand(root) as hand:
         roll = _Roll(root, hand, only.strip("/"), dry_run, changing.author(root), test=test)
         for step in roll.steps(push=push):
             report.add(step)
-    return report.end(root, dry_run=dry_run)
+    return report.end(dry_run=dry_run)
 
 
 class _Roll:
@@ -211,7 +211,7 @@ class _Roll:
                 return Step(place.path, LEFT, f"not moved, because {frozen}"), None
             if edited := upgrade.edited(self._first.root, place.path):
                 why = f"{', '.join(edited)}: changed, so the tests would run with what is not committed"
-                return Step(place.path, LEFT, why, f"git -C {shlex.quote(place.path)} status"), None
+                return Step(place.path, LEFT, why, f"{git_at(place.path)} status"), None
         step = self._done(place, step)
         if step.word == LEFT:
             return step, None
@@ -246,7 +246,7 @@ class _Roll:
         try:
             move(self._hand, place.root, step)
         except PolicyError as error:
-            return Step(place.path, LEFT, error.what, f"git -C {shlex.quote(place.path)} status")
+            return Step(place.path, LEFT, error.what, f"{git_at(place.path)} status")
         return step
 
     @staticmethod
@@ -298,7 +298,7 @@ class _Roll:
         except HelpersError as error:
             self._new.pop(place.path, None)
             word = STOPPED if isinstance(error, upgrade.StoppedError) else LEFT
-            yield Step(place.path, word, error.what, error.fix or f"git -C {shlex.quote(place.path)} status")
+            yield Step(place.path, word, error.what, error.fix or f"{git_at(place.path)} status")
             return
         if made != before:
             yield Step(place.path, COMMIT, f"{state.short(made)}: {', '.join(map(str, pins))}")

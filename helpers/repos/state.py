@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from helpers.console import counted
 from helpers.model import git_url
 from helpers.model.porcelain import Status
 
@@ -52,7 +53,7 @@ class State:
         if self.word in (AHEAD, BEHIND):
             return f"{self.word} {self.count}" + (f" ({self.detail})" if self.detail else "")
         if self.word == LOOSE:
-            return f"{self.count} commit{'' if self.count == 1 else 's'} {self.word}"
+            return f"{counted(self.count, 'commit')} {self.word}"
         if self.word == DIRTY:
             return f"{self.word} ({self.count} changed)"
         about = self.detail or self.count

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import repo
-from helpers.console import paint, print_rows, printable, say
+from helpers.console import counted, paint, print_rows, printable, say
 from helpers.errors import INFRASTRUCTURE, OK, TESTS_FAILED, worst
 from helpers.repos import state, tree
 from helpers.repos.state import Row, State
@@ -37,8 +37,7 @@ def main(*, as_json: bool, check: bool, offline: bool, cwd: Path | None = None) 
         return code
     print_rows([_HEAD, *map(_cells, found)])
     bad = sum(bool(row.states) for row in found)
-    count = "1 repo" if len(found) == 1 else f"{len(found)} repos"
-    say(f"{count}, {f'{bad} not in order' if bad else 'all in order'}  ({printable(str(root))})")
+    say(f"{counted(len(found), 'repo')}, {f'{bad} not in order' if bad else 'all in order'}  ({printable(str(root))})")
     return code
 
 

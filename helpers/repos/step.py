@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers import repo
-from helpers.console import paint, printable, put_line, say
+from helpers.console import counted, paint, printable, put_line, say
 from helpers.errors import INFRASTRUCTURE, OK, REFUSED, TESTS_FAILED, worst
 
 STAY = "ok"
@@ -58,10 +59,17 @@ class Step:
 
 
 class Report:
-    """Prints steps as they are done, and counts them."""
+    """Prints steps as they are done, and counts them.
 
-    def __init__(self) -> None:
+    Arguments:
+        root: of the outermost super-repo.
+        cwd: where the user types commands; the current directory without it.
+    """
+
+    def __init__(self, root: Path, cwd: Path | None) -> None:
         self.steps: list[Step] = []
+        self._root = root
+        self._to_root = os.path.relpath(root, (cwd or Path.cwd()).resolve())
 
     def add(self, step: Step) -> None:
         """Print one step, unless nothing was to be done."""
@@ -71,26 +79,28 @@ class Report:
         word = paint(f"{step.word:9}", _COLOURS.get(step.word, "green"), sys.stdout)
         put_line(f"{word}  {printable(step.path)}  {printable(step.detail)}".rstrip(), sys.stdout)
         if step.fix:
-            put_line(f"{'':9}  fix: {printable(step.fix)}", sys.stdout)
+            put_line(f"{'':9}  fix: {printable(self._typed(step.fix))}", sys.stdout)
 
-    def end(self, root: Path, *, dry_run: bool) -> int:
+    def _typed(self, fix: str) -> str:
+        """Return a command for the outermost super-repo's root as it is typed where the user is."""
+        if self._to_root == "." or not fix.startswith("git "):
+            return fix
+        to_root = shlex.quote(self._to_root)
+        return f"cd {to_root} && {fix}" if " && " in fix else f"git -C {to_root} {fix.removeprefix('git ')}"
+
+    def end(self, *, dry_run: bool) -> int:
         """Print how many repos each thing was done with, and return the exit code."""
         words = [step.word for step in self.steps if step.word != STAY]
         counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words)) or "nothing to do"
         repos = counted(len({step.path for step in self.steps}), "repo")
         note = "dry run, nothing is changed; " if dry_run else ""
-        say(f"{note}{repos}: {counts}  ({printable(str(root))})")
+        say(f"{note}{repos}: {counts}  ({printable(str(self._root))})")
         return worst([OK, *(step.code for step in self.steps)])
 
 
 def git_at(path: str) -> str:
     """Return how a command begins by which the user calls git in the repo at `path`, from the outermost super-repo."""
     return "git" if path == "." else f"git -C {shlex.quote(path)}"
-
-
-def counted(number: int, what: str) -> str:
-    """Return a number of things, as in `1 commit` and `2 commits`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def outermost(cwd: Path | None) -> Path:

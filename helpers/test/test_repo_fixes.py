@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from helpers.errors import OK, REFUSED
-from helpers.repos import pull
+from helpers.repos import branch, pull, roll_forward
 from helpers.test import fleet
 from helpers.test.fleet import Fleet, commit, git, one, pristine, user
 from helpers.test.test_repo_roll_forward import left, pins, rolled, words
@@ -133,3 +134,96 @@ def test_an_outermost_repo_without_an_upstream_is_told_how_it_gets_one(
     typed(one.top, first.replace("BRANCH", "main").replace("URL", "../remotes/top.git"))
     if state != "no remote":
         assert pull.main(cwd=one.top) == OK
+
+
+def _on_branch(one: Fleet, path: str, name: str) -> None:
+    git(one.at(path), "switch", "--quiet", *([] if name == "main" else ["--create"]), name)
+    commit(one.at(path), "mine.txt")
+
+
+def _pin_staged(one: Fleet) -> None:
+    _on_branch(one, "data", "main")
+    git(one.top, "add", "data")
+
+
+def _another_way(one: Fleet) -> None:
+    _on_branch(one, "tools", "main")
+    one.push("tools")
+
+
+def _in_the_way(one: Fleet) -> None:
+    one.push("tools")
+    (one.at("tools") / "file.txt").write_text("mine")
+
+
+def _rewritten(one: Fleet) -> None:
+    git(one.remotes / "shared.git", "update-ref", "refs/heads/old", "main")
+    work = one.home / "work of shared"
+    git(work, "commit", "--quiet", "--amend", "--message", "another one")
+    git(work, "push", "--quiet", "--force", "origin", "main")
+
+
+def _no_such_branch(one: Fleet) -> None:
+    git(one.at("apps/one"), "config", "--file", ".gitmodules", "submodule.libs/shared.branch", "none")
+
+
+def _not_forward(one: Fleet) -> None:
+    _on_branch(one, "tools", "topic")
+    git(one.at("tools"), "switch", "--quiet", "--detach", "origin/main")
+    commit(one.at("tools"))
+
+
+def _roll(cwd: Path) -> int:
+    return roll_forward.main(cwd=cwd)
+
+
+def _push(cwd: Path) -> int:
+    return roll_forward.main(push=True, cwd=cwd)
+
+
+def _pull(cwd: Path) -> int:
+    return pull.main(cwd=cwd)
+
+
+def _branch(cwd: Path) -> int:
+    return branch.main("topic", everywhere=True, cwd=cwd)
+
+
+INSIDE = "apps/one/libs/shared"
+LEFT: dict[str, tuple[Callable[[Fleet], object], Callable[[Path], int]]] = {
+    "own commits on main": (lambda one: _on_branch(one, "tools", "main"), _roll),
+    "own commits on a new branch": (lambda one: _on_branch(one, "tools", "topic"), _roll),
+    "own commits on no branch": (lambda one: commit(one.at("tools")), _roll),
+    "own commits on no branch, deep": (lambda one: commit(one.at(INSIDE)), _roll),
+    "own commits on no branch, to be pulled": (lambda one: commit(one.at(INSIDE)), _pull),
+    "own commits of the outermost repo": (lambda one: (one.push("data"), commit(one.top, "mine.txt")), _push),
+    "a new branch of the outermost repo": (lambda one: _on_branch(one, ".", "topic"), _push),
+    "a new branch, to be pulled": (lambda one: _on_branch(one, ".", "topic"), _pull),
+    "no upstream": (lambda one: git(one.top, "branch", "--unset-upstream"), _pull),
+    "detached": (lambda one: git(one.top, "switch", "--quiet", "--detach"), _pull),
+    "detached, to be committed to": (lambda one: git(one.top, "switch", "--quiet", "--detach"), _roll),
+    "a rebase": (lambda one: fleet.in_a_rebase(one, "tools"), _roll),
+    "a rebase of the outermost repo": (lambda one: fleet.in_a_rebase(one, "."), _pull),
+    "a rebase and a branch": (lambda one: fleet.in_a_rebase(one, "."), _branch),
+    "staged pins": (_pin_staged, _roll),
+    "another way": (_another_way, _roll),
+    "a file in the way": (_in_the_way, _roll),
+    "a rewritten branch": (_rewritten, _roll),
+    "a branch that is not there": (_no_such_branch, _roll),
+    "a branch of the same name": (_not_forward, _branch),
+}
+
+
+@pytest.mark.parametrize("inside", [".", INSIDE])
+@pytest.mark.parametrize("state", LEFT)
+def test_each_fix_works_as_it_is_printed_where_the_user_is(
+    one: Fleet, capsys: pytest.CaptureFixture[str], state: str, inside: str
+) -> None:
+    prepare, command = LEFT[state]
+    prepare(one)
+    assert command(one.at(inside)) == REFUSED
+    fixes = [line.partition("fix: ")[2] for line in capsys.readouterr().out.splitlines() if "  fix: " in line]
+    assert fixes
+    for fix in fixes:
+        assert " -C . " not in fix
+        typed(one.at(inside), fix.replace("BRANCH", "main").replace("NAME", "kept"))

@@ -39,7 +39,7 @@ def test_it_runs_in_each_repo_a_submodule_before_its_super_repo(one: Fleet, capf
     code, lines, said = ran(one, capfd, "git", "rev-parse", "--show-toplevel")
     assert (code, headings(lines)) == (OK, ORDER)
     assert lines[1::2] == [str(one.at(path)) for path in (*ORDER[:-1], "")]
-    assert "5 of 5 repos: 0 failed" in said
+    assert "helpers: done in 5 of 5 repos  (" in said
 
 
 def fails_in(path: str) -> tuple[str, ...]:
