@@ -87,6 +87,26 @@ def test_a_command_line_that_invoke_can_not_read_is_bad_usage_and_no_failed_test
     assert done.stderr.endswith("\n  fix: invoke --list  (the tasks), or invoke --help TASK  (what it takes)\n")
 
 
+@pytest.mark.host
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [
+        (["sync_update", "--dry_rum"], "--dry-run"),
+        (["sync_status", "--chekc"], "--check"),
+        (["docker_lock", "--upgrade-systm"], "--upgrade-system"),
+        (["sync_status", "--nosuch"], ""),
+        (["sync_sttus"], ""),
+    ],
+)
+def test_a_slip_of_an_option_is_answered_with_the_nearest_one(given: list[str], near: str) -> None:
+    done = subprocess.run(
+        [thin_env() / "path" / "invoke", *given], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[1:-1] == ([f"  did you mean {near}?"] if near else [])
+
+
 @pytest.mark.parametrize("program", ["main_pytest.py", "tasks.py"])
 def test_a_shim_says_in_one_line_that_the_submodule_is_empty(tmp_path: Path, program: str) -> None:
     shutil.copy2(ROOT / program, tmp_path / program)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 REQUIREMENTS = os.path.join(HERE, "requirements.txt")
 # Part of every key: raise it when what `install.py` puts into an environment changes.
-LAYOUT = "6"
+LAYOUT = "7"
 
 
 def cache_dir() -> Path:

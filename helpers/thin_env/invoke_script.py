@@ -61,12 +61,26 @@ def run(program: Callable[[], object]) -> int:
         # Invoke ends while it handles what it caught, and has printed that.
         caught = type(end.__context__).__name__
         if caught == "ParseError":
+            print(_did_you_mean(end.__context__), end="", file=sys.stderr)
             print("  fix: invoke --list  (the tasks), or invoke --help TASK  (what it takes)", file=sys.stderr)
             return 2
         if caught == "KeyboardInterrupt":
             return 130
         raise
     return 0
+
+
+def _did_you_mean(error: BaseException | None) -> str:
+    """Return a line that names the option of the task nearest to the one that there is not; empty without one."""
+    word = str(error).removeprefix("No idea what '").removesuffix("' is!")
+    if not word.startswith("--"):
+        return ""
+    import difflib  # only a slip needs it
+
+    # Those of the task that was read last: invoke.parser.ParserContext.
+    options = list(getattr(getattr(error, "context", None), "flags", ()))
+    near = difflib.get_close_matches(word, options, n=1)
+    return f"  did you mean {near[0]}?\n" if near else ""
 
 
 def _needs_tasks(words: list[str]) -> bool:
