@@ -58,21 +58,21 @@ def enters(place: Place) -> bool:
     return visit.entered and not_acted_on(visit.row) is None
 
 
-def closed(path: str, why: str, *, moved: bool = False) -> Step:
+def closed(path: str, why: str, *, fix: str = "") -> Step:
     """Return that a remote gave no access, and why.
 
     Arguments:
         path: of the repo.
         why: what git said.
-        moved: whether `.gitmodules` names another remote than the one that was asked.
+        fix: the command that mends it, where there is one.
     """
-    sync = f"git submodule sync {shlex.quote(path)}, then again  (.gitmodules names another URL by now)"
-    return Step(path, CLOSED, git_url.masked(why), sync if moved else "ask for access, or work without it")
+    return Step(path, CLOSED, git_url.masked(why), fix or "ask for access, or work without it")
 
 
-def has_moved(place: Place, remote: Remote) -> bool:
-    """Say whether `.gitmodules` names another remote than the checkout does."""
-    return bool(place.sub and place.sub.url and git_url.same(place.sub.url) != git_url.same(remote.url))
+def to_sync(place: Place, remote: Remote) -> str:
+    """Return the command that takes over another remote that `.gitmodules` names by now; empty if it names this one."""
+    moved = place.sub and place.sub.url and git_url.same(place.sub.url) != git_url.same(remote.url)
+    return f"{submodule_command(place, 'sync')}  (.gitmodules names another URL by now)" if moved else ""
 
 
 def push_command(root: Path, path: str, branch: str = "") -> str:

@@ -13,7 +13,7 @@ from helpers.repo import history, network
 from helpers.repo.changing import Hand
 from helpers.repo.history import Remote
 from helpers.repo.network import Fetch
-from helpers.repos.acting import closed, has_moved, submodule_command
+from helpers.repos.acting import closed, submodule_command, to_sync
 from helpers.repos.step import FAULT, LEFT, Step, named
 from helpers.repos.tree import Place
 
@@ -74,7 +74,7 @@ class Tips:
         if place.sub and remote.why_not:
             return Step(path, LEFT, remote.why_not, submodule_command(place, "sync"))
         if root in self._failed:
-            return closed(path, self._failed[root], moved=has_moved(place, remote))
+            return closed(path, self._failed[root], fix=to_sync(place, remote))
         branch = self.branch(place, remote)
         if not history.is_branch_name(branch):
             what = f"the branch {branch!r} in .gitmodules is no name of one" if branch else "its remote names no branch"

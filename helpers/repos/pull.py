@@ -19,12 +19,12 @@ from helpers.repos.acting import (
     absent,
     closed,
     enters,
-    has_moved,
     move,
     name_programs,
     not_acted_on,
     push_command,
     submodule_command,
+    to_sync,
 )
 from helpers.repos.step import CLONE, FAULT, LEFT, STAY, Report, Step, git_at, named, outermost
 from helpers.repos.tree import Place, Visit
@@ -181,8 +181,8 @@ class _Pull:
         failed = self._fetch([Fetch(place.root, remotes[place.path]) for place in asked])
         for place in asked:
             if place.root in failed:
-                moved = has_moved(place, remotes[place.path])
-                told[place.path] = closed(place.path, failed[place.root], moved=moved)
+                fix = to_sync(place, remotes[place.path])
+                told[place.path] = closed(place.path, failed[place.root], fix=fix)
         # A commit may be on no branch, and still be given to who asks for it.
         rest = [place for place in asked if place.path not in told and self._lacks_its_pin(place)]
         self._fetch([Fetch(place.root, remotes[place.path], place.sub.pin) for place in rest if place.sub])
