@@ -1,4 +1,4 @@
-"""Git's formats for programs: `status --porcelain=v2`, `ls-files --stage` and `config --list`, each with `-z`."""
+"""Git's formats for programs: `status --porcelain=v2`, `ls-files --stage`, `diff-tree`, `config --list`, all `-z`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,23 @@ class Status:
     behind: int | None = None
     changed: int = 0
     untracked: int = 0
+
+
+@dataclass(frozen=True)
+class Change:
+    """One path that a commit changes.
+
+    Arguments:
+        path: relative to the root.
+        before: the id that it had; empty for none.
+        after: the id that it has; empty for none.
+        is_pin: whether it is a submodule's, and was nothing else before.
+    """
+
+    path: str
+    before: str
+    after: str
+    is_pin: bool
 
 
 def parse_status(text: str) -> Status:
@@ -74,6 +91,17 @@ def parse_gitlinks(text: str) -> dict[str, str]:
             _, commit, stage = about.split(" ")
             if _COMMIT.fullmatch(commit) and (path not in found or stage == "2"):
                 found[path] = commit
+    return found
+
+
+def parse_raw(text: str) -> list[Change]:
+    """Return what `git diff-tree -r -z --no-renames` says (https://git-scm.com/docs/diff-format)."""
+    words = text.split("\0")
+    found = []
+    for about, path in zip(words[::2], words[1::2], strict=False):
+        mode_before, mode, before, after, _ = about.removeprefix(":").split(" ")
+        is_pin = mode == _GITLINK and (mode_before == _GITLINK or not before.strip("0"))
+        found.append(Change(path, before if before.strip("0") else "", after if after.strip("0") else "", is_pin))
     return found
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from helpers.errors import InfrastructureError, UsageError
 from helpers.model import git_url, porcelain
+from helpers.model.porcelain import Change
 from helpers.repo import remotes
 from helpers.repo.door import look
 from helpers.repo.location import common_dir, git_dir, text_of
@@ -162,8 +163,28 @@ def messages(root: Path, older: str, newer: str) -> list[str]:
     Raises:
         InfrastructureError: git fails.
     """
-    out = look(root, "log", "--no-merges", "-z", "--format=%B", f"{older}..{newer}", "--")
-    return [text.strip() for text in out.split("\0") if text.strip()]
+    return [text for _, text in commits(root, older, newer) if text]
+
+
+def commits(root: Path, older: str, newer: str) -> list[tuple[str, str]]:
+    """Return the id and the message of the commits that `messages` tells of, newest first.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    out = look(root, "log", "--no-merges", "-z", "--format=%H%n%B", f"{older}..{newer}", "--")
+    entries = (entry.partition("\n") for entry in out.split("\0") if entry.strip())
+    return [(commit, text.strip()) for commit, _, text in entries]
+
+
+def changes_of(root: Path, commit: str) -> list[Change]:
+    """Return what a commit, which is no merge, changes in the one before it.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    options = ("--root", "-r", "-z", "--no-commit-id", "--no-renames", "--ignore-submodules=none")
+    return porcelain.parse_raw(look(root, "diff-tree", *options, commit, "--"))
 
 
 def count(root: Path, older: str, newer: str) -> int:

@@ -48,5 +48,12 @@ def message(moved: Sequence[Moved]) -> str:
 
 
 def is_ours(text: str) -> bool:
-    """Say whether a commit with this message was made by `repo_roll_forward`."""
+    """Say whether a commit with this message was made by `repo_roll_forward`; somebody may have amended it since."""
     return any(line.startswith(_TRAILER) for line in text.splitlines())
+
+
+def moves(text: str) -> set[tuple[str, str, str]]:
+    """Return the pins that a message says are moved: path, commit before, commit after."""
+    told = [line.removeprefix(_TRAILER).rpartition(" ") for line in text.splitlines() if line.startswith(_TRAILER)]
+    ends = [(path, commits.partition("..")) for path, _, commits in told]
+    return {(path, before, after) for path, (before, _, after) in ends}

@@ -29,6 +29,7 @@ from helpers.repos.acting import (
     submodule_command,
 )
 from helpers.repos.newest import Newest, Tips
+from helpers.repos.own_commits import all_ours
 from helpers.repos.pin_message import Moved
 from helpers.repos.step import COMMIT, FAULT, LEFT, PUSH, STAY, STOPPED, Report, Step, git_at, outermost
 from helpers.repos.tree import Place
@@ -229,7 +230,7 @@ class _Roll:
         if not history.commit_of(root, pin):
             return lacking(place.path, pin, "its pin")
         if known.older:
-            ours = history.contains(root, known.head, pin) and self._all_ours(root, newest.commit, known.head)
+            ours = history.contains(root, known.head, pin) and all_ours(root, newest.commit, known.head)
             if ours or (known.head == pin and is_pushed(root, pin)):
                 return Step(place.path, STAY)
             commits = counted(history.count(root, newest.commit, known.head), "commit")
@@ -248,12 +249,6 @@ class _Roll:
         except PolicyError as error:
             return Step(place.path, LEFT, error.what, f"{git_at(place.path)} status")
         return step
-
-    @staticmethod
-    def _all_ours(root: Path, older: str, newer: str) -> bool:
-        """Say whether all commits between were made by this command, which may have been killed after them."""
-        texts = history.messages(root, older, newer)
-        return len(texts) == history.count(root, older, newer) and all(map(pin_message.is_ours, texts))
 
     def _no_commit(self, place: Place) -> str:
         """Return why no commit can be made at `place`; empty if one can."""
@@ -358,7 +353,7 @@ class _Roll:
             why = f"not pushed, as {on} is checked out, and {newest.branch} is what its super-repo follows"
             yield Step(place.path, LEFT, why, push)
             return
-        if not self._all_ours(root, newest.commit, head):
+        if not all_ours(root, newest.commit, head):
             yield Step(place.path, LEFT, f"not pushed, as commits of yours are not in {newest.words}", push)
             return
         pins = history.pins_of(root, head)
