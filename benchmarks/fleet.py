@@ -38,7 +38,10 @@ def make(home: Path) -> tuple[Path, tuple[tuple[str, str], ...]]:
     for name in ("tasks.py", "invoke.yaml"):
         shutil.copy(ROOT / name, one.top / name)
     (one.top / "helpers").symlink_to(ROOT / "helpers")
-    with (one.top / ".git" / "info" / "exclude").open("a") as file:
+    # The fleet's repos are made without git's templates, which have this directory.
+    info = one.top / ".git" / "info"
+    info.mkdir(exist_ok=True)
+    with (info / "exclude").open("a") as file:
         file.write("tasks.py\ninvoke.yaml\nhelpers\n")
     return one.top, tuple(fleet.environment(home).items())
 
