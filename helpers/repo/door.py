@@ -98,13 +98,13 @@ def environment(found: Path | None, more: Sequence[tuple[str, str]] = ()) -> dic
     # Given this way a name may hold "="; `-c` would cut it there. They come after the user's own of this kind.
     given = env.get("GIT_CONFIG_COUNT", "")
     first = int(given) if given.isdigit() else 0
-    settings = [*_HARMLESS, *(_filters(found) if found else []), *more]
+    settings = [*_HARMLESS, *(filters(found).items() if found else []), *more]
     for number, (key, value) in enumerate(settings, first):
         env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return {**env, **_QUIET, "GIT_CONFIG_COUNT": str(first + len(settings))}
 
 
-def _filters(found: Path) -> list[tuple[str, str]]:
+def filters(found: Path) -> dict[str, str]:
     """Return settings that put the user's own filters, or none, in place of those that the repo kept at `found` names.
 
     `git status` gives a file to its filter when it may have changed (https://git-scm.com/docs/gitattributes#_filter).
@@ -112,7 +112,7 @@ def _filters(found: Path) -> list[tuple[str, str]]:
     files = (common_dir(found) / "config", found / "config.worktree")
     # Asking git takes as long as a whole `git status`, and neither word can be written otherwise in its format.
     if not any(_MAY_FILTER.search(file.read_bytes()) for file in files if file.is_file()):
-        return []
+        return {}
     from helpers.model import porcelain
 
     env = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
@@ -129,4 +129,4 @@ def _filters(found: Path) -> list[tuple[str, str]]:
                 replaced[key] = "false" if key.endswith(".required") else ""
             else:
                 own[key] = value
-    return [(key, own.get(key, nothing)) for key, nothing in replaced.items()]
+    return {key: own.get(key, nothing) for key, nothing in replaced.items()}
