@@ -42,15 +42,16 @@ def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
             f"has settings of a runnable dir and has lost its {missing}", where=path, fix=f"git checkout -- {missing}"
         )
     project = read_pyproject(path)
+    settings = _settings(path)
     log_file = path / "changelog.txt"
     return RunnableDir(
         root=root,
         path=path,
-        settings=_settings(path),
+        settings=settings,
         changelog=changelog_format.parse(read_text(log_file), str(log_file)),
         requires_python=str(project.get("project", {}).get("requires-python", "")),
         registry=_settings(root).registry,
-        nested=discover.nested_in(root, path, all_paths),
+        nested=discover.nested_in(root, path, all_paths, settings.tests),
     )
 
 

@@ -80,15 +80,20 @@ def _absent_submodule(root: Path, path: Path) -> Path | None:
     return None
 
 
-def nested_in(root: Path, path: Path, every: Iterable[Path]) -> tuple[Path, ...]:
+def nested_in(root: Path, path: Path, every: Iterable[Path], tests: Iterable[str] = ()) -> tuple[Path, ...]:
     """Return what lies in the runnable dir at `path` and is not of it: other runnable dirs, and helpers in the root.
+
+    The repo that helpers is made in, taken apart, tests helpers itself, and says so.
 
     Arguments:
         root: absolute path of the repo's root.
         path: absolute path of the directory.
         every: absolute paths of all runnable dirs of the repo.
+        tests: what holds the directory's tests, relative to it.
     """
     tools = [root / "helpers"] if path == root and (root / "helpers" / ".git").exists() else []
+    if any((path / name).is_relative_to(root / "helpers") for name in tests):
+        tools = []
     return (*(other for other in every if other != path and other.is_relative_to(path)), *tools)
 
 

@@ -21,6 +21,8 @@ import pytest
 
 # Where these tests run in a container of ours, what they start must not take itself to be in one.
 os.environ.pop("HELPERS_INSIDE", None)
+# And by this it would find the helpers that is tested in place of the one of its own checkout.
+os.environ.pop("PYTHONPATH", None)
 
 ROOT = Path(__file__).resolve().parents[2]
 # Its lock holds pytest and nothing else, for every Python that an archive base has.
@@ -211,5 +213,6 @@ def scratch(tmp_path: Path) -> Iterator[Scratch]:
 @pytest.fixture
 def open_path() -> Iterator[Path]:
     """A directory that every user may pass through, whatever other runs of pytest do to theirs meanwhile."""
-    with tempfile.TemporaryDirectory(prefix="helpers-test-") as name:
+    # Not where TMPDIR says: in a run of ours that is closed to others (https://refspecs.linuxfoundation.org/FHS_3.0).
+    with tempfile.TemporaryDirectory(prefix="helpers-test-", dir="/tmp") as name:
         yield Path(name).resolve()
