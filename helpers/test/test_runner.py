@@ -71,11 +71,9 @@ def test_a_command_that_ignores_sigterm_dies_with_its_driver() -> None:
 
 
 def test_the_byte_t_asks_the_command_to_terminate() -> None:
-    process = start(
-        *python(
-            "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(9)); print(1, flush=True); time.sleep(60)"
-        )
-    )
+    # A handler could miss a signal that comes right before it sleeps.
+    waits = "signal.pthread_sigmask(signal.SIG_BLOCK, {15}); print(1, flush=True); signal.sigwait({15}); sys.exit(9)"
+    process = start(*python(f"import signal, sys; {waits}"))
     assert line_of(process) == "1"
     assert process.stdin
     process.stdin.write(b"t")
