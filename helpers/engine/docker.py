@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,6 +27,8 @@ _BUILD_SECONDS = 3600.0
 _NO_PYTHON = "No interpreter found for Python"
 # How the scripts in engine/recipe begin the line that says why they failed.
 _OUR_ERROR = "helpers: error: "
+# Somebody removed another image with the same layer at this moment; at the next start the engine unpacks it anew.
+_LOST_LAYER = re.compile(r"snapshot \S+ does not exist: not found")
 _ENGINE_DOWN = ("cannot connect to the docker daemon", "is the docker daemon running", "connection refused")
 
 
@@ -157,7 +160,7 @@ class DockerEngine:
         """Return the `docker run` that runs `command`; none where services or an engine would be missing."""
         return [] if spec.services or spec.docker else argv.run_by_hand(spec, command)
 
-    def _run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
+    def _run(self, spec: RunSpec, log: Path, timeout: float, control: Control, *, again: bool = True) -> Outcome:
         """Run a container, look at how the engine says that it ended, and remove it."""
         command = argv.run(spec, account_files=client.account_files(spec.user), remove=False)
         child = proc.Child(command)
@@ -174,6 +177,8 @@ class DockerEngine:
         finally:
             child.kill()
             proc.run(remove)
+        if not state and again and _LOST_LAYER.search(ended.output):
+            return self._run(spec, log, timeout, control, again=False)
         if not state and not (ended.timed_out or ended.stopped):
             raise InfrastructureError(f"the engine did not start the container: {_last_line(ended.output)}")
         return Outcome(

@@ -1,0 +1,59 @@
+"""What the docker engine does about an engine's own lapses, with the client replaced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers import proc
+from helpers.engine import client, docker
+from helpers.engine.docker import DockerEngine
+from helpers.engine.seam import Control
+from helpers.engine.supervise import Ended
+from helpers.errors import InfrastructureError
+from helpers.test.test_again import SPEC
+
+LOST = "docker: Error response from daemon: parent snapshot sha256:1 does not exist: not found.\n"
+GONE = "docker: Error response from daemon: no such image\n"
+
+
+class Killed:
+    """A client that does nothing."""
+
+    def __init__(self, command: list[str]) -> None:
+        self.command = command
+
+    def kill(self) -> None:
+        pass
+
+    def close_input(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("said", "starts", "error"),
+    [([LOST, ""], 2, ""), ([LOST, LOST], 2, "does not exist"), ([GONE], 1, "no such image")],
+)
+def test_a_layer_that_was_lost_at_the_start_is_given_a_second_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str], starts: int, error: str
+) -> None:
+    began: list[str] = []
+
+    def supervised(*_: Any) -> Ended:
+        began.append(said[len(began)])
+        return Ended(125 if began[-1] else 0, 0.1, began[-1], timed_out=False, stopped=False)
+
+    monkeypatch.setattr(docker, "supervise", supervised)
+    monkeypatch.setattr(proc, "Child", Killed)
+    monkeypatch.setattr(proc, "run", lambda *_, **__: None)
+    monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
+    engine = DockerEngine.__new__(DockerEngine)
+    monkeypatch.setattr(engine, "_state", lambda name: {} if began[-1] else {"Image": "sha256:1"}, raising=False)
+    if error:
+        with pytest.raises(InfrastructureError, match=error):
+            engine.run(SPEC, tmp_path / "log", 1, Control())
+    else:
+        assert engine.run(SPEC, tmp_path / "log", 1, Control()).image == "sha256:1"
+    assert len(began) == starts
