@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers import console, discover
@@ -19,10 +19,8 @@ from helpers.model.stage import RUN_STAGES, Stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from helpers.driver.events import Observer, Ran
     from helpers.driver.plan import Plan
-    from helpers.driver.run import Event, Ran
 
 _CODES = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
 _EPILOG = f"""\
@@ -191,12 +189,10 @@ def _list(options: argparse.Namespace, plan: Plan) -> int:
 
 def _write_nothing(options: argparse.Namespace, plan: Plan) -> int:
     """Write the result of a run that had nothing to do: whoever reads it after every run finds it."""
-    from helpers.driver import export
+    from helpers.driver.events import Ran
+    from helpers.driver.export import Files
 
-    if options.json:
-        export.write_json(options.json, export.result_data([], exit_code=OK, interrupted=False, engine=""))
-    if options.junit:
-        export.write_junit(options.junit, [], {})
+    Files(options.json, options.junit).end(Ran([]))
     return OK
 
 
@@ -207,24 +203,24 @@ def _execute(options: argparse.Namespace, plan: Plan, pytest_args: list[str], ro
     check_runs_tests(pytest_args)
     export.check_writable(options.json)
     export.check_writable(options.junit)
-    begin = time.monotonic()
     control = Control()
     obey_signals(control)
-    reporter = report.Reporter()
+    observers = report.choose(json=options.json, junit=options.junit)
+    return _run_once(options, plan, _Order(root, pytest_args, control, observers))
+
+
+def _run_once(options: argparse.Namespace, plan: Plan, order: _Order) -> int:
+    """Carry out a plan once, show what comes out, and return the exit code."""
+    from helpers.driver.verdict import exit_code
+
+    begin = time.monotonic()
     try:
-        ran = _tested(options, plan, _Order(root, pytest_args, control, reporter))
+        ran = _tested(options, plan, order)
     finally:
-        reporter.close()
-    code = control.exit_code or report.exit_code(ran.verdicts, allow_empty=options.allow_empty)
-    interrupted = bool(control.level)
-    if options.json != "-":
-        took = time.monotonic() - begin
-        report.print_table(ran.verdicts, interrupted=interrupted, engine=ran.engine, seconds=took, folder=ran.directory)
-    if options.json:
-        data = export.result_data(ran.verdicts, exit_code=code, interrupted=interrupted, engine=ran.engine)
-        export.write_json(options.json, data)
-    if options.junit:
-        export.write_junit(options.junit, ran.verdicts, ran.results)
+        order.observers.close()
+    code = order.control.exit_code or exit_code(ran.verdicts, allow_empty=options.allow_empty)
+    took = time.monotonic() - begin
+    order.observers.end(replace(ran, exit_code=code, interrupted=bool(order.control.level), seconds=took))
     return code
 
 
@@ -235,12 +231,13 @@ class _Order:
     root: Path
     arguments: list[str]
     control: Control
-    notify: Callable[[Event], None]
+    observers: Observer
 
 
 def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
     """Answer what can be answered from kept verdicts, run the rest, and keep what passed."""
     from helpers.driver import durations, run
+    from helpers.driver.events import Event, Ran, Work
     from helpers.driver.plan import without
     from helpers.driver.verdict_cache import VerdictCache
     from helpers.engine.choose import choose
@@ -252,10 +249,12 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
     )
     known = kept.find(plan.dirs) if kept else {}
     for verdict in known.values():
-        order.notify(run.Event("done", verdict.name, verdict=verdict))
+        order.observers.event(Event("done", verdict.name, verdict=verdict))
     rest = without(plan, known)
     if not rest.dirs:
-        return run.Ran([known[item.name] for item in plan.dirs])
+        return Ran([known[item.name] for item in plan.dirs])
+    seconds = durations.of_steps(order.root, rest)
+    order.observers.begin(Work(rest, options.jobs, seconds))
     run_id = run.new_run_id()
     directory = run_directory(run_id)
     engine = choose(options.engine)
@@ -268,16 +267,16 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
         options.exitfirst,
         order.arguments,
         began=_began(options, order.root),
-        seconds=durations.of_steps(order.root, rest),
+        seconds=seconds,
     )
-    verdicts = run.Run(rest, engine, how, order.control, order.notify).execute()
+    verdicts = run.Run(rest, engine, how, order.control, order.observers.event).execute()
     if not order.arguments:
         durations.record(order.root, plan.tier, verdicts)
     results = {item.name: run.results_of(directory, rest, item.name) for item in rest.dirs}
     if kept and engine.isolates:
         kept.keep(rest.dirs, verdicts, results)
     known |= {verdict.name: verdict for verdict in verdicts}
-    return run.Ran([known[item.name] for item in plan.dirs], engine.name, directory, results)
+    return Ran([known[item.name] for item in plan.dirs], engine.name, directory, results)
 
 
 def _began(options: argparse.Namespace, root: Path) -> list[str]:

@@ -10,8 +10,34 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from helpers.driver.events import Observer, Ran
 from helpers.driver.verdict import Status, Verdict
 from helpers.errors import UsageError
+
+
+class Files(Observer):
+    """Writes the result of a run to files.
+
+    Arguments:
+        json: the file for JSON; `-` is standard output; None for none.
+        junit: the file for JUnit's XML; None for none.
+    """
+
+    def __init__(self, json: str | None, junit: str | None) -> None:
+        self._json = json
+        self._junit = junit
+
+    def end(self, ran: Ran) -> None:
+        """Write them.
+
+        Raises:
+            UsageError: a file can not be written.
+        """
+        if self._json:
+            data = result_data(ran.verdicts, exit_code=ran.exit_code, interrupted=ran.interrupted, engine=ran.engine)
+            write_json(self._json, data)
+        if self._junit:
+            write_junit(self._junit, ran.verdicts, ran.results)
 
 
 def result_data(verdicts: Sequence[Verdict], *, exit_code: int, interrupted: bool, engine: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from helpers.console import unforeseen
 from helpers.driver import again
 from helpers.driver import verdict as verdicts
 from helpers.driver.container import test_container, weaker
+from helpers.driver.events import Event
 from helpers.driver.plan import DirPlan, Plan, image_step
 from helpers.driver.verdict import Status, Verdict
 from helpers.engine.seam import Control, Engine, UnsupportedError
@@ -24,23 +25,6 @@ from helpers.errors import OK, HelpersError
 from helpers.host import user
 from helpers.images.parallel import Images, follow
 from helpers.model.graph import longest
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that a reporter may show.
-
-    Arguments:
-        kind: `building`, and `built` when that is over, well or not; `testing`, and `done` when that is; `weaker`.
-        name: the image or directory that it is about.
-        text: what is done to get an image; where a test's results go; what its container may do that others may not.
-        verdict: the verdict, when `kind` is `done`.
-    """
-
-    kind: str
-    name: str
-    text: str = ""
-    verdict: Verdict | None = None
 
 
 @dataclass
@@ -68,23 +52,6 @@ class Options:
     began: Sequence[str] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     adapt: Callable[[RunSpec], RunSpec] = lambda spec: spec
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What came out of a run, for those who report it.
-
-    Arguments:
-        verdicts: one for each directory, in the plan's order.
-        engine: name of what ran tests; empty when nothing had to be run.
-        directory: with all logs; None when nothing was run.
-        results: the directory with the results of the tests that ran, by the name of the runnable dir.
-    """
-
-    verdicts: list[Verdict]
-    engine: str = ""
-    directory: Path | None = None
-    results: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Run:

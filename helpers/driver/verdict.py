@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -215,3 +216,13 @@ def _signal_name(number: int) -> str:
         return f" ({signal.Signals(number).name})"
     except ValueError:
         return ""
+
+
+def exit_code(verdicts: Sequence[Verdict], *, allow_empty: bool) -> int:
+    """Return the exit code of a run with these verdicts; a run in which no test ran is never a success by itself."""
+    codes = [errors.OK if allow_empty and verdict.status is Status.EMPTY else verdict.code for verdict in verdicts]
+    ran = any(verdict.status not in (Status.SKIP, Status.EMPTY) for verdict in verdicts)
+    cut_short = any(verdict.status is Status.STOPPED for verdict in verdicts)
+    if cut_short or (not ran and not allow_empty):
+        codes.append(errors.NOTHING_RAN)
+    return errors.worst(codes) if codes else errors.OK

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from helpers import config
 from helpers.console import say
+from helpers.driver.events import Event
 from helpers.driver.plan import DirPlan, Plan, image_step
-from helpers.driver.run import Event, Options, Run, new_run_id
+from helpers.driver.run import Options, Run, new_run_id
 from helpers.driver.verdict import Status, Verdict
 from helpers.engine.seam import Control, Ingredients
 from helpers.engine.specs import Mount, RunSpec

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from helpers.driver import report
-from helpers.driver.run import Event
-from helpers.driver.verdict import Status, Verdict
+from helpers.driver.events import Event, Work
+from helpers.driver.plan import Plan
+from helpers.driver.report.lines import Lines
+from helpers.driver.report.live import Live
+from helpers.driver.report.table import print_table
+from helpers.driver.verdict import Status, Verdict, exit_code
 
 PASS = Verdict(
     "a", Status.PASS, 0, counts={"passed": 2, "skipped": 1}, seconds=1.2, image="sha256:" + "0123456789abcdef" * 4
@@ -45,15 +48,15 @@ CRASH = Verdict("g", Status.CRASH, 8, "killed")
 def test_the_worst_verdict_decides_and_a_run_of_no_test_is_no_success(
     verdicts: list[Verdict], strict: int, lenient: int
 ) -> None:
-    assert report.exit_code(verdicts, allow_empty=False) == strict
-    assert report.exit_code(verdicts, allow_empty=True) == lenient
+    assert exit_code(verdicts, allow_empty=False) == strict
+    assert exit_code(verdicts, allow_empty=True) == lenient
 
 
 def shown(*events: Event) -> str:
     stream = io.StringIO()
-    reporter = report.Reporter(stream)
+    reporter = Lines(stream)
     for event in events:
-        reporter(event)
+        reporter.event(event)
     reporter.close()
     return stream.getvalue()
 
@@ -78,11 +81,12 @@ def test_a_terminal_is_shown_what_runs_right_now_and_nothing_that_is_over(monkey
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
-    reporter = report.Reporter(stream)
-    reporter(Event("building", "archive:x", "assembling archive:x"))
+    reporter = Live(stream)
+    reporter.begin(Work(Plan("fast", (), {}, ()), 1))
+    reporter.event(Event("building", "archive:x", "assembling archive:x"))
     wait_for(stream, "assembling archive:x")
-    reporter(Event("built", "archive:x"))
-    reporter(Event("testing", "a", "/no/such/place"))
+    reporter.event(Event("built", "archive:x"))
+    reporter.event(Event("testing", "a", "/no/such/place"))
     wait_for(stream, "testing a")
     reporter.close()
     assert " | " not in stream.getvalue()
@@ -102,7 +106,7 @@ def test_the_output_of_what_failed_is_shown_and_can_not_steer_the_terminal() -> 
 
 
 def test_the_table_has_a_line_for_each_directory_and_ends_with_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    report.print_table([PASS, FAIL, SKIP], interrupted=False, engine="docker", seconds=3.21, folder=Path("/runs/1"))
+    print_table([PASS, FAIL, SKIP], interrupted=False, engine="docker", seconds=3.21, folder=Path("/runs/1"))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["directory", "verdict", "passed", "failed", "skipped", "time", "image", "why"]
     assert lines[1] == ["a", "PASS", "2", "0", "1", "1.2", "s", "sha256:0123456789ab"]
@@ -112,17 +116,17 @@ def test_the_table_has_a_line_for_each_directory_and_ends_with_the_counts(capsys
 
 
 def test_one_directory_is_no_directories(capsys: pytest.CaptureFixture[str]) -> None:
-    report.print_table([PASS], interrupted=False, engine="docker", seconds=1, folder=Path("/r"))
+    print_table([PASS], interrupted=False, engine="docker", seconds=1, folder=Path("/r"))
     assert "\n1 directory: 1 PASS; " in capsys.readouterr().out
 
 
 def test_a_run_that_was_stopped_says_that_its_table_is_partial(capsys: pytest.CaptureFixture[str]) -> None:
-    report.print_table([STOPPED], interrupted=True, engine="x", seconds=0, folder=Path("/r"))
+    print_table([STOPPED], interrupted=True, engine="x", seconds=0, folder=Path("/r"))
     assert capsys.readouterr().out.startswith("INTERRUPTED: this report is partial\n")
 
 
 def test_words_in_brackets_are_text_and_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     odd = Verdict("[red]x[/red]", Status.FAIL, 1, "t.py::test_a[1-b]")
-    report.print_table([odd], interrupted=False, engine="x", seconds=0, folder=Path("/r"))
+    print_table([odd], interrupted=False, engine="x", seconds=0, folder=Path("/r"))
     out = capsys.readouterr().out
     assert "[red]x[/red]" in out and "test_a[1-b]" in out

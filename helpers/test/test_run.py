@@ -10,8 +10,9 @@ import pytest
 
 from helpers import discover
 from helpers.driver import plan as planner
+from helpers.driver.events import Event
 from helpers.driver.plan import Plan
-from helpers.driver.run import Event, Options, Run, new_run_id, results_of
+from helpers.driver.run import Options, Run, new_run_id, results_of
 from helpers.driver.verdict import Status, Verdict
 from helpers.engine.seam import Control, Stop, UnsupportedError
 from helpers.engine.venv import VenvEngine

@@ -1,0 +1,35 @@
+"""What a run shows of itself: which observers it has is decided here, and nowhere else."""
+
+from __future__ import annotations
+
+import sys
+
+from helpers.console import wants_colour
+from helpers.driver.events import Observer, Observers
+
+
+def choose(*, json: str | None = None, junit: str | None = None) -> Observers:
+    """Return the observers of a run.
+
+    Arguments:
+        json: file for the result as JSON; `-` is standard output, which then holds nothing else; None for none.
+        junit: file for the merged JUnit report; None for none.
+    """
+    members: list[Observer] = []
+    if wants_colour(sys.stderr):
+        from helpers.driver.report.live import Live
+
+        members.append(Live())
+    else:
+        from helpers.driver.report.lines import Lines
+
+        members.append(Lines())
+    if json != "-":
+        from helpers.driver.report.table import Table
+
+        members.append(Table())
+    if json or junit:
+        from helpers.driver.export import Files
+
+        members.append(Files(json, junit))
+    return Observers(members)
