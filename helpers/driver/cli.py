@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from helpers.driver.events import Observer, Ran
     from helpers.driver.plan import Plan
+    from helpers.driver.shard import Shard
 
 _CODES = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
 _EPILOG = f"""\
@@ -80,6 +81,17 @@ def build_parser() -> argparse.ArgumentParser:
         const="",
         metavar="REF",
         help="only what can come out otherwise than at that commit (default: where the branch left the default branch)",
+    )
+    add(
+        "--shard",
+        type=_shard,
+        metavar="I/N",
+        help="only part I of N, of equal weight and the same on every machine; invoke report_merge joins the results",
+    )
+    add(
+        "--durations",
+        metavar="FILE",
+        help="what --json wrote: parts are weighed by the seconds in it (without it by the number of files with tests)",
     )
     add("--no-cache", action="store_true", help="test also what passed before and has not changed since")
     add("--exitfirst", action="store_true", help="start nothing more after the first directory that does not pass")
@@ -147,6 +159,10 @@ def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> in
         plan = planner.make(root, paths, every, options.tier, images)
     if options.affected is not None and paths:
         plan = _affected(options, plan, root)
+    if options.shard:
+        plan = _sharded(options, plan, pytest_args, root)
+    elif options.durations:
+        raise UsageError("--durations says how --shard splits", fix="add --shard I/N, or leave it out")
     if options.list:
         return _list(options, plan)
     return _execute(options, plan, pytest_args, root) if plan.dirs else _write_nothing(options, plan)
@@ -168,6 +184,24 @@ def _affected(options: argparse.Namespace, plan: Plan, root: Path) -> Plan:
     return left
 
 
+def _sharded(options: argparse.Namespace, plan: Plan, pytest_args: list[str], root: Path) -> Plan:
+    """Return the part of the plan that `--shard` names, and say how it was split."""
+    from helpers.driver import shard
+
+    split = shard.make(root, plan, options.shard, options.durations, pytest_args)
+    console.say(split.as_text())
+    part = shard.only(plan, split)
+    if not part.dirs and not options.allow_empty:
+        nothing = NothingSelectedError(
+            shard.why_empty(split), fix="fewer shards, or --allow-empty, where that is no error"
+        )
+        if not options.list:
+            # Whoever joins the results of all shards finds one of this, too.
+            _write_nothing(options, part, nothing.exit_code)
+        raise nothing
+    return part
+
+
 def _choose_docker(options: argparse.Namespace) -> None:
     """Let only docker, which has images, run the tests in released ones."""
     if options.engine == "venv":
@@ -187,13 +221,13 @@ def _list(options: argparse.Namespace, plan: Plan) -> int:
     return worst([OK, *(item.error.exit_code for item in plan.dirs if item.error and item.fault_kind == "error")])
 
 
-def _write_nothing(options: argparse.Namespace, plan: Plan) -> int:
+def _write_nothing(options: argparse.Namespace, plan: Plan, code: int = OK) -> int:
     """Write the result of a run that had nothing to do: whoever reads it after every run finds it."""
     from helpers.driver.events import Ran
     from helpers.driver.export import Files
 
-    Files(options.json, options.junit).end(Ran([]))
-    return OK
+    Files(options.json, options.junit, plan.shard).end(Ran([], exit_code=code))
+    return code
 
 
 def _execute(options: argparse.Namespace, plan: Plan, pytest_args: list[str], root: Path) -> int:
@@ -205,7 +239,7 @@ def _execute(options: argparse.Namespace, plan: Plan, pytest_args: list[str], ro
     export.check_writable(options.junit)
     control = Control()
     obey_signals(control)
-    observers = report.choose(json=options.json, junit=options.junit)
+    observers = report.choose(json=options.json, junit=options.junit, shard=plan.shard)
     return _run_once(options, plan, _Order(root, pytest_args, control, observers))
 
 
@@ -286,6 +320,12 @@ def _began(options: argparse.Namespace, root: Path) -> list[str]:
     usual = {"engine": "auto", "tier": "fast", "stage": Stage.LOCAL.value}
     chosen = {name: getattr(options, name) for name, value in usual.items() if getattr(options, name) != value}
     return [again.program(root), *(word for name, value in chosen.items() for word in (f"--{name}", value))]
+
+
+def _shard(text: str) -> Shard:
+    from helpers.driver import shard  # few runs name one
+
+    return shard.parse(text)
 
 
 def _positive(text: str) -> int:

@@ -21,11 +21,13 @@ class Files(Observer):
     Arguments:
         json: the file for JSON; `-` is standard output; None for none.
         junit: the file for JUnit's XML; None for none.
+        shard: which part of a whole the run is; None where it is all of it.
     """
 
-    def __init__(self, json: str | None, junit: str | None) -> None:
+    def __init__(self, json: str | None, junit: str | None, shard: Mapping[str, Any] | None = None) -> None:
         self._json = json
         self._junit = junit
+        self._shard = shard
 
     def end(self, ran: Ran) -> None:
         """Write them.
@@ -35,9 +37,16 @@ class Files(Observer):
         """
         if self._json:
             data = result_data(ran.verdicts, exit_code=ran.exit_code, interrupted=ran.interrupted, engine=ran.engine)
-            write_json(self._json, data)
+            write_json(self._json, {**data, **self._of_shard()})
         if self._junit:
             write_junit(self._junit, ran.verdicts, ran.results)
+
+    def _of_shard(self) -> dict[str, Any]:
+        """Return what `report_merge` must know: which part this is, and where the other file lies, from the JSON."""
+        if not self._shard:
+            return {}
+        junit = {"junit": os.path.relpath(self._junit, os.path.dirname(self._json or ""))} if self._junit else {}
+        return {"shard": self._shard, **junit}
 
 
 def result_data(verdicts: Sequence[Verdict], *, exit_code: int, interrupted: bool, engine: str) -> dict[str, Any]:

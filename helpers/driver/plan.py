@@ -52,17 +52,27 @@ class DirPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a run will do: the directories, and the steps in an order that can be followed."""
+    """All that a run will do: the directories, and the steps in an order that can be followed.
+
+    Arguments:
+        tier: which tests.
+        dirs: the directories.
+        images: by key.
+        steps: each after what it needs.
+        shard: which part of a whole it is, where several machines share the work.
+    """
 
     tier: str
     dirs: tuple[DirPlan, ...]
     images: dict[str, ImageSpec]
     steps: tuple[Step, ...]
+    shard: dict[str, Any] | None = None
 
     def as_data(self) -> dict[str, Any]:
         """Return the plan as plain data, for a CI matrix or another program."""
         return {
             "tier": self.tier,
+            **({"shard": self.shard} if self.shard else {}),
             "directories": [_dir_data(item) for item in self.dirs],
             "steps": [{"step": step.key, "needs": list(step.needs)} for step in self.steps],
         }

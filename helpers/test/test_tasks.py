@@ -28,7 +28,7 @@ NAMES = {
         "docker_kill",
         "docker_lock",
     ),
-    *("cache_clear", "cache_status"),
+    *("cache_clear", "cache_status", "report_merge"),
     *("docker_prune", "docker_ps", "docker_pull"),
     *("docker_promote", "docker_push", "docker_release", "docker_rollback"),
     *("run_fast_tests", "run_slow_tests", "run_superslow_tests", "run_tests"),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from helpers.console import wants_colour
 from helpers.driver.events import Observer, Observers
 
 
-def choose(*, json: str | None = None, junit: str | None = None) -> Observers:
+def choose(*, json: str | None = None, junit: str | None = None, shard: Mapping[str, Any] | None = None) -> Observers:
     """Return the observers of a run.
 
     Arguments:
         json: file for the result as JSON; `-` is standard output, which then holds nothing else; None for none.
         junit: file for the merged JUnit report; None for none.
+        shard: which part of a whole the run is; None where it is all of it.
     """
     members: list[Observer] = []
     if wants_colour(sys.stderr):
@@ -31,5 +34,5 @@ def choose(*, json: str | None = None, junit: str | None = None) -> Observers:
     if json or junit:
         from helpers.driver.export import Files
 
-        members.append(Files(json, junit))
+        members.append(Files(json, junit, shard))
     return Observers(members)

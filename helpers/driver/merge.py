@@ -1,0 +1,180 @@
+"""Joins the results of the shards of one run: the JSON of each, and what lies beside it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from helpers import errors
+from helpers.driver import export
+from helpers.driver.events import Ran
+from helpers.driver.report.table import Table
+from helpers.driver.verdict import Status, Verdict
+from helpers.errors import UsageError
+
+_FIX = "main_pytest.py --shard I/N --json FILE, on each machine, for the same commit with the same arguments"
+
+
+def main(words: Sequence[str], *, json_file: str = "", junit: str = "") -> int:
+    """Join the results of all shards of a run, print one table, and return the worst exit code of them.
+
+    Arguments:
+        words: files that `--json` wrote, and directories that hold some, at any depth.
+        json_file: the joined result; empty: none.
+        junit: one JUnit file of all; empty: none.
+
+    Raises:
+        UsageError: a shard is missing, is there twice, or is not of the same split; a file can not be read or written.
+    """
+    found = {file: one for file in _files(words) if (one := _read(file, named=str(file) in words))}
+    check(found)
+    export.check_writable(json_file)
+    export.check_writable(junit)
+    merged = joined(list(found.values()))
+    if junit:
+        _write_junit(junit, found)
+    if json_file:
+        export.write_json(json_file, merged)
+    if json_file != "-":
+        verdicts = [verdict_of(one) for one in merged["directories"]]
+        Table().end(Ran(verdicts, merged["engine"], interrupted=merged["interrupted"], seconds=seconds_of(merged)))
+    return int(merged["exit_code"])
+
+
+def _files(words: Sequence[str]) -> list[Path]:
+    found = []
+    for path in map(Path, words):
+        found += sorted(path.rglob("*.json")) if path.is_dir() else [path]
+    return list(dict.fromkeys(found))
+
+
+def _read(file: Path, *, named: bool) -> dict[str, Any]:
+    """Return the result of a shard; nothing for a file that is none and that nobody has named."""
+    try:
+        data = json.loads(file.read_bytes())
+        shard = data["shard"]
+        # What the following stands on, here and in what it calls.
+        _ = int(shard["number"]), int(shard["of"]), str(shard["split"]), int(data["exit_code"]), data["interrupted"]
+        _ = [verdict_of(one) for one in data["directories"]]
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=file) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        if not named:
+            return {}
+        raise UsageError("is not the result of a shard", where=file, fix=_FIX) from None
+    return dict(data)
+
+
+def check(found: dict[Path, dict[str, Any]]) -> None:
+    """Return when the results are those of all shards of one split, each of them once.
+
+    Arguments:
+        found: what each file holds.
+
+    Raises:
+        UsageError: they are not; the message names what is wrong.
+    """
+    if not found:
+        raise UsageError("no result of a shard was found", fix="invoke report_merge -- FILE_OR_DIR...")
+    first, *rest = found
+    one = found[first]["shard"]
+    for file in rest:
+        other = found[file]["shard"]
+        if (other["split"], other["of"]) != (one["split"], one["of"]):
+            raise UsageError(
+                f"shard {_name(other)} is of the split {other['split']}, and {_name(one)} in {first} of {one['split']}",
+                where=file,
+                why="another commit, other directories, durations or arguments were split there",
+                fix=_FIX,
+            )
+    numbers = Counter(int(data["shard"]["number"]) for data in found.values())
+    twice = [f"{number}/{one['of']}" for number, times in sorted(numbers.items()) if times > 1]
+    missing = [f"{number}/{one['of']}" for number in range(1, int(one["of"]) + 1) if number not in numbers]
+    named = Counter(item["directory"] for data in found.values() for item in data["directories"])
+    double = sorted(name for name, times in named.items() if times > 1)
+    faults = [
+        f"{what} {', '.join(names)}"
+        for what, names in (("missing: shard", missing), ("twice: shard", twice), ("twice: directory", double))
+        if names
+    ]
+    if faults:
+        raise UsageError("; ".join(faults), why=f"given were {', '.join(map(str, found))}", fix=_FIX)
+
+
+def _name(shard: dict[str, Any]) -> str:
+    return f"{shard['number']}/{shard['of']}"
+
+
+def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return one result of those of all shards, directories by name, as `main_pytest.py --json` would write it."""
+    engines = sorted({part["engine"] for part in parts if part["engine"]})
+    return {
+        "exit_code": errors.worst(int(part["exit_code"]) for part in parts),
+        "interrupted": any(part["interrupted"] for part in parts),
+        "engine": ", ".join(engines),
+        "directories": sorted((item for part in parts for item in part["directories"]), key=lambda it: it["directory"]),
+        "shards": sorted(
+            ({**part["shard"], "exit_code": part["exit_code"]} for part in parts), key=lambda it: it["number"]
+        ),
+    }
+
+
+def seconds_of(merged: dict[str, Any]) -> float:
+    """Return how long the tests of all directories took, one after the other."""
+    return float(sum(item["seconds"] for item in merged["directories"] if not item["cached"]))
+
+
+def verdict_of(data: dict[str, Any]) -> Verdict:
+    """Return the verdict on a directory that a result holds.
+
+    Raises:
+        ValueError, KeyError, TypeError: it holds none.
+    """
+    return Verdict(
+        data["directory"],
+        Status(data["verdict"]),
+        int(data["exit_code"]),
+        str(data["why"]),
+        {what: int(data[what]) for what in ("passed", "failed", "skipped")},
+        float(data["seconds"]),
+        str(data["image"]),
+        failures=tuple(map(str, data["failures"])),
+        log=str(data["log"]),
+        cached=bool(data["cached"]),
+        again=tuple(map(str, data["again"])),
+    )
+
+
+def _write_junit(target: str, found: dict[Path, dict[str, Any]]) -> None:
+    merged = ET.Element("testsuites", name="helpers")
+    for file, data in found.items():
+        beside = file.parent / _beside(data, "junit", file)
+        try:
+            merged.extend(copy.copy(suite) for suite in ET.parse(beside).getroot())
+        except OSError as error:
+            raise UsageError(
+                f"the JUnit file of shard {_name(data['shard'])} cannot be read: {error.strerror}", where=beside
+            ) from None
+        except ET.ParseError as error:
+            raise UsageError(
+                f"the JUnit file of shard {_name(data['shard'])} is not XML: {error}", where=beside
+            ) from None
+    merged[:] = sorted(merged, key=lambda suite: suite.get("name", ""))
+    try:
+        ET.ElementTree(merged).write(target, encoding="utf-8", xml_declaration=True)
+    except OSError as error:
+        raise UsageError(f"cannot write: {error.strerror}", where=target) from None
+
+
+def _beside(data: dict[str, Any], what: str, file: Path) -> str:
+    """Return the path, relative to the result, of another file that the shard wrote."""
+    if name := data.get(what):
+        return str(name)
+    raise UsageError(
+        f"shard {_name(data['shard'])} wrote no file for --{what}", where=file, fix=f"run it with --{what} FILE, too"
+    )

@@ -1,0 +1,22 @@
+"""Tasks on the results of runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from helpers.tasks.adapter import after_dashes, helpers_task
+
+
+@helpers_task(
+    help={"json": "write the joined result as JSON; - is standard output", "junit": "write one JUnit file of all"}
+)
+def report_merge(_: Any, json: str = "", junit: str = "") -> int:
+    """Join the results of all shards of a run; the worst exit code wins.
+
+    What 'main_pytest.py --shard I/N --json FILE' wrote, files or directories that hold them, stands after two dashes:
+    'invoke report_merge --json all.json -- results/'. A shard that is missing, there twice or of another split is
+    an error that names it. A shard's JUnit file is looked for where it lay beside its JSON.
+    """
+    from helpers.driver import merge
+
+    return merge.main(after_dashes(), json_file=json, junit=junit)
