@@ -111,6 +111,8 @@ def pytest_arguments(runnable: RunnableDir, results: Path, arguments: Sequence[s
         *("-o", "cache_dir=$TMPDIR/pytest-cache"),
         *("-o", f"testpaths={shlex.join(tests)}"),
         f"--junitxml={results / 'junit.xml'}",
+        # With file and line of each test, and with what those printed that failed.
+        *("-o", "junit_family=xunit1", "-o", "junit_logging=all", "-o", "junit_log_passing_tests=false"),
         *arguments,
     ]
 

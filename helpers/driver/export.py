@@ -1,17 +1,16 @@
-"""Writes a run's result for other programs: JSON, and JUnit's XML with one suite a directory."""
+"""Writes a run's result for other programs."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from helpers.driver.events import Observer, Ran
-from helpers.driver.verdict import Status, Verdict
+from helpers.driver.verdict import Verdict
 from helpers.errors import UsageError
 
 
@@ -39,7 +38,9 @@ class Files(Observer):
             data = result_data(ran.verdicts, exit_code=ran.exit_code, interrupted=ran.interrupted, engine=ran.engine)
             write_json(self._json, {**data, **self._of_shard()})
         if self._junit:
-            write_junit(self._junit, ran.verdicts, ran.results)
+            from helpers.driver import junit
+
+            junit.write(self._junit, ran.verdicts, ran.results)
 
     def _of_shard(self) -> dict[str, Any]:
         """Return what `report_merge` must know: which part this is, and where the other file lies, from the JSON."""
@@ -67,6 +68,9 @@ def result_data(verdicts: Sequence[Verdict], *, exit_code: int, interrupted: boo
                 "image": item.image,
                 "why": item.why,
                 "failures": list(item.failures),
+                "failed_tests": [failure.as_data() for failure in item.details],
+                "flaky": item.flaky_tests,
+                "slowest": [{"test": name, "seconds": round(took, 3)} for name, took in item.slowest],
                 "log": item.log,
                 "cached": item.cached,
                 "again": list(item.again),
@@ -104,46 +108,3 @@ def write_json(target: str, data: dict[str, Any]) -> None:
         Path(target).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write: {error.strerror}", where=target) from None
-
-
-def write_junit(target: str, verdicts: Sequence[Verdict], results: Mapping[str, Path]) -> None:
-    """Write all directories' tests as one JUnit file; a directory without a report of its own is one error in it.
-
-    Arguments:
-        target: the file.
-        verdicts: of all directories.
-        results: the directory with the results of the tests that ran, by the name of the runnable dir.
-
-    Raises:
-        UsageError: the file can not be written.
-    """
-    merged = ET.Element("testsuites", name="helpers")
-    for verdict in verdicts:
-        suites = _own_suites(verdict, results.get(verdict.name))
-        for suite in suites:
-            suite.set("name", verdict.name)
-            merged.append(suite)
-        if not suites or verdict.status not in (Status.PASS, Status.FAIL):
-            merged.append(_verdict_suite(verdict))
-    try:
-        ET.ElementTree(merged).write(target, encoding="utf-8", xml_declaration=True)
-    except OSError as error:
-        raise UsageError(f"cannot write: {error.strerror}", where=target) from None
-
-
-def _own_suites(verdict: Verdict, results: Path | None) -> list[ET.Element]:
-    try:
-        text = (results / "junit.xml").read_bytes() if results else verdict.junit
-        return list(ET.fromstring(text).iter("testsuite"))
-    except (OSError, ET.ParseError):
-        return []
-
-
-def _verdict_suite(verdict: Verdict) -> ET.Element:
-    skipped = verdict.status is Status.SKIP
-    suite = ET.Element(
-        "testsuite", name=verdict.name, tests="1", errors="0" if skipped else "1", skipped="1" if skipped else "0"
-    )
-    case = ET.SubElement(suite, "testcase", classname=verdict.name, name="verdict", time=f"{verdict.seconds:.3f}")
-    ET.SubElement(case, "skipped" if skipped else "error", message=f"{verdict.status.value}: {verdict.why}")
-    return suite

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.console import unforeseen
-from helpers.driver import again
+from helpers.driver import again, failures
 from helpers.driver import verdict as verdicts
 from helpers.driver.container import test_container, weaker
 from helpers.driver.events import Event
@@ -167,6 +167,8 @@ class Run:
             nonce=nonce,
             timeout=timeout,
             stop_code=self._control.exit_code,
+            details=failures.read(results, item.runnable.root),
+            root=item.runnable.root,
         )
         if not self._options.began:
             return verdict

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from helpers import errors
+from helpers.driver import failures as failing
+from helpers.driver.failures import Failure
 from helpers.engine.seam import Outcome
 
 
@@ -65,6 +68,9 @@ class Verdict:
         cached: whether it is that of an earlier run, since when nothing changed that its tests can see.
         junit: the report of that run, as pytest wrote it.
         again: command lines that do again what did not pass.
+        details: where each of the tests failed, and why, as far as that was told.
+        flaky: the failures of tests that passed when they were run again.
+        slowest: ids and seconds of the slowest tests.
     """
 
     name: str
@@ -80,6 +86,9 @@ class Verdict:
     cached: bool = False
     junit: str = ""
     again: tuple[str, ...] = ()
+    details: tuple[Failure, ...] = ()
+    flaky: tuple[Failure, ...] = ()
+    slowest: tuple[tuple[str, float], ...] = ()
 
     @property
     def passed(self) -> int:
@@ -95,6 +104,11 @@ class Verdict:
     def skipped(self) -> int:
         """How many tests said that they can not run here."""
         return self.counts.get("skipped", 0)
+
+    @property
+    def flaky_tests(self) -> list[str]:
+        """The ids of the tests that failed first and passed when they were run again."""
+        return list(dict.fromkeys(failure.test for failure in self.flaky))
 
 
 def of_error(name: str, error: errors.HelpersError) -> Verdict:
@@ -118,6 +132,8 @@ def judge(
     nonce: str,
     timeout: float,
     stop_code: int,
+    details: Sequence[Failure] = (),
+    root: Path = Path("/"),
 ) -> Verdict:
     """Return the verdict on a directory whose container ran.
 
@@ -130,6 +146,8 @@ def judge(
         nonce: what the report must carry.
         timeout: seconds that the run was given.
         stop_code: exit code when the user stopped it.
+        details: what our plugin told of each failure.
+        root: absolute path of the repo.
     """
     if report is not None and report.get("nonce") != nonce:
         report = None
@@ -151,7 +169,16 @@ def judge(
         outcome.output,
         tuple(report["failures"]) if report else (),
         str(outcome.log),
+        # A test that was run again after it had failed has not failed.
+        details=tuple(one for one in details if not report or one.test in _names(report)),
+        flaky=failing.flaky_of(report, root),
+        slowest=failing.slowest_of(report),
     )
+
+
+def _names(report: dict[str, Any]) -> set[str]:
+    """Return the ids of what failed; that of a file which could not be imported stands before a colon and words."""
+    return {name for failure in report["failures"] for name in (failure, failure.rpartition(": ")[0])}
 
 
 def _decide(outcome: Outcome, report: dict[str, Any] | None, image: str, timeout: float) -> tuple[Status, str]:

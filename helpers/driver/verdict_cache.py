@@ -17,7 +17,7 @@ from typing import Any
 
 from helpers import discover, errors, host, repo
 from helpers.console import printable, say
-from helpers.driver import plan
+from helpers.driver import failures, plan
 from helpers.driver.container import INSIDE, test_container, weaker
 from helpers.driver.plan import DirPlan
 from helpers.driver.verdict import Status, Verdict
@@ -31,7 +31,7 @@ from helpers.storage import cache_dir, digest
 _PACKAGE = INSIDE.parent
 # Where results go is another place in each run.
 _RESULTS = Path("/results")
-_FORMAT = "1"
+_FORMAT = "2"
 _MOST = 20_000
 
 
@@ -172,13 +172,16 @@ def _read(key: str, item: DirPlan) -> Verdict | None:
         found: dict[str, Any] = json.loads(file.read_bytes())
         counts = {str(name): int(number) for name, number in found["counts"].items()}
         seconds, image, junit = float(found["seconds"]), str(found["image"]), str(found["junit"])
+        flaky = failures.from_kept(found["flaky"])
+        slowest = tuple((str(name), float(took)) for name, took in found["slowest"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         with suppress(OSError):
             os.replace(file, file.with_suffix(".damaged"))
         return None
-    return Verdict(item.name, Status.PASS, 0, "cached", counts, seconds, image, cached=True, junit=junit)
+    plain = Verdict(item.name, Status.PASS, 0, "cached", counts, seconds, image, cached=True, junit=junit)
+    return replace(plain, flaky=flaky, slowest=slowest)
 
 
 def _write(key: str, verdict: Verdict, results: Path) -> None:
@@ -189,6 +192,8 @@ def _write(key: str, verdict: Verdict, results: Path) -> None:
         "counts": verdict.counts,
         "seconds": round(verdict.seconds, 3),
         "image": verdict.image,
+        "flaky": failures.kept(verdict.flaky),
+        "slowest": verdict.slowest,
         "junit": "",
     }
     # Who gives pytest a place of his own for it finds it there.

@@ -1,0 +1,140 @@
+"""Merges the tests of all directories into one JUnit file: one suite a directory, files as they are named in the repo.
+
+The form is the one that pytest writes and CI systems read. What they read beyond it is spelled as Maven's Surefire does
+(https://maven.apache.org/surefire/maven-surefire-plugin/examples/rerun-failing-tests.html): `flakyFailure` for a test
+that failed first and passed when it was run again.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from helpers.console import printable
+from helpers.driver.failures import Failure
+from helpers.driver.verdict import Status, Verdict
+from helpers.errors import UsageError
+
+# What a directory's own report may have; more is left where it is.
+_MOST_BYTES = 64 << 20
+_OUTPUT_CHARACTERS = 20_000
+# https://www.w3.org/TR/xml/#charsets
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_COUNTS = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+
+
+def write(target: str, verdicts: Sequence[Verdict], results: Mapping[str, Path]) -> None:
+    """Write all directories' tests as one JUnit file; a directory that has no verdict of its tests is an error in it.
+
+    Arguments:
+        target: the file.
+        verdicts: of all directories.
+        results: the directory with the results of the tests that ran, by the name of the runnable dir.
+
+    Raises:
+        UsageError: the file can not be written.
+    """
+    merged = ET.Element("testsuites", name="helpers")
+    merged.extend(suite(verdict, results.get(verdict.name)) for verdict in verdicts)
+    for name in ("tests", *_COUNTS):
+        merged.set(name, str(sum(int(one.get(name, "0")) for one in merged)))
+    merged.set("time", f"{sum(float(one.get('time', '0')) for one in merged):.3f}")
+    try:
+        ET.ElementTree(merged).write(target, encoding="utf-8", xml_declaration=True)
+    except OSError as error:
+        raise UsageError(f"cannot write: {error.strerror}", where=target) from None
+
+
+def suite(verdict: Verdict, results: Path | None) -> ET.Element:
+    """Return the suite of one directory.
+
+    Arguments:
+        verdict: on the directory.
+        results: where its tests' results are; None where they did not run now.
+    """
+    own, fault = _own(verdict, results)
+    found = ET.Element("testsuite", name=_text(printable(verdict.name)))
+    for name in ("timestamp", "hostname"):
+        if own and own[0].get(name):
+            found.set(name, own[0].get(name, ""))
+    properties = ET.SubElement(found, "properties")
+    properties.extend(one for part in own for one in part.findall("properties/property"))
+    said = {"verdict": verdict.status.value, "image": verdict.image, "cached": "true" if verdict.cached else ""}
+    for name, value in said.items():
+        if value:
+            ET.SubElement(properties, "property", name=name, value=_text(value))
+    found.extend(case for part in own for case in part.findall("testcase"))
+    for case in found.iter("testcase"):
+        _place(case, verdict.name)
+    _mark_flaky(found, verdict.flaky)
+    if not own or verdict.status not in (Status.PASS, Status.FAIL):
+        found.append(_verdict_case(verdict, fault))
+    _count(found, verdict)
+    return found
+
+
+def _own(verdict: Verdict, results: Path | None) -> tuple[list[ET.Element], str]:
+    """Return the suites that pytest wrote, and why there are none that should be."""
+    try:
+        file = results / "junit.xml" if results else None
+        if file and file.stat().st_size > _MOST_BYTES:
+            return [], f"its report is too long to be merged: {file}"
+        return list(ET.fromstring(file.read_bytes() if file else verdict.junit).iter("testsuite")), ""
+    except (OSError, ET.ParseError):
+        return [], ""
+
+
+def _place(case: ET.Element, directory: str) -> None:
+    """Name the file of a test as it is named in the repo, and count its lines from 1; pytest counts them from 0."""
+    if file := case.get("file"):
+        case.set("file", posixpath.normpath(posixpath.join(_text(printable(directory)), file)))
+    if (line := case.get("line", "")).isdecimal():
+        case.set("line", str(int(line) + 1))
+
+
+def _mark_flaky(found: ET.Element, flaky: Sequence[Failure]) -> None:
+    by_name = {(case.get("classname"), case.get("name")): case for case in found.iter("testcase")}
+    for failure in flaky:
+        case = by_name.get(_names(failure.test))
+        if case is not None:
+            kind = re.match(r"[\w.]+", failure.message)
+            mark = ET.Element("flakyFailure", message=_text(failure.message), type=kind[0] if kind else "failure")
+            ET.SubElement(mark, "stackTrace").text = _text(failure.text)
+            # What it printed stands last.
+            first = next((at for at, one in enumerate(case) if one.tag.startswith("system-")), len(case))
+            case.insert(first, mark)
+
+
+def _names(test: str) -> tuple[str, str]:
+    """Return the names of class and case that pytest gives a test with this id in its report."""
+    path, bracket, parameters = test.partition("[")
+    file, *rest = path.split("::")
+    parts = [file.removesuffix(".py").replace("/", "."), *rest]
+    return ".".join(parts[:-1]), f"{parts[-1]}{bracket}{parameters}"
+
+
+def _verdict_case(verdict: Verdict, fault: str) -> ET.Element:
+    case = ET.Element("testcase", classname=_text(printable(verdict.name)), name="verdict")
+    case.set("time", f"{verdict.seconds:.3f}")
+    why = fault or verdict.why
+    tag = "skipped" if verdict.status is Status.SKIP else "error"
+    ET.SubElement(case, tag, type=verdict.status.value, message=_text(f"{verdict.status.value}: {why}"))
+    if verdict.output:
+        ET.SubElement(case, "system-out").text = _text(verdict.output[-_OUTPUT_CHARACTERS:])
+    return case
+
+
+def _count(found: ET.Element, verdict: Verdict) -> None:
+    cases = found.findall("testcase")
+    found.set("tests", str(len(cases)))
+    for name, tag in _COUNTS.items():
+        found.set(name, str(sum(case.find(tag) is not None for case in cases)))
+    found.set("time", f"{verdict.seconds:.3f}")
+
+
+def _text(text: str) -> str:
+    """Return `text` without what XML can not hold."""
+    return _NO_XML.sub("", text)
