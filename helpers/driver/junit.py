@@ -66,7 +66,7 @@ def suite(verdict: Verdict, results: Path | None) -> ET.Element:
     for name, value in said.items():
         if value:
             ET.SubElement(properties, "property", name=name, value=_text(value))
-    found.extend(case for part in own for case in part.findall("testcase"))
+    found.extend(_last_runs([case for part in own for case in part.findall("testcase")]))
     for case in found.iter("testcase"):
         _place(case, verdict.name)
     _mark_flaky(found, verdict.flaky)
@@ -85,6 +85,22 @@ def _own(verdict: Verdict, results: Path | None) -> tuple[list[ET.Element], str]
         return list(ET.fromstring(file.read_bytes() if file else verdict.junit).iter("testsuite")), ""
     except (OSError, ET.ParseError):
         return [], ""
+
+
+def _last_runs(cases: Sequence[ET.Element]) -> list[ET.Element]:
+    """Return the cases without the earlier runs of those that were run again, which stand there as if they had passed.
+
+    A case that stands there twice with something in it is another thing: its test failed, and then its end did.
+    """
+    last = {(case.get("classname"), case.get("name")): case for case in cases}
+    left = []
+    for case in cases:
+        final = last[case.get("classname"), case.get("name")]
+        if case is final or len(case):
+            left.append(case)
+        else:
+            final.set("time", f"{float(final.get('time', '0')) + float(case.get('time', '0')):.3f}")
+    return left
 
 
 def _place(case: ET.Element, directory: str) -> None:

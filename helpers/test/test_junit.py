@@ -104,3 +104,17 @@ def test_a_test_that_passed_when_it_was_run_again_is_marked_as_surefire_does(tmp
         ("OSError", "OSError: 1", "trace 1"),
     ]
     assert [one.tag for one in case] == ["flakyFailure", "flakyFailure", "system-out"]
+
+
+def test_the_runs_of_one_test_are_one_case_and_a_failure_with_an_error_after_it_are_two(tmp_path: Path) -> None:
+    cases = (
+        '<testcase classname="t" name="again" time="0.5"/><testcase classname="t" name="twice"><failure/></testcase>'
+        '<testcase classname="t" name="twice"><error/></testcase><testcase classname="t" name="again" time="0.25"/>'
+    )
+    (suite,) = merged(tmp_path, [replace(FAIL, junit=f"<testsuite>{cases}</testsuite>")])
+    assert [(case.get("name"), case.get("time")) for case in suite.iter("testcase")] == [
+        ("twice", None),
+        ("twice", None),
+        ("again", "0.750"),
+    ]
+    assert [suite.get(name) for name in ("tests", "failures", "errors")] == ["3", "1", "1"]
