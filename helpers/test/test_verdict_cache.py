@@ -209,7 +209,22 @@ def test_a_run_in_which_nothing_changed_asks_no_engine_and_says_so(
     assert {item["cached"] for item in data["directories"]} == {True} and data["engine"] == ""
     suites = list(ET.parse(scene.root / "r.xml").getroot())
     assert [suite.get("name") for suite in suites] == sorted(ALL)
-    assert {case.get("name") for suite in suites for case in suite} == {"test_it"}
+    assert {case.get("name") for suite in suites for case in suite.iter("testcase")} == {"test_it"}
+
+
+def test_a_kept_verdict_still_says_which_tests_were_flaky_and_slow(scene: Scene) -> None:
+    told = {"id": "test_it.py::test_it", "file": "", "line": 1, "message": "OSError: no", "text": "t"}
+    scene.tests["a"] = Tests({**PASSES, "flaky": [told], "slowest": [["test_it.py::test_it", 2.5]]}, write_junit)
+
+    def said() -> object:
+        data = json.loads((scene.root / "r.json").read_text())
+        return [(item["flaky"], item["slowest"]) for item in data["directories"] if item["directory"] == "a"]
+
+    scene.run("--json", "r.json")
+    first = said()
+    assert first == [(["test_it.py::test_it"], [{"test": "test_it.py::test_it", "seconds": 2.5}])]
+    assert scene.run("--json", "r.json", "--junit", "r.xml") == (0, set())
+    assert said() == first
 
 
 def test_what_did_not_pass_is_never_kept(scene: Scene) -> None:
