@@ -125,7 +125,9 @@ def test_the_order_for_pytest_says_all_that_it_needs(root: Path) -> None:
         "tier": "slow",
         "arguments": [
             *("-c", str(path / "pyproject.toml"), "-o", "cache_dir=$TMPDIR/pytest-cache", "-o", "testpaths=test"),
-            *("--junitxml=/results/junit.xml", "-k", "x y", "--maxfail=1"),
+            "--junitxml=/results/junit.xml",
+            *("-o", "junit_family=xunit1", "-o", "junit_logging=all", "-o", "junit_log_passing_tests=false"),
+            *("-k", "x y", "--maxfail=1"),
         ],
     }
 
