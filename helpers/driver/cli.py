@@ -72,6 +72,13 @@ def build_parser() -> argparse.ArgumentParser:
         default=Stage.LOCAL.value,
         help="local: the image of this checkout's files (default); dev: the newest released one that fits the code",
     )
+    _add_what_and_how(parser)
+    return parser
+
+
+def _add_what_and_how(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what of the plan is done, how, and where its result goes."""
+    add = parser.add_argument
     add("--list", action="store_true", help="print the plan and do nothing")
     add("--json", metavar="FILE", help="write the result (with --list: the plan) as JSON; - is standard output")
     add("--junit", metavar="FILE", help="write all results as one JUnit file")
@@ -93,11 +100,11 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="what --json wrote: parts are weighed by the seconds in it (without it by the number of files with tests)",
     )
+    add("--watch", action="store_true", help="go on: test again what changes, until Ctrl-C")
     add("--no-cache", action="store_true", help="test also what passed before and has not changed since")
     add("--exitfirst", action="store_true", help="start nothing more after the first directory that does not pass")
     add("--timeout", type=_positive, metavar="SECONDS", help="for one directory's tests, instead of its own setting")
     add("--allow-empty", action="store_true", help="finding no directory or no test is no error")
-    return parser
 
 
 def run_tier(tier: str, directory: str, engine: str, stage: str, arguments: str) -> int:
@@ -136,10 +143,21 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
 
 
 def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> int:
-    from helpers.driver import plan as planner
     from helpers.repos import own_version
 
     own_version.check()
+    if options.watch:
+        return _watch(options, pytest_args, root)
+    plan = _plan(options, pytest_args, root)
+    if options.list:
+        return _list(options, plan)
+    return _execute(options, plan, pytest_args, root) if plan.dirs else _write_nothing(options, plan)
+
+
+def _plan(options: argparse.Namespace, pytest_args: list[str], root: Path) -> Plan:
+    """Return the plan for what the options select."""
+    from helpers.driver import plan as planner
+
     every = discover.runnable_paths(root)
     try:
         paths = discover.select(root, options.dir, Path.cwd(), every)
@@ -163,9 +181,18 @@ def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> in
         plan = _sharded(options, plan, pytest_args, root)
     elif options.durations:
         raise UsageError("--durations says how --shard splits", fix="add --shard I/N, or leave it out")
-    if options.list:
-        return _list(options, plan)
-    return _execute(options, plan, pytest_args, root) if plan.dirs else _write_nothing(options, plan)
+    return plan
+
+
+def _watch(options: argparse.Namespace, pytest_args: list[str], root: Path) -> int:
+    """Test what changes until we are told to end."""
+    from helpers.driver import watching
+    from helpers.driver.container import check_runs_tests
+
+    watching.check(options)
+    check_runs_tests(pytest_args)
+    began = _began(options, root)
+    return watching.follow(options, pytest_args, root, lambda: _plan(options, pytest_args, root), began)
 
 
 def _affected(options: argparse.Namespace, plan: Plan, root: Path) -> Plan:

@@ -41,6 +41,7 @@ class Options:
         began: the words that the run began with, to say how one directory is run again.
         seconds: how long each step may take, as far as that is known; the longest way is begun first.
         adapt: changes the container that tests run in, for another image than the one that they are written in.
+        controls: what stops the tests of one directory alone, by its name.
     """
 
     run_id: str
@@ -52,6 +53,7 @@ class Options:
     began: Sequence[str] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     adapt: Callable[[RunSpec], RunSpec] = lambda spec: spec
+    controls: Mapping[str, Control] = field(default_factory=dict)
 
 
 class Run:
@@ -104,13 +106,16 @@ class Run:
         finally:
             self._notify(Event("built", key))
 
+    def _control_of(self, item: DirPlan) -> Control:
+        return self._options.controls.get(item.name, self._control)
+
     def _stopping(self) -> bool:
         return bool(self._control.level) or self._no_more.is_set()
 
     def _test(self, item: DirPlan, images: Images) -> None:
         image = item.chain[-1]
         fault = images.faults.get(image.key)
-        if self._stopping():
+        if self._stopping() or self._control_of(item).level:
             code = self._control.exit_code
             why = "not run: stopped by a signal" if code else "not run: another directory did not pass (--exitfirst)"
             self._settle(Verdict(item.name, Status.STOPPED, code, why))
@@ -152,7 +157,8 @@ class Run:
         self._notify(Event("testing", item.name, str(results)))
         for text in weaker(item.runnable) if self._engine.isolates else ():
             self._notify(Event("weaker", item.name, text))
-        outcome = self._engine.run(self._options.adapt(spec), results.with_name("output.log"), timeout, self._control)
+        control = self._control_of(item)
+        outcome = self._engine.run(self._options.adapt(spec), results.with_name("output.log"), timeout, control)
         for text in outcome.weaker:
             self._notify(Event("weaker", item.name, text))
         report = _read_report(results / "verdict.json")

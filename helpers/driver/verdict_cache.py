@@ -50,11 +50,16 @@ class VerdictCache:
         self._arguments = arguments
         self._keys: dict[str, str] = {}
 
-    def find(self, dirs: Sequence[DirPlan]) -> dict[str, Verdict]:
-        """Return the kept verdicts on directories, by name; those whose files changed have none."""
+    def find(self, dirs: Sequence[DirPlan], now: Contents | None = None) -> dict[str, Verdict]:
+        """Return the kept verdicts on directories, by name; those whose files changed have none.
+
+        Arguments:
+            dirs: what is planned.
+            now: what the files of the checkout hold; None asks for it.
+        """
         found = {}
         try:
-            now = contents(self._root)
+            now = now or contents(self._root)
         except Unknown:
             return {}  # then nothing is kept either
         for item in dirs:
@@ -93,7 +98,14 @@ class VerdictCache:
 
     def _key(self, item: DirPlan, now: Contents) -> str:
         """Return the name of all that the tests of a directory depend on; empty where that can not be said."""
-        if not item.runnable or not item.chain or why_never(item):
+        return "" if why_never(item) else self.state(item, now)
+
+    def state(self, item: DirPlan, now: Contents) -> str:
+        """Return the name of all of the checkout that the tests of a directory depend on; empty if there are none.
+
+        What they may write themselves does not count. They may depend on more: see `why_never`.
+        """
+        if not item.runnable or not item.chain:
             return ""
         try:
             spec = test_container(
@@ -109,12 +121,17 @@ class VerdictCache:
             )
         except HelpersError:
             return ""  # it is told when the tests are to run
-        seen = [self._mounted(mount.path, spec, now) for mount in spec.mounts if mount.path != _RESULTS]
-        return digest(_FORMAT, _started_with(spec), *seen, self._name(_PACKAGE, now, self._not_run))
+        seen = [self._mounted(mount.path, spec, now) for mount in spec.mounts if mount.read_only]
+        return digest(_FORMAT, _started_with(spec), *seen, self.own_state(now))
+
+    def own_state(self, now: Contents) -> str:
+        """Return the name of all of helpers that a verdict depends on."""
+        return self._name(_PACKAGE, now, self._not_run)
 
     def _mounted(self, path: Path, spec: RunSpec, now: Contents) -> str:
         # What is hidden in one mount may be mounted by itself.
-        hidden = [_below(one, self._root) for one in spec.hidden if one != path and one.is_relative_to(path)]
+        others = [*spec.hidden, *(mount.path for mount in spec.mounts if not mount.read_only)]
+        hidden = [_below(one, self._root) for one in others if one != path and one.is_relative_to(path)]
         return self._name(path, now, hidden)
 
     @cached_property

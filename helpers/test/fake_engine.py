@@ -36,6 +36,7 @@ class Tests:
         report: what the plugin writes, without the nonce; None if it writes nothing.
         meanwhile: what else happens while they run.
         changes: fields of the outcome that are not those of a good end.
+        end: they run until this is set, or until they are stopped.
         services: whether services must stand beside them.
         docker: how they must be able to start containers.
     """
@@ -44,6 +45,7 @@ class Tests:
     report: dict[str, Any] | None = None
     meanwhile: Callable[[RunSpec], object] = lambda spec: None
     changes: Mapping[str, Any] = field(default_factory=dict)
+    end: threading.Event | None = None
     services: bool = False
     docker: str = ""
 
@@ -107,6 +109,9 @@ class FakeEngine:
         assert spec.docker == tests.docker, f'was not told of docker = "{spec.docker}"'
         self.specs[name] = spec
         tests.meanwhile(spec)
+        while tests.end and not tests.end.wait(0.01):
+            if control.level:
+                return Outcome(137, 0.1, "", log, spec.image, stopped=True)
         order = json.loads(spec.argv[-1])
         if tests.report is not None:
             written = {"nonce": order["nonce"], **tests.report}

@@ -10,13 +10,20 @@ from helpers.console import wants_colour
 from helpers.driver.events import Observer, Observers
 
 
-def choose(*, json: str | None = None, junit: str | None = None, shard: Mapping[str, Any] | None = None) -> Observers:
+def choose(
+    *,
+    json: str | None = None,
+    junit: str | None = None,
+    shard: Mapping[str, Any] | None = None,
+    table: bool = True,
+) -> Observers:
     """Return the observers of a run.
 
     Arguments:
         json: file for the result as JSON; `-` is standard output, which then holds nothing else; None for none.
         junit: file for the merged JUnit report; None for none.
         shard: which part of a whole the run is; None where it is all of it.
+        table: whether a run ends with a table, and not with what else says how things stand.
     """
     members: list[Observer] = []
     if wants_colour(sys.stderr):
@@ -27,7 +34,7 @@ def choose(*, json: str | None = None, junit: str | None = None, shard: Mapping[
         from helpers.driver.report.lines import Lines
 
         members.append(Lines())
-    if json != "-":
+    if table and json != "-":
         from helpers.driver.report.table import Table
 
         members.append(Table())

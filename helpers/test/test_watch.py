@@ -1,0 +1,367 @@
+"""A watch tests what changed, once, and never takes the verdict on an older state for that on the newest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from helpers import discover
+from helpers.driver import changes as changing
+from helpers.driver import cli, container, verdict_cache
+from helpers.driver import plan as planner
+from helpers.driver.changes import Changes
+from helpers.driver.events import Event, Observer
+from helpers.driver.watch import How, Watch
+from helpers.engine.seam import Control, Stop
+from helpers.engine.specs import RunSpec
+from helpers.errors import USAGE, InfrastructureError
+from helpers.test.conftest import until
+from helpers.test.fake_engine import FAILS, PASSES, FakeEngine, Tests
+from helpers.test.unit_fixtures import add_dir, cache, forget, git, make_repo, no_poetry
+
+# They start git, and wait for what follows a change.
+pytestmark = pytest.mark.slow
+
+__all__ = ["cache", "no_poetry"]
+SECONDS = 20.0
+
+
+class Noted(Observer):
+    """Keeps all events."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def event(self, event: Event) -> None:
+        self.events.append(event)
+
+
+@dataclass
+class Scene:
+    """A repo in which `a` uses `lib`, an engine, and a watch over both.
+
+    Arguments:
+        root: the repo.
+        engine: has the images of the repo as it is at first.
+        tests: what the tests of each directory do.
+        package: the copy of helpers that tests are run by.
+        runs: where the watch keeps its logs.
+    """
+
+    root: Path
+    engine: FakeEngine
+    tests: dict[str, Tests]
+    package: Path
+    runs: Path
+    observer: Noted = field(default_factory=Noted)
+    begun_again: list[bool] = field(default_factory=list)
+    control: Control = field(default_factory=Control)
+    jobs: int = 2
+
+    def _plan(self) -> planner.Plan:
+        forget()
+        every = discover.runnable_paths(self.root)
+        plan = planner.make(self.root, every, every, "fast")
+        self.engine._known |= {image.reference: key for key, image in plan.images.items()}
+        return plan
+
+    def start(self) -> None:
+        """Begin to watch, in a thread of its own, and wait until the first run is over."""
+        how = How(self.root, self._plan, "fast", (), self.jobs, self.runs, again=lambda: self.begun_again.append(True))
+        self.changes = Changes(self.root)
+        self.watch = Watch(how, self.engine, self.changes, self.control, self.observer)
+        self.thread = threading.Thread(target=self.watch.follow)
+        self.thread.start()
+
+    def settled(self, count: int) -> None:
+        """Wait until as many verdicts were told, and a little for one that should not come."""
+        until(lambda: len(self.done()) >= count, SECONDS)
+        time.sleep(0.5)
+        assert len(self.done()) == count, self.done()
+
+    def done(self) -> list[tuple[str, str]]:
+        """Return directory and verdict of all that was told, in that order."""
+        return [(event.name, event.verdict.status.value) for event in self.observer.events if event.verdict]
+
+    def tested(self) -> list[str]:
+        """Return the directories whose tests were started, in that order."""
+        return [call.removeprefix("test ") for call in self.engine.calls if call.startswith("test ")]
+
+    def write(self, path: str, text: str) -> None:
+        """Save a file as an editor does: aside, and then in its place."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        aside = file.with_name(f"{file.name}~")
+        aside.write_text(text)
+        os.replace(aside, file)
+
+
+@pytest.fixture(params=["told by the kernel", "looking"])
+def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How changes are seen; asking for this runs a test in both ways."""
+    if request.param == "looking":
+        monkeypatch.setattr(changing, "_source_of", changing._Looking)
+    return str(request.param)
+
+
+@pytest.fixture
+def scene(tmp_path: Path, no_poetry: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    """A repo with `a`, which uses `lib`, and `b`; nothing of it has been tested."""
+    root = make_repo(tmp_path / "r")
+    (root / "lib").mkdir()
+    (root / "lib" / "x.py").write_text("x = 1\n")
+    (root / ".gitignore").write_text("*.tmp\n__pycache__\nbuild/\n")
+    add_dir(root, "a", 'uses = ["../lib"]')
+    add_dir(root, "b")
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message", "first")
+    package = tmp_path / "helpers"
+    shutil.copytree(container.INSIDE, package / "inside")
+    monkeypatch.setattr(container, "INSIDE", package / "inside")
+    monkeypatch.setattr(verdict_cache, "_PACKAGE", package)
+    every = discover.runnable_paths(root)
+    images = planner.make(root, every, every, "fast").images
+    tests = {name: Tests(PASSES) for name in "ab"}
+    (tmp_path / "runs").mkdir()
+    made = Scene(root, FakeEngine(images, has=tuple(images)), tests, package, tmp_path / "runs")
+    made.engine._tests = made.tests
+    yield made
+    made.control.stop(Stop.NOW, 130)
+    made.thread.join()
+    made.changes.close()
+
+
+def test_all_that_has_no_verdict_is_tested_and_then_only_what_changes(scene: Scene, source: str) -> None:
+    scene.start()
+    scene.settled(2)
+    scene.write("a/test/test_it.py", "def test_it():\n    assert 1\n")
+    scene.settled(3)
+    assert sorted(scene.tested()[:2]) == ["a", "b"] and scene.tested()[2:] == ["a"]
+
+
+def test_a_second_watch_begins_with_the_verdicts_of_the_first(scene: Scene) -> None:
+    scene.start()
+    scene.settled(2)
+    scene.control.stop(Stop.NOW, 130)
+    scene.thread.join()
+    scene.changes.close()
+    scene.control = Control()
+    scene.start()
+    scene.settled(4)
+    assert len(scene.tested()) == 2
+    assert [event.verdict.cached for event in scene.observer.events if event.verdict] == [False, False, True, True]
+
+
+CHANGES: dict[str, tuple[Callable[[Scene], object], set[str]]] = {
+    "a used file": (lambda scene: scene.write("lib/x.py", "x = 2\n"), {"a"}),
+    "a file in a new directory": (lambda scene: scene.write("b/deep/er/test_more.py", "more\n"), {"b"}),
+    "a file less": (lambda scene: (scene.root / "b/test/test_it.py").unlink(), {"b"}),
+    "a mode": (lambda scene: (scene.root / "b/test/test_it.py").chmod(0o755), {"b"}),
+    "the same again": (lambda scene: scene.write("lib/x.py", "x = 1\n"), set()),
+    "an ignored file": (lambda scene: (scene.root / "b/x.tmp").write_text("x"), set()),
+    "an ignored directory": (lambda scene: scene.write("b/build/x.py", "x"), set()),
+    "bytecode": (lambda scene: scene.write("b/__pycache__/x.pyc", "x"), set()),
+    "what nobody uses": (lambda scene: scene.write("README.md", "read"), set()),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_reruns_what_sees_it_and_nothing_else(scene: Scene, change: str) -> None:
+    act, expected = CHANGES[change]
+    scene.start()
+    scene.settled(2)
+    act(scene)
+    scene.settled(2 + len(expected))
+    assert set(scene.tested()[2:]) == expected
+
+
+def test_another_lock_builds_the_image_anew(scene: Scene) -> None:
+    scene.start()
+    scene.settled(2)
+    key = next(key for key in scene.engine._known.values() if key == "b")
+    scene.engine._builds[key] = None
+    scene.engine._there.discard(key)
+    scene.write("b/poetry.lock", "# another lock\n")
+    scene.settled(3)
+    assert scene.engine.calls[-2:] == ["build b", "test b"]
+
+
+def test_a_burst_of_saves_is_one_run(scene: Scene) -> None:
+    scene.start()
+    scene.settled(2)
+    for number in range(40):
+        scene.write(f"b/module{number}.py", f"number = {number}\n")
+        time.sleep(0.005)
+    scene.settled(3)
+    assert scene.tested()[2:] == ["b"]
+
+
+def test_a_checkout_of_another_commit_is_one_run(scene: Scene) -> None:
+    for number in range(300):
+        scene.write(f"b/many/module{number}.py", f"number = {number}\n")
+    git(scene.root, "add", "--all")
+    git(scene.root, "commit", "--quiet", "--message", "many")
+    scene.start()
+    scene.settled(2)
+    git(scene.root, "checkout", "--quiet", "HEAD^")
+    scene.settled(3)
+    git(scene.root, "checkout", "--quiet", "main")
+    scene.settled(4)
+    assert scene.tested()[2:] == ["b"] and scene.done()[-1] == ("b", "PASS")
+
+
+def test_what_has_become_stale_is_stopped_and_the_newest_state_is_tested(scene: Scene) -> None:
+    seen: list[str] = []
+    end = threading.Event()
+    file = scene.root / "b" / "test" / "test_it.py"
+    scene.tests["b"] = Tests(PASSES, lambda spec: seen.append(file.read_text()), end=end)
+    scene.start()
+    until(lambda: len(seen) == 1, SECONDS)
+    scene.write("b/test/test_it.py", "newer\n")
+    until(lambda: len(seen) == 2, SECONDS)
+    scene.write("b/test/test_it.py", "newest\n")
+    until(lambda: len(seen) == 3, SECONDS)
+    end.set()
+    scene.settled(4)
+    assert seen[1:] == ["newer\n", "newest\n"]
+    assert [verdict for name, verdict in scene.done() if name == "b"] == ["STOPPED", "STOPPED", "PASS"]
+
+
+def test_tests_that_do_not_see_a_change_go_on(scene: Scene) -> None:
+    end = threading.Event()
+    scene.tests["a"] = Tests(PASSES, end=end)
+    scene.start()
+    until(lambda: scene.done() == [("b", "PASS")], SECONDS)
+    scene.write("b/test/test_it.py", "newer\n")
+    until(lambda: len(scene.done()) == 2, SECONDS)
+    end.set()
+    scene.settled(3)
+    assert sorted(scene.tested()) == ["a", "b", "b"] and scene.done()[-1] == ("a", "PASS")
+
+
+def test_a_verdict_is_on_the_state_that_was_there_before_its_tests_began(scene: Scene) -> None:
+    # What changes after the decision and before the end is seen as a change, and so it is tested.
+    seen: list[str] = []
+    file = scene.root / "b" / "test" / "test_it.py"
+
+    def meanwhile(spec: RunSpec) -> None:
+        seen.append(file.read_text())
+        if len(seen) == 1:
+            file.write_text("changed by the way\n")
+
+    scene.tests["b"] = Tests(PASSES, meanwhile)
+    scene.start()
+    until(lambda: len(seen) == 2, SECONDS)
+    assert seen[1] == "changed by the way\n"
+
+
+def test_a_failure_is_tested_again_only_when_its_files_change(scene: Scene) -> None:
+    scene.tests["b"] = Tests(FAILS)
+    scene.start()
+    scene.settled(2)
+    scene.write("lib/x.py", "x = 2\n")
+    scene.settled(3)
+    assert scene.tested()[2:] == ["a"]
+    scene.tests["b"] = Tests(PASSES)
+    scene.write("b/test/test_it.py", "mended\n")
+    scene.settled(4)
+    assert scene.done()[-1] == ("b", "PASS")
+
+
+def test_settings_that_are_wrong_are_told_once_and_mended_ones_are_tested(scene: Scene) -> None:
+    scene.start()
+    scene.settled(2)
+    file = scene.root / "b" / "pyproject.toml"
+    good = file.read_text()
+    scene.write("b/pyproject.toml", good + "no_such_setting = 1\n")
+    scene.settled(3)
+    scene.write("README.md", "read\n")
+    scene.settled(3)
+    scene.write("b/pyproject.toml", good + "# mended\n")
+    scene.settled(4)
+    assert scene.done()[2:] == [("b", "CONFIG"), ("b", "PASS")]
+
+
+def test_an_engine_that_stops_costs_a_line_and_the_next_change_tests_what_is_left(
+    scene: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.start()
+    scene.settled(2)
+    find = scene.engine.find
+
+    def stopped(references: list[str]) -> dict[str, str]:
+        raise InfrastructureError("the engine does not answer: it has stopped")
+
+    monkeypatch.setattr(scene.engine, "find", stopped)
+    scene.write("b/test/test_it.py", "newer\n")
+    time.sleep(1.0)
+    assert capsys.readouterr().err.count("it has stopped") == 1
+    monkeypatch.setattr(scene.engine, "find", find)
+    scene.write("README.md", "read\n")
+    scene.settled(3)
+    assert scene.tested()[2:] == ["b"]
+
+
+def test_what_tests_write_where_they_may_is_no_change(scene: Scene) -> None:
+    written: list[int] = []
+
+    def write(spec: RunSpec) -> None:
+        written.append(len(written))
+        (scene.root / "b" / "out" / "report.txt").write_text(str(written))
+
+    (scene.root / "b" / "out").mkdir()
+    file = scene.root / "b" / "pyproject.toml"
+    file.write_text(file.read_text() + 'writable = ["out"]\n')
+    scene.tests["b"] = Tests(PASSES, write)
+    scene.start()
+    scene.settled(2)
+    assert written == [0]
+
+
+def test_another_helpers_begins_the_watch_again(scene: Scene) -> None:
+    scene.start()
+    scene.settled(2)
+    (scene.package / "inside" / "runner.py").write_text("another\n")
+    scene.write("README.md", "read\n")
+    until(lambda: scene.begun_again, SECONDS)
+
+
+def test_more_directories_than_the_kernel_watches_are_looked_at(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(self: object, root: Path) -> None:
+        raise changing._TooMany
+
+    monkeypatch.setattr(changing._Inotify, "__init__", full)
+    scene.start()
+    scene.settled(2)
+    scene.write("b/test/test_it.py", "newer\n")
+    scene.settled(3)
+    assert "max_user_watches" in capsys.readouterr().err
+
+
+def test_the_last_line_says_how_all_directories_stand(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    scene.tests["a"] = Tests(FAILS)
+    scene.start()
+    scene.settled(2)
+    scene.write("b/test/test_it.py", "newer\n")
+    scene.settled(3)
+    lines = [line for line in capsys.readouterr().err.splitlines() if " tested" in line]
+    assert lines[0].startswith("helpers: 2 of 2 tested in ") and lines[0].endswith("; not passing: a")
+    assert lines[1].startswith("helpers: 1 of 2 tested in ") and lines[1].endswith(
+        ": 1 passed, 0 failed; not passing: a"
+    )
+
+
+@pytest.mark.parametrize("option", ["--list", "--json=x.json", "--junit=x.xml"])
+def test_what_belongs_to_one_run_is_refused(scene: Scene, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    scene.start()
+    assert cli.main(["--watch", option], scene.root) == USAGE
+    assert option.partition("=")[0] in capsys.readouterr().err
