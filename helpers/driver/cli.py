@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from helpers.driver.events import Observer, Ran
     from helpers.driver.plan import Plan
     from helpers.driver.shard import Shard
+    from helpers.driver.shared_verdicts import SharedVerdicts
 
 _CODES = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
 _EPILOG = f"""\
@@ -305,9 +306,9 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
     from helpers.storage import run_directory
 
     # Without isolation a test may see anything.
-    kept = (
-        None if options.no_cache or options.engine == "venv" else VerdictCache(order.root, plan.tier, order.arguments)
-    )
+    kept = None
+    if not (options.no_cache or options.engine == "venv"):
+        kept = VerdictCache(order.root, plan.tier, order.arguments, _shared(order.control))
     known = kept.find(plan.dirs) if kept else {}
     for verdict in known.values():
         order.observers.event(Event("done", verdict.name, verdict=verdict))
@@ -338,6 +339,15 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
         kept.keep(rest.dirs, verdicts, results)
     known |= {verdict.name: verdict for verdict in verdicts}
     return Ran([known[item.name] for item in plan.dirs], engine.name, directory, results)
+
+
+def _shared(control: Control) -> SharedVerdicts | None:
+    """Return the verdicts of the team, if the environment names them; what speaks to a registry is slow to import."""
+    if not os.environ.get("HELPERS_VERDICTS"):
+        return None
+    from helpers.driver import shared_verdicts
+
+    return shared_verdicts.named(control)
 
 
 def _began(options: argparse.Namespace, root: Path) -> list[str]:

@@ -28,6 +28,10 @@ from helpers.model.runnable import RunnableDir
 from helpers.repo.contents import Contents, Unknown, contents, of_directory
 from helpers.storage import cache_dir, digest
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from helpers.driver.shared_verdicts import SharedVerdicts
+
 _PACKAGE = INSIDE.parent
 # Where results go is another place in each run.
 _RESULTS = Path("/results")
@@ -42,9 +46,11 @@ class VerdictCache:
         root: absolute path of the repo.
         tier: which tests.
         arguments: pytest's own, from the command line.
+        shared: the verdicts of the team; None without.
     """
 
-    def __init__(self, root: Path, tier: str, arguments: Sequence[str]) -> None:
+    def __init__(self, root: Path, tier: str, arguments: Sequence[str], shared: SharedVerdicts | None = None) -> None:
+        self._shared = shared
         self._root = root
         self._tier = tier
         self._arguments = arguments
@@ -57,7 +63,8 @@ class VerdictCache:
             dirs: what is planned.
             now: what the files of the checkout hold; None asks for it.
         """
-        found = {}
+        found: dict[str, Verdict] = {}
+        unknown: dict[str, DirPlan] = {}
         try:
             now = now or contents(self._root)
         except Unknown:
@@ -68,6 +75,23 @@ class VerdictCache:
                 verdict = _read(key, item)
                 if verdict and verdict.image == digests.known(item.chain[-1].reference):
                     found[item.name] = verdict
+                else:
+                    unknown[key] = item
+        return {**found, **self._take_over(unknown)}
+
+    def _take_over(self, unknown: Mapping[str, DirPlan]) -> dict[str, Verdict]:
+        """Return what the team knows of directories, by name, and keep it here; `unknown` is by key."""
+        found = {}
+        for key, about in self._shared.find(unknown).items() if self._shared and unknown else ():
+            item = unknown[key]
+            reference = item.chain[-1].reference
+            verdict = _verdict(about, item)
+            # An image that was never here would be made of the same locked inputs: its name is their hash.
+            if verdict and digests.known(reference) in ("", verdict.image):
+                found[item.name] = replace(verdict, why="cached by the team")
+                digests.remember(reference, verdict.image)
+                with suppress(OSError):
+                    _write(key, about)
         return found
 
     def keep(self, dirs: Sequence[DirPlan], verdicts: Sequence[Verdict], reports: Mapping[str, Path]) -> None:
@@ -91,9 +115,15 @@ class VerdictCache:
         # A full disk only costs the next run its time.
         with suppress(Unknown, OSError):
             now = contents(self._root)
-            for item, verdict in passed:
-                if self._key(item, now) == self._keys[item.name]:
-                    _write(self._keys[item.name], verdict, reports[item.name])
+            new = {
+                self._keys[item.name]: _about(verdict, reports[item.name])
+                for item, verdict in passed
+                if self._key(item, now) == self._keys[item.name]
+            }
+            for key, about in new.items():
+                _write(key, about)
+            if self._shared:
+                self._shared.add(new)
             _drop_oldest()
 
     def _key(self, item: DirPlan, now: Contents) -> str:
@@ -185,25 +215,33 @@ def _file(key: str) -> Path:
 def _read(key: str, item: DirPlan) -> Verdict | None:
     """Return the verdict that is kept by a key; one that can not be read is put aside and counts as none."""
     file = _file(key)
+    verdict = None
     try:
-        found: dict[str, Any] = json.loads(file.read_bytes())
-        counts = {str(name): int(number) for name, number in found["counts"].items()}
-        seconds, image, junit = float(found["seconds"]), str(found["image"]), str(found["junit"])
-        flaky = failures.from_kept(found["flaky"])
-        slowest = tuple((str(name), float(took)) for name, took in found["slowest"])
+        verdict = _verdict(json.loads(file.read_bytes()), item)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError):
+        pass
+    if not verdict:
         with suppress(OSError):
             os.replace(file, file.with_suffix(".damaged"))
+    return verdict
+
+
+def _verdict(about: Any, item: DirPlan) -> Verdict | None:
+    """Return the verdict that a file, or somebody else, tells of; None for what tells of none."""
+    try:
+        counts = {str(name): int(number) for name, number in about["counts"].items()}
+        seconds, image, junit = float(about["seconds"]), str(about["image"]), str(about["junit"])
+        flaky = failures.from_kept(about["flaky"])
+        slowest = tuple((str(name), float(took)) for name, took in about["slowest"])
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
     plain = Verdict(item.name, Status.PASS, 0, "cached", counts, seconds, image, cached=True, junit=junit)
     return replace(plain, flaky=flaky, slowest=slowest)
 
 
-def _write(key: str, verdict: Verdict, results: Path) -> None:
-    file = _file(key)
-    file.parent.mkdir(parents=True, exist_ok=True)
+def _about(verdict: Verdict, results: Path) -> dict[str, Any]:
     about = {
         "directory": verdict.name,
         "counts": verdict.counts,
@@ -216,6 +254,12 @@ def _write(key: str, verdict: Verdict, results: Path) -> None:
     # Who gives pytest a place of his own for it finds it there.
     with suppress(FileNotFoundError):
         about["junit"] = (results / "junit.xml").read_text("utf-8", "replace")
+    return about
+
+
+def _write(key: str, about: dict[str, Any]) -> None:
+    file = _file(key)
+    file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(f".{file.name}-{os.getpid()}")
     aside.write_text(json.dumps(about), encoding="utf-8")
     os.replace(aside, file)

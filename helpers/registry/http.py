@@ -17,7 +17,7 @@ from helpers.registry.authorization import Authorization
 from helpers.registry.connection import Answer, Body, Connections, Trouble
 from helpers.registry.deadline import Deadline
 
-# How long one question may take with all its tries.
+# How long one question may take with all its tries, where nobody says otherwise.
 CALL_SECONDS = 60.0
 TRIES = 3
 _FIRST_WAIT_SECONDS = 0.5
@@ -40,18 +40,20 @@ class Http:
     Arguments:
         address: the repository.
         control: stops every request.
+        seconds: how long one question may take with all its tries.
     """
 
-    def __init__(self, address: Address, control: Control | None = None) -> None:
+    def __init__(self, address: Address, control: Control | None = None, seconds: float = CALL_SECONDS) -> None:
         self.address = address
+        self._seconds = seconds
         self.control = control
         self._connections = Connections()
         self._authorization = Authorization(address, self._ask_token_server)
         self._clock_lead = 0.0
 
     def deadline(self, seconds: float | None = None) -> Deadline:
-        """Return the deadline of a call that starts now; None is CALL_SECONDS."""
-        return Deadline(CALL_SECONDS if seconds is None else seconds, self.control)
+        """Return the deadline of a call that starts now; None is that of every question."""
+        return Deadline(self._seconds if seconds is None else seconds, self.control)
 
     def now(self) -> float:
         """Return the time in seconds since 1970 by the clock of the registry, as its last answer told it."""
@@ -74,7 +76,7 @@ class Http:
             target: a path below the repository (`tags/list`), or a URL that the registry gave.
             headers: headers besides those of the login.
             body: the body.
-            deadline: when to give up; None is after a minute.
+            deadline: when to give up; None is that of every question.
             tries: how often it may be sent: 1 where a second time could do harm.
 
         Raises:

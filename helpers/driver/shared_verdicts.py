@@ -1,0 +1,209 @@
+"""Verdicts that a team shares: in a directory that its machines mount, or in a repository of a registry.
+
+Off unless `HELPERS_VERDICTS` names the place. Everybody reads it; only who has `HELPERS_VERDICTS_WRITE` set adds to it,
+and whoever can write there can make any test pass: give that to trusted branches only. A place that does not answer
+costs a warning and is not asked again in that run; no run fails for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from helpers.console import say
+from helpers.engine.seam import Control
+from helpers.errors import ConfigError, HelpersError, InfrastructureError, UsageError
+from helpers.images import layout
+from helpers.registry.address import Address
+from helpers.registry.manifest import OCI_MANIFEST
+from helpers.registry.repository import Registry
+from helpers.registry.upload import put_manifest
+from helpers.storage import scratch
+
+PLACE = "HELPERS_VERDICTS"
+WRITES = "HELPERS_VERDICTS_WRITE"
+# More than a registry that is well needs, and less than tests are worth.
+_SECONDS = 10.0
+_AT_A_TIME = 8
+# https://github.com/opencontainers/image-spec/blob/main/manifest.md#guidelines-for-artifact-usage
+_VERDICT = "application/vnd.helpers.verdict.v1+json"
+_EMPTY = "application/vnd.oci.empty.v1+json"
+
+
+class Store(Protocol):
+    """A place for verdicts; each has a key, and never another content."""
+
+    def read(self, key: str) -> dict[str, Any] | None:
+        """Return the verdict that is kept by a key; None if there is none.
+
+        Raises:
+            InfrastructureError: the place does not answer.
+        """
+
+    def write(self, key: str, verdict: dict[str, Any]) -> None:
+        """Keep a verdict by its key.
+
+        Raises:
+            InfrastructureError: the place does not take it.
+        """
+
+
+class Directory:
+    """Verdicts as files of a directory; what is half written is never seen.
+
+    Arguments:
+        path: of the directory; it is made with the first verdict.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, key: str) -> dict[str, Any] | None:
+        """See `Store`."""
+        try:
+            found = json.loads(self._file(key).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None  # a damaged one is as good as none
+        except OSError as error:
+            raise self._failed("read", error) from None
+        return found if isinstance(found, dict) else None
+
+    def write(self, key: str, verdict: dict[str, Any]) -> None:
+        """See `Store`."""
+        file = self._file(key)
+        # Machines that mount the same directory may have processes of the same number.
+        aside = file.with_name(f".{key}-{os.urandom(6).hex()}")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_text(json.dumps(verdict), encoding="utf-8")
+            os.replace(aside, file)
+        except OSError as error:
+            with suppress(OSError):
+                aside.unlink()
+            raise self._failed("written", error) from None
+
+    def _file(self, key: str) -> Path:
+        return self._path / key[:2] / f"{key}.json"
+
+    def _failed(self, what: str, error: OSError) -> InfrastructureError:
+        return InfrastructureError(f"can not be {what}: {error.strerror}", where=self._path)
+
+
+class Repository:
+    """Verdicts as artifacts in a repository of a registry: a tag for each, whose configuration is the verdict.
+
+    Arguments:
+        name: of the repository, with the registry's host.
+        control: stops what is under way.
+
+    Raises:
+        ConfigError: the name is none of a repository.
+    """
+
+    def __init__(self, name: str, control: Control) -> None:
+        Address.parse(name)
+        self._name = name
+        self._control = control
+        self._threads = threading.local()
+
+    def read(self, key: str) -> dict[str, Any] | None:
+        """See `Store`."""
+        found = self._registry.find(_tag(key))
+        return self._registry.config(found.digest) if found else None
+
+    def write(self, key: str, verdict: dict[str, Any]) -> None:
+        """See `Store`."""
+        with scratch() as folder:
+            layout.blob_path(folder, "sha256:").mkdir(parents=True)
+            about = {
+                "schemaVersion": 2,
+                "mediaType": OCI_MANIFEST,
+                "artifactType": _VERDICT,
+                "config": layout.add(folder, layout.json_bytes(verdict), _VERDICT),
+                "layers": [layout.add(folder, b"{}", _EMPTY)],
+            }
+            digest = layout.add(folder, layout.json_bytes(about), OCI_MANIFEST)["digest"]
+            self._registry.push(folder, digest)
+        # Of two runs that passed either's word is as good.
+        put_manifest(self._registry, self._registry.manifest(digest), _tag(key))
+
+    @property
+    def _registry(self) -> Registry:
+        if not hasattr(self._threads, "registry"):
+            self._threads.registry = Registry(self._name, self._control, seconds=_SECONDS)
+        found: Registry = self._threads.registry
+        return found
+
+
+class SharedVerdicts:
+    """A store that is given up for the rest of the run when it fails.
+
+    Arguments:
+        store: the place.
+        writes: whether verdicts may be added.
+    """
+
+    def __init__(self, store: Store, *, writes: bool) -> None:
+        self._store = store
+        self._writes = writes
+        self._failed = threading.Event()
+        self._lock = threading.Lock()
+
+    def find(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the verdicts that are kept by some keys; a key that has none is left out."""
+        found: dict[str, dict[str, Any]] = {}
+
+        def read(key: str) -> None:
+            if verdict := self._store.read(key):
+                found[key] = verdict
+
+        self._with_each(keys, read)
+        return found
+
+    def add(self, verdicts: Mapping[str, dict[str, Any]]) -> None:
+        """Keep verdicts by their keys, if this run may."""
+        if self._writes:
+            self._with_each(verdicts, lambda key: self._store.write(key, verdicts[key]))
+
+    def _with_each(self, keys: Iterable[str], do: Callable[[str], None]) -> None:
+        def attempt(key: str) -> None:
+            try:
+                if not self._failed.is_set():
+                    do(key)
+            except HelpersError as error:
+                with self._lock:
+                    if not self._failed.is_set():
+                        say(f"warning: without the verdicts in {PLACE} from here on: {error.summary}")
+                    self._failed.set()
+
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            list(pool.map(attempt, keys))
+
+
+def named(control: Control) -> SharedVerdicts:
+    """Return the verdicts in the place that the environment names.
+
+    Arguments:
+        control: stops what is under way.
+
+    Raises:
+        UsageError: it names neither a directory nor a repository.
+    """
+    place = os.environ[PLACE]
+    try:
+        store: Store = Directory(Path(place)) if os.path.isabs(place) else Repository(place, control)
+    except ConfigError as error:
+        what = f"{PLACE}={place} is no absolute path and no repository with its registry's host"
+        fix = f"{PLACE}=/mnt/verdicts, {PLACE}=HOST[:PORT]/NAME, or unset it"
+        raise UsageError(what, why=error.what, fix=fix) from None
+    return SharedVerdicts(store, writes=bool(os.environ.get(WRITES)))
+
+
+def _tag(key: str) -> str:
+    return f"verdict-{key}"
