@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from helpers.console import printable, say
+from helpers.errors import PolicyError
 from helpers.model import git_url
 from helpers.repo import history, own_programs
 from helpers.repo.changing import Hand
@@ -17,16 +18,16 @@ from helpers.repos.step import CHECK_OUT, CLONE, CLOSED, FAULT, FORWARD, LEFT, S
 from helpers.repos.tree import Place, Visit
 
 
-def move(hand: Hand, root: Path, step: Step) -> None:
-    """Move the checkout at `root` as a step says.
-
-    Raises:
-        PolicyError: git refuses.
-    """
-    if step.word == FORWARD:
-        hand.fast_forward(root, step.commit, history.current_branch(root))
-    elif step.word in (CHECK_OUT, CLONE):
-        hand.detach(root, step.commit)
+def moved(hand: Hand, place: Place, step: Step) -> Step:
+    """Move the checkout at `place` as a step says; return the step, or why git refused."""
+    try:
+        if step.word == FORWARD:
+            hand.fast_forward(place.root, step.commit, history.current_branch(place.root))
+        elif step.word in (CHECK_OUT, CLONE):
+            hand.detach(place.root, step.commit)
+    except PolicyError as error:
+        return Step(place.path, LEFT, error.what, f"{git_at(place.path)} status")
+    return step
 
 
 def not_acted_on(row: Row) -> Step | None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from helpers.console import say
-from helpers.errors import HelpersError, PolicyError
+from helpers.errors import HelpersError
 from helpers.model import git_url
 from helpers.repo import changing, history, location, network
 from helpers.repo.changing import MARK_ASIDE, Hand
@@ -19,14 +19,14 @@ from helpers.repos.acting import (
     absent,
     closed,
     enters,
-    move,
+    moved,
     name_programs,
     not_acted_on,
     push_command,
     submodule_command,
     to_sync,
 )
-from helpers.repos.step import CLONE, FAULT, LEFT, STAY, Report, Step, git_at, named, outermost
+from helpers.repos.step import CLONE, FAULT, LEFT, STAY, Report, Step, named, outermost
 from helpers.repos.tree import Place, Visit
 from helpers.repos.way import facts, under_way, way
 
@@ -121,13 +121,7 @@ class _Pull:
 
     def _done(self, place: Place, step: Step) -> Step:
         """Do one step, unless nothing is to be done; return it, or why git refused."""
-        if self._dry_run:
-            return step
-        try:
-            move(self._hand, place.root, step)
-        except PolicyError as error:
-            return Step(place.path, LEFT, error.what, f"{git_at(place.path)} status")
-        return step
+        return step if self._dry_run else moved(self._hand, place, step)
 
     def _get_clones(self, places: Sequence[Place]) -> dict[str, Step]:
         """Clone what is not checked out; return a step for each one that could not be."""

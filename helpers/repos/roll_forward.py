@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from helpers.console import counted
-from helpers.errors import HelpersError, PolicyError, UsageError
+from helpers.errors import HelpersError, UsageError
 from helpers.repo import changing, history, remotes
 from helpers.repo.changing import Commit, Hand
 from helpers.repo.submodules import is_pushed, unpushed
@@ -22,7 +22,7 @@ from helpers.repos.acting import (
     absent,
     closed,
     enters,
-    move,
+    moved,
     name_programs,
     not_acted_on,
     push_command,
@@ -242,13 +242,7 @@ class _Roll:
         return way(place.path, known, newest.words)
 
     def _done(self, place: Place, step: Step) -> Step:
-        if self._dry_run:
-            return step
-        try:
-            move(self._hand, place.root, step)
-        except PolicyError as error:
-            return Step(place.path, LEFT, error.what, f"{git_at(place.path)} status")
-        return step
+        return step if self._dry_run else moved(self._hand, place, step)
 
     def _no_commit(self, place: Place) -> str:
         """Return why no commit can be made at `place`; empty if one can."""
