@@ -26,8 +26,7 @@ from helpers.registry.repository import Registry
 from helpers.registry.upload import put_manifest
 from helpers.storage import scratch
 
-PLACE = "HELPERS_VERDICTS"
-WRITES = "HELPERS_VERDICTS_WRITE"
+_PLACE = "HELPERS_VERDICTS"
 # More than a registry that is well needs, and less than tests are worth.
 _SECONDS = 10.0
 _AT_A_TIME = 8
@@ -179,7 +178,7 @@ class SharedVerdicts:
             except HelpersError as error:
                 with self._lock:
                     if not self._failed.is_set():
-                        say(f"warning: without the verdicts in {PLACE} from here on: {error.summary}")
+                        say(f"warning: without the verdicts in {_PLACE} from here on: {error.summary}")
                     self._failed.set()
 
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
@@ -195,14 +194,14 @@ def named(control: Control) -> SharedVerdicts:
     Raises:
         UsageError: it names neither a directory nor a repository.
     """
-    place = os.environ[PLACE]
+    place = os.environ["HELPERS_VERDICTS"]
     try:
         store: Store = Directory(Path(place)) if os.path.isabs(place) else Repository(place, control)
     except ConfigError as error:
-        what = f"{PLACE}={place} is no absolute path and no repository with its registry's host"
-        fix = f"{PLACE}=/mnt/verdicts, {PLACE}=HOST[:PORT]/NAME, or unset it"
+        what = f"{_PLACE}={place} is no absolute path and no repository with its registry's host"
+        fix = f"{_PLACE}=/mnt/verdicts, {_PLACE}=HOST[:PORT]/NAME, or unset it"
         raise UsageError(what, why=error.what, fix=fix) from None
-    return SharedVerdicts(store, writes=bool(os.environ.get(WRITES)))
+    return SharedVerdicts(store, writes=bool(os.environ.get("HELPERS_VERDICTS_WRITE")))
 
 
 def _tag(key: str) -> str:
