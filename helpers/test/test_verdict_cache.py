@@ -12,7 +12,7 @@ import pytest
 from helpers.driver import verdict_cache
 from helpers.test.fake_engine import FAILS, PASSES, Tests
 from helpers.test.unit_fixtures import cache, no_poetry
-from helpers.test.verdict_scene import ALL, CHANGES, Scene, scene, setting, write
+from helpers.test.verdict_scene import ALL, CHANGES, Scene, scene, setting, write, write_junit
 
 pytestmark = pytest.mark.slow
 
