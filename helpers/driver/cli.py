@@ -83,6 +83,7 @@ def _add_what_and_how(parser: argparse.ArgumentParser) -> None:
     add("--list", action="store_true", help="print the plan and do nothing")
     add("--json", metavar="FILE", help="write the result (with --list: the plan) as JSON; - is standard output")
     add("--junit", metavar="FILE", help="write all results as one JUnit file")
+    _add_reports(parser)
     add(
         "--affected",
         nargs="?",
@@ -90,6 +91,17 @@ def _add_what_and_how(parser: argparse.ArgumentParser) -> None:
         metavar="REF",
         help="only what can come out otherwise than at that commit (default: where the branch left the default branch)",
     )
+    _add_parts(parser)
+    add("--watch", action="store_true", help="go on: test again what changes, until Ctrl-C")
+    add("--no-cache", action="store_true", help="test also what passed before and has not changed since")
+    add("--exitfirst", action="store_true", help="start nothing more after the first directory that does not pass")
+    add("--timeout", type=_positive, metavar="SECONDS", help="for one directory's tests, instead of its own setting")
+    add("--allow-empty", action="store_true", help="finding no directory or no test is no error")
+
+
+def _add_parts(parser: argparse.ArgumentParser) -> None:
+    """Add the options by which several machines share a run."""
+    add = parser.add_argument
     add(
         "--shard",
         type=_shard,
@@ -101,14 +113,15 @@ def _add_what_and_how(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="what --json wrote: parts are weighed by the seconds in it (without it by the number of files with tests)",
     )
-    add("--watch", action="store_true", help="go on: test again what changes, until Ctrl-C")
-    add("--no-cache", action="store_true", help="test also what passed before and has not changed since")
-    add("--exitfirst", action="store_true", help="start nothing more after the first directory that does not pass")
-    add("--timeout", type=_positive, metavar="SECONDS", help="for one directory's tests, instead of its own setting")
-    add("--allow-empty", action="store_true", help="finding no directory or no test is no error")
 
 
-def run_tier(tier: str, directory: str, engine: str, stage: str, arguments: str) -> int:
+def _add_reports(parser: argparse.ArgumentParser) -> None:
+    """Add what can be reported beside verdicts."""
+    add = parser.add_argument
+    add("--coverage", action="store_true", help="show which share of the lines ran, by directory and in total")
+
+
+def run_tier(tier: str, directory: str, engine: str, stage: str, arguments: str, *, coverage: bool = False) -> int:
     """Run one tier of the tests of the runnable dir that encloses `directory` and return the exit code.
 
     Arguments:
@@ -117,9 +130,11 @@ def run_tier(tier: str, directory: str, engine: str, stage: str, arguments: str)
         engine: `auto`, `docker` or `venv`.
         stage: `local` or `dev`.
         arguments: pytest's arguments, split into words as a shell would.
+        coverage: whether to show which lines ran.
     """
     root, path = discover.nearest(directory)
     options = [f"--dir={path}", f"--tier={tier}", f"--engine={engine}", f"--stage={stage}"]
+    options += ["--coverage"] if coverage else []
     return main([*options, "--", *shlex.split(arguments)], root)
 
 
@@ -176,6 +191,10 @@ def _plan(options: argparse.Namespace, pytest_args: list[str], root: Path) -> Pl
         # A list asks no engine, and so says of the image what it must be.
         images = released.wanted if options.list else released.find
         plan = planner.make(root, paths, every, options.tier, images)
+    if options.coverage:
+        from helpers.driver import measuring
+
+        plan = measuring.checked(plan)
     if options.affected is not None and paths:
         plan = _affected(options, plan, root)
     if options.shard:
@@ -267,7 +286,7 @@ def _execute(options: argparse.Namespace, plan: Plan, pytest_args: list[str], ro
     export.check_writable(options.junit)
     control = Control()
     obey_signals(control)
-    observers = report.choose(json=options.json, junit=options.junit, shard=plan.shard)
+    observers = report.choose(json=options.json, junit=options.junit, shard=plan.shard, coverage=options.coverage)
     return _run_once(options, plan, _Order(root, pytest_args, control, observers))
 
 
@@ -308,7 +327,8 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
     # Without isolation a test may see anything.
     kept = None
     if not (options.no_cache or options.engine == "venv"):
-        kept = VerdictCache(order.root, plan.tier, order.arguments, _shared(order.control))
+        team = _shared(order.control)
+        kept = VerdictCache(order.root, plan.tier, order.arguments, team, coverage=options.coverage)
     known = kept.find(plan.dirs) if kept else {}
     for verdict in known.values():
         order.observers.event(Event("done", verdict.name, verdict=verdict))
@@ -330,6 +350,7 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
         order.arguments,
         began=_began(options, order.root),
         seconds=seconds,
+        coverage=options.coverage,
     )
     verdicts = run.Run(rest, engine, how, order.control, order.observers.event).execute()
     if not order.arguments:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from helpers import config, inside
 from helpers.containers.environment import base_environment, container_labels, image_says, services_file
+from helpers.driver import measuring
 from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import ConfigError, NothingSelectedError, UsageError
 from helpers.host import User
@@ -39,6 +40,7 @@ def test_container(
     nonce: str,
     tier: str,
     arguments: Sequence[str],
+    coverage: bool = False,
 ) -> RunSpec:
     """Return the container that runs the tests of `runnable`.
 
@@ -52,6 +54,7 @@ def test_container(
         nonce: what the verdict must carry.
         tier: which tests.
         arguments: pytest's own, from the command line.
+        coverage: whether the lines that run are noted.
 
     Raises:
         ConfigError: a path in the settings is missing or leads out of the repo.
@@ -62,7 +65,7 @@ def test_container(
         "results": str(results),
         "nonce": nonce,
         "tier": tier,
-        "arguments": pytest_arguments(runnable, results, arguments),
+        "arguments": pytest_arguments(runnable, results, arguments, coverage=coverage),
     }
     mounts = [Mount(runnable.path), Mount(INSIDE), *(Mount(_inside_repo(runnable, path)) for path in settings.uses)]
     mounts += [Mount(_inside_dir(runnable, path), read_only=False) for path in settings.writable]
@@ -96,7 +99,9 @@ def weaker(runnable: RunnableDir) -> list[str]:
     return [*found, f'docker = "{settings.docker}" ({DOCKER[settings.docker]})'] if settings.docker else found
 
 
-def pytest_arguments(runnable: RunnableDir, results: Path, arguments: Sequence[str]) -> list[str]:
+def pytest_arguments(
+    runnable: RunnableDir, results: Path, arguments: Sequence[str], *, coverage: bool = False
+) -> list[str]:
     """Return pytest's arguments for `runnable`; pytest itself knows whether the user's name other tests than all."""
     tests = [path for path in runnable.settings.tests if (runnable.path / path).exists()]
     if not arguments and not tests:
@@ -113,6 +118,7 @@ def pytest_arguments(runnable: RunnableDir, results: Path, arguments: Sequence[s
         f"--junitxml={results / 'junit.xml'}",
         # With file and line of each test, and with what those printed that failed.
         *("-o", "junit_family=xunit1", "-o", "junit_logging=all", "-o", "junit_log_passing_tests=false"),
+        *(measuring.arguments(runnable.path, results) if coverage else ()),
         *arguments,
     ]
 

@@ -74,10 +74,21 @@ def result_data(verdicts: Sequence[Verdict], *, exit_code: int, interrupted: boo
                 "log": item.log,
                 "cached": item.cached,
                 "again": list(item.again),
+                **_coverage_data(item),
             }
             for item in verdicts
         ],
     }
+
+
+def _coverage_data(item: Verdict) -> dict[str, Any]:
+    """Return what was measured in a directory: the share that ran, and the lines of each file."""
+    if not item.coverage:
+        return {}
+    from helpers.driver import measuring  # few runs measure
+
+    found = measuring.measured(item.coverage)
+    return {"coverage": {"percent": round(found.percent, 2), **json.loads(item.coverage)}} if found else {}
 
 
 def check_writable(target: str | None) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from helpers import errors
 from helpers.driver import export
 from helpers.driver.events import Ran
+from helpers.driver.report.coverage import print_coverage
 from helpers.driver.report.table import Table
 from helpers.driver.verdict import Status, Verdict
 from helpers.errors import UsageError
@@ -42,6 +43,8 @@ def main(words: Sequence[str], *, json_file: str = "", junit: str = "") -> int:
         export.write_json(json_file, merged)
     if json_file != "-":
         verdicts = [verdict_of(one) for one in merged["directories"]]
+        if any(verdict.coverage for verdict in verdicts):
+            print_coverage(verdicts)
         Table().end(Ran(verdicts, merged["engine"], interrupted=merged["interrupted"], seconds=seconds_of(merged)))
     return int(merged["exit_code"])
 
@@ -147,6 +150,7 @@ def verdict_of(data: dict[str, Any]) -> Verdict:
         log=str(data["log"]),
         cached=bool(data["cached"]),
         again=tuple(map(str, data["again"])),
+        coverage=json.dumps(data["coverage"]) if "coverage" in data else "",
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.console import unforeseen
-from helpers.driver import again, failures
+from helpers.driver import again, failures, measuring
 from helpers.driver import verdict as verdicts
 from helpers.driver.container import test_container, weaker
 from helpers.driver.events import Event
@@ -40,6 +40,7 @@ class Options:
         arguments: pytest's own arguments.
         began: the words that the run began with, to say how one directory is run again.
         seconds: how long each step may take, as far as that is known; the longest way is begun first.
+        coverage: whether the lines that run are noted.
         adapt: changes the container that tests run in, for another image than the one that they are written in.
         controls: what stops the tests of one directory alone, by its name.
     """
@@ -52,6 +53,7 @@ class Options:
     arguments: Sequence[str] = ()
     began: Sequence[str] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    coverage: bool = False
     adapt: Callable[[RunSpec], RunSpec] = lambda spec: spec
     controls: Mapping[str, Control] = field(default_factory=dict)
 
@@ -153,6 +155,7 @@ class Run:
             nonce=nonce,
             tier=self._plan.tier,
             arguments=self._options.arguments,
+            coverage=self._options.coverage,
         )
         self._notify(Event("testing", item.name, str(results)))
         for text in weaker(item.runnable) if self._engine.isolates else ():
@@ -176,9 +179,14 @@ class Run:
             details=failures.read(results, item.runnable.root),
             root=item.runnable.root,
         )
+        if self._options.coverage:
+            verdict = replace(verdict, coverage=measuring.found(item.runnable.path, results, report))
         if not self._options.began:
             return verdict
-        told = again.lines(verdict, self._options.began, self._engine, spec, self._options.arguments)
+        # Where tests failed, measuring again those alone tells nothing.
+        low = self._options.coverage and not verdict.failures
+        began = [*self._options.began, *(["--coverage"] if low else [])]
+        told = again.lines(verdict, began, self._engine, spec, self._options.arguments)
         return replace(verdict, again=tuple(told))
 
     def _settle(self, verdict: Verdict) -> None:

@@ -71,6 +71,7 @@ class Verdict:
         details: where each of the tests failed, and why, as far as that was told.
         flaky: the failures of tests that passed when they were run again.
         slowest: ids and seconds of the slowest tests.
+        coverage: which lines of which files ran, as `measuring` writes it; empty where that was not asked for.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Verdict:
     details: tuple[Failure, ...] = ()
     flaky: tuple[Failure, ...] = ()
     slowest: tuple[tuple[str, float], ...] = ()
+    coverage: str = ""
 
     @property
     def passed(self) -> int:
@@ -214,7 +216,9 @@ def _by_report(outcome: Outcome, report: dict[str, Any]) -> tuple[Status, str]:
         return Status.CONFIG, "pytest was called with arguments that it does not accept"
     if exit_code == _PYTEST_INTERNAL:
         return Status.CRASH, "pytest itself failed (internal error)"
-    if exit_code == _PYTEST_EMPTY or (exit_code == 0 and (report["runs_no_test"] or not report["collected"])):
+    # Where no test ran pytest-cov makes a failure of the coverage, which is none.
+    nothing = not report["collected"] and not failures
+    if exit_code == _PYTEST_EMPTY or (exit_code == 0 and report["runs_no_test"]) or (exit_code in (0, 1) and nothing):
         return Status.EMPTY, _why_empty(report)
     if failures:
         more = f" and {failures - 1} more" if failures > 1 else ""
@@ -224,7 +228,8 @@ def _by_report(outcome: Outcome, report: dict[str, Any]) -> tuple[Status, str]:
     if report["collected"] != report["reported"]:
         return Status.CRASH, f"{report['collected']} tests were collected, {report['reported']} reported"
     if exit_code or outcome.code:
-        return Status.FAIL, f"pytest ended with exit code {exit_code}, its container with {outcome.code}"
+        ended = f"pytest ended with exit code {exit_code}, its container with {outcome.code}"
+        return Status.FAIL, str((exit_code and report.get("coverage_low")) or ended)
     if not any(report["counts"].get(outcome) for outcome in ("passed", "xfailed", "xpassed")):
         return Status.EMPTY, "every test was skipped"
     return Status.PASS, ""

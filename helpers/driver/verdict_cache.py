@@ -47,13 +47,23 @@ class VerdictCache:
         tier: which tests.
         arguments: pytest's own, from the command line.
         shared: the verdicts of the team; None without.
+        coverage: whether the lines that run are noted.
     """
 
-    def __init__(self, root: Path, tier: str, arguments: Sequence[str], shared: SharedVerdicts | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        tier: str,
+        arguments: Sequence[str],
+        shared: SharedVerdicts | None = None,
+        *,
+        coverage: bool = False,
+    ) -> None:
         self._shared = shared
         self._root = root
         self._tier = tier
         self._arguments = arguments
+        self._coverage = coverage
         self._keys: dict[str, str] = {}
 
     def find(self, dirs: Sequence[DirPlan], now: Contents | None = None) -> dict[str, Verdict]:
@@ -148,6 +158,7 @@ class VerdictCache:
                 nonce="",
                 tier=self._tier,
                 arguments=self._arguments,
+                coverage=self._coverage,
             )
         except HelpersError:
             return ""  # it is told when the tests are to run
@@ -235,10 +246,11 @@ def _verdict(about: Any, item: DirPlan) -> Verdict | None:
         seconds, image, junit = float(about["seconds"]), str(about["image"]), str(about["junit"])
         flaky = failures.from_kept(about["flaky"])
         slowest = tuple((str(name), float(took)) for name, took in about["slowest"])
+        coverage = str(about.get("coverage", ""))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     plain = Verdict(item.name, Status.PASS, 0, "cached", counts, seconds, image, cached=True, junit=junit)
-    return replace(plain, flaky=flaky, slowest=slowest)
+    return replace(plain, flaky=flaky, slowest=slowest, coverage=coverage)
 
 
 def _about(verdict: Verdict, results: Path) -> dict[str, Any]:
@@ -250,6 +262,8 @@ def _about(verdict: Verdict, results: Path) -> dict[str, Any]:
         "flaky": failures.kept(verdict.flaky),
         "slowest": verdict.slowest,
         "junit": "",
+        # Part of the key: it is there where it is asked for.
+        "coverage": verdict.coverage,
     }
     # Who gives pytest a place of his own for it finds it there.
     with suppress(FileNotFoundError):

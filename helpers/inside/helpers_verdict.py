@@ -163,6 +163,7 @@ class VerdictPlugin:
             "slowest": sorted(self.seconds.items(), key=lambda item: -item[1])[:SLOWEST],
             "hints": self.hints,
             "runs_no_test": runs_no_test(session.config.option),
+            **coverage(session.config.pluginmanager.getplugin("_cov")),
         }
         path = os.path.join(self.results, "verdict.json")
         with open(path + ".new", "w") as file:
@@ -190,6 +191,16 @@ class VerdictPlugin:
 def runs_no_test(options: Any) -> str:
     """Return the option by which this session of pytest runs no test; empty for a session that does."""
     return next((option for name, option in RUN_NO_TEST.items() if getattr(options, name, None)), "")
+
+
+def coverage(plugin: Any) -> Dict[str, Any]:
+    """Return what pytest-cov, if it is there, wants of the share of lines that ran, and why it is not content."""
+    wanted = getattr(getattr(plugin, "options", None), "cov_fail_under", None)
+    total = getattr(plugin, "cov_total", None)
+    if not wanted or total is None:
+        return {}
+    low = "" if total >= wanted else "coverage is %.2f %%, below fail_under = %g" % (total, wanted)
+    return {"fail_under": wanted, "coverage_low": low}
 
 
 def hints(failure: str) -> List[str]:

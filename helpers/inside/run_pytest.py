@@ -80,6 +80,8 @@ def main(order: Dict[str, Any]) -> int:
         write_verdict(order, {"exit": REFUSED, "refused": refused})
         return REFUSED
     os.environ[ORDER] = json.dumps({key: order[key] for key in ("results", "nonce", "tier")})
+    # The checkout is read-only: who measures coverage, asked by us or by settings of the directory, does it there.
+    os.environ["COVERAGE_FILE"] = os.path.join(order["results"], "coverage")
     # `python -m pytest` puts the current directory first. This directory, where the plugin is, goes last.
     sys.path.append(sys.path[0])
     sys.path[0] = os.getcwd()

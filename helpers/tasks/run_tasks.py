@@ -44,3 +44,17 @@ def run_tests(_: Any, dir: str = "", engine: str = "auto", stage: str = "local",
     from helpers.driver import cli
 
     return cli.run_tier("all", dir, engine, stage, args)
+
+
+@helpers_task(help={**_HELP, "tier": "fast, slow, superslow or all"})
+def run_coverage(
+    _: Any, dir: str = "", tier: str = "all", engine: str = "auto", stage: str = "local", args: str = ""
+) -> int:
+    """Run the tests of a runnable dir and show which lines they reach.
+
+    Its lock must have pytest-cov; what is measured, left out and demanded ('fail_under') is said by coverage's own
+    settings in its pyproject.toml.
+    """
+    from helpers.driver import cli
+
+    return cli.run_tier(tier, dir, engine, stage, args, coverage=True)

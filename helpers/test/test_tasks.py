@@ -31,7 +31,7 @@ NAMES = {
     *("cache_clear", "cache_status", "report_merge"),
     *("docker_prune", "docker_ps", "docker_pull"),
     *("docker_promote", "docker_push", "docker_release", "docker_rollback"),
-    *("run_fast_tests", "run_slow_tests", "run_superslow_tests", "run_tests"),
+    *("run_fast_tests", "run_slow_tests", "run_superslow_tests", "run_tests", "run_coverage"),
     *("dir_check", "dir_create", "dir_list"),
     *("ci_generate", "devcontainer_build", "devcontainer_generate"),
     *("doctor", "repo_init", "repo_status", "sync_status", "sync_update", "helpers_publish"),

@@ -16,6 +16,7 @@ def choose(
     junit: str | None = None,
     shard: Mapping[str, Any] | None = None,
     table: bool = True,
+    coverage: bool = False,
 ) -> Observers:
     """Return the observers of a run.
 
@@ -24,6 +25,7 @@ def choose(
         junit: file for the merged JUnit report; None for none.
         shard: which part of a whole the run is; None where it is all of it.
         table: whether a run ends with a table, and not with what else says how things stand.
+        coverage: whether a table of it is shown.
     """
     members: list[Observer] = []
     if wants_colour(sys.stderr):
@@ -34,6 +36,11 @@ def choose(
         from helpers.driver.report.lines import Lines
 
         members.append(Lines())
+    if coverage and json != "-":
+        from helpers.driver.report.coverage import CoverageTable
+
+        # The counts of tests stay the last line.
+        members.append(CoverageTable())
     if table and json != "-":
         from helpers.driver.report.table import Table
 
