@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
@@ -162,6 +162,19 @@ class Child:
         except subprocess.TimeoutExpired:
             return None
 
+    @contextmanager
+    def watched(self) -> Iterator[int | None]:
+        """Yield a file descriptor that can be read as soon as it has ended; None where the system has no such thing."""
+        try:
+            end = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else None
+        except OSError:
+            end = None
+        try:
+            yield end
+        finally:
+            if end is not None:
+                os.close(end)
+
     def terminate(self) -> None:
         """Ask it, and all that it started in its session, to end."""
         self._signal(signal.SIGTERM)
@@ -302,17 +315,25 @@ def replace(argv: Sequence[str], env: Mapping[str, str] | None = None) -> NoRetu
         raise _cannot_start(argv, error) from None
 
 
-def after_death(action: Callable[[], object]) -> None:
+def after_death(action: Callable[[], object]) -> Callable[[], None]:
     """Leave a process behind that waits for our end, however we end (SIGKILL too), and then does `action`.
 
     It waits on a pipe that only we, and a program that we become, hold open. It has a session of its own and none of
     our streams, so that nobody who reads our output waits for it. Call it before any thread is started.
+
+    Returns:
+        What calls the action off: the process ends at once.
     """
     read_end, write_end = os.pipe()
     if os.fork():
         os.close(read_end)
         os.set_inheritable(write_end, True)
-        return
+
+        def call_off() -> None:
+            with suppress(BrokenPipeError):
+                os.write(write_end, b"x")
+
+        return call_off
     try:
         os.setsid()
         os.close(write_end)
@@ -321,8 +342,8 @@ def after_death(action: Callable[[], object]) -> None:
             os.dup2(null, stream)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        os.read(read_end, 1)
-        action()
+        if not os.read(read_end, 1):
+            action()
     finally:
         os._exit(0)
 

@@ -358,6 +358,7 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
     results = {item.name: run.results_of(directory, rest, item.name) for item in rest.dirs}
     if kept and engine.isolates:
         kept.keep(rest.dirs, verdicts, results)
+    engine.finish()
     known |= {verdict.name: verdict for verdict in verdicts}
     return Ran([known[item.name] for item in plan.dirs], engine.name, directory, results)
 

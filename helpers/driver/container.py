@@ -18,6 +18,8 @@ from helpers.model.runnable import RunnableDir
 from helpers.model.settings import DOCKER
 
 INSIDE = Path(inside.__file__).parent
+# It needs neither variables nor packages, and starts in half the time when it does not look for them.
+_RUNNER = ("python", "-I", "-S", str(INSIDE / "runner.py"))
 _BEFORE_PYPROJECT = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
 _AFTER_PYPROJECT = ("tox.ini", "setup.cfg")
 # Options by which pytest prints or plans something and runs no test. Where they are hidden (`addopts`, letters in one
@@ -72,7 +74,7 @@ def test_container(
     return RunSpec(
         name=name,
         image=image,
-        argv=("python", str(INSIDE / "runner.py"), "python", str(INSIDE / "run_pytest.py"), json.dumps(order)),
+        argv=(*_RUNNER, *("python", str(INSIDE / "run_pytest.py"), json.dumps(order))),
         cwd=runnable.path,
         user=user,
         # One mount a path; of two, the one that may be written to counts.

@@ -21,7 +21,8 @@ DEFAULT_SOCKET = "/var/run/docker.sock"
 # The engine's own builder, in every context: another one, which `docker buildx use` or BUILDX_BUILDER chose, neither
 # puts images into the engine nor finds there what they are built on.
 _BUILDER = ("--builder", "default")
-_LABELS = {"owner": LABEL_OWNER, "dir": LABEL_DIR, "root": LABEL_ROOT, "within": LABEL_WITHIN}
+# By these names lists show what a thing of ours is labelled with.
+LABELS = {"owner": LABEL_OWNER, "dir": LABEL_DIR, "root": LABEL_ROOT, "within": LABEL_WITHIN}
 # https://github.com/compose-spec/compose-spec: given by compose itself to each container.
 _SERVICE = "com.docker.compose.service"
 _NO_RIGHTS = ("--cap-drop", "ALL", "--security-opt", "no-new-privileges")
@@ -223,17 +224,17 @@ def remove_images(references: Iterable[str]) -> list[str]:
 def list_containers() -> list[str]:
     """Return the command that lists containers of ours, running or not, one JSON object a line."""
     fields = {"id": ".ID", "name": ".Names", "status": ".Status", "ports": ".Ports"}
-    return [DOCKER, "ps", "--all", "--no-trunc", *_ours({**fields, **_labelled({**_LABELS, "service": _SERVICE})})]
+    return [DOCKER, "ps", "--all", "--no-trunc", *_ours({**fields, **_labelled({**LABELS, "service": _SERVICE})})]
 
 
 def list_networks() -> list[str]:
     """Return the command that lists networks of ours, one JSON object a line."""
-    return [DOCKER, "network", "ls", "--no-trunc", *_ours({"id": ".ID", "name": ".Name", **_labelled(_LABELS)})]
+    return [DOCKER, "network", "ls", "--no-trunc", *_ours({"id": ".ID", "name": ".Name", **_labelled(LABELS)})]
 
 
 def list_volumes() -> list[str]:
     """Return the command that lists volumes of ours, one JSON object a line."""
-    return [DOCKER, "volume", "ls", *_ours({"id": ".Name", "name": ".Name", **_labelled(_LABELS)})]
+    return [DOCKER, "volume", "ls", *_ours({"id": ".Name", "name": ".Name", **_labelled(LABELS)})]
 
 
 def remove_networks(names: Iterable[str]) -> list[str]:

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from helpers import host, proc
-from helpers.engine import argv, ownership
+from helpers.engine import api, argv, ownership
 from helpers.engine.specs import RunSpec
 from helpers.errors import InfrastructureError
-from helpers.model.image import short_reference
+from helpers.model.image import OURS, short_reference
 from helpers.storage import cache_dir, digest, write_once
 
 _PULL_SECONDS = 3600.0
 _SAVE_SECONDS = 600.0
 # What is started, each kind after what may stand on it: how it is listed, and how removed.
 _KINDS = (
-    (argv.list_containers, argv.remove_containers),
-    (argv.list_networks, argv.remove_networks),
-    (argv.list_volumes, argv.remove_volumes),
+    ("/containers/json", argv.list_containers, argv.remove_containers),
+    ("/networks", argv.list_networks, argv.remove_networks),
+    ("/volumes", argv.list_volumes, argv.remove_volumes),
 )
 
 TYPE_CHECKING = False
@@ -33,6 +32,9 @@ if TYPE_CHECKING:
 
 def why_not_running() -> str:
     """Return why no docker engine answers, in the client's words; empty when one does."""
+    answer = api.ask("/_ping")
+    if answer and answer.status == 200:
+        return ""
     try:
         done = proc.run(argv.version(), timeout=20)
     except InfrastructureError as error:
@@ -68,17 +70,48 @@ class Image:
     digests: tuple[str, ...]
 
 
+def inspect_images(references: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what the engine says of those of the images that it has.
+
+    Raises:
+        InfrastructureError: it does not answer.
+    """
+    found = []
+    for reference in references:
+        answer = api.ask(f"/images/{reference}/json")
+        if not answer or answer.status not in (200, 404):
+            break
+        found += [answer.data] if answer.status == 200 else []
+    else:
+        return found
+    done = proc.run(argv.inspect_images(references))
+    if not done.stdout.strip():
+        raise InfrastructureError(f"the engine does not answer: {done.reason}", fix="invoke doctor")
+    images: list[dict[str, Any]] = json.loads(done.stdout)
+    return images
+
+
+def inspect_container(name: str) -> dict[str, Any]:
+    """Return what the engine says of a container; nothing if there is none."""
+    answer = api.ask(f"/containers/{name}/json")
+    if answer and answer.status in (200, 404):
+        return dict(answer.data) if answer.status == 200 else {}
+    found = json.loads(proc.run(argv.inspect_container(name)).stdout or "[]")
+    return found[0] if found else {}
+
+
+def remove_container(name: str) -> bool:
+    """End and remove a container; return whether it is gone for sure."""
+    answer = api.ask(f"/containers/{name}", "DELETE", query={"force": "1", "v": "1"})
+    return bool(answer and answer.status in (204, 404)) or proc.run(argv.remove_containers([name])).code == 0
+
+
 def find_image(reference: str) -> Image | None:
     """Return the image `reference`; None if the engine does not have it."""
-    answer = _ask_default_socket(f"/images/{reference}/json")
-    if answer is None:
-        found = json.loads(proc.run(argv.inspect_images([reference])).stdout or "[]")
-        image = found[0] if found else None
-    else:
-        status, body = answer
-        image = json.loads(body) if status == "200" else None
-    if image is None:
+    found = inspect_images([reference])
+    if not found:
         return None
+    image = found[0]
     digests = tuple(map(short_reference, image.get("RepoDigests") or []))
     return Image(image["Id"], image.get("Config", {}).get("Labels") or {}, digests)
 
@@ -146,27 +179,6 @@ def tag(source: str, target: str) -> None:
         raise InfrastructureError(f"the engine refused: {done.reason}", where=target, fix="invoke doctor")
 
 
-def _ask_default_socket(path: str) -> tuple[str, bytes] | None:
-    """Return status and body of a GET to the engine, or None when only the client knows where the engine is.
-
-    A start of the client takes as long as a tenth of a `docker run`; this takes a millisecond. The paths are those of
-    https://docs.docker.com/reference/api/engine/.
-    """
-    chosen = any(os.environ.get(name) for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG"))
-    if chosen or (Path.home() / ".docker" / "config.json").exists():
-        return None
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
-        try:
-            connection.connect(argv.DEFAULT_SOCKET)
-            connection.sendall(f"GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
-            with connection.makefile("rb") as file:
-                head, _, body = file.read().partition(b"\r\n\r\n")
-            return head.split(b" ")[1].decode(), body
-        except (OSError, IndexError):
-            return None
-
-
 def guard(spec: RunSpec) -> None:
     """See to it that the container `spec`, and all that is started for it, is removed when this process has ended."""
 
@@ -229,13 +241,31 @@ def remove(chosen: Callable[[dict[str, str]], bool], *, strict: bool = False) ->
         InfrastructureError: no engine answers; one could not be removed, and that matters.
     """
     counts = []
-    for listing, removal in _KINDS:
-        found = [row["id"] for row in rows(listing()) if chosen(row)]
+    for path, listing, removal in _KINDS:
+        there = _ours(path)
+        found = [row["id"] for row in (rows(listing()) if there is None else there) if chosen(row)]
         done = proc.run(removal(found), timeout=120) if found else None
         if strict and done and done.code:
             raise InfrastructureError(f"the engine refused: {done.reason}", fix="invoke doctor")
         counts.append(len(found))
     return counts
+
+
+def _ours(path: str) -> list[dict[str, str]] | None:
+    """Return what is ours of one kind, as `rows` does; None where only the client can say it."""
+    answer = api.ask(path, query={"all": "1", "filters": json.dumps({"label": [OURS]})})
+    if not answer or answer.status != 200:
+        return None
+    found = answer.data
+    # Volumes have no number, their name is all; the engine says null for a list of none.
+    items = (found.get("Volumes") if isinstance(found, dict) else found) or []
+    rows = []
+    for item in items:
+        labels = item.get("Labels") or {}
+        name = item.get("Name") or (item.get("Names") or [""])[0].removeprefix("/")
+        about = {key: labels.get(label, "") for key, label in argv.LABELS.items()}
+        rows.append({"id": item.get("Id") or name, "name": name, **about})
+    return rows
 
 
 def remove_within(name: str) -> None:

@@ -278,7 +278,7 @@ def _explain(ended: Ended, spec: RunSpec, log: Path) -> NoReturn:
 
 def _follow(command: list[str], log: Path, timeout: float, control: Control) -> Ended:
     # Compose would go on after our death and start what nobody ends; the runner ends it with us.
-    child = proc.Child([sys.executable, str(_RUNNER), *command])
+    child = proc.Child([sys.executable, "-I", "-S", str(_RUNNER), *command])
     ended = supervise(
         child, log, timeout, control, [(lambda: child.write(b"t"), 3.0), (child.close_input, 2.0), (child.kill, 5.0)]
     )

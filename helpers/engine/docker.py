@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
+import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,21 @@ _LOST_LAYER = re.compile(r"snapshot \S+ does not exist: not found")
 _ENGINE_DOWN = ("cannot connect to the docker daemon", "is the docker daemon running", "connection refused")
 
 
+class _Removal(threading.Thread):
+    """Removes a container that has ended, beside whatever comes next: that takes as long as a third of its start."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=f"removal of {name}")
+        self._container = name
+        self.done = False
+
+    def run(self) -> None:
+        """Remove it."""
+        # What is left then is removed after our death.
+        with suppress(InfrastructureError):
+            self.done = client.remove_container(self._container)
+
+
 class DockerEngine:
     """The engine seam over the docker client."""
 
@@ -40,7 +56,8 @@ class DockerEngine:
 
     def __init__(self) -> None:
         # Whatever kills this process, its containers are removed: those that the dead-man inside can not end as well.
-        proc.after_death(client.reap_after_death)
+        self._call_off_reaper = proc.after_death(client.reap_after_death)
+        self._removals: list[_Removal] = []
 
     def find(self, references: Sequence[str]) -> dict[str, str]:
         """Return the digest of each image of `references` that the engine has."""
@@ -48,11 +65,8 @@ class DockerEngine:
             return {}
         for reference in references:
             use("images", reference)
-        done = proc.run(argv.inspect_images(references))
-        if not done.stdout.strip():
-            raise InfrastructureError(f"the engine does not answer: {done.reason}", fix="invoke doctor")
         found: dict[str, str] = {}
-        for image in json.loads(done.stdout):
+        for image in client.inspect_images(references):
             names = [*(image.get("RepoTags") or []), *(image.get("RepoDigests") or [])]
             labels = image.get("Config", {}).get("Labels") or {}
             # One that goes by a wrong name is not what was asked for: it is built, and gets its name back.
@@ -148,6 +162,8 @@ class DockerEngine:
         try:
             ready = compose.start(nesting.grant(spec), services, control)
             outcome = self._run(ready.spec, log, timeout, control)
+            # What is removed below can not be while the container stands on it.
+            self._removals[-1].join()
             if outcome.code:
                 compose.note_logs(spec.name, services)
             return replace(outcome, weaker=ready.weaker)
@@ -164,20 +180,22 @@ class DockerEngine:
         """Run a container, look at how the engine says that it ended, and remove it."""
         command = argv.run(spec, account_files=client.account_files(spec.user), remove=False)
         child = proc.Child(command)
-        remove = argv.remove_containers([spec.name])
+        removal = _Removal(spec.name)
+        self._removals.append(removal)
         try:
             ladder = [
                 (lambda: child.write(b"t"), 3.0),
                 (child.close_input, 1.0),
-                (lambda: proc.Child(remove), 3.0),
+                (lambda: proc.Child(argv.remove_containers([spec.name])), 3.0),
                 (child.kill, 5.0),
             ]
             ended = supervise(child, log, timeout, control, ladder)
             state = self._state(spec.name)
         finally:
             child.kill()
-            proc.run(remove)
+            removal.start()
         if not state and again and _LOST_LAYER.search(ended.output):
+            removal.join()
             return self._run(spec, log, timeout, control, again=False)
         if not state and not (ended.timed_out or ended.stopped):
             raise InfrastructureError(f"the engine did not start the container: {_last_line(ended.output)}")
@@ -195,6 +213,13 @@ class DockerEngine:
     def reap(self) -> int:
         """Remove what dead drivers left."""
         return client.reap()
+
+    def finish(self) -> None:
+        """Wait until all that was run is removed; then nothing needs to be done after our death."""
+        for removal in self._removals:
+            removal.join()
+        if all(removal.done for removal in self._removals):
+            self._call_off_reaper()
 
     def _on_digest(self, image: ImageSpec, ingredients: Ingredients) -> tuple[ImageSpec, Ingredients]:
         """Return both with a name of the base that no other build moves meanwhile, and with its digest.
@@ -214,10 +239,8 @@ class DockerEngine:
 
     @staticmethod
     def _state(name: str) -> dict[str, Any]:
-        done = proc.run(argv.inspect_container(name))
-        states: list[dict[str, Any]] = json.loads(done.stdout or "[]")
-        started = [state for state in states if not state["State"]["StartedAt"].startswith("0001")]
-        return started[0] if started else {}
+        state = client.inspect_container(name)
+        return state if state and not state["State"]["StartedAt"].startswith("0001") else {}
 
     @staticmethod
     def _build(command: list[str], image: ImageSpec, log: Path, control: Control, base: str = "") -> None:

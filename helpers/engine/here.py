@@ -68,3 +68,6 @@ class HereEngine:
     def reap(self) -> int:
         """Do nothing: what is started here ends with us."""
         return 0
+
+    def finish(self) -> None:
+        """Do nothing: what was started here has ended."""

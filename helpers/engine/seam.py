@@ -140,7 +140,7 @@ class Engine(Protocol):
         """
 
     def run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
-        """Run a container to its end and leave nothing of it behind.
+        """Run a container to its end; what is left of it may still be removed until `finish`.
 
         Arguments:
             spec: the container.
@@ -162,6 +162,9 @@ class Engine(Protocol):
 
     def reap(self) -> int:
         """Remove what drivers that are dead left behind; return how many containers that were."""
+
+    def finish(self) -> None:
+        """Wait until nothing is left of what was run; it is the last thing that this engine is asked for."""
 
 
 class UnsupportedError(Exception):

@@ -134,14 +134,16 @@ def _follow(child: Child, sink: Log, timeout: float, control: Control, steps: _L
     start = time.monotonic()
     timed_out = False
     os.set_blocking(child.output.fileno(), False)
-    with selectors.DefaultSelector() as selector:
+    with selectors.DefaultSelector() as selector, child.watched() as end:
         selector.register(child.output, selectors.EVENT_READ)
+        if end is not None:
+            selector.register(end, selectors.EVENT_READ)
         while (code := child.poll()) is None:
-            if selector.get_map() and selector.select(_POLL_SECONDS):
-                if not _read(child, sink):
-                    selector.unregister(child.output)
-            elif not selector.get_map():
+            if not selector.get_map():
                 child.wait(_POLL_SECONDS)
+            for key, _ in selector.select(_POLL_SECONDS) if selector.get_map() else ():
+                if key.fileobj is child.output and not _read(child, sink):
+                    selector.unregister(child.output)
             timed_out = timed_out or (time.monotonic() - start > timeout and control.level is Stop.NO)
             if timed_out or control.level:
                 steps.climb(hurry=control.level is Stop.NOW)

@@ -85,6 +85,9 @@ class VenvEngine:
         """Do nothing: what this engine starts ends with its driver."""
         return 0
 
+    def finish(self) -> None:
+        """Do nothing: what this engine starts has ended."""
+
 
 def _environment(reference: str) -> Path:
     return cache_dir() / "venvs" / file_name(reference)

@@ -4,20 +4,25 @@ The driver holds the other end of our standard input. A byte `t` on it asks the 
 the driver is gone, and everything here ends at once. In a container this process is the child of the engine's init, so
 its end is the container's end.
 
-usage: python runner.py COMMAND [ARGUMENT...]
+It stands before every run of tests, so it imports little: `subprocess` alone takes as long as a start of Python.
+
+usage: python -I -S runner.py COMMAND [ARGUMENT...]
 """
 
+from __future__ import annotations
+
+import _thread
 import ctypes
 import os
 import signal
-import subprocess
 import sys
-import threading
 import time
-from typing import Dict, List, Set
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 KILLED = 128 + signal.SIGKILL
+NOT_FOUND = 127  # as a shell says it
+# Python ignores these, and a program takes over what is ignored.
+IGNORED = ("SIGPIPE", "SIGXFZ", "SIGXFSZ")
 
 
 def adopt_orphans() -> None:
@@ -26,9 +31,9 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def descendants(of: int) -> Set[int]:
+def descendants(of: int) -> set[int]:
     """Return the ids of all processes below the process `of`; empty where there is no /proc."""
-    children: Dict[int, List[int]] = {}
+    children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc") if os.path.isdir("/proc") else []:
         if entry.isdigit():
             try:
@@ -38,7 +43,7 @@ def descendants(of: int) -> Set[int]:
             except (OSError, IndexError):
                 continue
             children.setdefault(parent, []).append(int(entry))
-    found: Set[int] = set()
+    found: set[int] = set()
     todo = [of]
     while todo:
         below = [child for child in children.get(todo.pop(), []) if child not in found]
@@ -66,40 +71,66 @@ def kill_rest() -> None:
         time.sleep(0.01)
 
 
-def listen(command: "subprocess.Popen[bytes]", gone: threading.Event) -> None:
-    """Obey the driver until it is gone; say so with `gone` before anything is killed for it."""
+def start(argv: list[str]) -> int:
+    """Start the command in a session of its own, with nothing to read, and return its process id."""
+    process = os.fork()
+    if process:
+        return process
+    try:
+        os.setsid()
+        for name in IGNORED:
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.SIG_DFL)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.execvp(argv[0], argv)
+    except OSError as error:
+        os.write(2, ("cannot run %s: %s\n" % (argv[0], error.strerror)).encode())
+    finally:
+        os._exit(NOT_FOUND)
+
+
+def listen(command: int, gone: list[bool]) -> None:
+    """Obey the driver until it is gone; say so in `gone` before anything is killed for it."""
     while True:
         try:
             order = os.read(0, 1)
         except OSError:
             order = b""
         if order == b"t":
-            try:
-                os.killpg(command.pid, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
+            end(command, signal.SIGTERM)
         elif not order:
-            gone.set()
-            try:
-                os.killpg(command.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            gone.append(True)
+            end(command, signal.SIGKILL)
             kill_rest()
             os._exit(KILLED)
 
 
-def main(argv: List[str]) -> int:
+def end(command: int, number: int) -> None:
+    """Send a signal to the command and all that is still in its group."""
+    try:
+        os.killpg(command, number)
+    except ProcessLookupError:
+        # It has ended, or it has no session of its own yet.
+        try:
+            os.kill(command, number)
+        except ProcessLookupError:
+            pass
+
+
+def main(argv: list[str]) -> int:
     """Run the command `argv` and return its exit code, 128 + N for signal N."""
     adopt_orphans()
-    command = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
-    gone = threading.Event()
-    threading.Thread(target=listen, args=(command, gone), daemon=True).start()
-    code = command.wait()
+    command = start(argv)
+    gone: list[bool] = []
+    _thread.start_new_thread(listen, (command, gone))
+    try:
+        status = os.waitpid(command, 0)[1]
+    except ChildProcessError:
+        return KILLED  # the listener has taken its exit code
     kill_rest()
-    if gone.is_set():
-        # The listener may have taken the command's exit code, and then `wait` makes a 0 of it.
+    if gone:
         return KILLED
-    return code if code >= 0 else 128 - code
+    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
 if __name__ == "__main__":

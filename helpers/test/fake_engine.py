@@ -127,6 +127,9 @@ class FakeEngine:
         self._note("reap")
         return 0
 
+    def finish(self) -> None:
+        self._note("finish")
+
     def _note(self, call: str) -> None:
         with self._lock:
             self.calls.append(call)

@@ -118,7 +118,8 @@ def test_a_path_that_leads_out_or_is_missing_is_an_error_of_the_settings(root: P
 def test_the_order_for_pytest_says_all_that_it_needs(root: Path) -> None:
     path = add_dir(root, "a")
     spec = spec_of(load(root, "a"), "-k", "x y", "--maxfail=1")
-    assert spec.argv[:4] == ("python", str(INSIDE / "runner.py"), "python", str(INSIDE / "run_pytest.py"))
+    runner = ("python", "-I", "-S", str(INSIDE / "runner.py"))
+    assert spec.argv[:-1] == (*runner, "python", str(INSIDE / "run_pytest.py"))
     assert order_of(spec) == {
         "results": "/results",
         "nonce": "n1",

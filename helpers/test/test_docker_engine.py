@@ -47,9 +47,10 @@ def test_a_layer_that_was_lost_at_the_start_is_given_a_second_one(
 
     monkeypatch.setattr(docker, "supervise", supervised)
     monkeypatch.setattr(proc, "Child", Killed)
-    monkeypatch.setattr(proc, "run", lambda *_, **__: None)
+    monkeypatch.setattr(client, "remove_container", lambda name: True)
+    monkeypatch.setattr(proc, "after_death", lambda action: lambda: None)
     monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
-    engine = DockerEngine.__new__(DockerEngine)
+    engine = DockerEngine()
     monkeypatch.setattr(engine, "_state", lambda name: {} if began[-1] else {"Image": "sha256:1"}, raising=False)
     if error:
         with pytest.raises(InfrastructureError, match=error):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -117,6 +118,21 @@ def test_what_must_happen_after_our_death_happens_however_we_end(end: str, tmp_p
     while not mark.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert mark.exists()
+
+
+def test_what_is_called_off_does_not_happen_and_its_process_ends(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    code = "import os, pathlib\nfrom helpers import proc\n"
+    code += f"proc.after_death(pathlib.Path({str(mark)!r}).touch)()\nos.wait()\nprint('ended')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False, timeout=5)
+    assert done.stdout == "ended\n" and not mark.exists()
+
+
+def test_the_end_of_a_child_is_seen_at_once() -> None:
+    child = proc.Child(["sleep", "0.2"])
+    with child.watched() as end:
+        assert end is not None and select.select([end], [], [], 5)[0]
+    assert child.poll() == 0
 
 
 def test_this_test_leaves_no_child_behind() -> None:

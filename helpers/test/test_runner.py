@@ -33,7 +33,9 @@ os.wait()
 
 
 def start(*command: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, str(RUNNER), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(RUNNER), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
 
 
 def python(code: str) -> tuple[str, ...]:
@@ -106,6 +108,15 @@ def test_the_command_reads_nothing_from_the_driver() -> None:
     process = start(*python("import sys; print(repr(sys.stdin.read()))"))
     assert line_of(process) == "''"
     assert end_of(process) == 0
+
+
+def test_a_command_that_is_not_there_has_the_exit_code_of_a_shell() -> None:
+    assert end_of(start("there-is-no-such-program")) == 127
+
+
+def test_what_python_ignores_the_command_does_not() -> None:
+    process = start("sh", "-c", "kill -PIPE $$; echo lived")
+    assert end_of(process) == 128 + signal.SIGPIPE
 
 
 def test_descendants_are_all_processes_below_whatever_their_names() -> None:

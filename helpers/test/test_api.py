@@ -1,0 +1,147 @@
+"""Questions to an engine's socket, with a socket of ours that answers."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from helpers import proc
+from helpers.engine import api, client
+
+GONE = proc.Completed(("docker",), 1, "", "cannot connect")
+
+
+class Engine:
+    """Answers requests with what it was told, and keeps their first lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.answers: dict[str, tuple[int, object]] = {}
+        self.asked: list[str] = []
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self._socket.accept()
+            with connection:
+                line = connection.recv(65536).decode().partition("\r\n")[0]
+                if line == "end":
+                    return
+                self.asked.append(line)
+                status, body = self.answers.get(line.split()[1].partition("?")[0], (404, {"message": "no such"}))
+                connection.sendall(f"HTTP/1.0 {status} X\r\nServer: y\r\n\r\n{json.dumps(body)}".encode())
+
+    def close(self) -> None:
+        """End it."""
+        with socket.socket(socket.AF_UNIX) as last:
+            last.connect(self._socket.getsockname())
+            last.sendall(b"end")
+        self._thread.join()
+        self._socket.close()
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """A socket that stands for the engine; a start of the client is an error."""
+    path = tmp_path / "s"
+    engine = Engine(path)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    monkeypatch.setattr(proc, "run", lambda *_, **__: pytest.fail("the client was started"))
+    yield engine
+    engine.close()
+
+
+def test_an_answer_is_its_status_and_body_and_the_path_is_quoted(engine: Engine) -> None:
+    engine.answers["/images/r:5000/a%20b:1/json"] = (200, {"Id": "x"})
+    answer = api.ask("/images/r:5000/a b:1/json", "DELETE", query={"filters": '{"a": 1}'})
+    assert answer == api.Answer(200, b'{"Id": "x"}') and answer.data == {"Id": "x"}
+    assert engine.asked == ["DELETE /images/r:5000/a%20b:1/json?filters=%7B%22a%22%3A%201%7D HTTP/1.0"]
+
+
+def test_images_and_containers_that_are_not_there_are_left_out_without_the_client(engine: Engine) -> None:
+    engine.answers["/images/a:1/json"] = (200, {"Id": "x"})
+    engine.answers["/containers/c/json"] = (200, {"Name": "/c"})
+    engine.answers["/_ping"] = (200, "OK")
+    assert client.inspect_images(["a:1", "b:1"]) == [{"Id": "x"}]
+    assert client.inspect_container("c") == {"Name": "/c"} and client.inspect_container("d") == {}
+    assert client.remove_container("d") and client.why_not_running() == ""
+
+
+def test_only_what_is_chosen_of_ours_is_removed_and_lists_may_be_null(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = {"helpers.owner": "me", "helpers.within": "w"}
+    mine = {"Id": "1", "Names": ["/one"], "Labels": labels}
+    engine.answers["/containers/json"] = (200, [mine, {"Id": "2", "Names": ["/two"], "Labels": {}}])
+    engine.answers["/networks"] = (200, [])
+    engine.answers["/volumes"] = (200, {"Volumes": None})
+    ran: list[list[str]] = []
+
+    def run(argv: list[str], **_: object) -> proc.Completed:
+        ran.append(argv)
+        return proc.Completed(tuple(argv), 0, "", "")
+
+    monkeypatch.setattr(proc, "run", run)
+    chosen = {"name": "one", "owner": "me", "within": "w"}
+    assert client.remove(lambda row: chosen.items() <= row.items()) == [1, 0, 0]
+    assert ran == [["docker", "rm", "--force", "--volumes", "1"]]
+    assert "label%22%3A%20%5B%22helpers.toolchain%22%5D" in engine.asked[0]
+
+
+@pytest.mark.parametrize("status", [409, 500])
+def test_what_the_engine_does_not_say_is_asked_of_the_client(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    for path in ("/images/a:1/json", "/containers/c/json", "/containers/c", "/containers/json", "/_ping"):
+        engine.answers[path] = (status, {"message": "busy"})
+    said = {"image": '[{"Id": "x"}]', "container": '[{"Id": "y"}]', "ps": "", "rm": "", "version": "26"}
+    monkeypatch.setattr(proc, "run", lambda argv, **_: proc.Completed(tuple(argv), 0, said.get(argv[1], ""), ""))
+    assert client.inspect_images(["a:1"]) == [{"Id": "x"}] and client.inspect_container("c") == {"Id": "y"}
+    assert client.remove_container("c") and client.why_not_running() == ""
+    monkeypatch.setattr(proc, "run", lambda *_, **__: GONE)
+    assert not client.remove_container("c") and client.why_not_running() == "cannot connect"
+
+
+def test_nothing_is_asked_where_nothing_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 'none'}")
+    assert api.ask("/_ping") is None
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    assert api.where() == "" and api.ask("/_ping") is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "written", "expected"),
+    [
+        ("", None, "/var/run/docker.sock"),
+        ("", '{"auths": {}}', "/var/run/docker.sock"),
+        ("", '{"currentContext": "default"}', "/var/run/docker.sock"),
+        ("", '{"currentContext": "mine"}', "/run/mine.sock"),
+        ("mine", None, "/run/mine.sock"),
+        ("far", None, ""),
+        ("unknown", None, ""),
+        ("default", '{"currentContext": "mine"}', "/var/run/docker.sock"),
+        ("", "{damaged", ""),
+    ],
+)
+def test_the_socket_is_that_of_the_context_which_the_client_would_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, written: str | None, expected: str
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("DOCKER_CONTEXT", variable)
+    for name, host in (("mine", "unix:///run/mine.sock"), ("far", "ssh://far")):
+        about = tmp_path / "contexts" / "meta" / sha256(name.encode()).hexdigest() / "meta.json"
+        about.parent.mkdir(parents=True)
+        about.write_text(json.dumps({"Name": name, "Endpoints": {"docker": {"Host": host}}}))
+    if written is not None:
+        (tmp_path / "config.json").write_text(written)
+    assert api.where() == expected
