@@ -7,7 +7,6 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -207,6 +206,8 @@ def finish(
     Raises:
         InfrastructureError: the program is not there.
     """
+    import tempfile  # brings random numbers, which most starts do without
+
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(stdin.encode("utf-8", "surrogateescape"))
         given.seek(0)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import pwd
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from helpers.doctor.finding import INSTALL, MISSING, OK, WARN, Check
+from helpers.engine import memory
 from helpers.storage import cache_dir
 
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
@@ -139,10 +139,7 @@ def judge_space(free: int) -> tuple[str, str, str]:
 
 def gather_memory() -> int:
     """Return the bytes of memory that programs can have now."""
-    found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
-    if not found:
-        raise ValueError("/proc/meminfo does not say")
-    return int(found[1]) * 1024
+    return memory.available()
 
 
 def judge_memory(available: int) -> tuple[str, str, str]:

@@ -64,7 +64,8 @@ def build_parser() -> argparse.ArgumentParser:
         type=_positive,
         default=os.cpu_count() or 1,
         metavar="N",
-        help="directories at a time, those that took longest first (default: the number of cores)",
+        help="directories at a time, those that took longest first, as long as there is memory for the limits of all "
+        "(default: the number of cores); with `-- -n auto` pytest-xdist shares the cores among them",
     )
     add("--engine", choices=ENGINES, default="auto", help="auto falls back to venv without an engine")
     add(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.console import unforeseen
-from helpers.driver import again, failures, measuring
+from helpers.driver import again, failures, measuring, share
 from helpers.driver import verdict as verdicts
 from helpers.driver.container import test_container, weaker
 from helpers.driver.events import Event
@@ -97,7 +97,8 @@ class Run:
                 images.get(keys[step])
 
         weights = longest(self._plan.steps, self._options.seconds)
-        follow({step.key: step.needs for step in self._plan.steps}, do, self._options.jobs, weights)
+        room = share.room(self._plan.dirs) if self._engine.isolates else None
+        follow({step.key: step.needs for step in self._plan.steps}, do, self._options.jobs, weights, room)
         return [self._verdicts[item.name] for item in self._plan.dirs]
 
     @contextmanager
@@ -143,7 +144,7 @@ class Run:
         number = self._plan.dirs.index(item)
         results = self._options.directory / f"{number}" / "results"
         results.mkdir(parents=True)
-        nonce = secrets.token_hex(16)
+        nonce = os.urandom(16).hex()
         timeout = self._options.timeout or item.runnable.settings.timeout
         spec = test_container(
             item.runnable,
@@ -157,6 +158,7 @@ class Run:
             arguments=self._options.arguments,
             coverage=self._options.coverage,
         )
+        spec = share.with_workers(spec, self._options.jobs, sum(bool(each.chain) for each in self._plan.dirs))
         self._notify(Event("testing", item.name, str(results)))
         for text in weaker(item.runnable) if self._engine.isolates else ():
             self._notify(Event("weaker", item.name, text))
@@ -203,7 +205,7 @@ def results_of(directory: Path, plan: Plan, name: str) -> Path:
 
 def new_run_id() -> str:
     """Return a name for a run that no other run has; names sort by time."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(3).hex()}"
 
 
 def _read_report(path: Path) -> dict[str, Any] | None:

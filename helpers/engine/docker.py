@@ -57,7 +57,7 @@ class DockerEngine:
     def __init__(self) -> None:
         # Whatever kills this process, its containers are removed: those that the dead-man inside can not end as well.
         self._call_off_reaper = proc.after_death(client.reap_after_death)
-        self._removals: list[_Removal] = []
+        self._removals: dict[str, _Removal] = {}
 
     def find(self, references: Sequence[str]) -> dict[str, str]:
         """Return the digest of each image of `references` that the engine has."""
@@ -163,7 +163,7 @@ class DockerEngine:
             ready = compose.start(nesting.grant(spec), services, control)
             outcome = self._run(ready.spec, log, timeout, control)
             # What is removed below can not be while the container stands on it.
-            self._removals[-1].join()
+            self._removals[spec.name].join()
             if outcome.code:
                 compose.note_logs(spec.name, services)
             return replace(outcome, weaker=ready.weaker)
@@ -180,8 +180,7 @@ class DockerEngine:
         """Run a container, look at how the engine says that it ended, and remove it."""
         command = argv.run(spec, account_files=client.account_files(spec.user), remove=False)
         child = proc.Child(command)
-        removal = _Removal(spec.name)
-        self._removals.append(removal)
+        removal = self._removals[spec.name] = _Removal(spec.name)
         try:
             ladder = [
                 (lambda: child.write(b"t"), 3.0),
@@ -216,9 +215,10 @@ class DockerEngine:
 
     def finish(self) -> None:
         """Wait until all that was run is removed; then nothing needs to be done after our death."""
-        for removal in self._removals:
+        removals = list(self._removals.values())
+        for removal in removals:
             removal.join()
-        if all(removal.done for removal in self._removals):
+        if all(removal.done for removal in removals):
             self._call_off_reaper()
 
     def _on_digest(self, image: ImageSpec, ingredients: Ingredients) -> tuple[ImageSpec, Ingredients]:

@@ -47,7 +47,8 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: BinaryIO = path.open("ab")
+        # Without a buffer: who looks at the file while the tests run sees all that they have printed.
+        self._file: BinaryIO = path.open("ab", buffering=0)
         self._room = _HEAD_BYTES
         self._tail: deque[bytes] = deque()
         self._tail_size = 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 from helpers.console import unforeseen
 from helpers.engine.seam import Engine, UnsupportedError
@@ -21,8 +23,30 @@ if TYPE_CHECKING:
 _TICK_SECONDS = 0.2
 
 
+@dataclass(frozen=True)
+class Room:
+    """Something that is scarce, such as memory, which steps share that are done at the same time.
+
+    Arguments:
+        whole: how much there is.
+        needs: how much of it each step needs, by its key; all others need none of it.
+    """
+
+    whole: int
+    needs: Mapping[str, int]
+
+    def fits(self, key: str, running: Iterable[str]) -> bool:
+        """Say whether a step can be begun beside those that are `running`; one alone always can."""
+        used = sum(self.needs.get(other, 0) for other in running)
+        return not used or used + self.needs.get(key, 0) <= self.whole
+
+
 def follow(
-    graph: Mapping[str, Iterable[str]], do: Callable[[str], None], jobs: int, weights: Mapping[str, float] | None = None
+    graph: Mapping[str, Iterable[str]],
+    do: Callable[[str], None],
+    jobs: int,
+    weights: Mapping[str, float] | None = None,
+    room: Room | None = None,
 ) -> None:
     """Call `do` with each step of `graph` when all that it needs are done.
 
@@ -31,23 +55,41 @@ def follow(
         do: does one step, in a thread; an exception of it ends all.
         jobs: how many steps at a time.
         weights: of several steps that can be done the heaviest is begun first; without them the first of `graph`.
+        room: what steps share; one for which there is no room waits, and lighter ones go on.
     """
     waiting = {key: set(needs) for key, needs in graph.items()}
     weights = weights or {}
-    running: dict[Future[None], str] = {}
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        while waiting or running:
-            ready = [key for key, needs in waiting.items() if not needs]
-            for key in sorted(ready, key=lambda key: -weights.get(key, 0.0))[: jobs - len(running)]:
+    room = room or Room(0, {})
+    ended: SimpleQueue[tuple[str, BaseException | None]] = SimpleQueue()
+    running: dict[str, Thread] = {}
+
+    def run(key: str) -> None:
+        fault: BaseException | None = None
+        try:
+            do(key)
+        except BaseException as error:
+            fault = error
+        ended.put((key, fault))
+
+    faults: list[BaseException] = []
+    while running or (waiting and not faults):
+        ready = [key for key, needs in waiting.items() if not needs and not faults]
+        for key in sorted(ready, key=lambda key: -weights.get(key, 0.0)):
+            if len(running) < jobs and room.fits(key, running):
                 del waiting[key]
-                running[pool.submit(do, key)] = key
-            # The wait is short because only the main thread is told of signals, between two waits.
-            done, _ = wait(running, timeout=_TICK_SECONDS, return_when=FIRST_COMPLETED)
-            for future in done:
-                key = running.pop(future)
-                future.result()
-                for needs in waiting.values():
-                    needs.discard(key)
+                running[key] = Thread(target=run, args=(key,))
+                running[key].start()
+        # The wait is short because only the main thread is told of signals, between two waits.
+        try:
+            key, fault = ended.get(timeout=_TICK_SECONDS)
+        except Empty:
+            continue
+        running.pop(key).join()
+        faults += [fault] if fault else []
+        for needs in waiting.values():
+            needs.discard(key)
+    if faults:
+        raise faults[0]
 
 
 class Images:

@@ -12,7 +12,7 @@ from helpers import config
 from helpers.engine.seam import Control
 from helpers.engine.specs import ImageSpec
 from helpers.errors import BuildError, HelpersError
-from helpers.images.parallel import Images, follow
+from helpers.images.parallel import Images, Room, follow
 from helpers.images.recipe import image_chain
 from helpers.model.runnable import RunnableDir
 from helpers.test.fake_engine import FakeEngine, as_engine
@@ -113,3 +113,44 @@ def test_a_step_waits_for_all_that_it_needs() -> None:
     done: list[str] = []
     follow({"c": ("a", "b"), "a": (), "b": ("a",), "d": ("c",)}, done.append, jobs=4)
     assert done == ["a", "b", "c", "d"]
+
+
+def test_steps_that_need_more_memory_than_there_is_wait_and_lighter_ones_go_on() -> None:
+    most, begun = together({"a": 6, "b": 6, "c": 3, "d": 3}, whole=9)
+    assert most == 9
+    assert begun[:2] == ["a", "c"]  # `b` is before `c`, and has no room beside `a`
+
+
+def test_one_step_alone_may_need_more_than_there_is() -> None:
+    assert together({"a": 20, "b": 20, "c": 1}, whole=9)[0] == 20
+
+
+def together(needs: dict[str, int], whole: int) -> tuple[int, list[str]]:
+    """Return the most that steps needed at a time, and in which order they were begun."""
+    used, begun, lock, pause = [0], list[str](), threading.Lock(), threading.Event()
+
+    def do(key: str) -> None:
+        with lock:
+            begun.append(key)
+            used.append(used[-1] + needs[key])
+        pause.wait(0.05)
+        with lock:
+            used.append(used[-1] - needs[key])
+
+    follow(dict.fromkeys(needs, ()), do, 4, room=Room(whole, needs))
+    assert sorted(begun) == sorted(needs)
+    return max(used), begun
+
+
+def test_an_exception_ends_all_when_what_runs_has_ended() -> None:
+    done: list[str] = []
+
+    def do(key: str) -> None:
+        if key == "bad":
+            raise KeyError(key)
+        threading.Event().wait(0.1)
+        done.append(key)
+
+    with pytest.raises(KeyError, match="bad"):
+        follow({"slow": (), "bad": (), "never": ("bad",)}, do, 2)
+    assert done == ["slow"]
