@@ -39,13 +39,15 @@ class _Removal(threading.Thread):
     def __init__(self, name: str) -> None:
         super().__init__(name=f"removal of {name}")
         self._container = name
+        # One that was not seen may be in the making still, and come to be after it was removed.
+        self.seen = False
         self.done = False
 
     def run(self) -> None:
         """Remove it."""
         # What is left then is removed after our death.
         with suppress(InfrastructureError):
-            self.done = client.remove_container(self._container)
+            self.done = client.remove_container(self._container) and self.seen
 
 
 class DockerEngine:
@@ -190,6 +192,7 @@ class DockerEngine:
             ]
             ended = supervise(child, log, timeout, control, ladder)
             state = self._state(spec.name)
+            removal.seen = bool(state) and not (spec.services or spec.docker)
         finally:
             child.kill()
             removal.start()
@@ -214,7 +217,7 @@ class DockerEngine:
         return client.reap()
 
     def finish(self) -> None:
-        """Wait until all that was run is removed; then nothing needs to be done after our death."""
+        """Wait until all that was run is removed; where nothing can be left, nothing is done after our death."""
         removals = list(self._removals.values())
         for removal in removals:
             removal.join()

@@ -58,3 +58,28 @@ def test_a_layer_that_was_lost_at_the_start_is_given_a_second_one(
     else:
         assert engine.run(SPEC, tmp_path / "log", 1, Control()).image == "sha256:1"
     assert len(began) == starts
+
+
+@pytest.mark.parametrize(
+    ("state", "removed", "called_off"),
+    [({"Image": "sha256:1"}, True, True), ({"Image": "sha256:1"}, False, False), ({}, True, False)],
+)
+def test_the_reaper_is_called_off_only_where_nothing_can_be_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: dict[str, str], removed: bool, called_off: bool
+) -> None:
+    calls: list[str] = []
+
+    def remove(name: str) -> bool:
+        calls.append("removed")
+        return removed
+
+    monkeypatch.setattr(docker, "supervise", lambda *_: Ended(0, 0.1, "", timed_out=False, stopped=True))
+    monkeypatch.setattr(proc, "Child", Killed)
+    monkeypatch.setattr(client, "remove_container", remove)
+    monkeypatch.setattr(proc, "after_death", lambda action: lambda: calls.append("called off"))
+    monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
+    engine = DockerEngine()
+    monkeypatch.setattr(engine, "_state", lambda name: state, raising=False)
+    engine.run(SPEC, tmp_path / "log", 1, Control())
+    engine.finish()
+    assert calls == ["removed", *(["called off"] if called_off else [])]
