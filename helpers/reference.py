@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from helpers import errors
 from helpers.console import report_error
-from helpers.driver import cli, export
+from helpers.driver import export, options
 from helpers.driver.verdict import Status, Verdict
 from helpers.model import image
 from helpers.model.base_lock import prod_tag
@@ -177,7 +177,7 @@ def _settings() -> str:
 def _options() -> str:
     rows = [
         (f"`{', '.join(action.option_strings)}{_value(action)}`", action.help or "")
-        for action in cli.build_parser()._actions
+        for action in options.build_parser()._actions
         if action.help is not argparse.SUPPRESS
     ]
     return _section(

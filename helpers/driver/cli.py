@@ -11,115 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers import console, discover
-from helpers.engine.choose import ENGINES
+from helpers.driver.options import build_parser
 from helpers.engine.seam import Control
 from helpers.engine.supervise import obey_signals
-from helpers.errors import EXIT_CODES, OK, NothingSelectedError, UsageError, worst
-from helpers.model.stage import RUN_STAGES, Stage
+from helpers.errors import OK, NothingSelectedError, UsageError, worst
+from helpers.model.stage import Stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from helpers.driver.events import Observer, Ran
     from helpers.driver.plan import Plan
-    from helpers.driver.shard import Shard
     from helpers.driver.shared_verdicts import SharedVerdicts
-
-_CODES = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
-_EPILOG = f"""\
-examples:
-  main_pytest.py                                   test every runnable dir, each in its own container
-  main_pytest.py --dir runnable_dirs/forecast      test one of them
-  main_pytest.py --dir runnable_dirs --tier all    test all below a directory, slow tests too
-  main_pytest.py --dir runnable_dirs/forecast -- -k smoothing -x
-                                                   give pytest its own arguments
-  main_pytest.py --list                            print the plan and do nothing
-
-exit codes (the worst directory decides):
-{_CODES}
-"""
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="main_pytest.py",
-        usage="main_pytest.py [OPTION]... [-- PYTEST_ARGUMENT...]",
-        description="Run the tests of every runnable dir, each inside its own container.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add(
-        "--dir",
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="a runnable dir, or a directory above some; repeatable",
-    )
-    add("--tier", choices=("fast", "slow", "superslow", "all"), default="fast", help="which tests (default: fast)")
-    add(
-        "-j",
-        "--jobs",
-        type=_positive,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="directories at a time, those that took longest first, as long as there is memory for the limits of all "
-        "(default: the number of cores); with `-- -n auto` pytest-xdist shares the cores among them",
-    )
-    add("--engine", choices=ENGINES, default="auto", help="auto falls back to venv without an engine")
-    add(
-        "--stage",
-        choices=[stage.value for stage in RUN_STAGES],
-        default=Stage.LOCAL.value,
-        help="local: the image of this checkout's files (default); dev: the newest released one that fits the code",
-    )
-    _add_what_and_how(parser)
-    return parser
-
-
-def _add_what_and_how(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what of the plan is done, how, and where its result goes."""
-    add = parser.add_argument
-    add("--list", action="store_true", help="print the plan and do nothing")
-    add("--json", metavar="FILE", help="write the result (with --list: the plan) as JSON; - is standard output")
-    add("--junit", metavar="FILE", help="write all results as one JUnit file")
-    _add_reports(parser)
-    add(
-        "--affected",
-        nargs="?",
-        const="",
-        metavar="REF",
-        help="only what can come out otherwise than at that commit (default: where the branch left the default branch)",
-    )
-    _add_parts(parser)
-    add("--watch", action="store_true", help="go on: test again what changes, until Ctrl-C")
-    add("--no-cache", action="store_true", help="test also what passed before and has not changed since")
-    add("--exitfirst", action="store_true", help="start nothing more after the first directory that does not pass")
-    add("--timeout", type=_positive, metavar="SECONDS", help="for one directory's tests, instead of its own setting")
-    add("--allow-empty", action="store_true", help="finding no directory or no test is no error")
-
-
-def _add_parts(parser: argparse.ArgumentParser) -> None:
-    """Add the options by which several machines share a run."""
-    add = parser.add_argument
-    add(
-        "--shard",
-        type=_shard,
-        metavar="I/N",
-        help="only part I of N, of equal weight and the same on every machine; invoke report_merge joins the results",
-    )
-    add(
-        "--durations",
-        metavar="FILE",
-        help="what --json wrote: parts are weighed by the seconds in it (without it by the number of files with tests)",
-    )
-
-
-def _add_reports(parser: argparse.ArgumentParser) -> None:
-    """Add what can be reported beside verdicts."""
-    add = parser.add_argument
-    add("--coverage", action="store_true", help="show which share of the lines ran, by directory and in total")
 
 
 def run_tier(tier: str, directory: str, engine: str, stage: str, arguments: str, *, coverage: bool = False) -> int:
@@ -380,15 +282,3 @@ def _began(options: argparse.Namespace, root: Path) -> list[str]:
     usual = {"engine": "auto", "tier": "fast", "stage": Stage.LOCAL.value}
     chosen = {name: getattr(options, name) for name, value in usual.items() if getattr(options, name) != value}
     return [again.program(root), *(word for name, value in chosen.items() for word in (f"--{name}", value))]
-
-
-def _shard(text: str) -> Shard:
-    from helpers.driver import shard  # few runs name one
-
-    return shard.parse(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return int(text)

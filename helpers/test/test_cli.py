@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from helpers import discover, repo
-from helpers.driver import cli
+from helpers.driver import cli, options
 from helpers.driver import plan as planner
 from helpers.engine import choose as choosing
 from helpers.engine import client
@@ -69,7 +69,7 @@ def test_help_names_every_option_and_every_exit_code(capsys: pytest.CaptureFixtu
         cli.main(["--help"])
     out = capsys.readouterr().out
     assert caught.value.code == 0
-    known = {name for action in cli.build_parser()._actions for name in action.option_strings}
+    known = {name for action in options.build_parser()._actions for name in action.option_strings}
     assert known >= {*OPTIONS, "--allow-empty"}
     assert [name for name in known if name not in out] == []
     assert "-- PYTEST_ARGUMENT" in out

@@ -15,7 +15,7 @@ from pip._internal.models.index import PyPI
 
 from helpers import reference
 from helpers.dirs import project_text
-from helpers.driver import cli, verdict
+from helpers.driver import options, verdict
 from helpers.driver.verdict import Status
 from helpers.model import image
 from helpers.model.settings import defaults_table, parse_settings
@@ -28,7 +28,7 @@ TASK_OPTIONS = {
     name: {reference.flag(item).split()[0] for item in reference.arguments_of(task)}
     for name, task in namespace.tasks.items()
 }
-DRIVER_OPTIONS = {text for action in cli.build_parser()._actions for text in action.option_strings}
+DRIVER_OPTIONS = {text for action in options.build_parser()._actions for text in action.option_strings}
 SETTINGS = {name for name, _, _ in defaults_table()}
 # Asked from the installer, because no file of ours may hold them, this one included.
 REGISTRIES = [PyPI.netloc, PyPI.file_storage_domain]
