@@ -6,12 +6,14 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from helpers import errors
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
+# While a region of lines is drawn at the end of the terminal, this prints a line above it.
+shown_above: Callable[[str], None] | None = None
 
 
 def wants_colour(stream: TextIO) -> bool:
@@ -28,6 +30,9 @@ def paint(text: str, colour: str, stream: TextIO) -> str:
 
 def put_line(line: str, stream: TextIO) -> None:
     """Print `line` in one write: `print` writes the end of a line apart, and another thread's line gets in between."""
+    if shown_above and stream.isatty():
+        shown_above(line)
+        return
     stream.write(f"{line}\n")
     stream.flush()
 

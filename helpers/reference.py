@@ -117,6 +117,8 @@ VARIABLES = (
     Variable("HELPERS_ENTERED", "helpers", "internal: set while the thin environment is entered"),
     Variable("HELPERS_INSIDE", "helpers", "set in our containers: name and version of the image, by its labels"),
     Variable("NO_COLOR", "helpers", "not empty: no colours"),
+    Variable("GITHUB_ACTIONS", "helpers", "`true`: groups, annotations and a step summary for GitHub Actions"),
+    Variable("GITHUB_STEP_SUMMARY", "helpers", "there: the file that the summary is added to"),
     Variable("TERM", "helpers", "`dumb`: no colours; handed on to `docker_bash`"),
     Variable("PATH", "helpers", "where programs are found; by `venv` handed on to tests"),
     Variable("PYENV_ROOT", "helpers", "where `venv` looks for more Pythons; default: `~/.pyenv`"),

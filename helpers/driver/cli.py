@@ -189,7 +189,8 @@ def _execute(options: argparse.Namespace, plan: Plan, pytest_args: list[str], ro
     export.check_writable(options.junit)
     control = Control()
     obey_signals(control)
-    observers = report.choose(json=options.json, junit=options.junit, shard=plan.shard, coverage=options.coverage)
+    shown = {name: getattr(options, name) for name in ("json", "junit", "coverage", "verbose", "quiet")}
+    observers = report.choose(**shown, shard=plan.shard)
     return _run_once(options, plan, _Order(root, pytest_args, control, observers))
 
 

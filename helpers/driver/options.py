@@ -106,8 +106,11 @@ def _add_parts(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_reports(parser: argparse.ArgumentParser) -> None:
-    """Add what can be reported beside verdicts."""
+    """Add what can be reported beside verdicts, and how much of a run is shown."""
     add = parser.add_argument
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("-v", "--verbose", action="store_true", help="show what tests print while they run")
+    shown.add_argument("-q", "--quiet", action="store_true", help="show only what does not pass, and the last lines")
     add("--coverage", action="store_true", help="show which share of the lines ran, by directory and in total")
 
 

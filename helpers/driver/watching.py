@@ -69,7 +69,7 @@ def follow(
         _again,
     )
     changes = Changes(root)
-    observers = report.choose(table=False)
+    observers = report.choose(table=False, verbose=options.verbose, quiet=options.quiet)
     try:
         return Watch(how, engine, changes, control, observers).follow()
     finally:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from helpers.console import wants_colour
@@ -17,6 +19,8 @@ def choose(
     shard: Mapping[str, Any] | None = None,
     table: bool = True,
     coverage: bool = False,
+    verbose: bool = False,
+    quiet: bool = False,
 ) -> Observers:
     """Return the observers of a run.
 
@@ -26,27 +30,57 @@ def choose(
         shard: which part of a whole the run is; None where it is all of it.
         table: whether a run ends with a table, and not with what else says how things stand.
         coverage: whether a table of it is shown.
+        verbose: whether what tests print is shown while they run.
+        quiet: whether only what did not pass is shown, and the last lines.
     """
-    members: list[Observer] = []
-    if wants_colour(sys.stderr):
-        from helpers.driver.report.live import Live
-
-        members.append(Live())
-    else:
-        from helpers.driver.report.lines import Lines
-
-        members.append(Lines())
+    table = table and json != "-"
+    members = [_first(table, verbose, quiet)]
     if coverage and json != "-":
         from helpers.driver.report.coverage import CoverageTable
 
         # The counts of tests stay the last line.
         members.append(CoverageTable())
-    if table and json != "-":
-        from helpers.driver.report.table import Table
+    if table:
+        members.append(_table(quiet))
+    file = os.environ.get("GITHUB_STEP_SUMMARY")
+    if file and _on_github():
+        from helpers.driver.report.summary import Summary
 
-        members.append(Table())
+        members.append(Summary(Path(file)))
     if json or junit:
         from helpers.driver.export import Files
 
         members.append(Files(json, junit, shard))
     return Observers(members)
+
+
+def _on_github() -> bool:
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def _first(table: bool, verbose: bool, quiet: bool) -> Observer:
+    """Return what shows a run while it goes on."""
+    if _on_github():
+        from helpers.driver.report.github import GitHub
+
+        # Standard output, where the table is, and standard error reach the log in no order.
+        return GitHub(sys.stdout if table else sys.stderr, verbose=verbose, quiet=quiet)
+    from helpers.driver.report.lines import Lines, Quiet
+
+    if quiet:
+        return Quiet()
+    if wants_colour(sys.stderr):
+        from helpers.driver.report.live import Live
+
+        return Live(verbose=verbose)
+    return Lines(verbose=verbose)
+
+
+def _table(quiet: bool) -> Observer:
+    from helpers.driver.report.table import Table
+
+    if not _on_github():
+        return Table(quiet=quiet)
+    from helpers.driver.report.github import inert
+
+    return Table(quiet=quiet, safe=inert)

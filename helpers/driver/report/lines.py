@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import sys
 import threading
+from pathlib import Path
 from typing import TextIO
 
 from helpers.console import printable, put_line
-from helpers.driver.events import Event, Observer
-from helpers.driver.report.words import details, verdict_line
+from helpers.driver.events import Event, Observer, Work
+from helpers.driver.report.stream import Streams
+from helpers.driver.report.words import commands, is_bad, output, verdict_line
 from helpers.driver.verdict import Verdict
+
+_TICK_SECONDS = 0.1
 
 
 class Lines(Observer):
-    """Prints a line for each event.
+    """Prints a line for each event, and what a directory printed that did not pass.
 
     Arguments:
         stream: where to; None is standard error.
+        verbose: whether what tests print is shown while they run.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, *, verbose: bool = False) -> None:
         self.stream = stream or sys.stderr
-        self.lock = threading.Lock()
+        # Whoever holds it may print a line, which takes it once more.
+        self.lock = threading.RLock()
+        self.streams = Streams() if verbose else None
+        self._over = threading.Event()
+
+    def begin(self, work: Work) -> None:
+        """Show what is printed from now on."""
+        if self.streams:
+            self.streams.several = len(work.plan.dirs) > 1
+            self.start_ticking()
 
     def event(self, event: Event) -> None:
         """Show one event."""
@@ -30,10 +44,19 @@ class Lines(Observer):
                 self.begun(printable(event.text))
             elif event.kind == "testing":
                 self.begun(f"testing {printable(event.name)}")
+                if self.streams:
+                    self.streams.begin(event.name, Path(event.text).with_name("output.log"))
             elif event.kind == "weaker":
                 self.line(f"weaker {printable(event.name)}: {printable(event.text)}")
             elif event.verdict:
+                if self.streams:
+                    self.lines(*self.streams.end(event.name))
                 self.done(event.verdict)
+
+    def close(self) -> None:
+        """Show nothing more."""
+        with self.lock:
+            self._over.set()
 
     def begun(self, doing: str) -> None:
         """Show that something has begun."""
@@ -42,9 +65,40 @@ class Lines(Observer):
     def done(self, verdict: Verdict) -> None:
         """Show what came out for one directory."""
         self.line(verdict_line(verdict, self.stream))
-        for text in details(verdict):
-            self.line(text)
+        if is_bad(verdict) and not self.streams:
+            self.lines(*output(verdict))
+        self.lines(*commands(verdict))
 
     def line(self, text: str) -> None:
         """Print one line."""
         put_line(text, self.stream)
+
+    def lines(self, *texts: str) -> None:
+        """Print several lines together."""
+        if texts:
+            self.line("\n".join(texts))
+
+    def tick(self) -> None:
+        """Show what is new since the last time."""
+        if self.streams:
+            self.lines(*self.streams.new())
+
+    def start_ticking(self) -> None:
+        """Call `tick` again and again until `close`."""
+        self._over = threading.Event()
+        threading.Thread(target=self._ticking, args=(self._over,), daemon=True).start()
+
+    def _ticking(self, over: threading.Event) -> None:
+        while not over.wait(_TICK_SECONDS):
+            with self.lock:
+                if not over.is_set():
+                    self.tick()
+
+
+class Quiet(Lines):
+    """Prints only what did not pass."""
+
+    def event(self, event: Event) -> None:
+        """Show one event, if it is that a directory did not pass."""
+        if event.verdict and is_bad(event.verdict):
+            super().event(event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from helpers.console import paint, print_rows, printable
@@ -12,10 +12,20 @@ from helpers.driver.report.words import colour
 from helpers.driver.verdict import Status, Verdict
 
 _COLUMNS = ("directory", "verdict", "passed", "failed", "skipped", "time", "image", "why")
+_IMAGE = _COLUMNS.index("image")
 
 
 class Table(Observer):
-    """Prints the table on standard output when a run has ended."""
+    """Prints the table on standard output when a run has ended.
+
+    Arguments:
+        quiet: whether only its last lines are printed.
+        safe: makes of a line what may be printed here.
+    """
+
+    def __init__(self, *, quiet: bool = False, safe: Callable[[str], str] = str) -> None:
+        self._quiet = quiet
+        self._safe = safe
 
     def end(self, ran: Ran) -> None:
         """Print the table."""
@@ -25,11 +35,20 @@ class Table(Observer):
             engine=ran.engine,
             seconds=ran.seconds,
             folder=ran.directory,
+            rows_too=not self._quiet,
+            safe=self._safe,
         )
 
 
 def print_table(
-    verdicts: Sequence[Verdict], *, interrupted: bool, engine: str, seconds: float, folder: Path | None
+    verdicts: Sequence[Verdict],
+    *,
+    interrupted: bool,
+    engine: str,
+    seconds: float,
+    folder: Path | None,
+    rows_too: bool = True,
+    safe: Callable[[str], str] = str,
 ) -> None:
     """Print the table that a run ends with, and the counts of tests as the last line.
 
@@ -39,27 +58,42 @@ def print_table(
         engine: name of what ran tests.
         seconds: how long it took.
         folder: with all logs; None when nothing was run.
+        rows_too: whether there is more than the last lines.
+        safe: makes of a line what may be printed here.
     """
     if interrupted:
         print(paint("INTERRUPTED: this report is partial", "red", sys.stdout))
-    rows = [_COLUMNS, *map(_row, verdicts)]
-    if not folder or not _print_rich(rows, verdicts):
-        # Where nothing was run the start of rich would be most of the time.
-        print_rows(rows)
-    how_many = ", ".join(
+    if rows_too:
+        rows = [_COLUMNS, *(tuple(map(safe, _row(verdict))) for verdict in verdicts)]
+        if not folder or not _print_rich(rows, verdicts):
+            # Where nothing was run the start of rich would be most of the time.
+            print_rows(rows)
+    for verdict in verdicts:
+        for test in verdict.flaky_tests:
+            print(safe(f"flaky {printable(verdict.name)}: {printable(test)}"))
+    cached = sum(verdict.cached for verdict in verdicts)
+    known = f"; {cached} cached" if cached else ""
+    where = f"; engine {engine}; {seconds:.1f} s; logs in {folder}" if folder else f"; {seconds:.1f} s"
+    print(f"{how_many(verdicts)}{known}{where}")
+    print(counts_of_tests(verdicts), flush=True)
+
+
+def how_many(verdicts: Sequence[Verdict]) -> str:
+    """Return how many directories have which verdict."""
+    each = ", ".join(
         f"{sum(verdict.status is status for verdict in verdicts)} {status.value}"
         for status in Status
         if any(verdict.status is status for verdict in verdicts)
     )
-    directories = "1 directory" if len(verdicts) == 1 else f"{len(verdicts)} directories"
-    cached = sum(verdict.cached for verdict in verdicts)
-    known = f"; {cached} cached" if cached else ""
-    where = f"; engine {engine}; {seconds:.1f} s; logs in {folder}" if folder else f"; {seconds:.1f} s"
-    print(f"{directories}: {how_many}{known}{where}")
-    passed, failed, skipped = (
-        sum(getattr(item, what) for item in verdicts) for what in ("passed", "failed", "skipped")
-    )
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return f"{'1 directory' if len(verdicts) == 1 else f'{len(verdicts)} directories'}: {each}"
+
+
+def counts_of_tests(verdicts: Sequence[Verdict]) -> str:
+    """Return how many tests ended how, in all directories together."""
+    names = ("passed", "failed", "skipped")
+    counts = ", ".join(f"{sum(getattr(item, name) for item in verdicts)} {name}" for name in names)
+    flaky = sum(len(verdict.flaky_tests) for verdict in verdicts)
+    return f"{counts}, {flaky} flaky" if flaky else counts
 
 
 def _row(verdict: Verdict) -> tuple[str, ...]:
@@ -80,10 +114,13 @@ def _print_rich(rows: Sequence[tuple[str, ...]], verdicts: Sequence[Verdict]) ->
     # A pipe has no width of its own; a table that is cut or folded could not be searched.
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False)
     table = Table(title=None, box=None, pad_edge=False)
+    if sys.stdout.isatty() and _width(rows) > console.width:
+        # The image is what a reader misses least where there is no room for all.
+        rows = [(*row[:_IMAGE], *row[_IMAGE + 1 :]) for row in rows]
     for name in rows[0]:
         right = name in ("passed", "failed", "skipped", "time")
         table.add_column(
-            name, justify="right" if right else "left", no_wrap=name in ("verdict", "image"), overflow="fold"
+            name, justify="right" if right else "left", no_wrap=name not in ("directory", "why"), overflow="fold"
         )
     for verdict, row in zip(verdicts, rows[1:], strict=True):
         styles = {1: colour(verdict)}
@@ -93,6 +130,11 @@ def _print_rich(rows: Sequence[tuple[str, ...]], verdicts: Sequence[Verdict]) ->
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
     sys.stdout.flush()
     return True
+
+
+def _width(rows: Sequence[tuple[str, ...]]) -> int:
+    """Return how wide a table of these rows is, with a blank or two between its columns."""
+    return sum(max(len(row[column]) for row in rows) + 2 for column in range(len(rows[0])))
 
 
 def _short_image(image: str) -> str:

@@ -1,0 +1,42 @@
+"""How far the tests of one directory are, from the file that our plugin writes a line to for each of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class Progress:
+    """Counts tests while they run.
+
+    Arguments:
+        results: the directory with the file.
+    """
+
+    def __init__(self, results: Path) -> None:
+        self._file = results / "progress"
+        self._at = 0
+        self.total = 0
+        self.done = 0
+        self.failed = 0
+
+    def update(self) -> None:
+        """Count what was written since the last time."""
+        try:
+            with self._file.open("rb") as file:
+                file.seek(self._at)
+                whole, end, _ = file.read().rpartition(b"\n")
+        except OSError:
+            return
+        self._at += len(whole) + len(end)
+        for word, *rest in (line.split() for line in whole.splitlines() if line.strip()):
+            if word == b"collected" and rest and rest[0].isdigit():
+                self.total = int(rest[0])
+            else:
+                self.done += 1
+                self.failed += word in (b"failed", b"error")
+
+    def __str__(self) -> str:
+        if not self.total:
+            return ""
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{min(self.done, self.total)}/{self.total}{failed}"
