@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,8 +62,3 @@ def text(entries: Mapping[str, Merged]) -> str:
     """Return the content of the lock: sorted, so that two branches rarely touch the same line."""
     lines = (f"{path}  {item.base}  {item.result}\n" for path, item in sorted(entries.items()))
     return _HEAD + "".join(lines)
-
-
-def blob_id(content: bytes) -> str:
-    """Return the name that git gives to a file's content: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects."""
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

@@ -1,12 +1,26 @@
-"""The only door to git. A checkout is a stranger's data: nothing that it names is run by looking at it."""
+"""The only door to git. A checkout is a stranger's data: nothing that it names is run by looking at it.
+
+Every module of this package starts here, the lean ones too, so this one imports late (`driver/memo.py` says why).
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from helpers import proc
 from helpers.errors import InfrastructureError, UsageError
-from helpers.repo.door import git
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def git(root: Path, *arguments: str) -> str:
+    """Ask the repo that `root` lies in, as git finds it.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    from helpers.repo import door
+
+    return door.git(root, *arguments)
 
 
 def find_root(start: Path) -> Path:
@@ -81,6 +95,8 @@ def version() -> str:
     """Return what git says of its version; empty when there is no git."""
     import shutil  # brings every format of archives; most commands do without it
 
+    from helpers import proc
+
     return proc.run(["git", "--version"], timeout=5).stdout.strip() if shutil.which("git") else ""
 
 
@@ -92,6 +108,8 @@ def work_trees(root: Path) -> tuple[Path, ...]:
     """
     if (root / ".git").is_dir():
         return (root,)
+    from pathlib import Path
+
     common = git(root, "rev-parse", "--path-format=absolute", "--git-common-dir").rstrip("\n")
     above = git(root, "rev-parse", "--show-superproject-working-tree").rstrip("\n")
     trees = list(work_trees(Path(above))) if above else [root]

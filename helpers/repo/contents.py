@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,29 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from helpers.errors import HelpersError
-from helpers.model.sync_lock import blob_id
-from helpers.repo.door import look
+from helpers.repo import state
+from helpers.repo.door import look, may_filter
 from helpers.repo.location import common_dir, git_dir
 from helpers.repo.submodules import submodule_at
 from helpers.storage import digest
 
-# Settings of a repo by which git would overlook a change (https://git-scm.com/docs/git-config).
-_EXACT = (
-    *(("core.fileMode", "true"), ("core.checkStat", "default"), ("core.trustctime", "true")),
-    *(("core.untrackedCache", "false"), ("core.ignoreStat", "false"), ("core.symlinks", "true")),
-    *(("core.autocrlf", "false"), ("core.attributesFile", os.devnull)),
-)
 # By these a file may be another one than git has, and count as unchanged (https://git-scm.com/docs/gitattributes).
 _CONVERTS = re.compile(rb"text|eol|crlf|filter|ident|working-tree-encoding")
 _ATTRIBUTES = ".gitattributes"
 _LIST = ("ls-files", "-z", "--stage", "-v")
-_STATUS = ("status", "-z", "--porcelain=v2", "--untracked-files=all", "--no-renames")
 _ENTRY = re.compile(r"(.) ([0-7]{6}) ([0-9a-f]+) \d\t(.*)", re.DOTALL)
 _GITLINK = "160000"
-# What Python makes of the sources beside it, and compares with them before it takes it.
-_MADE_BY_PYTHON = "__pycache__"
-# A file that was written this recently may be written again without another time (as git's "racy" entries).
-_RACY_SECONDS = 2.0
+_LINK = "120000 "
 
 
 class Unknown(Exception):
@@ -46,11 +35,27 @@ class Contents:
 
     Arguments:
         files: a name for the content of each, by its path relative to the root.
+        looks: of each checkout, by which all of this can be found the same again; None where it can not be.
     """
 
-    def __init__(self, files: dict[str, str]) -> None:
+    def __init__(self, files: dict[str, str], looks: Sequence[state.Look | None] = (None,)) -> None:
         self._files = sorted(files.items())
         self._paths = [path for path, _ in self._files]
+        self._looks = looks
+
+    @property
+    def looks(self) -> list[state.Look] | None:
+        """By what it can be asked whether all files are still the same; None where only reading them all tells."""
+        found = [look for look in self._looks if look]
+        return found if len(found) == len(self._looks) else None
+
+    def paths(self) -> Sequence[str]:
+        """Return the paths of all files, sorted."""
+        return self._paths
+
+    def links(self) -> list[str]:
+        """Return the paths of all symlinks."""
+        return [path for path, content in self._files if content.startswith(_LINK)]
 
     def digest(self, path: str, without: Sequence[str] = ()) -> str:
         """Return a name for all that is at and below `path`: it is another one when anything of that is.
@@ -99,7 +104,8 @@ def contents(root: Path, *, exact: bool = True) -> Contents:
     Raises:
         Unknown: git does not answer, or a name is not UTF-8.
     """
-    return Contents(dict(_files(root, exact=exact)))
+    looks: list[state.Look | None] = []
+    return Contents(_files(root, looks, exact=exact), looks)
 
 
 def contents_of(root: Path, commit: str) -> Contents:
@@ -117,7 +123,7 @@ def contents_of(root: Path, commit: str) -> Contents:
 
 def of_directory(path: Path) -> str:
     """Return a name for all that is below a directory, by reading it."""
-    return Contents({name: _read(path / name) for name in _walk(path, "")}).digest(".")
+    return Contents({name: _read(path / name) for name in state.walk(str(path), "")}).digest(".")
 
 
 def _committed(root: Path, commit: str) -> Iterator[tuple[str, str]]:
@@ -134,40 +140,61 @@ def _committed(root: Path, commit: str) -> Iterator[tuple[str, str]]:
         yield from ((f"{path}/{inside}", content) for inside, content in below.items())
 
 
-def _files(root: Path, *, exact: bool) -> Iterator[tuple[str, str]]:
-    status = (*_STATUS, "--ignore-submodules=all", f"--ignored={'matching' if exact else 'no'}")
+def _files(root: Path, looks: list[state.Look | None], *, exact: bool) -> dict[str, str]:
+    before = _marks(root) if exact else None
     with ThreadPoolExecutor(2) as pool:
-        asked = [pool.submit(_ask, root, *words) for words in (_LIST, status)]
+        asked = [pool.submit(_ask, root, *words) for words in (_LIST, state.status_words(exact=exact))]
         listed, changed = (one.result() for one in asked)
+    named = _named(root, changed)
     found: dict[str, str] = {}
-    converted = exact and _converts(root, listed)
+    converted = exact and _converts(root, listed, named)
+    vouched = not converted
     for entry in listed.split("\0")[:-1]:
         parts = _ENTRY.fullmatch(entry)
         if parts is None:
             raise Unknown(f"git lists {entry!r}")
         tag, mode, name, path = parts.groups()
         if mode == _GITLINK:
-            found |= _of_submodule(root, path, exact=exact)
+            found |= _of_submodule(root, path, looks, exact=exact)
+        elif tag == "H" and not converted:
+            found[path] = f"{mode} {name}"
         else:
-            # Of the others git was told not to look at them, or they are in conflict.
-            as_git_has_it = tag == "H" and not converted
-            found[path] = f"{mode} {name}" if as_git_has_it else _seen(root / path)
-    for entry in changed.split("\0")[:-1]:
-        kind, rest = entry[:1], entry[2:]
-        if kind in ("1", "u"):
-            words = rest.split(" ", 7 if kind == "1" else 9)
-            if words[0][1] != "." or kind == "u":
-                found[words[-1]] = _read(root / words[-1])
-        elif kind in ("?", "!"):
-            name_of = _read if kind == "?" else _seen
-            paths = _walk(root / rest, rest) if rest.endswith("/") else [rest]
-            found |= {path: name_of(root / path) for path in paths if not _is_made(path)}
-    yield from ((path, content) for path, content in found.items() if content)
+            # Git was told not to look at them, or they are in conflict.
+            found[path] = _seen(root / path)
+            vouched = False
+    found |= named
+    # The very words that these names come from: who finds the same again has the same files.
+    same = vouched and before is not None and before == _marks(root)
+    looks.append((str(root), before[0], before[1], changed.encode(), named) if same and before else None)
+    return {path: content for path, content in found.items() if content}
 
 
-def _converts(root: Path, listed: str) -> bool:
+def _marks(root: Path) -> tuple[str, tuple[str, ...], tuple[int, int]] | None:
+    """Return where git keeps a repo, and what decides how git sees it; None where that does not tell all of it."""
+    try:
+        kept = git_dir(root)
+        if kept is None or may_filter(kept):
+            return None
+        index = os.stat(kept / "index")
+        seen = state.marks(str(root), str(kept))
+    except (HelpersError, OSError):
+        return None
+    return (str(kept), seen, (index.st_ino, index.st_ctime_ns)) if state.index_is_hashed(seen) else None
+
+
+def _named(root: Path, status: str) -> dict[str, str]:
+    try:
+        return state.named(str(root), status)
+    except OSError as error:
+        raise Unknown(f"{error.filename} can not be read: {error.strerror}") from None
+
+
+def _converts(root: Path, listed: str, named: Iterable[str]) -> bool:
     """Say whether some file of the checkout may hold something else than what git compares it with."""
-    files = [root / entry.partition("\t")[2] for entry in listed.split("\0") if entry.endswith(_ATTRIBUTES)]
+    tracked = [root / entry.partition("\t")[2] for entry in listed.split("\0") if entry.endswith(_ATTRIBUTES)]
+    if not all(file.is_file() for file in tracked):
+        return True  # then git takes the one of its index
+    files = [*tracked, *(root / path for path in named if path.endswith(_ATTRIBUTES))]
     own = git_dir(root)
     if own:
         files.append(common_dir(own) / "info" / "attributes")
@@ -176,7 +203,7 @@ def _converts(root: Path, listed: str) -> bool:
 
 def _ask(root: Path, *words: str) -> str:
     try:
-        said = look(root, *words, more=_EXACT)
+        said = look(root, *words, more=state.EXACT)
     except HelpersError as error:
         raise Unknown(error.what) from None
     if "\ufffd" in said:
@@ -184,53 +211,32 @@ def _ask(root: Path, *words: str) -> str:
     return said
 
 
-def _of_submodule(root: Path, path: str, *, exact: bool) -> dict[str, str]:
+def _of_submodule(root: Path, path: str, looks: list[state.Look | None], *, exact: bool) -> dict[str, str]:
     try:
         there = submodule_at(root, path)
     except HelpersError as error:
         raise Unknown(f"{path}: {error.what}") from None
     if there is None:
         # What somebody has put there counts all the same.
-        return {name: _read(root / name) for name in _walk(root / path, f"{path}/")}
-    found = {f"{path}/{name}": content for name, content in _files(root / path, exact=exact)}
+        looks.append(None)
+        return {name: _read(root / name) for name in state.walk(str(root / path), f"{path}/")}
+    found = {f"{path}/{name}": content for name, content in _files(root / path, looks, exact=exact).items()}
     if exact and (root / path / ".git").is_dir():
+        looks.append(None)
         found[f"{path}/.git"] = f"changes at any time {time.time_ns()}"
     return found
-
-
-def _is_made(path: str) -> bool:
-    return path.endswith(".pyc") and _MADE_BY_PYTHON in path.split("/")
-
-
-def _walk(directory: Path, name: str) -> Iterator[str]:
-    """Yield the paths of all files below a directory, behind `name`, which ends with a slash or is empty."""
-    for parent, folders, files in os.walk(directory):
-        links = [folder for folder in folders if os.path.islink(os.path.join(parent, folder))]
-        for file in (*files, *links):
-            yield name + os.path.relpath(os.path.join(parent, file), directory)
 
 
 def _read(path: Path) -> str:
     """Return the mode and the name that git has or would have for a file; empty when it is not there."""
     try:
-        found = path.lstat()
-        if stat.S_ISLNK(found.st_mode):
-            return f"120000 {blob_id(os.fsencode(os.readlink(path)))}"
-        if stat.S_ISREG(found.st_mode):
-            return f"{'100755' if found.st_mode & stat.S_IXUSR else '100644'} {blob_id(path.read_bytes())}"
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
+        return state.by_reading(str(path))
     except OSError as error:
         raise Unknown(f"{path} can not be read: {error.strerror}") from None
-    return f"{stat.S_IFMT(found.st_mode):o}"
 
 
 def _seen(path: Path) -> str:
-    """Return a name for a file that git can not vouch for, of which there may be many and big ones: it is not read."""
     try:
-        found = path.lstat()
-    except OSError:
-        return ""
-    if not stat.S_ISREG(found.st_mode) or time.time() - max(found.st_mtime, found.st_ctime) < _RACY_SECONDS:
-        return _read(path)
-    return f"{found.st_mode:o} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
+        return state.by_looking(str(path))
+    except OSError as error:
+        raise Unknown(f"{path} can not be read: {error.strerror}") from None

@@ -9,29 +9,9 @@ from pathlib import Path
 
 from helpers import proc
 from helpers.errors import InfrastructureError
+from helpers.repo import closed
 from helpers.repo.location import common_dir, git_dir
 
-# `git` commands that hooks run in export these; they would point us at another repo than the one asked for.
-_FOREIGN = (
-    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE"),
-    *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE"),
-)
-# What the commands here would run of a repo's configuration (https://git-scm.com/docs/git-config): a monitor of files,
-# hooks (`post-index-change`), gpg for `git log`; and a bare repo that lies in a checkout is never taken for one.
-_HARMLESS = (
-    ("core.fsmonitor", "false"),
-    ("core.hooksPath", os.devnull),
-    ("log.showSignature", "false"),
-    ("safe.bareRepository", "explicit"),
-)
-# Nothing is written, nobody is asked. A partial clone fetches what it lacks, by programs that its configuration names
-# (core.sshCommand, remote.*.uploadpack, ext::): the one variable stops that from git 2.45 on, the other one in each.
-_QUIET = {
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_NO_LAZY_FETCH": "1",
-    "GIT_ALLOW_PROTOCOL": "none",
-}
 _MAY_FILTER = re.compile(rb"filter|include", re.IGNORECASE)
 _OF_THE_REPO = ("local", "worktree")
 
@@ -59,11 +39,7 @@ def only_of(root: Path, more: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
     found = git_dir(root)
     if found is None:
         raise InfrastructureError("no repo is checked out", where=root, fix="git submodule update --init")
-    env = {**environment(found, more), "GIT_CEILING_DIRECTORIES": str(root.parent), "GIT_WORK_TREE": str(root)}
-    # A repo of another user git refuses only when it finds it by itself (safe.directory in git-config).
-    if os.stat(found).st_uid == os.geteuid():
-        env["GIT_DIR"] = str(found)
-    return env
+    return closed.only_of(environment(found, more), str(root), str(found))
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -81,7 +57,7 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def _answer(root: Path, env: Mapping[str, str], arguments: Sequence[str]) -> str:
-    done = proc.run(["git", "--no-pager", "-C", str(root), *arguments], env=env)
+    done = proc.run(closed.command(str(root), arguments), env=env)
     if done.code:
         raise InfrastructureError(f"git {arguments[0]} failed: {done.reason}", where=root)
     return done.stdout
@@ -94,14 +70,14 @@ def environment(found: Path | None, more: Sequence[tuple[str, str]] = ()) -> dic
         found: where git keeps the repo; None for none.
         more: settings besides those, which count more than any configuration.
     """
-    env = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
-    # Given this way a name may hold "="; `-c` would cut it there. They come after the user's own of this kind.
-    given = env.get("GIT_CONFIG_COUNT", "")
-    first = int(given) if given.isdigit() else 0
-    settings = [*_HARMLESS, *(filters(found).items() if found else []), *more]
-    for number, (key, value) in enumerate(settings, first):
-        env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    return {**env, **_QUIET, "GIT_CONFIG_COUNT": str(first + len(settings))}
+    return closed.environment([*(filters(found).items() if found else []), *more])
+
+
+def may_filter(found: Path) -> bool:
+    """Say whether the configuration of the repo kept at `found` may name a filter, or include a file that does."""
+    files = (common_dir(found) / "config", found / "config.worktree")
+    # Asking git takes as long as a whole `git status`, and neither word can be written otherwise in its format.
+    return any(_MAY_FILTER.search(file.read_bytes()) for file in files if file.is_file())
 
 
 def filters(found: Path) -> dict[str, str]:
@@ -109,15 +85,13 @@ def filters(found: Path) -> dict[str, str]:
 
     `git status` gives a file to its filter when it may have changed (https://git-scm.com/docs/gitattributes#_filter).
     """
-    files = (common_dir(found) / "config", found / "config.worktree")
-    # Asking git takes as long as a whole `git status`, and neither word can be written otherwise in its format.
-    if not any(_MAY_FILTER.search(file.read_bytes()) for file in files if file.is_file()):
+    if not may_filter(found):
         return {}
     from helpers.model import porcelain
 
-    env = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    env = {name: value for name, value in os.environ.items() if name not in closed.FOREIGN}
     arguments = ("config", "--show-scope", "--includes", "--null", "--get-regexp", r"^filter\.")
-    done = proc.run(["git", *arguments], env={**env, **_QUIET, "GIT_DIR": str(found)}, cwd=found)
+    done = proc.run(["git", *arguments], env={**env, **closed.QUIET, "GIT_DIR": str(found)}, cwd=found)
     # Every entry follows its scope.
     words = done.stdout.split("\0")
     own: dict[str, str] = {}

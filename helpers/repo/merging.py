@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helpers import proc
 from helpers.errors import InfrastructureError, PolicyError
-from helpers.model.sync_lock import blob_id
+from helpers.model.blob import blob_id
 from helpers.repo.door import environment, git, look
 from helpers.storage import scratch
 

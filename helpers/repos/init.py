@@ -15,6 +15,7 @@ from helpers.console import paint, printable, say
 from helpers.dirs import create, project_text
 from helpers.errors import OK, ConfigError, PolicyError, UsageError
 from helpers.model import sync_lock
+from helpers.model.blob import blob_id
 from helpers.model.settings import parse_settings
 from helpers.model.sync_lock import Merged
 from helpers.repo import submodules
@@ -192,7 +193,7 @@ def _record(root: Path, shims: Sequence[File]) -> File:
     """Write down which templates the shims were made of, so that a newer one can be merged into them."""
     entries = shared_files.recorded(root)
     made_of = {template.path: template.blob_id for template in shared_files.shims()}
-    new = {file.path: Merged(made_of[file.path], sync_lock.blob_id(file.after.encode())) for file in shims}
+    new = {file.path: Merged(made_of[file.path], blob_id(file.after.encode())) for file in shims}
     return File(sync_lock.PATH, _read(root, sync_lock.PATH), sync_lock.text({**new, **entries}))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from helpers import config, repo
 from helpers.errors import ConfigError, PolicyError, UsageError
 from helpers.model import sync_lock
+from helpers.model.blob import blob_id
 from helpers.model.sync_lock import Merged
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -40,7 +41,7 @@ class Template:
     @property
     def blob_id(self) -> str:
         """The name that git gives to its content."""
-        return sync_lock.blob_id(self.content)
+        return blob_id(self.content)
 
 
 @dataclass(frozen=True)

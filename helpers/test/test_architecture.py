@@ -21,7 +21,7 @@ SHIMS = ("tasks.py", "main_pytest.py")
 LAYERS = {
     **dict.fromkeys(("helpers", "helpers.errors", "helpers.console", "helpers.thin_env", "helpers.inside"), 0),
     **dict.fromkeys(("helpers.model",), 1),
-    **dict.fromkeys(("helpers.proc", "helpers.repo", "helpers.storage"), 2),
+    **dict.fromkeys(("helpers.proc", "helpers.spawn", "helpers.repo", "helpers.storage"), 2),
     **dict.fromkeys(("helpers.config", "helpers.discover", "helpers.host", "helpers.engine", "helpers.registry"), 3),
     **dict.fromkeys(
         (
@@ -118,7 +118,7 @@ def imports_only_downwards(source: Source) -> Iterator[str]:
 
 
 def starts_processes_only_through_the_door(source: Source) -> Iterator[str]:
-    if source.within("helpers.proc", *ISLANDS):
+    if source.within("helpers.proc", "helpers.spawn", *ISLANDS):
         return
     yield from (f"{item.line}: imports subprocess" for item in source.imports() if item.module == "subprocess")
     for node in source.nodes():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.repo import contents as door
+from helpers.repo import state
 from helpers.repo.contents import Unknown, contents
 from helpers.test.unit_fixtures import git, make_repo
 
@@ -173,16 +173,16 @@ def test_what_is_left_out_does_not_count(root: Path) -> None:
 
 def test_an_ignored_file_is_read_only_when_it_is_new(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    by_reading = door._read
+    by_reading = state.by_reading
 
-    def noted(path: Path) -> str:
-        read.append(path.name)
+    def noted(path: str) -> str:
+        read.append(os.path.basename(path))
         return by_reading(path)
 
-    monkeypatch.setattr(door, "_read", noted)
+    monkeypatch.setattr(state, "by_reading", noted)
     contents(root)
     assert sorted(read) == ["new.py", "x.tmp", "y"]
-    monkeypatch.setattr(door, "_RACY_SECONDS", -1.0)
+    monkeypatch.setattr(state, "RACY_SECONDS", -1.0)
     read.clear()
     contents(root)
     assert read == ["new.py"]

@@ -9,6 +9,7 @@ import pytest
 
 from helpers.errors import ConfigError, HelpersError, InfrastructureError, PolicyError, UsageError
 from helpers.model import sync_lock
+from helpers.model.blob import blob_id
 from helpers.repos import shared_files
 from helpers.repos.shared_files import Write
 from helpers.test.helpers_repo import (
@@ -114,7 +115,7 @@ def test_the_record_is_sorted_and_reads_back() -> None:
     text = sync_lock.text({"z": one, "a/b": two})
     assert text.splitlines()[1:] == [f"a/b  {'c' * 64}  conflict", f"z  {'a' * 40}  {'b' * 40}"]
     assert sync_lock.parse(text, "x") == {"z": one, "a/b": two}
-    assert sync_lock.blob_id(b"") == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+    assert blob_id(b"") == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 
 
 @pytest.mark.parametrize("content", ["caf\u00e9\n".encode("latin-1") + TEXT.encode(), b"\0" + TEXT.encode()])
