@@ -52,6 +52,7 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     parser = build_parser()
     options, rest = parser.parse_known_args(arguments[:end])
+    options.argv, options.asked_at = list(arguments), time.time()
     if rest:
         hint = f"--dir {rest[0]}" if os.path.isdir(rest[0]) else f"-- {rest[0]}, if it is meant for pytest"
         parser.error(f"unrecognized argument {rest[0]!r}; did you mean: main_pytest.py {hint}")
@@ -221,7 +222,7 @@ class _Order:
 
 def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
     """Answer what can be answered from kept verdicts, run the rest, and keep what passed."""
-    from helpers.driver import durations, run
+    from helpers.driver import durations, remember, run
     from helpers.driver.events import Event, Ran, Work
     from helpers.driver.plan import without
     from helpers.driver.verdict_cache import VerdictCache
@@ -238,7 +239,9 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
         order.observers.event(Event("done", verdict.name, verdict=verdict))
     rest = without(plan, known)
     if not rest.dirs:
-        return Ran([known[item.name] for item in plan.dirs])
+        verdicts = [known[item.name] for item in plan.dirs]
+        remember.keep(options, order.root, plan, kept, verdicts)
+        return Ran(verdicts)
     seconds = durations.of_steps(order.root, rest)
     order.observers.begin(Work(rest, options.jobs, seconds))
     run_id = run.new_run_id()

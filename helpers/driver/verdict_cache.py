@@ -17,7 +17,7 @@ from typing import Any
 
 from helpers import discover, errors, host, repo
 from helpers.console import printable, say
-from helpers.driver import failures, plan
+from helpers.driver import failures, memo, plan
 from helpers.driver.container import INSIDE, test_container, weaker
 from helpers.driver.plan import DirPlan
 from helpers.driver.verdict import Status, Verdict
@@ -65,6 +65,8 @@ class VerdictCache:
         self._arguments = arguments
         self._coverage = coverage
         self._keys: dict[str, str] = {}
+        # The files that `find` made its keys of; None before, and where nobody can say.
+        self.now: Contents | None = None
 
     def find(self, dirs: Sequence[DirPlan], now: Contents | None = None) -> dict[str, Verdict]:
         """Return the kept verdicts on directories, by name; those whose files changed have none.
@@ -76,7 +78,7 @@ class VerdictCache:
         found: dict[str, Verdict] = {}
         unknown: dict[str, DirPlan] = {}
         try:
-            now = now or contents(self._root)
+            now = self.now = now or contents(self._root)
         except Unknown:
             return {}  # then nothing is kept either
         for item in dirs:
@@ -323,7 +325,7 @@ def clear(*, dry_run: bool = False) -> int:
     """
     files = [*entries(), *_folder().glob("*/*.damaged")]
     if not dry_run:
-        for file in files:
+        for file in (*files, *map(Path, memo.files())):
             file.unlink(missing_ok=True)
     say(f"{len(files)} verdicts {'would be ' if dry_run else ''}removed")
     return errors.OK

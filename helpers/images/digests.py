@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 
 from helpers.storage import cache_dir, file_name
 
@@ -19,7 +20,7 @@ def remember(reference: str, digest: str) -> None:
     """
     if known(reference) == digest:
         return
-    file = cache_dir() / _FOLDER / file_name(reference)
+    file = file_of(reference)
     # Without it tests run again, and nothing else.
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -31,6 +32,11 @@ def remember(reference: str, digest: str) -> None:
 def known(reference: str) -> str:
     """Return the digest that was last seen for a reference; empty if there was none."""
     try:
-        return (cache_dir() / _FOLDER / file_name(reference)).read_text("utf-8")
+        return file_of(reference).read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
+
+
+def file_of(reference: str) -> Path:
+    """Return the file that holds it."""
+    return cache_dir() / _FOLDER / file_name(reference)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 
@@ -74,3 +75,41 @@ def test_the_lines_that_a_failure_ends_with_do_just_that_again(scratch: Scratch)
     for command in (ours, bare):
         done = subprocess.run(shlex.split(command), cwd=scratch.root, capture_output=True, encoding="utf-8")
         assert done.returncode == 0 and "1 passed" in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+def test_a_run_in_which_nothing_changed_makes_no_plan_and_says_the_same(scratch: Scratch) -> None:
+    path = scratch.add("reads", READS)
+    (path / "data.txt").write_text("good")
+    (scratch.root / ".gitignore").write_text("__pycache__\n")
+    scratch.git("add", "--all")
+    scratch.git("commit", "--quiet", "--message", "first")
+
+    def run() -> tuple[int, str, bool]:
+        """Run it, and return its exit code, what it says but for its time, and whether it made a plan."""
+        done = subprocess.run(
+            scratch.driver("--cached", "--engine", "docker"),
+            cwd=scratch.root,
+            env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"},
+            capture_output=True,
+            encoding="utf-8",
+        )
+        said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+        printed = [line.rpartition("; ")[0] or line for line in done.stdout.splitlines()]
+        return done.returncode, "\n".join([*said, *printed]), "helpers.driver.plan" in done.stderr
+
+    first = run()
+    assert (first[0], first[2]) == (0, True)
+    code, said, whole = run()
+    assert (code, whole) == (0, True) and "PASS reads 1 passed" in said and "1 cached" in said
+    assert run() == (0, said, False)
+    (path / "data.txt").write_text("bad")
+    code, _, whole = run()
+    assert (code, whole) == (1, True)
+    (path / "data.txt").write_text("good")
+    assert run() == (0, said, False)
+    (scratch.root / "helpers" / "changelog.txt").touch()
+    assert run() == (0, said, False)
+    with (scratch.root / "helpers" / "driver" / "verdict.py").open("a") as file:
+        file.write("# another one\n")
+    code, _, whole = run()
+    assert (code, whole) == (0, True)

@@ -1,0 +1,176 @@
+"""Writes the memo of a run that had all its verdicts from the cache; `memo.py` says what it is, and why it is sound."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
+from typing import TextIO
+
+from helpers.driver import memo, report
+from helpers.driver.events import Event, Ran
+from helpers.driver.plan import Plan
+from helpers.driver.verdict import Status, Verdict
+from helpers.driver.verdict_cache import VerdictCache
+from helpers.images import digests
+from helpers.model import base_lock, system_lock
+from helpers.model.runnable import RunnableDir
+from helpers.repo.contents import Contents
+
+_MOST = 32
+# Options under which a run in which nothing changed depends on nothing else; any other one may.
+_FREE = {"argv", "asked_at", "dir", "tier", "jobs", "exitfirst", "timeout", "allow_empty", "verbose", "quiet"}
+_AS_USUAL = {"engine": ("auto", "docker"), "stage": ("local",)}
+# What a plan is made of: read here, and not only by the tests.
+_READ_FOR_PLANS = {
+    *("pyproject.toml", "poetry.lock", "changelog.txt", "devops", "Dockerfile", "compose.yaml"),
+    *(os.path.basename(path) for path in (base_lock.PATH, system_lock.NAME)),
+    *("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg"),
+}
+# Observers that only print; what others do would have to be done again.
+_PRINTING = {"Lines", "Quiet", "Live", "Table"}
+# Stands for the time that a run took, which is another one each time.
+_SECONDS = 987654321.0
+# What a verdict from the cache says of itself every time; one that the team has says otherwise the first time.
+_CACHED = "cached"
+# By how much the times of files are behind the clock.
+_TICK_SECONDS = 0.02
+
+
+def keep(
+    options: argparse.Namespace, root: Path, plan: Plan, kept: VerdictCache | None, verdicts: Sequence[Verdict]
+) -> None:
+    """Write the memo of a run, if it may have one.
+
+    Arguments:
+        options: of the command line, with all its words as `argv`, given at `asked_at`.
+        root: of the repo.
+        plan: all that was asked for.
+        kept: where the verdicts were found; None for nowhere.
+        verdicts: on all directories of the plan, in its order.
+    """
+    now = kept.now if kept else None
+    if now is None or now.looks is None or not verdicts or not _may_have_one(options, root, plan, verdicts):
+        return
+    if _read_outside(root, now):
+        return
+    known = {
+        str(digests.file_of(item.chain[-1].reference)): verdict.image
+        for item, verdict in zip(plan.dirs, verdicts, strict=True)
+    }
+    said = _said(options, verdicts)
+    if said is None:
+        return
+    kinds, leads = _unseen_by_git(options, root, plan, now)
+    if any(_changed(folder) > options.asked_at - _TICK_SECONDS for folder in set(map(os.path.dirname, kinds))):
+        return  # something may have come there after the plan was made
+    # A full disk only costs the next run its time.
+    with suppress(OSError):
+        _write(memo.path_of(str(root), options.argv), memo.as_bytes((now.looks, kinds, leads, known, said)))
+
+
+def _may_have_one(options: argparse.Namespace, root: Path, plan: Plan, verdicts: Sequence[Verdict]) -> bool:
+    chosen = vars(options)
+    given = {name for item in plan.dirs if item.runnable for name in item.runnable.settings.env}
+    package = Path(memo.PACKAGE)
+    return (
+        all(value in _AS_USUAL.get(name, (None, False)) for name, value in chosen.items() if name not in _FREE)
+        and all(verdict.status is Status.PASS and verdict.why == _CACHED for verdict in verdicts)
+        and given.isdisjoint(memo.PASSING)
+        and package.is_relative_to(root)
+        # Then the repo around this one has a say in which versions of helpers work with it (own_version.py).
+        and not (package.parent == root and root.name == "helpers")
+    )
+
+
+def _read_outside(root: Path, now: Contents) -> bool:
+    """Say whether something that plans are made of may lie where git does not look."""
+    inside, kept, tools = f"{root}/", f"{root}/.git/", f"{Path(memo.PACKAGE).relative_to(root).as_posix()}/"
+    for path in now.links():
+        read = os.path.basename(path) in _READ_FOR_PLANS or path.split("/")[-2:-1] == ["devops"]
+        if read or path.startswith(tools):
+            leads_to = os.path.realpath(root / path)
+            if not leads_to.startswith(inside) or leads_to.startswith(kept):
+                return True
+    return False
+
+
+def _unseen_by_git(
+    options: argparse.Namespace, root: Path, plan: Plan, now: Contents
+) -> tuple[dict[str, int], dict[str, str]]:
+    """Return what decides a plan and is no file: the kinds of paths, and where paths lead."""
+    folders = {
+        os.path.dirname(path)
+        for path in now.paths()
+        # Where a runnable dir is, or would be (discover.py).
+        if path.endswith(("changelog.txt", "pyproject.toml"))
+    }
+    paths = [os.path.join(root, folder, "devops") for folder in folders]
+    leads = {name: os.path.realpath(name) for name in options.dir}
+    for item in plan.dirs:
+        if item.runnable:
+            probed, used = _probed(item.runnable)
+            paths += [*probed, *used]
+            leads |= {path: os.path.realpath(path) for path in used}
+    paths += [str(root / "helpers" / ".git"), *options.dir]
+    return {path: memo.kind_of(path) for path in paths}, leads
+
+
+def _changed(path: str) -> float:
+    """Return when a file, or what a directory holds, changed last, in seconds since the epoch; 0.0 if it is gone."""
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0
+
+
+def _probed(runnable: RunnableDir) -> tuple[list[str], list[str]]:
+    """Return the paths that may be empty directories, and those that may lead elsewhere."""
+    path, settings = str(runnable.path), runnable.settings
+    used = [os.path.join(path, name) for name in settings.uses]
+    if runnable.settings.base.startswith("dir:"):
+        used.append(os.path.join(path, runnable.base.value))
+    below = [os.path.join(one, name) for one in (path, *used) for name in ("src", ".git")]
+    return [*(os.path.join(path, name) for name in settings.tests), *below], used
+
+
+class _Like(io.StringIO):
+    """Takes what is printed, for a stream that it is like."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def isatty(self) -> bool:
+        """Say whether the stream is a terminal."""
+        return self._stream.isatty()
+
+
+def _said(options: argparse.Namespace, verdicts: Sequence[Verdict]) -> memo.Said | None:
+    """Return what a run with these verdicts prints; None where it does not say just once how long it took."""
+    out, err = _Like(sys.stdout), _Like(sys.stderr)
+    with redirect_stdout(out), redirect_stderr(err):
+        observers = report.choose(verbose=options.verbose, quiet=options.quiet)
+        if not {type(member).__name__ for member in observers.members} <= _PRINTING:
+            return None
+        for verdict in verdicts:
+            observers.event(Event("done", verdict.name, verdict=verdict))
+        observers.close()
+        observers.end(Ran(list(verdicts), seconds=_SECONDS))
+    parts = out.getvalue().split(f"{_SECONDS:.1f}")
+    return (err.getvalue(), parts[0], parts[1]) if len(parts) == 2 else None
+
+
+def _write(path: str, data: bytes) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    aside = f"{path}-{os.getpid()}-{os.urandom(4).hex()}"
+    with open(aside, "wb") as file:
+        file.write(data)
+    os.replace(aside, path)
+    for oldest in sorted(memo.files(), key=_changed)[:-_MOST]:
+        with suppress(FileNotFoundError):
+            os.unlink(oldest)
