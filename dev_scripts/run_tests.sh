@@ -28,6 +28,15 @@ if [ "${#missing[@]}" -gt 0 ]; then
   "${admin[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get -qq install -y --no-install-recommends "${missing[@]}" >&2 || exit 6
 fi
+# For the test that opens the page of a run in a browser, which is skipped without one; not every distribution has it.
+if ! command -v chromium >/dev/null && apt-cache show chromium >/dev/null 2>&1; then
+  admin=()
+  [ "$(id -u)" -eq 0 ] || admin=(sudo)
+  # Its version changes often, and an older list of packages names a file that is gone.
+  { "${admin[@]}" apt-get -qq update &&
+    "${admin[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium; } >&2 ||
+    echo "no chromium: the page of a run is not tried in a browser" >&2
+fi
 # Each run tests: what passed in an earlier one is not taken over.
 step ./main_pytest.py --engine docker --tier all --no-cache
 step ./main_pytest.py --engine venv

@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from helpers.driver.events import Observer, Ran
     from helpers.driver.plan import Plan
+    from helpers.driver.report.page import Page
     from helpers.driver.shared_verdicts import SharedVerdicts
 
 
@@ -71,7 +72,7 @@ def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> in
     plan = _plan(options, pytest_args, root)
     if options.list:
         return _list(options, plan)
-    return _execute(options, plan, pytest_args, root) if plan.dirs else _write_nothing(options, plan)
+    return _execute(options, plan, pytest_args, root) if plan.dirs else _write_nothing(options, plan, root)
 
 
 def _plan(options: argparse.Namespace, pytest_args: list[str], root: Path) -> Plan:
@@ -148,7 +149,7 @@ def _sharded(options: argparse.Namespace, plan: Plan, pytest_args: list[str], ro
         )
         if not options.list:
             # Whoever joins the results of all shards finds one of this, too.
-            _write_nothing(options, part, nothing.exit_code)
+            _write_nothing(options, part, root, nothing.exit_code)
         raise nothing
     return part
 
@@ -172,13 +173,23 @@ def _list(options: argparse.Namespace, plan: Plan) -> int:
     return worst([OK, *(item.error.exit_code for item in plan.dirs if item.error and item.fault_kind == "error")])
 
 
-def _write_nothing(options: argparse.Namespace, plan: Plan, code: int = OK) -> int:
+def _write_nothing(options: argparse.Namespace, plan: Plan, root: Path, code: int = OK) -> int:
     """Write the result of a run that had nothing to do: whoever reads it after every run finds it."""
     from helpers.driver.events import Ran
     from helpers.driver.export import Files
 
-    Files(options.json, options.junit, plan.shard).end(Ran([], exit_code=code))
+    files = Files(options.json, options.junit, plan.shard, _page(options, plan, root))
+    files.end(Ran([], exit_code=code))
     return code
+
+
+def _page(options: argparse.Namespace, plan: Plan, root: Path) -> Page | None:
+    """Return what writes the page that shows the run, if one is asked for."""
+    if not options.html:
+        return None
+    from helpers.driver.report.page import Page  # brings all that is known of a run
+
+    return Page(options.html, root, plan.tier)
 
 
 def _execute(options: argparse.Namespace, plan: Plan, pytest_args: list[str], root: Path) -> int:
@@ -188,10 +199,11 @@ def _execute(options: argparse.Namespace, plan: Plan, pytest_args: list[str], ro
     check_runs_tests(pytest_args)
     export.check_writable(options.json)
     export.check_writable(options.junit)
+    export.check_writable(options.html)
     control = Control()
     obey_signals(control)
     shown = {name: getattr(options, name) for name in ("json", "junit", "coverage", "verbose", "quiet")}
-    observers = report.choose(**shown, shard=plan.shard)
+    observers = report.choose(**shown, html=_page(options, plan, root), shard=plan.shard)
     return _run_once(options, plan, _Order(root, pytest_args, control, observers))
 
 
@@ -222,7 +234,7 @@ class _Order:
 
 def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
     """Answer what can be answered from kept verdicts, run the rest, and keep what passed."""
-    from helpers.driver import durations, remember, run
+    from helpers.driver import durations, history, remember, run
     from helpers.driver.events import Event, Ran, Work
     from helpers.driver.plan import without
     from helpers.driver.verdict_cache import VerdictCache
@@ -262,6 +274,7 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
     verdicts = run.Run(rest, engine, how, order.control, order.observers.event).execute()
     if not order.arguments:
         durations.record(order.root, plan.tier, verdicts)
+        history.record(order.root, plan.tier, verdicts)
     results = {item.name: run.results_of(directory, rest, item.name) for item in rest.dirs}
     if kept and engine.isolates:
         kept.keep(rest.dirs, verdicts, results)

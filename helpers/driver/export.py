@@ -9,9 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers.driver.events import Observer, Ran
+from helpers.driver.events import Event, Observer, Ran, Work
 from helpers.driver.verdict import Verdict
 from helpers.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from helpers.driver.report.page import Page
 
 
 class Files(Observer):
@@ -21,12 +25,35 @@ class Files(Observer):
         json: the file for JSON; `-` is standard output; None for none.
         junit: the file for JUnit's XML; None for none.
         shard: which part of a whole the run is; None where it is all of it.
+        page: what writes the page that shows the run; None for none.
     """
 
-    def __init__(self, json: str | None, junit: str | None, shard: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        json: str | None,
+        junit: str | None,
+        shard: Mapping[str, Any] | None = None,
+        page: Page | None = None,
+    ) -> None:
         self._json = json
         self._junit = junit
         self._shard = shard
+        self._page = page
+
+    def begin(self, work: Work) -> None:
+        """Let the page take the time."""
+        if self._page:
+            self._page.begin(work)
+
+    def event(self, event: Event) -> None:
+        """Let the page take the time."""
+        if self._page:
+            self._page.event(event)
+
+    def close(self) -> None:
+        """Let the page take the time."""
+        if self._page:
+            self._page.close()
 
     def end(self, ran: Ran) -> None:
         """Write them.
@@ -36,18 +63,20 @@ class Files(Observer):
         """
         if self._json:
             data = result_data(ran.verdicts, exit_code=ran.exit_code, interrupted=ran.interrupted, engine=ran.engine)
-            write_json(self._json, {**data, **self._of_shard()})
+            write_json(self._json, {**data, **self._of_shard(ran)})
         if self._junit:
             from helpers.driver import junit
 
             junit.write(self._junit, ran.verdicts, ran.results)
+        if self._page:
+            self._page.end(ran)
 
-    def _of_shard(self) -> dict[str, Any]:
+    def _of_shard(self, ran: Ran) -> dict[str, Any]:
         """Return what `report_merge` must know: which part this is, and where the other file lies, from the JSON."""
         if not self._shard:
             return {}
         junit = {"junit": os.path.relpath(self._junit, os.path.dirname(self._json or ""))} if self._junit else {}
-        return {"shard": self._shard, **junit}
+        return {"shard": self._shard, **junit, **({"page": self._page.data(ran)} if self._page else {})}
 
 
 def result_data(verdicts: Sequence[Verdict], *, exit_code: int, interrupted: bool, engine: str) -> dict[str, Any]:

@@ -21,13 +21,14 @@ from helpers.errors import UsageError
 _FIX = "main_pytest.py --shard I/N --json FILE, on each machine, for the same commit with the same arguments"
 
 
-def main(words: Sequence[str], *, json_file: str = "", junit: str = "") -> int:
+def main(words: Sequence[str], *, json_file: str = "", junit: str = "", html: str = "") -> int:
     """Join the results of all shards of a run, print one table, and return the worst exit code of them.
 
     Arguments:
         words: files that `--json` wrote, and directories that hold some, at any depth.
         json_file: the joined result; empty: none.
         junit: one JUnit file of all; empty: none.
+        html: one page of all; empty: none.
 
     Raises:
         UsageError: a shard is missing, is there twice, or is not of the same split; a file can not be read or written.
@@ -36,13 +37,16 @@ def main(words: Sequence[str], *, json_file: str = "", junit: str = "") -> int:
     check(found)
     export.check_writable(json_file)
     export.check_writable(junit)
+    export.check_writable(html)
     merged = joined(list(found.values()))
     if junit:
         _write_junit(junit, found)
+    verdicts = [verdict_of(one) for one in merged["directories"]]
+    if html:
+        _write_page(html, found, int(merged["exit_code"]), verdicts)
     if json_file:
         export.write_json(json_file, merged)
     if json_file != "-":
-        verdicts = [verdict_of(one) for one in merged["directories"]]
         if any(verdict.coverage for verdict in verdicts):
             print_coverage(verdicts)
         Table().end(Ran(verdicts, merged["engine"], interrupted=merged["interrupted"], seconds=seconds_of(merged)))
@@ -175,10 +179,29 @@ def _write_junit(target: str, found: dict[Path, dict[str, Any]]) -> None:
         raise UsageError(f"cannot write: {error.strerror}", where=target) from None
 
 
+def _write_page(target: str, found: dict[Path, dict[str, Any]], exit_code: int, verdicts: Sequence[Verdict]) -> None:
+    from helpers.driver.report import page  # few ask for one
+
+    parts = sorted(found.items(), key=lambda one: int(one[1]["shard"]["number"]))
+    pages = [(_name(data["shard"]), _page(data, file)) for file, data in parts]
+    page.write(target, page.joined(pages, exit_code, page.total(verdicts)))
+
+
+def _page(data: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Return what the page of a shard shows."""
+    if isinstance(data.get("page"), dict):
+        return dict(data["page"])
+    raise _not_written(data, "html", file)
+
+
 def _beside(data: dict[str, Any], what: str, file: Path) -> str:
     """Return the path, relative to the result, of another file that the shard wrote."""
     if name := data.get(what):
         return str(name)
-    raise UsageError(
+    raise _not_written(data, what, file)
+
+
+def _not_written(data: dict[str, Any], what: str, file: Path) -> UsageError:
+    return UsageError(
         f"shard {_name(data['shard'])} wrote no file for --{what}", where=file, fix=f"run it with --{what} FILE, too"
     )

@@ -111,6 +111,7 @@ def _add_reports(parser: argparse.ArgumentParser) -> None:
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("-v", "--verbose", action="store_true", help="show what tests print while they run")
     shown.add_argument("-q", "--quiet", action="store_true", help="show only what does not pass, and the last lines")
+    add("--html", metavar="FILE", help="write one page that shows it all: failures, timeline, slowest tests, last runs")
     add("--coverage", action="store_true", help="show which share of the lines ran, by directory and in total")
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers import console, errors
-from helpers.driver import durations, run
+from helpers.driver import durations, history, run
 from helpers.driver.changes import Changes
 from helpers.driver.events import Event, Observer, Work
 from helpers.driver.plan import DirPlan, Plan, without
@@ -227,6 +227,7 @@ class Watch:
             verdicts = run.Run(plan, self._engine, options, self._control, notify).execute()
             if not options.arguments:
                 durations.record(self._how.root, plan.tier, verdicts)
+                history.record(self._how.root, plan.tier, verdicts)
             if self._how.cached and self._engine.isolates:
                 results = {item.name: run.results_of(options.directory, plan, item.name) for item in plan.dirs}
                 kept.keep(plan.dirs, verdicts, results)

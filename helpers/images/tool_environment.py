@@ -13,7 +13,7 @@ _LOCKS = Path(__file__).parent.parent / "thin_env"
 
 
 def lock_of(name: str) -> Path:
-    """Return the file that pins the environment `name` with hashes: `poetry` or `layers`."""
+    """Return the file that pins the environment `name` with hashes: `poetry`, `layers` or `report`."""
     return _LOCKS / f"{name}.txt"
 
 

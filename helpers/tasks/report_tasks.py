@@ -8,9 +8,13 @@ from helpers.tasks.adapter import after_dashes, helpers_task
 
 
 @helpers_task(
-    help={"json": "write the joined result as JSON; - is standard output", "junit": "write one JUnit file of all"}
+    help={
+        "json": "write the joined result as JSON; - is standard output",
+        "junit": "write one JUnit file of all",
+        "html": "write one page of all",
+    }
 )
-def report_merge(_: Any, json: str = "", junit: str = "") -> int:
+def report_merge(_: Any, json: str = "", junit: str = "", html: str = "") -> int:
     """Join the results of all shards of a run; the worst exit code wins.
 
     What 'main_pytest.py --shard I/N --json FILE' wrote, files or directories that hold them, stands after two dashes:
@@ -19,4 +23,4 @@ def report_merge(_: Any, json: str = "", junit: str = "") -> int:
     """
     from helpers.driver import merge
 
-    return merge.main(after_dashes(), json_file=json, junit=junit)
+    return merge.main(after_dashes(), json_file=json, junit=junit, html=html)

@@ -144,6 +144,12 @@ def test_a_file_that_is_no_result_is_passed_over_in_a_directory_and_an_error_whe
         merge.main([])
 
 
+def test_a_page_that_a_shard_did_not_make_is_an_error_that_names_the_shard(tmp_path: Path) -> None:
+    write(tmp_path, 1, of=1)
+    with pytest.raises(UsageError, match="shard 1/1 wrote no file for --html"):
+        merge.main([str(tmp_path)], html=str(tmp_path / "all.html"))
+
+
 def test_junit_that_a_shard_did_not_write_is_an_error_that_names_the_shard(tmp_path: Path) -> None:
     write(tmp_path, 1, of=1)
     target = str(tmp_path / "all.xml")

@@ -11,11 +11,16 @@ from typing import Any
 from helpers.console import wants_colour
 from helpers.driver.events import Observer, Observers
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from helpers.driver.report.page import Page
+
 
 def choose(
     *,
     json: str | None = None,
     junit: str | None = None,
+    html: Page | None = None,
     shard: Mapping[str, Any] | None = None,
     table: bool = True,
     coverage: bool = False,
@@ -27,6 +32,7 @@ def choose(
     Arguments:
         json: file for the result as JSON; `-` is standard output, which then holds nothing else; None for none.
         junit: file for the merged JUnit report; None for none.
+        html: what writes the page that shows the run; None for none.
         shard: which part of a whole the run is; None where it is all of it.
         table: whether a run ends with a table, and not with what else says how things stand.
         coverage: whether a table of it is shown.
@@ -47,10 +53,10 @@ def choose(
         from helpers.driver.report.summary import Summary
 
         members.append(Summary(Path(file)))
-    if json or junit:
+    if json or junit or html:
         from helpers.driver.export import Files
 
-        members.append(Files(json, junit, shard))
+        members.append(Files(json, junit, shard, html))
     return Observers(members)
 
 
