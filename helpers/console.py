@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
@@ -65,7 +64,7 @@ def report_error(error: BaseException) -> int:
     A traceback is shown only for our own bugs, or for any error when HELPERS_DEBUG is set.
     """
     if os.environ.get("HELPERS_DEBUG"):
-        traceback.print_exception(error)
+        _print_traceback(error)
     if isinstance(error, errors.HelpersError):
         label = paint(f"{error.title}:", "red", sys.stderr)
         put_line(f"helpers: {label} {error}", sys.stderr)
@@ -88,7 +87,7 @@ def report_error(error: BaseException) -> int:
 def unforeseen(error: Exception) -> errors.HelpersError:
     """Return what is shown for an error that no rule of ours foresaw; it ends one part of a run and not the others."""
     if os.environ.get("HELPERS_DEBUG"):
-        traceback.print_exception(error)
+        _print_traceback(error)
     if isinstance(error, OSError):
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         fix = "df -h  (make room, then again)" if full else "invoke doctor"
@@ -98,3 +97,9 @@ def unforeseen(error: Exception) -> errors.HelpersError:
     return errors.HelpersError(
         f"a bug in helpers: {type(error).__name__}: {error}", fix="run it again with HELPERS_DEBUG=1"
     )
+
+
+def _print_traceback(error: BaseException) -> None:
+    import traceback  # no start without an error needs it
+
+    traceback.print_exception(error)

@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -212,13 +213,15 @@ def _run_once(options: argparse.Namespace, plan: Plan, order: _Order) -> int:
     from helpers.driver.verdict import exit_code
 
     begin = time.monotonic()
-    try:
-        ran = _tested(options, plan, order)
-    finally:
-        order.observers.close()
-    code = order.control.exit_code or exit_code(ran.verdicts, allow_empty=options.allow_empty)
-    took = time.monotonic() - begin
-    order.observers.end(replace(ran, exit_code=code, interrupted=bool(order.control.level), seconds=took))
+    # What is left of the containers goes while the result is shown.
+    with ExitStack() as ends:
+        try:
+            ran = _tested(options, plan, order, ends)
+        finally:
+            order.observers.close()
+        code = order.control.exit_code or exit_code(ran.verdicts, allow_empty=options.allow_empty)
+        took = time.monotonic() - begin
+        order.observers.end(replace(ran, exit_code=code, interrupted=bool(order.control.level), seconds=took))
     return code
 
 
@@ -232,7 +235,7 @@ class _Order:
     observers: Observer
 
 
-def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
+def _tested(options: argparse.Namespace, plan: Plan, order: _Order, ends: ExitStack) -> Ran:
     """Answer what can be answered from kept verdicts, run the rest, and keep what passed."""
     from helpers.driver import durations, history, remember, run
     from helpers.driver.events import Event, Ran, Work
@@ -259,6 +262,7 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
     run_id = run.new_run_id()
     directory = run_directory(run_id)
     engine = choose(options.engine)
+    ends.callback(engine.finish)
     engine.reap()
     how = run.Options(
         run_id,
@@ -278,7 +282,6 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order) -> Ran:
     results = {item.name: run.results_of(directory, rest, item.name) for item in rest.dirs}
     if kept and engine.isolates:
         kept.keep(rest.dirs, verdicts, results)
-    engine.finish()
     known |= {verdict.name: verdict for verdict in verdicts}
     return Ran([known[item.name] for item in plan.dirs], engine.name, directory, results)
 

@@ -24,7 +24,7 @@ def choose(name: str) -> Engine:
     Raises:
         InfrastructureError: docker was asked for by name and does not answer.
     """
-    from helpers.engine import client, docker, venv
+    from helpers.engine import client
 
     if name == "auto" and (image := os.environ.get("HELPERS_INSIDE")):
         from helpers.engine.here import HereEngine
@@ -35,8 +35,12 @@ def choose(name: str) -> Engine:
         return docker_engine()
     if name == "auto":
         if not client.why_not_running():
+            from helpers.engine import docker
+
             return docker.DockerEngine()
         say("no docker engine answers: using `venv`, one environment per directory, without a container's isolation")
+    from helpers.engine import venv
+
     return venv.VenvEngine()
 
 

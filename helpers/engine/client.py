@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
 
 def why_not_running() -> str:
     """Return why no docker engine answers, in the client's words; empty when one does."""
-    answer = api.ask("/_ping")
-    if answer and answer.status == 200:
-        return ""
+    # An engine that answers is of no use without the client.
+    if any(os.access(os.path.join(path, argv.DOCKER), os.X_OK) for path in os.get_exec_path()):
+        answer = api.ask("/_ping")
+        if answer and answer.status == 200:
+            return ""
     try:
         done = proc.run(argv.version(), timeout=20)
     except InfrastructureError as error:

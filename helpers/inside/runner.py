@@ -14,15 +14,16 @@ from __future__ import annotations
 import _thread
 import ctypes
 import os
-import signal
 import sys
 import time
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-KILLED = 128 + signal.SIGKILL
+# `signal` would take as long to import as all else here (https://man7.org/linux/man-pages/man7/signal.7.html).
+SIGKILL, SIGTERM = 9, 15
+KILLED = 128 + SIGKILL
 NOT_FOUND = 127  # as a shell says it
-# Python ignores these, and a program takes over what is ignored.
-IGNORED = ("SIGPIPE", "SIGXFZ", "SIGXFSZ")
+# SIGPIPE and SIGXFSZ: Python ignores them, and a program takes over what is ignored.
+IGNORED = (13, 25)
 
 
 def adopt_orphans() -> None:
@@ -60,7 +61,7 @@ def kill_rest() -> None:
             return
         for process in rest:
             try:
-                os.kill(process, signal.SIGKILL)
+                os.kill(process, SIGKILL)
             except ProcessLookupError:
                 pass
         try:
@@ -73,20 +74,8 @@ def kill_rest() -> None:
 
 def start(argv: list[str]) -> int:
     """Start the command in a session of its own, with nothing to read, and return its process id."""
-    process = os.fork()
-    if process:
-        return process
-    try:
-        os.setsid()
-        for name in IGNORED:
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), signal.SIG_DFL)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.execvp(argv[0], argv)
-    except OSError as error:
-        os.write(2, ("cannot run %s: %s\n" % (argv[0], error.strerror)).encode())
-    finally:
-        os._exit(NOT_FOUND)
+    nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+    return os.posix_spawnp(argv[0], argv, os.environ, file_actions=[nothing], setsid=True, setsigdef=IGNORED)
 
 
 def listen(command: int, gone: list[bool]) -> None:
@@ -97,10 +86,10 @@ def listen(command: int, gone: list[bool]) -> None:
         except OSError:
             order = b""
         if order == b"t":
-            end(command, signal.SIGTERM)
+            end(command, SIGTERM)
         elif not order:
             gone.append(True)
-            end(command, signal.SIGKILL)
+            end(command, SIGKILL)
             kill_rest()
             os._exit(KILLED)
 
@@ -110,17 +99,17 @@ def end(command: int, number: int) -> None:
     try:
         os.killpg(command, number)
     except ProcessLookupError:
-        # It has ended, or it has no session of its own yet.
-        try:
-            os.kill(command, number)
-        except ProcessLookupError:
-            pass
+        pass
 
 
 def main(argv: list[str]) -> int:
     """Run the command `argv` and return its exit code, 128 + N for signal N."""
     adopt_orphans()
-    command = start(argv)
+    try:
+        command = start(argv)
+    except OSError as error:
+        print("cannot run %s: %s" % (argv[0], error.strerror), file=sys.stderr)
+        return NOT_FOUND
     gone: list[bool] = []
     _thread.start_new_thread(listen, (command, gone))
     try:
