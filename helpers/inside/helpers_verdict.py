@@ -243,6 +243,9 @@ def describe(report: Any, root: str, cwd: str) -> Dict[str, Any]:
         cwd: where pytest was started.
     """
     text = str(getattr(report, "longreprtext", "") or "")
+    if text.startswith(("def ", "async def ", "@")):
+        # pytest takes away the blanks that the first line of the source has as the others have.
+        text = "    " + text
     file, line = place(report, root, cwd)
     sections: List[Tuple[str, str]] = getattr(report, "sections", [])
     return {

@@ -14,10 +14,9 @@ from helpers.driver import report
 from helpers.driver.events import Event, Ran, Work
 from helpers.driver.failures import Failure
 from helpers.driver.plan import DirPlan, Plan
-from helpers.driver.report import summary
+from helpers.driver.report import OnTerminal, summary
 from helpers.driver.report.github import GitHub, command, inert
 from helpers.driver.report.lines import Lines, Quiet
-from helpers.driver.report.live import Live
 from helpers.driver.report.summary import Summary, markdown, plain
 from helpers.driver.report.table import Table
 from helpers.driver.verdict import Status, Verdict
@@ -249,10 +248,10 @@ def test_who_watches_a_run_depends_on_where_it_is_seen(monkeypatch: pytest.Monke
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stderr", Terminal())
-    assert chosen() == [Live.__name__, Table.__name__]
+    assert chosen() == [OnTerminal.__name__, Table.__name__]
     assert chosen(quiet=True) == [Quiet.__name__, Table.__name__]
-    assert chosen(json="-", table=True) == [Live.__name__, "Files"]
-    assert chosen(table=False) == [Live.__name__]
+    assert chosen(json="-", table=True) == [OnTerminal.__name__, "Files"]
+    assert chosen(table=False) == [OnTerminal.__name__]
     monkeypatch.setattr("sys.stderr", io.StringIO())
     assert chosen(junit="x") == [Lines.__name__, Table.__name__, "Files"]
     monkeypatch.setenv("GITHUB_ACTIONS", "true")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
 import pty
+import struct
+import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +20,7 @@ from helpers import console
 from helpers.driver.events import Event, Work
 from helpers.driver.failures import Follower
 from helpers.driver.plan import DirPlan, Plan
+from helpers.driver.report import OnTerminal
 from helpers.driver.report import region as regions
 from helpers.driver.report.live import Live
 from helpers.driver.report.progress import Progress
@@ -173,6 +178,44 @@ def test_what_was_known_before_is_left_to_the_table() -> None:
     assert screen(stream) == ""
 
 
+def test_the_region_is_only_loaded_when_there_is_something_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.delitem(sys.modules, "helpers.driver.report.live")
+    shown = OnTerminal()
+    shown.event(Event("done", "a", verdict=Verdict("a", Status.PASS, 0, "cached", cached=True)))
+    shown.close()
+    assert "helpers.driver.report.live" not in sys.modules and stream.getvalue() == ""
+    for _ in range(2):
+        shown.begin(Work(PLAN, 2))
+        shown.event(Event("done", "a", verdict=Verdict("a", Status.PASS, 0)))
+        wait_for(stream, lambda text: "1 of 3 done" in text)
+        shown.close()
+    assert screen(stream) == "PASS a (0.0 s)\nPASS a (0.0 s)"
+
+
+def test_a_real_terminal_shows_what_it_is_told_and_is_left_clean(tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 6, 40, 0, 0))
+    with os.fdopen(follower, "w") as stream:
+        live = Live(stream)
+        live.begin(Work(PLAN, 2))
+        for name in DIRS:
+            live.event(Event("testing", name, str(results(tmp_path, name))))
+        live.event(Event("done", "b", verdict=Verdict("b", Status.CRASH, 8, "killed", output="x\x1b[2J" + "y" * 60)))
+        got = ""
+        while "1 did not" not in got or not got.endswith("\x1b[J"):
+            got += os.read(leader, 1 << 16).decode()
+        shown = Screen(40, 6).feed(got.replace("\r\n", "\n")).text().splitlines()
+        assert shown[:3] == ["CRASH b (0.0 s): killed", "output of b (whole: )", "  | x" + "y" * 35]
+        assert [line[:9] for line in shown[4:]] == ["testing a", "testing c", "1 did not"]
+        live.close()
+        while not got.endswith("\r\x1b[2A\x1b[J"):
+            got += os.read(leader, 1 << 16).decode()
+    assert Screen(40, 6).feed(got.replace("\r\n", "\n")).text().splitlines()[-1] == "y" * 25
+    os.close(leader)
+
+
 def test_what_is_left_is_reckoned_from_what_each_directory_took(tmp_path: Path) -> None:
     stream = Terminal()
     live = started(stream, a=100, b=30, c=50)
@@ -252,11 +295,21 @@ def test_a_terminal_that_became_narrower_has_folded_the_lines_that_are_drawn_ane
     assert stream.getvalue().endswith("\r\x1b[3Ay\x1b[K\nend\x1b[K\x1b[J")
 
 
-def test_the_size_is_that_of_the_terminal_itself() -> None:
-    import fcntl
-    import struct
-    import termios
+def test_what_is_shown_already_is_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    region = Region(stream)
+    region.clear()
+    assert stream.getvalue() == ""
+    region.draw([[("x", "")]])
+    before = stream.getvalue()
+    region.draw([[("x", "")]])
+    assert stream.getvalue() == before
+    monkeypatch.setenv("COLUMNS", "50")
+    region.draw([[("x", "")]])
+    assert stream.getvalue() != before
 
+
+def test_the_size_is_that_of_the_terminal_itself() -> None:
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 11, 33, 0, 0))
     with os.fdopen(follower, "w") as stream:

@@ -309,6 +309,7 @@ def test_where_and_why_each_test_failed_is_told(tmp_path: Path, arguments: Seque
     }
     raised = told["test_it.py::test_raises"]
     assert raised["message"] == "ValueError: deep" and "helper.py:2" in raised["text"]
+    assert raised["text"].lstrip("\n")[:4] in ("    ", "[gw0", "[gw1", "test"), raised["text"]
     assert ["Captured stdout call", "said\n"] in raised["sections"]
     assert told["test_it.py::TestIt::test_asserts"]["message"].startswith("AssertionError: not the same")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.console import wants_colour
-from helpers.driver.events import Observer, Observers
+from helpers.driver.events import Event, Observer, Observers, Work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,11 +75,7 @@ def _first(table: bool, verbose: bool, quiet: bool) -> Observer:
 
     if quiet:
         return Quiet()
-    if wants_colour(sys.stderr):
-        from helpers.driver.report.live import Live
-
-        return Live(verbose=verbose)
-    return Lines(verbose=verbose)
+    return OnTerminal(verbose=verbose) if wants_colour(sys.stderr) else Lines(verbose=verbose)
 
 
 def _table(quiet: bool) -> Observer:
@@ -90,3 +86,31 @@ def _table(quiet: bool) -> Observer:
     from helpers.driver.report.github import inert
 
     return Table(quiet=quiet, safe=inert)
+
+
+class OnTerminal(Observer):
+    """Shows a run as `Live`, which is imported when there is something to do; what is known already the table shows.
+
+    Arguments:
+        verbose: whether what tests print is shown while they run.
+    """
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        self._verbose = verbose
+        self._live = Observer()
+
+    def begin(self, work: Work) -> None:
+        """Show what runs from now on."""
+        from helpers.driver.report.live import Live
+
+        if not isinstance(self._live, Live):
+            self._live = Live(verbose=self._verbose)
+        self._live.begin(work)
+
+    def event(self, event: Event) -> None:
+        """Show one event."""
+        self._live.event(event)
+
+    def close(self) -> None:
+        """Show nothing more of what runs."""
+        self._live.close()

@@ -80,7 +80,7 @@ class GitHub(Lines):
             put_line(command("group", inert(said)), self.stream)
             self.lines(*output(verdict))
             put_line(command("endgroup"), self.stream)
-        self.lines(*commands(verdict))
+        self.lines(*commands(verdict, self.stream))
         for one in notes(verdict):
             put_line(one, self.stream)
 

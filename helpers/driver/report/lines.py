@@ -9,9 +9,12 @@ from typing import TextIO
 
 from helpers.console import printable, put_line
 from helpers.driver.events import Event, Observer, Work
-from helpers.driver.report.stream import Streams
 from helpers.driver.report.words import commands, is_bad, output, verdict_line
 from helpers.driver.verdict import Verdict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from helpers.driver.report.stream import Streams
 
 _TICK_SECONDS = 0.1
 
@@ -28,8 +31,9 @@ class Lines(Observer):
         self.stream = stream or sys.stderr
         # Whoever holds it may print a line, which takes it once more.
         self.lock = threading.RLock()
-        self.streams = Streams() if verbose else None
-        self._over = threading.Event()
+        self.streams = _streams() if verbose else None
+        # Set when nothing is shown any more of what goes on.
+        self.over = threading.Event()
 
     def begin(self, work: Work) -> None:
         """Show what is printed from now on."""
@@ -56,7 +60,7 @@ class Lines(Observer):
     def close(self) -> None:
         """Show nothing more."""
         with self.lock:
-            self._over.set()
+            self.over.set()
 
     def begun(self, doing: str) -> None:
         """Show that something has begun."""
@@ -67,7 +71,7 @@ class Lines(Observer):
         self.line(verdict_line(verdict, self.stream))
         if is_bad(verdict) and not self.streams:
             self.lines(*output(verdict))
-        self.lines(*commands(verdict))
+        self.lines(*commands(verdict, self.stream))
 
     def line(self, text: str) -> None:
         """Print one line."""
@@ -85,14 +89,23 @@ class Lines(Observer):
 
     def start_ticking(self) -> None:
         """Call `tick` again and again until `close`."""
-        self._over = threading.Event()
-        threading.Thread(target=self._ticking, args=(self._over,), daemon=True).start()
+        self.over = threading.Event()
+        threading.Thread(target=self._ticking, args=(self.over,), daemon=True).start()
 
     def _ticking(self, over: threading.Event) -> None:
         while not over.wait(_TICK_SECONDS):
-            with self.lock:
-                if not over.is_set():
-                    self.tick()
+            try:
+                with self.lock:
+                    if not over.is_set():
+                        self.tick()
+            except (OSError, ValueError):
+                return  # the terminal has gone, and with it who reads
+
+
+def _streams() -> Streams:
+    from helpers.driver.report.stream import Streams
+
+    return Streams()
 
 
 class Quiet(Lines):

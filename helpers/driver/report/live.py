@@ -46,6 +46,7 @@ class Live(Lines):
     def __init__(self, stream: TextIO | None = None, *, verbose: bool = False) -> None:
         super().__init__(stream, verbose=verbose)
         self._region = Region(self.stream)
+        self.over.set()
         self._begin(Work(Plan("fast", (), {}, ()), 1))
 
     def _begin(self, work: Work) -> None:
@@ -100,7 +101,7 @@ class Live(Lines):
                 self.lines(*output(verdict))
             elif verdict.log:
                 self.line(f"output: {printable(verdict.log)}")
-        self.lines(*commands(verdict))
+        self.lines(*commands(verdict, self.stream))
 
     def close(self) -> None:
         """Show nothing more of what runs."""
@@ -111,7 +112,7 @@ class Live(Lines):
 
     def line(self, text: str) -> None:
         """Print a line that stays."""
-        self._region.put(text)
+        self._region.put(text, [] if self.over.is_set() else self._drawn())
 
     def tick(self) -> None:
         """Show failures and output that are new, and how far everything is."""

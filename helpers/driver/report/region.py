@@ -32,6 +32,7 @@ class Region:
         self._lines: list[list[Span]] = []
         # How many cells each line had that stands on the terminal now.
         self._drawn: list[int] = []
+        self._shown_at: os.terminal_size | None = None
 
     def size(self) -> os.terminal_size:
         """Return the columns and lines of the terminal."""
@@ -44,11 +45,14 @@ class Region:
 
     def draw(self, lines: Sequence[Sequence[Span]]) -> None:
         """Show other lines; those beyond the height of the terminal are not shown, the last one always is."""
-        self._lines = [list(line) for line in lines]
-        self._write("")
+        wanted = [list(line) for line in lines]
+        if wanted != self._lines or (wanted and self.size() != self._shown_at):
+            self._lines = wanted
+            self._write("")
 
-    def put(self, text: str) -> None:
-        """Print text above the region."""
+    def put(self, text: str, lines: Sequence[Sequence[Span]]) -> None:
+        """Print text above the region, and show these lines in it."""
+        self._lines = [list(line) for line in lines]
         self._write(f"{text}\n")
 
     def clear(self) -> None:
@@ -56,7 +60,8 @@ class Region:
         self.draw([])
 
     def _write(self, above: str) -> None:
-        columns, rows = self.size()
+        self._shown_at = self.size()
+        columns, rows = self._shown_at
         shown = self._lines if len(self._lines) < rows else [*self._lines[: max(0, rows - 2)], self._lines[-1]]
         cut = [_cut(line, columns - 1) for line in shown]
         painted = "\n".join(self._painted(line) + _ERASE_LINE for line in cut)

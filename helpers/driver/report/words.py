@@ -66,10 +66,11 @@ def output(verdict: Verdict) -> Iterator[str]:
         yield from quoted(verdict.output[-_OUTPUT_CHARACTERS:])
 
 
-def commands(verdict: Verdict) -> Iterator[str]:
-    """Yield the command lines that run again what did not pass."""
-    for what, command in zip(("again", "without helpers"), verdict.again, strict=False):
-        yield f"{what}: {printable(command)}"
+def commands(verdict: Verdict, stream: TextIO) -> Iterator[str]:
+    """Yield the command lines that run again what did not pass; the longer one is the less often needed."""
+    for what, command, shade in zip(("again", "without helpers"), verdict.again, ("", "dim"), strict=False):
+        line = f"{what}: {printable(command)}"
+        yield paint(line, shade, stream) if shade else line
 
 
 def failure(directory: str, failed: Failure, stream: TextIO) -> Iterator[str]:
