@@ -32,7 +32,7 @@ _READ_FOR_PLANS = {
     *("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg"),
 }
 # Observers that only print; what others do would have to be done again.
-_PRINTING = {"Lines", "Quiet", "Live", "Table"}
+_PRINTING = {"Lines", "Quiet", "OnTerminal", "GitHub", "Table"}
 # Stands for the time that a run took, which is another one each time.
 _SECONDS = 987654321.0
 # What a verdict from the cache says of itself every time; one that the team has says otherwise the first time.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.driver import report
+from helpers.driver import remember, report
 from helpers.driver.events import Event, Ran, Work
 from helpers.driver.failures import Failure
 from helpers.driver.plan import DirPlan, Plan
@@ -259,6 +259,22 @@ def test_who_watches_a_run_depends_on_where_it_is_seen(monkeypatch: pytest.Monke
     assert chosen() == [GitHub.__name__, Table.__name__, Summary.__name__]
     monkeypatch.delenv("GITHUB_STEP_SUMMARY")
     assert chosen(json="-") == [GitHub.__name__, "Files"]
+
+
+@pytest.mark.parametrize("github", ["", "true"])
+@pytest.mark.parametrize("quiet", [False, True])
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_a_run_that_only_prints_can_be_remembered(
+    monkeypatch: pytest.MonkeyPatch, github: str, quiet: bool, stream: type[io.StringIO]
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("GITHUB_ACTIONS", github)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    monkeypatch.setattr("sys.stderr", stream())
+    assert set(chosen(quiet=quiet)) <= remember._PRINTING
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "/s")
+    assert (set(chosen(quiet=quiet)) <= remember._PRINTING) == (not github)
 
 
 def test_the_table_in_github_s_log_has_no_command(capsys: pytest.CaptureFixture[str]) -> None:
