@@ -13,7 +13,7 @@ from helpers import proc
 from helpers.driver import failures, history, measuring
 from helpers.driver.events import Event, Observer, Ran, Work
 from helpers.driver.report.coverage import percent
-from helpers.driver.report.timeline import Timeline
+from helpers.driver.report.timeline import Span, Timeline
 from helpers.driver.report.words import is_bad, safe_text
 from helpers.driver.verdict import Status, Verdict
 from helpers.errors import EXIT_CODES, UsageError
@@ -89,11 +89,14 @@ class Page(Observer):
 
     def _spans(self, ran: Ran) -> dict[str, Any]:
         verdicts = {item.name: item.status.value for item in ran.verdicts}
-        spans = [
-            {**asdict(span), "verdict": verdicts.get(span.name, "") if span.kind == "testing" else ""}
-            for span in self._timeline.spans()
-        ]
+        spans = [{**asdict(span), "verdict": _verdict_on(span, verdicts)} for span in self._timeline.spans()]
         return {"name": "", "at": 0.0, "seconds": self._timeline.seconds, "spans": spans}
+
+
+def _verdict_on(span: Span, verdicts: Mapping[str, str]) -> str:
+    """Return the verdict that a step led to; empty for an image that was made, and for what is no directory's."""
+    found = verdicts.get(span.name, "")
+    return found if span.kind == "testing" or found == Status.BUILD.value else ""
 
 
 def _directory(item: Verdict, results: Path | None, root: Path, tier: str) -> dict[str, Any]:

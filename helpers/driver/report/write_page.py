@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import markupsafe
 
 _HERE = Path(__file__).parent
 # What each verdict is shown in; all others are bad ones.
@@ -43,12 +44,23 @@ def page(data: dict[str, Any]) -> str:
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(
-        tone=lambda verdict: _TONES.get(verdict, "bad"), took=took, when=when, bars=bars, ticks=ticks, scale=scale
+        tone=lambda verdict: _TONES.get(verdict, "bad"),
+        took=took,
+        when=when,
+        bars=bars,
+        ticks=ticks,
+        scale=scale,
+        breakable=breakable,
     )
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     # Nothing but this style may have an effect: no script, no picture, no other page.
     allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return str(environment.get_template("page.html.jinja").render(style=style, allowed=allowed, **data))
+
+
+def breakable(name: str) -> markupsafe.Markup:
+    """Return a name that, where it is too long for a line, is folded between the parts of its path."""
+    return markupsafe.escape(name).replace("/", markupsafe.Markup("/<wbr>"))
 
 
 def took(seconds: float) -> str:
@@ -74,18 +86,15 @@ def ticks(whole: float) -> list[str]:
     return ["0 s", took(whole / 2), took(whole)]
 
 
-def bars(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a bar for each run of a directory: its place, its height by how long it took, and its tone."""
+def bars(history: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the outlines of a bar for each run of a directory, as high as it took long, by tone; one path for many."""
     most = max((past["seconds"] for past in history), default=0) or 1
-    return [
-        {
-            "x": index * 8,
-            "height": round(4 + 16 * past["seconds"] / most, 1),
-            "tone": _TONES.get(past["verdict"], "bad"),
-            "says": f"{when(past['at'])}: {past['verdict']}, {took(past['seconds'])}",
-        }
-        for index, past in enumerate(history)
-    ]
+    found: dict[str, str] = {}
+    for index, past in enumerate(history):
+        height = round(4 + 16 * past["seconds"] / most)
+        tone = _TONES.get(past["verdict"], "bad")
+        found[tone] = found.get(tone, "") + f"M{index * 8} 20v-{height}h6v{height}z"
+    return found
 
 
 if __name__ == "__main__":
