@@ -37,6 +37,7 @@ _PACKAGE = INSIDE.parent
 _RESULTS = Path("/results")
 _FORMAT = "2"
 _MOST = 20_000
+_MOST_BYTES = 500_000_000
 
 
 class VerdictCache:
@@ -291,10 +292,15 @@ def entries() -> list[Path]:
 
 
 def _drop_oldest() -> None:
-    """Keep the number of verdicts bounded; a count in a hundred is enough."""
-    if os.urandom(1)[0] < 3:
-        for file in entries()[:-_MOST]:
-            file.unlink(missing_ok=True)
+    """Keep the number and the size of verdicts bounded; a look in a hundred is enough."""
+    if os.urandom(1)[0] >= 3:
+        return
+    left = _MOST_BYTES
+    for number, file in enumerate(reversed(entries())):
+        with suppress(FileNotFoundError):
+            left -= file.stat().st_size
+            if number >= _MOST or left < 0:
+                file.unlink()
 
 
 def show(*, cwd: Path | None = None) -> int:

@@ -132,11 +132,21 @@ def test_a_cache_that_can_not_be_written_costs_only_the_time(scene: Scene, cache
     assert scene.run() == (0, ALL)
 
 
-def test_the_number_of_verdicts_is_bounded(scene: Scene, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verdict_cache, "_MOST", 2)
+@pytest.mark.parametrize("bound", ["_MOST", "_MOST_BYTES"])
+def test_what_is_kept_is_bounded_and_the_newest_stay(
+    scene: Scene, cache: Path, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
     monkeypatch.setattr(os, "urandom", lambda count: b"\0" * count)
     scene.run()
-    assert len(list((cache / "verdicts").glob("*/*.json"))) == 2
+    files = verdict_cache.entries()
+    assert len(files) == len(ALL)
+    for number, file in enumerate(files):
+        os.utime(file, (number, number))
+    monkeypatch.setattr(
+        verdict_cache, bound, 2 if bound == "_MOST" else sum(file.stat().st_size for file in files[-2:])
+    )
+    verdict_cache._drop_oldest()
+    assert verdict_cache.entries() == files[-2:]
 
 
 def test_the_tasks_show_and_forget_verdicts(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
