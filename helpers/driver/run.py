@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.console import unforeseen
-from helpers.driver import again, failures, measuring, share
+from helpers.driver import again, failures, measuring, share, undeclared
 from helpers.driver import verdict as verdicts
 from helpers.driver.container import test_container, weaker
 from helpers.driver.events import Event
@@ -181,6 +181,8 @@ class Run:
             details=failures.read(results, item.runnable.root),
             root=item.runnable.root,
         )
+        if self._engine.isolates:
+            verdict = undeclared.explained(verdict, item.runnable)
         if self._options.coverage:
             verdict = replace(verdict, coverage=measuring.found(item.runnable.path, results, report))
         if not self._options.began:

@@ -61,6 +61,38 @@ def test_a_path_that_is_not_declared_can_not_be_read_and_the_setting_is_named(sc
     assert started(scratch) == (1, {"peeks": ("FAIL", False)})
 
 
+# Each reads `beside` in another way: test file, path that must be named, setting that lets it pass.
+PEEKING = {
+    "opens": ('def test_it():\n    open("../beside/data.txt").close()\n', "beside/data.txt", "../beside/data.txt"),
+    "paths": (PEEKS, "beside/data.txt", "../beside/data.txt"),
+    "imports": ("import besides_module\ndef test_it(): pass\n", "beside/besides_module.py", "../beside"),
+    "inside": ("def test_it():\n    import besides_module\n", "beside/besides_module.py", "../beside"),
+    "starts": (
+        "import subprocess, sys\ndef test_it():\n"
+        "    done = subprocess.run([sys.executable, '../beside/besides_module.py'], capture_output=True, text=True)\n"
+        "    assert done.returncode == 0, done.stderr\n",
+        "beside/besides_module.py",
+        "../beside/besides_module.py",
+    ),
+}
+
+
+def test_each_way_to_read_an_undeclared_path_fails_and_names_the_path_and_the_setting(scratch: Scratch) -> None:
+    beside = scratch.add("beside", "def test_it(): pass", image="beside")
+    (beside / "data.txt").write_text("good")
+    (beside / "besides_module.py").write_text("")
+    for name, (test, _, _) in PEEKING.items():
+        scratch.add(name, test, image=name)
+    result = scratch.run("--cached", "--engine", "docker")
+    assert {name: result.of(name) for name in PEEKING} == dict.fromkeys(PEEKING, ("FAIL", 1))
+    for name, (_, path, setting) in PEEKING.items():
+        why = result.verdicts[name]["why"]
+        assert f'{path}, which its container does not see: uses = ["{setting}"]' in why, why
+        with (scratch.root / name / "pyproject.toml").open("a") as project:
+            project.write(f'\nuses = ["{setting}"]\n')
+    assert started(scratch)[0] == 0
+
+
 def test_the_lines_that_a_failure_ends_with_do_just_that_again(scratch: Scratch) -> None:
     scratch.add("reads", f"{READS}\n    def test_good(): pass\n")
     result = scratch.run("--engine", "docker")

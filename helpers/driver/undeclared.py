@@ -1,0 +1,88 @@
+"""Says which path of the repo a test has looked for in vain, because its container does not see it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from helpers import discover
+from helpers.driver.verdict import Status, Verdict
+from helpers.model.runnable import RunnableDir
+
+# Python's words, and those of programs that a test starts.
+_MISSING = re.compile(r"No such file or directory|cannot open file")
+_QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"")
+_BEFORE = re.compile(r"(\S+?)'?: (?:\[Errno 2\] )?No such file or directory")
+_MODULE = re.compile(r"No module named '([A-Za-z_]\w*)")
+_HINT = "; hint: "
+
+
+def explained(verdict: Verdict, runnable: RunnableDir) -> Verdict:
+    """Return a verdict whose reason names the path, and the setting that would show it to the tests, if there is one.
+
+    Arguments:
+        verdict: on tests that ran in a container.
+        runnable: the directory that they are of.
+    """
+    if verdict.status not in (Status.FAIL, Status.CRASH):
+        return verdict
+    # Where pytest did not come as far as a test, what it printed is all there is.
+    texts = [f"{item.message}\n{item.text}" for item in verdict.details] or [verdict.output]
+    found = next((text for text in _hints(runnable, texts)), "")
+    return replace(verdict, why=f"{verdict.why.partition(_HINT)[0]}{_HINT}{found}") if found else verdict
+
+
+def _hints(runnable: RunnableDir, texts: Iterable[str]) -> Iterator[str]:
+    looked_for: set[str] = set()
+    for text in texts:
+        for name in _names(text):
+            path = Path(os.path.normpath(runnable.path / name))
+            if name not in looked_for and not _is_seen(runnable, path) and os.path.exists(path):
+                yield _hint(runnable, "a test reads", path, path)
+            looked_for.add(name)
+        for name in _MODULE.findall(text):
+            if f"{name}." not in looked_for and (found := _module(runnable, name)):
+                yield _hint(runnable, "a test imports", *found)
+            looked_for.add(f"{name}.")
+
+
+def _names(text: str) -> Iterator[str]:
+    """Yield what may be the names of files that a text says are missing."""
+    # The apostrophe begins no name.
+    for line in text.replace("can't", "cannot").splitlines():
+        if _MISSING.search(line):
+            yield from (one or other for one, other in _QUOTED.findall(line))
+            yield from _BEFORE.findall(line)
+
+
+def _is_seen(runnable: RunnableDir, path: Path) -> bool:
+    """Say whether a container of tests sees a path, or it is none of the repo's."""
+    used = [Path(os.path.realpath(runnable.path / name)) for name in runnable.settings.uses]
+    if any(path.is_relative_to(one) for one in used) or not path.is_relative_to(runnable.root) or path == runnable.root:
+        return True
+    return path.is_relative_to(runnable.path) and not any(path.is_relative_to(one) for one in runnable.nested)
+
+
+def _module(runnable: RunnableDir, name: str) -> tuple[Path, Path] | None:
+    """Return where a module lies in the repo, and what `uses` must name so that Python finds it; None if nowhere."""
+    for path in discover.runnable_paths(runnable.root):
+        for place in (path, path / "src"):
+            if (found := _module_in(place, name)) and not _is_seen(runnable, found):
+                return found, path if path != runnable.root else found
+    for place in runnable.path.parents:
+        if place.is_relative_to(runnable.root) and (found := _module_in(place, name)) and not _is_seen(runnable, found):
+            return found, found
+    return None
+
+
+def _module_in(place: Path, name: str) -> Path | None:
+    return next((path for path in (place / f"{name}.py", place / name) if os.path.exists(path)), None)
+
+
+def _hint(runnable: RunnableDir, does: str, path: Path, wanted: Path) -> str:
+    setting = os.path.relpath(wanted, runnable.path).replace(os.sep, "/")
+    where = path.relative_to(runnable.root).as_posix()
+    return f'{does} {where}, which its container does not see: uses = ["{setting}"]'

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from helpers import config, discover
+from helpers.driver import undeclared
+from helpers.driver.failures import Failure
+from helpers.driver.verdict import Status, Verdict
+from helpers.test.unit_fixtures import add_dir, cache, make_repo
+
+__all__ = ["cache"]
+
+FAILED = Verdict("dirs/a", Status.FAIL, 1, "test_it; hint: something general")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repo with the directories `dirs/a` and `dirs/b`, and files that belong to neither."""
+    root = make_repo(tmp_path / "r")
+    add_dir(root, "dirs/a", 'uses = ["../b/used.txt"]')
+    add_dir(root, "dirs/b")
+    for name in ("dirs/b/data.txt", "dirs/b/used.txt", "dirs/b/src/inner/x.py", "dirs/b/mod.py", "top.py", "docs/a b"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def why(root: Path, message: str, *, verdict: Verdict = FAILED, printed: str = "") -> str:
+    every = discover.runnable_paths(root)
+    details = (Failure("t", message=message),) if message else ()
+    given = replace(verdict, details=details, output=printed)
+    return undeclared.explained(given, config.load(root, root / "dirs" / "a", every)).why
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("FileNotFoundError: [Errno 2] No such file or directory: '{root}/dirs/b/data.txt'", "reads dirs/b/data.txt"),
+        ("FileNotFoundError: [Errno 2] No such file or directory: '../b/data.txt'", "reads dirs/b/data.txt"),
+        ('E   FileNotFoundError: [Errno 2] No such file or directory: "../../docs/a b"', "reads docs/a b"),
+        ("cat: ../b/data.txt: No such file or directory", "reads dirs/b/data.txt"),
+        ("python: can't open file '{root}/top.py': [Errno 2] No such file or directory", "reads top.py"),
+        ("ModuleNotFoundError: No module named 'mod'", "imports dirs/b/mod.py"),
+        ("ModuleNotFoundError: No module named 'inner.x'", "imports dirs/b/src/inner"),
+        ("ModuleNotFoundError: No module named 'b'", "imports dirs/b"),
+        ("ModuleNotFoundError: No module named 'top'", "imports top.py"),
+    ],
+)
+def test_a_path_that_is_looked_for_in_vain_is_named_with_the_setting(root: Path, message: str, told: str) -> None:
+    path = told.partition(" ")[2]
+    setting = "../b" if told.startswith("imports dirs/b") else f"../../{path}".replace("../../dirs/", "../")
+    expected = f'test_it; hint: a test {told}, which its container does not see: uses = ["{setting}"]'
+    assert why(root, message.format(root=root)) == expected
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "FileNotFoundError: [Errno 2] No such file or directory: '../b/none.txt'",
+        "FileNotFoundError: [Errno 2] No such file or directory: '../b/used.txt'",
+        "FileNotFoundError: [Errno 2] No such file or directory: 'pyproject.toml'",
+        "FileNotFoundError: [Errno 2] No such file or directory: '/etc/passwd'",
+        f"FileNotFoundError: [Errno 2] No such file or directory: '../b/{'x' * 5000}'",
+        "assert 'dirs/b/data.txt' == '../b/data.txt'",
+        "ModuleNotFoundError: No module named 'nowhere'",
+    ],
+)
+def test_what_is_not_there_or_is_seen_is_not_named(root: Path, message: str) -> None:
+    assert why(root, message) == FAILED.why
+
+
+def test_where_no_test_ran_what_was_printed_tells_and_what_passed_tells_nothing(root: Path) -> None:
+    said = "ImportError while loading conftest\nE   ModuleNotFoundError: No module named 'mod'\n"
+    crashed = Verdict("dirs/a", Status.CRASH, 8, "ended with exit code 4 and without a verdict")
+    assert 'uses = ["../b"]' in why(root, "", verdict=crashed, printed=said)
+    assert why(root, "", verdict=Verdict("dirs/a", Status.PASS, 0), printed=said) == ""
+
+
+def test_a_runnable_dir_inside_another_is_not_seen_either(root: Path) -> None:
+    add_dir(root, "dirs/a/below")
+    (root / "dirs/a/below/data.txt").touch()
+    message = "FileNotFoundError: [Errno 2] No such file or directory: 'below/data.txt'"
+    assert 'uses = ["below/data.txt"]' in why(root, message)
