@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """What `main_pytest.py` costs over many directories, beside other ways to run one container of tests for each.
 
-usage: python3 benchmarks/driver.py [unchanged]
+usage: python3 benchmarks/driver.py [unchanged] [changed] [overhead] [lengths] [output]
 
 unchanged   nothing has changed since a run that passed: ours, and go-task, Turborepo and Nx with their caches warm, in
             front of the same `docker run` a directory; and the plain loop and `xargs -P2`, which have no cache
+the others  something has to be run: driver_running.py says what they are
 
-It works in a scratch copy with 20 directories of 20 files, under names of its own, and needs a live docker engine and a
-package index. Those of `task` (go-task), `turbo` and `nx` are compared that are on PATH; the others are named. Exit
-code 1 when ours is slower than one of them.
+It works in scratch copies, `unchanged` in one with 20 directories of 20 files, under names of its own, and needs a live
+docker engine and a package index. Those of `task` (go-task), `turbo` and `nx` are compared that are on PATH; the others
+are named. Exit code 1 when ours is slower than one of them, or a limit is missed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import driver_running
 from scratch import checkout, remove_images
 from timing import Command, machine, table
 
@@ -151,8 +153,9 @@ OTHERS: tuple[tuple[str, Callable[[Copy], Command]], ...] = (
 )
 
 
-def unchanged(place: Place) -> bool:
+def unchanged(directory: Path, prefix: str) -> bool:
     """Time runs in which nothing changed, print them, and return whether ours is the fastest."""
+    place = Place(directory, prefix)
     commands = [Command("main_pytest.py", (place.driver,), place.root)]
     for program, make in OTHERS:
         if shutil.which(program):
@@ -176,7 +179,7 @@ def unchanged(place: Place) -> bool:
     return medians[0] <= min(medians[:-1])
 
 
-PARTS: dict[str, Callable[[Place], bool]] = {"unchanged": unchanged}
+PARTS: dict[str, Callable[[Path, str], bool]] = {"unchanged": unchanged, **driver_running.PARTS}
 
 
 def main() -> int:
@@ -191,8 +194,7 @@ def main() -> int:
     print(f"benchmarks/driver.py: {machine()}\n", flush=True)
     with tempfile.TemporaryDirectory() as name:
         try:
-            place = Place(Path(name).resolve(), prefix)
-            well = [PARTS[part](place) for part in chosen]
+            well = [PARTS[part](Path(name).resolve(), prefix) for part in chosen]
         finally:
             # Nx leaves a daemon that would outlive us.
             if (Path(name) / "nx").exists():
