@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -48,7 +49,7 @@ class Measured:
     """What was measured of several files.
 
     Arguments:
-        files: by absolute path.
+        files: by their paths, relative to the root of the repo, or absolute where they lie elsewhere.
         fail_under: percent that the directory's own settings ask for; 0 for none.
     """
 
@@ -124,20 +125,25 @@ def _fault(item: DirPlan) -> DirPlan | None:
     return DirPlan(item.name, error=ConfigError("--coverage: pytest-cov is not in its lock", where=lock, fix=fix))
 
 
-def found(path: Path, results: Path, report: Mapping[str, Any] | None) -> str:
+def found(path: Path, results: Path, report: Mapping[str, Any] | None, root: Path) -> str:
     """Return what the tests of a directory noted, as text that can be kept; empty where they noted nothing.
 
     Arguments:
         path: absolute path of the directory, which names in the report are relative to.
         results: directory that the report was written to.
         report: what our plugin wrote.
+        root: absolute path of the repo; files in it are named from there, so that machines agree.
     """
     try:
         noted = json.loads((results / _REPORT).read_bytes())["files"]
-        files = {str(path / name): _packed(one) for name, one in noted.items()}
+        files = {_name(os.path.normpath(path / name), root): _packed(one) for name, one in noted.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ""
     return json.dumps({"fail_under": (report or {}).get("fail_under", 0), "files": files}, separators=(",", ":"))
+
+
+def _name(path: str, root: Path) -> str:
+    return path.removeprefix(f"{str(root).rstrip('/')}/")
 
 
 def _packed(one: Mapping[str, Any]) -> list[Any]:

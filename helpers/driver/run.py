@@ -184,7 +184,9 @@ class Run:
         if self._engine.isolates:
             verdict = undeclared.explained(verdict, item.runnable)
         if self._options.coverage:
-            verdict = replace(verdict, coverage=measuring.found(item.runnable.path, results, report))
+            verdict = replace(
+                verdict, coverage=measuring.found(item.runnable.path, results, report, item.runnable.root)
+            )
         if not self._options.began:
             return verdict
         # Where tests failed, measuring again those alone tells nothing.

@@ -84,23 +84,24 @@ def test_what_the_tests_noted_is_kept_short_and_whole(tmp_path: Path) -> None:
     lines = sorted(chance.sample(range(1, 400), 200))
     one = {"executed_lines": lines[:150], "missing_lines": lines[150:], "excluded_lines": [1000]}
     other = {**one, "executed_branches": [[1, 2], [3, -1]], "missing_branches": [[1, 4]]}
-    wrote(tmp_path, {"a.py": one, "/other/b.py": other})
-    text = measuring.found(Path("/d"), tmp_path, {"fail_under": 80.5})
+    wrote(tmp_path, {"a.py": one, "../other/b.py": other, "/outside/c.py": one})
+    text = measuring.found(Path("/r/d"), tmp_path, {"fail_under": 80.5}, Path("/r"))
     found = measured(text)
     assert found and found.fail_under == 80.5
     plain = File(frozenset(lines[:150]), frozenset(lines[150:]))
-    assert found.files["/d/a.py"] == plain
+    assert found.files["d/a.py"] == plain
     branches = frozenset({(1, 2), (3, -1)}), frozenset({(1, 4)})
-    assert found.files["/other/b.py"] == File(plain.ran, plain.missing, *branches)
+    assert found.files["/outside/c.py"] == plain and len(found.files) == 3
+    assert found.files["other/b.py"] == File(plain.ran, plain.missing, *branches)
     wrote(tmp_path, {"a.py": {"executed_lines": list(range(1, 9000)), "missing_lines": []}})
-    assert len(measuring.found(Path("/d"), tmp_path, None)) < 80
+    assert len(measuring.found(Path("/d"), tmp_path, None, Path("/d"))) < 80
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"files": 3}', '{"files": {"a.py": {}}}'])
 def test_a_report_that_can_not_be_read_is_nothing_measured(tmp_path: Path, text: str) -> None:
-    assert measuring.found(tmp_path, tmp_path, None) == ""
+    assert measuring.found(tmp_path, tmp_path, None, tmp_path) == ""
     (tmp_path / "coverage.json").write_text(text)
-    assert measuring.found(tmp_path, tmp_path, None) == ""
+    assert measuring.found(tmp_path, tmp_path, None, tmp_path) == ""
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "{}", '{"files": {"a": ["x", ""]}, "fail_under": 0}', '{"files": {}}'])

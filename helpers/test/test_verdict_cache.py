@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from helpers.driver import verdict_cache
+from helpers.engine.specs import RunSpec
 from helpers.test.fake_engine import FAILS, PASSES, Tests
 from helpers.test.unit_fixtures import cache, no_poetry
 from helpers.test.verdict_scene import ALL, CHANGES, Scene, scene, setting, write, write_junit
@@ -44,6 +45,27 @@ def test_a_run_in_which_nothing_changed_asks_no_engine_and_says_so(
     suites = list(ET.parse(scene.root / "r.xml").getroot())
     assert [suite.get("name") for suite in suites] == sorted(ALL)
     assert {case.get("name") for suite in suites for case in suite.iter("testcase")} == {"test_it"}
+
+
+def test_a_kept_verdict_brings_its_coverage_and_one_without_is_no_answer_where_that_is_asked_for(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(spec: RunSpec) -> None:
+        told = {"files": {"code.py": {"executed_lines": [1, 2, 3], "missing_lines": [4]}}}
+        (Path(json.loads(spec.argv[-1])["results"]) / "coverage.json").write_text(json.dumps(told))
+
+    write("a/poetry.lock", 'name = "pytest-cov"\n')(scene)
+    scene.tests["a"] = Tests(PASSES, measure)
+    assert scene.run("--dir", "a") == (0, {"a"})
+    assert scene.run("--dir", "a", "--coverage") == (0, {"a"})
+    capsys.readouterr()
+    assert scene.run("--dir", "a", "--coverage", "--json", "r.json") == (0, set())
+    assert "a          4      1       -         75.00 %" in capsys.readouterr().out
+    (item,) = json.loads((scene.root / "r.json").read_text())["directories"]
+    assert item["cached"] and item["coverage"]["files"] == {"a/code.py": ["1-3", "4"]}
+    assert scene.run("--dir", "a") == (0, set())
+    write("a/code.py", "code = 2\n")(scene)
+    assert scene.run("--dir", "a", "--coverage") == (0, {"a"})
 
 
 def test_a_kept_verdict_still_says_which_tests_were_flaky_and_slow(scene: Scene) -> None:
