@@ -37,11 +37,24 @@ def write(target: str, verdicts: Sequence[Verdict], results: Mapping[str, Path])
     Raises:
         UsageError: the file can not be written.
     """
+    save(target, [suite(verdict, results.get(verdict.name)) for verdict in verdicts])
+
+
+def save(target: str, suites: Sequence[ET.Element]) -> None:
+    """Write suites as one JUnit file that says how many tests it has.
+
+    Arguments:
+        target: the file.
+        suites: of all directories.
+
+    Raises:
+        UsageError: the file can not be written.
+    """
     merged = ET.Element("testsuites", name="helpers")
-    merged.extend(suite(verdict, results.get(verdict.name)) for verdict in verdicts)
+    merged.extend(suites)
     for name in ("tests", *_COUNTS):
-        merged.set(name, str(sum(int(one.get(name, "0")) for one in merged)))
-    merged.set("time", f"{sum(float(one.get('time', '0')) for one in merged):.3f}")
+        merged.set(name, str(sum(int(one.get(name, "0")) for one in suites)))
+    merged.set("time", f"{sum(float(one.get('time', '0')) for one in suites):.3f}")
     try:
         ET.ElementTree(merged).write(target, encoding="utf-8", xml_declaration=True)
     except OSError as error:

@@ -12,7 +12,9 @@ from typing import Any
 
 from helpers import errors
 from helpers.driver import export
+from helpers.driver import junit as junit_file
 from helpers.driver.events import Ran
+from helpers.driver.failures import Failure
 from helpers.driver.report.coverage import print_coverage
 from helpers.driver.report.table import Table
 from helpers.driver.verdict import Status, Verdict
@@ -154,12 +156,13 @@ def verdict_of(data: dict[str, Any]) -> Verdict:
         log=str(data["log"]),
         cached=bool(data["cached"]),
         again=tuple(map(str, data["again"])),
+        flaky=tuple(Failure(str(test)) for test in data.get("flaky", ())),
         coverage=json.dumps(data["coverage"]) if "coverage" in data else "",
     )
 
 
 def _write_junit(target: str, found: dict[Path, dict[str, Any]]) -> None:
-    merged = ET.Element("testsuites", name="helpers")
+    merged: list[ET.Element] = []
     for file, data in found.items():
         beside = file.parent / _beside(data, "junit", file)
         try:
@@ -172,11 +175,7 @@ def _write_junit(target: str, found: dict[Path, dict[str, Any]]) -> None:
             raise UsageError(
                 f"the JUnit file of shard {_name(data['shard'])} is not XML: {error}", where=beside
             ) from None
-    merged[:] = sorted(merged, key=lambda suite: suite.get("name", ""))
-    try:
-        ET.ElementTree(merged).write(target, encoding="utf-8", xml_declaration=True)
-    except OSError as error:
-        raise UsageError(f"cannot write: {error.strerror}", where=target) from None
+    junit_file.save(target, sorted(merged, key=lambda suite: suite.get("name", "")))
 
 
 def _write_page(target: str, found: dict[Path, dict[str, Any]], exit_code: int, verdicts: Sequence[Verdict]) -> None:

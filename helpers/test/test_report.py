@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from helpers.driver.events import Event
+from helpers.driver.report import table
 from helpers.driver.report.lines import Lines
 from helpers.driver.report.table import print_table
 from helpers.driver.verdict import Status, Verdict, exit_code
@@ -99,3 +100,29 @@ def test_words_in_brackets_are_text_and_no_markup(capsys: pytest.CaptureFixture[
     print_table([odd], interrupted=False, engine="x", seconds=0, folder=Path("/r"))
     out = capsys.readouterr().out
     assert "[red]x[/red]" in out and "test_a[1-b]" in out
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_numbers_stand_at_the_right_and_a_verdict_has_its_colour_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_table([PASS, FAIL], interrupted=False, engine="x", seconds=0, folder=None)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "directory  verdict  passed  failed  skipped   time  image                why"
+    assert lines[1] == "a          PASS          2       0        1  1.2 s  sha256:0123456789ab"
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    monkeypatch.setattr("sys.stdout", stream)
+    monkeypatch.setattr(table, "_USUAL_COLUMNS", 82)
+    print_table([PASS, FAIL], interrupted=False, engine="x", seconds=0, folder=None)
+    lines = stream.getvalue().splitlines()
+    assert lines[0].startswith("\x1b[1mdirectory") and "image" not in lines[0]
+    assert lines[1] == "a          \x1b[32mPASS   \x1b[0m       2       0        1  1.2 s"
+    monkeypatch.setattr(table, "_USUAL_COLUMNS", 200)
+    print_table([PASS, FAIL], interrupted=False, engine="x", seconds=0, folder=None)
+    assert "sha256:0123456789ab" in stream.getvalue()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from helpers.console import paint, print_rows, printable
+from helpers.console import paint, printable
 from helpers.driver.events import Observer, Ran
 from helpers.driver.report.words import colour
 from helpers.driver.verdict import Status, Verdict
 
 _COLUMNS = ("directory", "verdict", "passed", "failed", "skipped", "time", "image", "why")
-_IMAGE = _COLUMNS.index("image")
+_NUMBERS = ("passed", "failed", "skipped", "time")
+_VERDICT, _IMAGE = _COLUMNS.index("verdict"), _COLUMNS.index("image")
+_USUAL_COLUMNS = 80
 
 
 class Table(Observer):
@@ -64,10 +67,7 @@ def print_table(
     if interrupted:
         print(paint("INTERRUPTED: this report is partial", "red", sys.stdout))
     if rows_too:
-        rows = [_COLUMNS, *(tuple(map(safe, _row(verdict))) for verdict in verdicts)]
-        if not folder or not _print_rich(rows, verdicts):
-            # Where nothing was run the start of rich would be most of the time.
-            print_rows(rows)
+        _print_rows([_COLUMNS, *(tuple(map(safe, _row(verdict))) for verdict in verdicts)], verdicts)
     for verdict in verdicts:
         for test in verdict.flaky_tests:
             print(safe(f"flaky {printable(verdict.name)}: {printable(test)}"))
@@ -102,39 +102,34 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
     return (printable(verdict.name), verdict.status.value, *counts, *end)
 
 
-def _print_rich(rows: Sequence[tuple[str, ...]], verdicts: Sequence[Verdict]) -> bool:
-    """Print the table with colours, and say whether that could be done."""
-    try:
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-    except ImportError:
-        return False  # inside a container tests run without the thin environment
-
+def _print_rows(rows: Sequence[tuple[str, ...]], verdicts: Sequence[Verdict]) -> None:
+    """Print rows as columns, numbers at their right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     # A pipe has no width of its own; a table that is cut or folded could not be searched.
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False)
-    table = Table(title=None, box=None, pad_edge=False)
-    if sys.stdout.isatty() and _width(rows) > console.width:
+    if sys.stdout.isatty() and sum(widths) + 2 * len(widths) > _columns():
         # The image is what a reader misses least where there is no room for all.
-        rows = [(*row[:_IMAGE], *row[_IMAGE + 1 :]) for row in rows]
-    for name in rows[0]:
-        right = name in ("passed", "failed", "skipped", "time")
-        table.add_column(
-            name, justify="right" if right else "left", no_wrap=name not in ("directory", "why"), overflow="fold"
-        )
-    for verdict, row in zip(verdicts, rows[1:], strict=True):
-        styles = {1: colour(verdict)}
-        table.add_row(*(Text(cell, style=styles.get(column, "")) for column, cell in enumerate(row)))
-    with console.capture() as capture:
-        console.print(table)
-    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
-    sys.stdout.flush()
-    return True
+        widths[_IMAGE] = 0
+    head, *rest = rows
+    print(paint(_line(head, widths), "bold", sys.stdout))
+    for verdict, row in zip(verdicts, rest, strict=True):
+        status = paint(row[_VERDICT].ljust(widths[_VERDICT]), colour(verdict), sys.stdout)
+        print(_line((*row[:_VERDICT], status, *row[_VERDICT + 1 :]), widths))
 
 
-def _width(rows: Sequence[tuple[str, ...]]) -> int:
-    """Return how wide a table of these rows is, with a blank or two between its columns."""
-    return sum(max(len(row[column]) for row in rows) + 2 for column in range(len(rows[0])))
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = (
+        cell.rjust(width) if name in _NUMBERS else cell.ljust(width)
+        for name, cell, width in zip(_COLUMNS, row, widths, strict=True)
+        if width
+    )
+    return "  ".join(cells).rstrip()
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or _USUAL_COLUMNS
+    except (OSError, ValueError):
+        return _USUAL_COLUMNS
 
 
 def _short_image(image: str) -> str:
