@@ -9,6 +9,7 @@ from helpers.driver.events import Event
 from helpers.driver.report import table
 from helpers.driver.report.lines import Lines
 from helpers.driver.report.table import print_table
+from helpers.driver.report.words import quoted
 from helpers.driver.verdict import Status, Verdict, exit_code
 
 PASS = Verdict(
@@ -100,6 +101,19 @@ def test_words_in_brackets_are_text_and_no_markup(capsys: pytest.CaptureFixture[
     print_table([odd], interrupted=False, engine="x", seconds=0, folder=Path("/r"))
     out = capsys.readouterr().out
     assert "[red]x[/red]" in out and "test_a[1-b]" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("a\r\nb", ["  | a", "  | b"]),
+        ("50 %\r100 %\n", ["  | 50 %", "  | 100 %"]),
+        ("\x1b[1;31mred\x1b[0m \x1b]8;;x\x1b\\link\x1b]8;;\x07 \x1b(Bend", ["  | red link end"]),
+        ("\n\na\tb\n\n", ["  |", "  |", "  | a\tb"]),
+    ],
+)
+def test_what_a_test_printed_is_read_as_it_was_meant_and_steers_nothing(text: str, lines: list[str]) -> None:
+    assert list(quoted(text)) == lines
 
 
 class Terminal(io.StringIO):

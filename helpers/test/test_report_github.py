@@ -141,7 +141,8 @@ def test_nothing_that_a_test_prints_or_is_called_is_a_command(name: str) -> None
     commands = [line for line in lines if runs(line)]
     kinds = [re.match(r"::([a-z]+)", line) for line in commands]
     assert [kind and kind[1] for kind in kinds] == ["group", "endgroup", "error", "warning"]
-    assert not [line for line in commands if "forged" in line.split("::")[0]]
+    # A command's own text may be shown as it is, but not what the log of a step makes something of.
+    assert not [line for line in commands[:2] if "##[" in line]
     # An annotation's own properties end where ours do.
     assert all(re.fullmatch(r"::error file=[^,:]*,line=3,title=[^,:]*::.*", line) for line in commands[2:3])
 

@@ -124,6 +124,16 @@ def test_a_failure_is_printed_in_full_while_others_still_run_and_not_once_more_a
     assert screen(stream).splitlines()[5:] == ["FAIL a 1 failed (0.0 s): t.py::t", "output: /l"]
 
 
+def test_a_failure_at_the_very_end_is_printed_before_the_verdict(tmp_path: Path) -> None:
+    stream = Terminal()
+    live = Live(stream)
+    a = results(tmp_path, "a")
+    live.event(Event("testing", "a", str(a)))
+    (a / "failures").write_text(json.dumps({"id": "t", "file": "", "line": 0, "message": "m", "text": "x"}) + "\n")
+    live.event(Event("done", "a", verdict=Verdict("a", Status.FAIL, 1, "t", output="all", failures=("t",), log="/l")))
+    assert screen(stream).splitlines() == ["failed a t", "  | x", "FAIL a (0.0 s): t", "output: /l"]
+
+
 def test_failures_that_were_not_told_one_by_one_are_in_the_output_that_is_shown(tmp_path: Path) -> None:
     stream = Terminal()
     live = started(stream)
@@ -272,6 +282,14 @@ def test_what_tests_print_steers_nothing_and_stands_behind_a_bar(tmp_path: Path,
     assert [line for line in screen(stream, 200).splitlines() if not f"{line} ".startswith(ours)] == []
     assert not {"\x07", "\x00", "\x08", "\x9b", "\x9d", "\u202e"} & set(stream.getvalue())
     # Screen has refused any sequence that the region itself does not use.
+
+
+def test_a_region_higher_than_the_terminal_is_cut_and_keeps_its_last_line() -> None:
+    stream = Terminal()
+    region = Region(stream)
+    for what in "ab":
+        region.draw([[(f"{what}{number}", "")] for number in range(20)])
+    assert screen(stream).splitlines() == [*(f"b{number}" for number in range(6)), "b19"]
 
 
 def test_a_line_is_cut_where_the_terminal_ends_and_wide_characters_count_twice() -> None:

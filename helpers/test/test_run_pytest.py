@@ -385,6 +385,29 @@ def test_a_test_that_passes_when_it_is_run_again_is_flaky_and_one_that_does_not_
     assert (flaky["id"], flaky["line"]) == ("test_it.py::test_second_time", 5) and "assert 1 > 1" in flaky["message"]
 
 
+SUBTESTS = """
+def pytest_runtest_logreport(report): pass
+
+def pytest_pyfunc_call(pyfuncitem):
+    # What is reported of a part of a test while it still runs, before the test is run again.
+    from _pytest.reports import TestReport
+    if not hasattr(pyfuncitem.session, "again"):
+        pyfuncitem.session.again = True
+        for outcome in ("failed", "rerun"):
+            report = TestReport(pyfuncitem.nodeid, pyfuncitem.location, {}, outcome, "part", "call")
+            pyfuncitem.ihook.pytest_runtest_logreport(report=report)
+"""
+
+
+def test_a_part_that_failed_before_its_test_was_run_again_is_no_failure(tmp_path: Path) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "conftest.py").write_text(SUBTESTS)
+    done = run(tmp_path, "def test_a(): pass\n")
+    assert done.verdict, done.output
+    assert (done.verdict["failures"], done.verdict["counts"]) == ([], {"passed": 1})
+    assert [failure["message"] for failure in done.verdict["flaky"]] == ["part"]
+
+
 def test_the_slowest_tests_are_named(tmp_path: Path) -> None:
     test = "import time\ndef test_a(): time.sleep(0.2)\n" + "".join(f"def test_{n}(): pass\n" for n in range(12))
     done = run(tmp_path, test)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from helpers import errors
 from helpers.driver import verdict as verdicts
+from helpers.driver.failures import Failure
 from helpers.driver.verdict import Status
 from helpers.engine.seam import Outcome
 
@@ -95,7 +97,7 @@ CASES: dict[str, Case] = {
 }
 
 
-def judge(outcome: dict[str, Any], report: dict[str, Any] | None) -> verdicts.Verdict:
+def judge(outcome: dict[str, Any], report: dict[str, Any] | None, details: Sequence[Failure] = ()) -> verdicts.Verdict:
     return verdicts.judge(
         "dir",
         Outcome(**{**WELL, **outcome}),
@@ -105,7 +107,15 @@ def judge(outcome: dict[str, Any], report: dict[str, Any] | None) -> verdicts.Ve
         nonce="n",
         timeout=60,
         stop_code=130,
+        details=details,
     )
+
+
+def test_only_what_has_failed_in_the_end_has_details_and_a_run_without_an_end_has_all() -> None:
+    told = [Failure("t.py::test_a"), Failure("t.py::test_b"), Failure("u.py")]
+    report = {**FAILED, "failures": ["t.py::test_a", "u.py: could not be imported"]}
+    assert [one.test for one in judge({"code": 1}, report, told).details] == ["t.py::test_a", "u.py"]
+    assert list(judge({"timed_out": True}, None, told).details) == told
 
 
 @pytest.mark.parametrize("name", CASES)

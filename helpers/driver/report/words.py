@@ -21,7 +21,7 @@ _OUTPUT_CHARACTERS = 20_000
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
     r"|(?:\x1b[]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"
-    r"|\x1b."
+    r"|\x1b[ -/]*[0-~]"
 )
 BAR = "  | "
 
