@@ -12,7 +12,7 @@ from helpers.engine.specs import RunSpec
 from helpers.images.parallel import Room
 
 # How many workers `-n auto` and `-n logical` are (https://pytest-xdist.readthedocs.io/en/stable/distribution.html).
-_WORKERS = "PYTEST_XDIST_AUTO_NUM_WORKERS"
+WORKERS = "PYTEST_XDIST_AUTO_NUM_WORKERS"
 
 
 def cores() -> int:
@@ -37,6 +37,6 @@ def with_workers(spec: RunSpec, jobs: int, dirs: int) -> RunSpec:
         jobs: how many directories may be tested at a time.
         dirs: how many there are.
     """
-    if _WORKERS in spec.inherit:
+    if WORKERS in spec.inherit:
         return spec
-    return replace(spec, env={**spec.env, _WORKERS: str(max(1, cores() // max(1, min(jobs, dirs))))})
+    return replace(spec, env={**spec.env, WORKERS: str(max(1, cores() // max(1, min(jobs, dirs))))})

@@ -18,6 +18,7 @@ from helpers.driver import durations, history, run
 from helpers.driver.changes import Changes
 from helpers.driver.events import Event, Observer, Work
 from helpers.driver.plan import DirPlan, Plan, without
+from helpers.driver.prepared import PreparedEngine
 from helpers.driver.verdict import Status, Verdict
 from helpers.driver.verdict_cache import VerdictCache
 from helpers.engine.seam import Control, Engine, Stop
@@ -104,7 +105,7 @@ class Watch:
         observer: Observer,
     ) -> None:
         self._how = how
-        self._engine = engine
+        self._engine = PreparedEngine(engine, how.directory / "prepared", how.jobs)
         self._changes = changes
         self._control = control
         self._observer = observer
@@ -116,8 +117,11 @@ class Watch:
         self._verdicts: dict[str, Verdict] = {}
         self._states: dict[str, str] = {}
         self._own = ""
+        self._plan: Plan | None = None
         self._look_again = True
         self._tested: list[Verdict] = []
+        # Directories that were tested last, the newest first.
+        self._lately: list[str] = []
         self._busy_since: float | None = None
 
     def follow(self) -> int:
@@ -130,9 +134,13 @@ class Watch:
                 self._rest()
                 self._look_again = bool(self._changes.wait(_TICK_SECONDS)) or self._look_again
         finally:
-            for thread in self._rounds:
-                thread.join()
+            self._end()
         return self._control.exit_code
+
+    def _end(self) -> None:
+        for thread in self._rounds:
+            thread.join()
+        self._engine.finish()
 
     def _begin(self) -> None:
         """Look at what there is now: stop what has become stale, and begin to test what has no verdict."""
@@ -146,6 +154,7 @@ class Watch:
         except (errors.HelpersError, OSError) as error:
             self._say(error)
             return
+        self._plan = plan
         kept = VerdictCache(self._how.root, self._how.tier, self._how.arguments)
         self._check_own(kept.own_state(now))
         states = {item.name: kept.state(item, now) or _wrong(item) for item in plan.dirs}
@@ -184,8 +193,7 @@ class Watch:
         if self._own and own != self._own:
             console.say("helpers itself has changed: the watch begins again")
             self._control.stop(Stop.NOW, 0)
-            for thread in self._rounds:
-                thread.join()
+            self._end()
             self._how.again()
         self._own = own
 
@@ -272,6 +280,18 @@ class Watch:
         if tested or self._number == 0:
             console.say(summary(tested, verdicts, seconds))
             console.say("waiting for changes (Ctrl-C ends)")
+        if self._plan:
+            self._engine.make_ready(self._likely(self._plan, tested), self._how.tier, self._how.arguments)
+
+    def _likely(self, plan: Plan, tested: Sequence[Verdict]) -> list[tuple[DirPlan, str]]:
+        """Return the directories of a plan, those first that may be tested next: changed lately, failed, the others."""
+        fresh = [verdict.name for verdict in reversed(tested) if not verdict.cached]
+        self._lately = list(dict.fromkeys([*fresh, *self._lately]))[: self._how.jobs]
+        failed = [one.name for one in self._verdicts.values() if one.status is not Status.PASS]
+        first = [*self._lately, *failed]
+        items = {item.name: item for item in plan.dirs}
+        order = [name for name in dict.fromkeys([*first, *items]) if name in items and name in self._verdicts]
+        return [(items[name], self._verdicts[name].image) for name in order]
 
     def _say(self, error: Exception) -> None:
         console.report_error(error)

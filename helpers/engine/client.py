@@ -286,6 +286,6 @@ def reap() -> int:
 
 def reap_after_death() -> None:
     """Remove what this process's parent, which has just died, left; also what the engine was just making for it."""
-    reap()
-    time.sleep(1)
-    reap()
+    for pause in (0, 1, 4):
+        time.sleep(pause)
+        reap()

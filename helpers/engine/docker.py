@@ -15,9 +15,10 @@ from typing import Any
 from helpers import proc
 from helpers.engine import argv, client, compose, nesting, ownership
 from helpers.engine.context import archive_context, build_context
-from helpers.engine.seam import Control, Ingredients, Layout, Outcome
+from helpers.engine.seam import Control, Ingredients, Layout, Outcome, Prepared
 from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.engine.supervise import supervise
+from helpers.engine.waiting import Waiting
 from helpers.errors import BuildError, InfrastructureError
 from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import LABEL_BASE_DIGEST, BaseKind, digest_tag, goes_by_wrong_name, short_reference
@@ -178,10 +179,36 @@ class DockerEngine:
         """Return the `docker run` that runs `command`; none where services or an engine would be missing."""
         return [] if spec.services or spec.docker else argv.run_by_hand(spec, command)
 
-    def _run(self, spec: RunSpec, log: Path, timeout: float, control: Control, *, again: bool = True) -> Outcome:
+    def prepare(self, spec: RunSpec) -> Prepared | None:
+        """Start a container that waits; what stands beside one has a state of its own, so then there is none."""
+        if spec.services or spec.docker:
+            return None
+        os.mkfifo(spec.argv[-1], 0o600)
+        child = _start(spec)
+
+        def follow(log: Path, timeout: float, control: Control) -> Outcome:
+            return self._run(spec, log, timeout, control, child=child, again=False)
+
+        def remove() -> None:
+            removal = self._removals[spec.name] = _Removal(spec.name)
+            removal.seen = bool(self._state(spec.name))
+            child.kill()
+            removal.start()
+
+        return Waiting(Path(spec.argv[-1]), child, follow, remove)
+
+    def _run(
+        self,
+        spec: RunSpec,
+        log: Path,
+        timeout: float,
+        control: Control,
+        *,
+        child: proc.Child | None = None,
+        again: bool = True,
+    ) -> Outcome:
         """Run a container, look at how the engine says that it ended, and remove it."""
-        command = argv.run(spec, account_files=client.account_files(spec.user), remove=False)
-        child = proc.Child(command)
+        child = child or _start(spec)
         removal = self._removals[spec.name] = _Removal(spec.name)
         try:
             ladder = [
@@ -259,6 +286,10 @@ class DockerEngine:
             if _NO_PYTHON in ended.output and image.directory and base:
                 raise _wrong_python(image, image.directory, base)
             raise BuildError(f"the image did not build: {reason}", where=image.key, fix=fix or f"read {log}")
+
+
+def _start(spec: RunSpec) -> proc.Child:
+    return proc.Child(argv.run(spec, account_files=client.account_files(spec.user), remove=False))
 
 
 def _wrong_python(image: ImageSpec, directory: Path, base: str) -> BuildError:

@@ -61,6 +61,9 @@ class HereEngine:
             control=control,
         )
 
+    def prepare(self, spec: RunSpec) -> None:
+        """Prepare nothing: a process here starts in no time."""
+
     def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:
         """Return the command itself."""
         return list(command)

@@ -112,6 +112,23 @@ class Outcome:
     weaker: tuple[str, ...] = ()
 
 
+class Prepared(Protocol):
+    """A container that was started and waits for its order; it is used once."""
+
+    def go(self, order: str, log: Path, timeout: float, control: Control) -> Outcome | None:
+        """Give it its order, follow it to its end and leave nothing of it behind; None when it can not take one.
+
+        Arguments:
+            order: what it does.
+            log: file that its output goes to.
+            timeout: seconds from now until it is stopped.
+            control: stops it earlier.
+        """
+
+    def drop(self) -> None:
+        """Leave nothing of it behind, unused; does nothing after `go`."""
+
+
 class Engine(Protocol):
     """What builds images and runs containers."""
 
@@ -150,6 +167,13 @@ class Engine(Protocol):
 
         Raises:
             UnsupportedError: this engine can never give what stands beside it or inside it.
+        """
+
+    def prepare(self, spec: RunSpec) -> Prepared | None:
+        """Start a container that waits for its order; None where this engine runs it only as a whole.
+
+        Arguments:
+            spec: the container; the last word of its command is the path of a FIFO, made here, that it reads.
         """
 
     def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:

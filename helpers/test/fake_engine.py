@@ -78,6 +78,9 @@ class FakeEngine:
         self._lock = threading.Lock()
         self.calls: list[str] = []
         self.specs: dict[str, RunSpec] = {}
+        self.prepares = False
+        # Containers that wait: one that is taken away here has ended by itself.
+        self.waiting: list[str] = []
 
     def find(self, references: Sequence[str]) -> dict[str, str]:
         self._note(f"find {len(references)}")
@@ -120,6 +123,14 @@ class FakeEngine:
         log.write_text("output\n")
         return replace(Outcome(code, 0.1, "output\n", log, spec.image), **dict(tests.changes))
 
+    def prepare(self, spec: RunSpec) -> FakePrepared | None:
+        name = spec.labels[LABEL_DIR]
+        if spec.services or spec.docker or not self.prepares:
+            return None
+        self._note(f"prepare {name}")
+        assert spec.image.removeprefix("id ") in self._there, f"{spec.image!r} is not there"
+        return FakePrepared(self, spec)
+
     def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:
         return ["fake", spec.image, *(str(mount.path) for mount in spec.mounts), *command]
 
@@ -133,6 +144,29 @@ class FakeEngine:
     def _note(self, call: str) -> None:
         with self._lock:
             self.calls.append(call)
+
+
+class FakePrepared:
+    """Stands for a container that waits."""
+
+    def __init__(self, engine: FakeEngine, spec: RunSpec) -> None:
+        self._engine = engine
+        self._spec = spec
+        engine.waiting.append(spec.name)
+
+    def go(self, order: str, log: Path, timeout: float, control: Control) -> Outcome | None:
+        name = self._spec.labels[LABEL_DIR]
+        if self._spec.name not in self._engine.waiting:
+            self._engine._note(f"lost {name}")
+            return None
+        self._engine.waiting.remove(self._spec.name)
+        self._engine._note(f"go {name}")
+        return self._engine.run(replace(self._spec, argv=(*self._spec.argv[:-1], order)), log, timeout, control)
+
+    def drop(self) -> None:
+        self._engine._note(f"drop {self._spec.labels[LABEL_DIR]}")
+        if self._spec.name in self._engine.waiting:
+            self._engine.waiting.remove(self._spec.name)
 
 
 def as_engine(fake: FakeEngine) -> Engine:

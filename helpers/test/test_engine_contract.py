@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helpers import discover
+from helpers import discover, host
+from helpers.driver import container
 from helpers.driver import plan as planner
 from helpers.driver.run import Options, Run
 from helpers.driver.verdict import Verdict
-from helpers.engine.seam import Control
+from helpers.engine.docker import DockerEngine
+from helpers.engine.seam import Control, Engine, Prepared
+from helpers.engine.specs import RunSpec
 from helpers.errors import BuildError
-from helpers.test.conftest import Scratch
+from helpers.images.parallel import Images
+from helpers.test.conftest import Scratch, docker, until
 from helpers.test.fake_engine import COLLECTS_NOTHING, FAILS, PASSES, SKIPS, FakeEngine, Tests
 from helpers.test.unit_fixtures import cache, no_poetry
 
@@ -99,6 +106,78 @@ def test_the_fake_gives_the_verdicts_that_a_real_engine_gives(tmp_path: Path) ->
     options = Options("run", _made(tmp_path / "run"), jobs=2)
     found = Run(plan, fake, options, Control(), lambda event: None).execute()
     assert {item.name: _as_tuple(item) for item in found} == EXPECTED
+
+
+@dataclass
+class Waiting:
+    """An engine, and a directory's container of it that waits for its order."""
+
+    engine: Engine
+    prepared: Prepared
+    spec: RunSpec
+
+    def order(self) -> str:
+        return json.dumps({**json.loads(self.spec.argv[-1]), "environment": {}})
+
+
+@pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.engine)])
+def waiting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waiting]:
+    """A container that waits to run a test that passes."""
+    live = request.param == "docker"
+    scratch = request.getfixturevalue("scratch") if live else Scratch(tmp_path / "repo")
+    if not live:
+        request.getfixturevalue("no_poetry")
+    path = scratch.add("passes", CASES["passes"].test, image="passes")
+    plan = planner.make(scratch.root, [path], [path], "fast")
+    (item,) = plan.dirs
+    assert item.runnable
+    fake = FakeEngine(plan.images, has=tuple(plan.images), tests={"passes": CASES["passes"].told})
+    engine: Engine = DockerEngine() if live else fake
+    fake.prepares = True
+    images = Images(engine, [item.chain], _made(tmp_path / "logs"), Control(), lambda key, doing: nullcontext())
+    for key in images.graph:
+        images.get(key)
+    results = _made(tmp_path / "results")
+    spec = container.test_container(
+        item.runnable,
+        name=f"helpers-{scratch.prefix}-waits",
+        image=images.digests["passes"],
+        labels=item.chain[-1].labels,
+        user=host.user(),
+        results=results,
+        nonce="n1",
+        tier="fast",
+        arguments=(),
+    )
+    command = (*spec.argv[:-2], str(container.INSIDE / "prepared.py"), str(results / "order"))
+    prepared = engine.prepare(replace(spec, argv=command))
+    assert prepared
+    yield Waiting(engine, prepared, spec)
+    prepared.drop()
+    engine.finish()
+    assert not live or not scratch.containers()
+
+
+def test_a_container_that_waits_runs_its_order(waiting: Waiting, tmp_path: Path) -> None:
+    outcome = waiting.prepared.go(waiting.order(), tmp_path / "log", 60, Control())
+    assert outcome and (outcome.code, outcome.image) == (0, waiting.spec.image)
+    verdict = json.loads((tmp_path / "results" / "verdict.json").read_text())
+    assert verdict["nonce"] == "n1" and verdict["counts"] == {"passed": 1}
+
+
+def test_a_container_that_is_dropped_takes_no_order(waiting: Waiting, tmp_path: Path) -> None:
+    waiting.prepared.drop()
+    assert waiting.prepared.go(waiting.order(), tmp_path / "log", 60, Control()) is None
+    assert not (tmp_path / "results" / "verdict.json").exists()
+
+
+def test_a_container_that_ends_while_it_waits_takes_no_order(waiting: Waiting, tmp_path: Path) -> None:
+    if isinstance(waiting.engine, FakeEngine):
+        waiting.engine.waiting.clear()
+    else:
+        until(lambda: docker("ps", "--quiet", "--filter", f"name={waiting.spec.name}").strip(), 20)
+        docker("kill", waiting.spec.name)
+    assert waiting.prepared.go(waiting.order(), tmp_path / "log", 60, Control()) is None
 
 
 def _as_tuple(item: Verdict) -> tuple[str, int, int, int, int]:

@@ -1,0 +1,222 @@
+"""Containers that are started before they are needed: each waits for one order, and is used once, on the newest files.
+
+What a container is given at its start must still hold when it is used: it is taken only for tests that would be started
+just like it, in the same image, and only while every path that is mounted is still the same file or directory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from helpers.driver import share
+from helpers.driver.container import INSIDE, test_container
+from helpers.driver.plan import DirPlan
+from helpers.driver.run import new_run_id
+from helpers.engine.seam import Control, Engine, Ingredients, Outcome, Prepared
+from helpers.engine.specs import ImageSpec, RunSpec
+from helpers.errors import HelpersError
+from helpers.host import user
+
+# Holding a file needs no right to read it, where the system knows that difference.
+_HOLD = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC
+
+
+class _Paths:
+    """Paths of the host as they were at one moment.
+
+    Each is held open: a number that the file system gives to a file is not given to another one meanwhile.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._held = [(path, os.open(path, _HOLD)) for path in paths]
+
+    def are_the_same(self) -> bool:
+        """Say whether each path still leads to the same file or directory."""
+        try:
+            return all(os.path.samestat(os.stat(path), os.fstat(held)) for path, held in self._held)
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Hold them no longer."""
+        for _, held in self._held:
+            os.close(held)
+
+
+@dataclass(frozen=True)
+class _Container:
+    """One that waits: what it was started as, where its results go, and the paths that it has mounted."""
+
+    spec: RunSpec
+    results: Path
+    paths: _Paths
+    waiting: Prepared
+
+    def fits(self, spec: RunSpec) -> bool:
+        """Say whether tests that are to be started like `spec` can run in it."""
+        return _without_order(spec) == _without_order(self.spec) and self.paths.are_the_same()
+
+    def drop(self) -> None:
+        """Leave nothing of it behind."""
+        self.waiting.drop()
+        self.close()
+        shutil.rmtree(self.results.parent, ignore_errors=True)
+
+    def close(self) -> None:
+        """Hold its paths no longer; it has ended."""
+        self.paths.close()
+
+
+class PreparedEngine:
+    """An engine whose tests run in containers that wait for them, where there is one that fits.
+
+    Arguments:
+        engine: starts them, and all others.
+        directory: for the results of those that wait.
+        most: how many may wait at a time.
+    """
+
+    def __init__(self, engine: Engine, directory: Path, most: int) -> None:
+        self.name = engine.name
+        self.isolates = engine.isolates
+        self._engine = engine
+        self._directory = directory
+        self._most = most
+        self._lock = threading.Lock()
+        self._number = 0
+        self._waiting: dict[Path, _Container] = {}
+
+    def find(self, references: Sequence[str]) -> dict[str, str]:
+        """Ask the engine."""
+        return self._engine.find(references)
+
+    def describe(self, image: ImageSpec) -> str:
+        """Ask the engine."""
+        return self._engine.describe(image)
+
+    def provide(self, image: ImageSpec, ingredients: Ingredients, log: Path, control: Control) -> str:
+        """Let the engine make it."""
+        return self._engine.provide(image, ingredients, log, control)
+
+    def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:
+        """Ask the engine."""
+        return self._engine.by_hand(spec, command)
+
+    def prepare(self, spec: RunSpec) -> Prepared | None:
+        """Let the engine start one."""
+        return self._engine.prepare(spec)
+
+    def reap(self) -> int:
+        """Let the engine do it."""
+        return self._engine.reap()
+
+    def run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
+        """Run tests in the container that waits for them, or in a new one."""
+        with self._lock:
+            container = self._waiting.pop(spec.cwd, None)
+        if container and not container.fits(spec):
+            container.drop()
+        elif container:
+            outcome = _use(container, spec, log, timeout, control)
+            if outcome:
+                return outcome
+        return self._engine.run(spec, log, timeout, control)
+
+    def make_ready(self, likely: Sequence[tuple[DirPlan, str]], tier: str, arguments: Sequence[str]) -> None:
+        """Let containers wait for the tests of the first directories of `likely`, and no others.
+
+        Arguments:
+            likely: those that may be tested next, the likeliest first, and the id of the image of each.
+            tier: which tests.
+            arguments: pytest's own.
+        """
+        chosen: dict[Path, RunSpec] = {}
+        for item, image in likely:
+            if len(chosen) < self._most and (spec := self._spec(item, image, tier, arguments)):
+                chosen[spec.cwd] = spec
+        with self._lock:
+            for path in [
+                path for path, one in self._waiting.items() if path not in chosen or not one.fits(chosen[path])
+            ]:
+                self._waiting.pop(path).drop()
+            for path in set(chosen) - set(self._waiting):
+                if made := self._start(chosen[path]):
+                    self._waiting[path] = made
+
+    def finish(self) -> None:
+        """Leave no container behind."""
+        with self._lock:
+            for container in self._waiting.values():
+                container.drop()
+            self._waiting.clear()
+        self._engine.finish()
+
+    def _spec(self, item: DirPlan, image: str, tier: str, arguments: Sequence[str]) -> RunSpec | None:
+        """Return what would run the tests of a directory; None where that can not be said now."""
+        if not item.runnable or not item.chain or not image:
+            return None
+        self._number += 1
+        results = self._directory / str(self._number) / "results"
+        labels = item.chain[-1].labels
+        name = f"helpers-{new_run_id()}-next"
+        try:
+            return test_container(
+                item.runnable,
+                name=name,
+                image=image,
+                labels=labels,
+                user=user(),
+                results=results,
+                nonce="",
+                tier=tier,
+                arguments=arguments,
+            )
+        except HelpersError:
+            return None
+
+    def _start(self, spec: RunSpec) -> _Container | None:
+        results = Path(json.loads(spec.argv[-1])["results"])
+        with suppress(OSError, HelpersError):
+            results.mkdir(parents=True)
+            paths = _Paths([*(mount.path for mount in spec.mounts if mount.path != results), *spec.hidden])
+            command = (*spec.argv[:-2], str(INSIDE / "prepared.py"), str(results / "order"))
+            waiting = self._engine.prepare(replace(spec, argv=command))
+            if waiting:
+                return _Container(spec, results, paths, waiting)
+            paths.close()
+        shutil.rmtree(results.parent, ignore_errors=True)
+        return None
+
+
+def _use(container: _Container, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome | None:
+    """Run tests in a container that waits for them; None if it has gone."""
+    results = Path(json.loads(spec.argv[-1])["results"])
+    # Inside it the results have the name of its own directory; outside they are found under both.
+    order = json.loads(spec.argv[-1].replace(json.dumps(str(results))[1:-1], json.dumps(str(container.results))[1:-1]))
+    order["environment"] = {share.WORKERS: spec.env[share.WORKERS]} if share.WORKERS in spec.env else {}
+    results.rmdir()
+    results.symlink_to(container.results)
+    outcome = container.waiting.go(json.dumps(order), log, timeout, control)
+    container.close()
+    results.unlink()
+    if outcome:
+        os.replace(container.results, results)
+    else:
+        results.mkdir()
+    shutil.rmtree(container.results.parent, ignore_errors=True)
+    return outcome
+
+
+def _without_order(spec: RunSpec) -> RunSpec:
+    """Return a container without what is another one in each run."""
+    results = Path(json.loads(spec.argv[-1])["results"])
+    mounts = tuple(mount for mount in spec.mounts if mount.path != results)
+    env = {name: value for name, value in spec.env.items() if name != share.WORKERS}
+    return replace(spec, name="", labels={}, argv=spec.argv[:-1], mounts=mounts, env=env)

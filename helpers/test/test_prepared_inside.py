@@ -1,0 +1,184 @@
+"""What waits inside a container runs its order as a Python does that starts only then."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers import inside
+
+# Every test here starts processes and waits for them.
+pytestmark = pytest.mark.slow
+
+INSIDE = Path(inside.__file__).parent
+ENVIRONMENT = {"GIVEN": "now"}
+
+
+@dataclass
+class Place:
+    """A directory of tests, and a process that may wait for an order on them."""
+
+    tests: Path
+    results: Path
+    process: subprocess.Popen[str] | None = None
+
+    def start(self, *options: str, **variables: str) -> None:
+        """Let a process wait."""
+        os.mkfifo(self.results / "order")
+        self.process = self._start([*options, str(INSIDE / "prepared.py"), str(self.results / "order")], variables)
+        # Opening it for writing fails until it is read.
+        until = time.monotonic() + 20
+        while self.process.poll() is None:
+            try:
+                self.file = os.open(self.results / "order", os.O_WRONLY | os.O_NONBLOCK)
+                return
+            except OSError:
+                assert time.monotonic() < until
+                time.sleep(0.01)
+
+    def go(self) -> tuple[dict[str, Any], str]:
+        """Give the order, and return the verdict and the output."""
+        assert self.process
+        os.set_blocking(self.file, True)
+        os.write(self.file, json.dumps({**self._order(), "environment": ENVIRONMENT}).encode())
+        os.close(self.file)
+        return self._verdict(self.process)
+
+    def fresh(self, **variables: str) -> tuple[dict[str, Any], str]:
+        """Return the same of a Python that starts now."""
+        return self._verdict(self._start([str(INSIDE / "run_pytest.py"), json.dumps(self._order())], variables))
+
+    def _order(self) -> dict[str, Any]:
+        options = ["-p", "no:cacheprovider", "-c", "pytest.ini"]
+        return {"results": str(self.results), "nonce": "n1", "tier": "fast", "arguments": options}
+
+    def _start(self, arguments: list[str], variables: dict[str, str]) -> subprocess.Popen[str]:
+        env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+        env |= {"PYTHONPATH": str(self.tests), "PYTHONDONTWRITEBYTECODE": "1", **variables}
+        pipe, merged = subprocess.PIPE, subprocess.STDOUT
+        return subprocess.Popen(
+            [sys.executable, *arguments], cwd=self.tests, env=env, stdout=pipe, stderr=merged, encoding="utf-8"
+        )
+
+    def _verdict(self, process: subprocess.Popen[str]) -> tuple[dict[str, Any], str]:
+        output, _ = process.communicate(timeout=60)
+        file = self.results / "verdict.json"
+        return json.loads(file.read_text()) if file.exists() else {}, output
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A directory with a test that passes."""
+    made = Place(tmp_path / "tests", tmp_path / "results")
+    made.tests.mkdir()
+    made.results.mkdir()
+    (made.tests / "pytest.ini").write_text("[pytest]\n")
+    write(made, "test_it.py", "def test_it(): pass\n")
+    yield made
+    if made.process and made.process.poll() is None:
+        made.process.kill()
+        made.process.communicate()
+
+
+def write(place: Place, name: str, text: str) -> None:
+    (place.tests / name).parent.mkdir(exist_ok=True)
+    (place.tests / name).write_text(textwrap.dedent(text))
+
+
+def test_it_runs_what_the_files_hold_when_the_order_comes(place: Place) -> None:
+    write(place, "conftest.py", "import pytest\n@pytest.fixture\ndef number(): return 1\n")
+    write(place, "code_of_ours.py", "number = 1\n")
+    place.start()
+    write(place, "conftest.py", "import pytest\n@pytest.fixture\ndef number(): return 2\n")
+    write(place, "code_of_ours.py", "number = 2\n")
+    write(place, "test_it.py", "import code_of_ours\ndef test_it(number): assert number == code_of_ours.number == 2\n")
+    write(place, "test_more.py", "import os\ndef test_it(): assert os.environ['GIVEN'] == 'now'\n")
+    verdict, output = place.go()
+    assert verdict.get("counts") == {"passed": 2}, output
+
+
+@pytest.mark.parametrize("shadow, script", [("", "prepared.py"), ("textwrap.py", "run_pytest.py")])
+def test_a_new_python_begins_only_where_another_module_would_be_imported(
+    place: Place, shadow: str, script: str
+) -> None:
+    import textwrap as original
+
+    if shadow:
+        write(place, shadow, Path(original.__file__).read_text())
+    write(place, "test_it.py", f"import sys\ndef test_it(): assert sys.orig_argv[1].endswith('/{script}')\n")
+    place.start()
+    verdict, output = place.go()
+    assert verdict.get("counts") == {"passed": 1}, output
+
+
+STATE = """
+    import json, os, sys
+    def test_it():
+        main = sys.modules["__main__"]
+        about = {
+            "argv": sys.argv[0], "path": sys.path, "main": main.__file__, "name": main.__name__,
+            "input": os.path.realpath("/proc/self/fd/0"), "cwd": os.getcwd(),
+            "modules": sorted(name for name in sys.modules if "." not in name),
+        }
+        with open(os.environ["ABOUT"], "w") as file:
+            json.dump(about, file)
+"""
+
+
+def test_tests_see_the_python_that_a_start_gives_them(place: Place, tmp_path: Path) -> None:
+    write(place, "test_it.py", STATE)
+    about = []
+    for number in range(2):
+        file = tmp_path / f"about{number}.json"
+        if number:
+            place.start(ABOUT=str(file))
+            place.go()
+        else:
+            place.fresh(ABOUT=str(file))
+        about.append(json.loads(file.read_text()))
+    # What is loaded beforehand is there in any case.
+    more = set(about[1].pop("modules")) ^ set(about[0].pop("modules"))
+    assert about[0] == about[1]
+    assert all(name in sys.stdlib_module_names for name in more), more
+
+
+SHADOWS = {
+    "a module of the same name": ("textwrap.py", "before"),
+    "a module of the same name that comes later": ("textwrap.py", "after"),
+    "a package of the same name": ("textwrap/__init__.py", "after"),
+    "what Python imports when it starts": ("sitecustomize.py", "before"),
+    "what Python imports when it starts, made later": ("sitecustomize.py", "after"),
+}
+
+
+@pytest.mark.parametrize("case", SHADOWS)
+def test_a_module_of_the_checkout_is_the_one_that_is_imported(place: Place, case: str) -> None:
+    name, when = SHADOWS[case]
+    module = name.partition("/")[0].removesuffix(".py")
+    import textwrap as original
+
+    text = Path(original.__file__).read_text() if module == "textwrap" else ""
+    write(place, "test_it.py", f"def test_it():\n    import {module}\n    assert {module}.MARK == 'new'\n")
+    if when == "before":
+        (place.tests / name).write_text(f"{text}\nMARK = 'old'\n")
+    place.start()
+    (place.tests / name).parent.mkdir(exist_ok=True)
+    (place.tests / name).write_text(f"{text}\nMARK = 'new'\n")
+    verdict, output = place.go()
+    assert verdict.get("counts") == {"passed": 1}, output
+
+
+def test_without_pytest_it_says_what_a_start_says(place: Place) -> None:
+    place.start("-S")
+    verdict, output = place.go()
+    assert verdict == {} and "No module named 'pytest'" in output
