@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """What `main_pytest.py` costs over many directories, beside other ways to run one container of tests for each.
 
-usage: python3 benchmarks/driver.py [unchanged] [changed] [overhead] [lengths] [output]
+usage: python3 benchmarks/driver.py [unchanged] [changed] [overhead] [lengths] [output] [watch]
 
 unchanged   nothing has changed since a run that passed: ours, and go-task, Turborepo and Nx with their caches warm, in
             front of the same `docker run` a directory; and the plain loop and `xargs -P2`, which have no cache
+watch       from a saved file to its verdict: driver_watch.py
 the others  something has to be run: driver_running.py says what they are
 
 It works in scratch copies, `unchanged` in one with 20 directories of 20 files, under names of its own, and needs a live
@@ -27,6 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import driver_running
+import driver_watch
 from scratch import checkout, remove_images
 from timing import Command, machine, table
 
@@ -179,7 +181,11 @@ def unchanged(directory: Path, prefix: str) -> bool:
     return medians[0] <= min(medians[:-1])
 
 
-PARTS: dict[str, Callable[[Path, str], bool]] = {"unchanged": unchanged, **driver_running.PARTS}
+PARTS: dict[str, Callable[[Path, str], bool]] = {
+    "unchanged": unchanged,
+    **driver_running.PARTS,
+    "watch": driver_watch.watch,
+}
 
 
 def main() -> int:
