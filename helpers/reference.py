@@ -305,7 +305,14 @@ def _result() -> str:
         "same as one name without a slash, which no other has) and either `error` or `skip`, the reason, or what its "
         "files say, `builds` (its images, lowest first) and `minutes` (what a job can take that builds all and tests)."
     )
-    return _section("Result as JSON", "What `--json FILE` writes:", text, plan)
+    more = (
+        "With `--coverage` a directory has `coverage`: `percent`, `fail_under`, and by file, from the root of the "
+        "repo, the lines that ran and those that did not, as in `1-3,7`, then the branches that were taken and those "
+        "that were not, where they were measured. With `--shard` there is `shard` (`number`, `of` and `split`), "
+        "`junit` (where that file lies, from this one) and `page` (what the page shows); `report_merge` writes "
+        "`shards` instead."
+    )
+    return _section("Result as JSON", "What `--json FILE` writes:", text, more, plan)
 
 
 def _variables() -> str:

@@ -164,7 +164,7 @@ def verdict_of(data: dict[str, Any]) -> Verdict:
 def _write_junit(target: str, found: dict[Path, dict[str, Any]]) -> None:
     merged: list[ET.Element] = []
     for file, data in found.items():
-        beside = file.parent / _beside(data, "junit", file)
+        beside = _beside(data, "junit", file)
         try:
             merged.extend(copy.copy(suite) for suite in ET.parse(beside).getroot())
         except OSError as error:
@@ -193,10 +193,12 @@ def _page(data: dict[str, Any], file: Path) -> dict[str, Any]:
     raise _not_written(data, "html", file)
 
 
-def _beside(data: dict[str, Any], what: str, file: Path) -> str:
-    """Return the path, relative to the result, of another file that the shard wrote."""
+def _beside(data: dict[str, Any], what: str, file: Path) -> Path:
+    """Return the path of another file that the shard wrote: where it lay, seen from the result, or next to that."""
     if name := data.get(what):
-        return str(name)
+        near = file.with_name(Path(name).name)
+        lay = file.parent / str(name)
+        return near if near.is_file() and not lay.is_file() else lay
     raise _not_written(data, what, file)
 
 

@@ -158,6 +158,9 @@ def test_junit_that_a_shard_did_not_write_is_an_error_that_names_the_shard(tmp_p
     write(tmp_path, 1, of=1, junit="j.xml")
     with pytest.raises(UsageError, match="JUnit file of shard 1/1 cannot be read"):
         merge.main([str(tmp_path)], junit=target)
+    write(tmp_path, 1, of=1, junit="../other/j.xml")
+    (tmp_path / "1" / "j.xml").write_text("<testsuites/>")
+    assert merge.main([str(tmp_path)], junit=target) == 0
     (tmp_path / "1" / "j.xml").write_text("<testsuites>")
     with pytest.raises(UsageError, match="JUnit file of shard 1/1 is not XML"):
         merge.main([str(tmp_path)], junit=target)

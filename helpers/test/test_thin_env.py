@@ -370,7 +370,7 @@ def test_an_old_python_gets_one_line(version: str) -> None:
     assert re.fullmatch(r"main_pytest\.py: error: needs Python 3\.10 or newer; fix: .*\n", done.stderr)
 
 
-@pytest.mark.parametrize("name", ["requirements", "poetry"])
+@pytest.mark.parametrize("name", ["requirements", "poetry", "report"])
 def test_every_pin_has_hashes_and_the_file_names_no_index(name: str) -> None:
     text = (HELPERS / "thin_env" / f"{name}.txt").read_text()
     pins = re.findall(r"^[a-z0-9.-]+==.*?(?=^[a-z]|\Z)", text, flags=re.MULTILINE | re.DOTALL)
