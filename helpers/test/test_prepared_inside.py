@@ -152,6 +152,18 @@ def test_tests_see_the_python_that_a_start_gives_them(place: Place, tmp_path: Pa
     assert all(name in sys.stdlib_module_names for name in more), more
 
 
+def test_a_module_of_the_checkout_is_not_imported_before_the_order(place: Place) -> None:
+    import textwrap as original
+
+    noted = place.results / "imported"
+    note = f"\nimport os\nwith open({str(noted)!r}, 'a') as file:\n    print(os.getpid(), file=file)\n"
+    write(place, "textwrap.py", Path(original.__file__).read_text() + note)
+    place.start()
+    assert not noted.exists()
+    verdict, output = place.go()
+    assert verdict.get("counts") == {"passed": 1} and len(noted.read_text().splitlines()) == 1, output
+
+
 SHADOWS = {
     "a module of the same name": ("textwrap.py", "before"),
     "a module of the same name that comes later": ("textwrap.py", "after"),

@@ -182,6 +182,20 @@ def test_a_change_reruns_what_sees_it_and_nothing_else(scene: Scene, change: str
     assert set(scene.tested()[2:]) == expected
 
 
+def test_a_change_in_a_directory_that_was_made_meanwhile_is_seen(scene: Scene) -> None:
+    scene.start()
+    scene.settled(2)
+    scene.write("b/deep/er/test_more.py", "more\n")
+    scene.settled(3)
+    scene.write("b/deep/er/test_more.py", "and more\n")
+    scene.settled(4)
+    os.rename(scene.root / "b" / "deep", scene.root / "b" / "moved")
+    scene.settled(5)
+    scene.write("b/moved/er/test_more.py", "still more\n")
+    scene.settled(6)
+    assert scene.tested()[2:] == ["b"] * 4
+
+
 def test_another_lock_builds_the_image_anew(scene: Scene) -> None:
     scene.start()
     scene.settled(2)
