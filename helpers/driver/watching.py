@@ -48,8 +48,9 @@ def follow(
         began: the words that the watch began with.
 
     Raises:
-        InfrastructureError: no engine answers.
+        HelpersError: nothing can be watched like this, or no engine answers.
     """
+    plan()  # what is wrong with the command line ends it; later errors wait for the next change
     control = Control()
     obey_signals(control)
     # Before any thread: it leaves a process behind that removes our containers whatever becomes of us.

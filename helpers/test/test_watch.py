@@ -21,7 +21,7 @@ from helpers.driver.events import Event, Observer
 from helpers.driver.watch import How, Watch
 from helpers.engine.seam import Control, Stop
 from helpers.engine.specs import RunSpec
-from helpers.errors import USAGE, InfrastructureError
+from helpers.errors import NOTHING_RAN, USAGE, InfrastructureError
 from helpers.test.conftest import until
 from helpers.test.fake_engine import FAILS, PASSES, FakeEngine, Tests
 from helpers.test.unit_fixtures import add_dir, cache, forget, git, make_repo, no_poetry
@@ -374,8 +374,25 @@ def test_the_last_line_says_how_all_directories_stand(scene: Scene, capsys: pyte
     )
 
 
-@pytest.mark.parametrize("option", ["--list", "--json=x.json", "--junit=x.xml"])
-def test_what_belongs_to_one_run_is_refused(scene: Scene, option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    scene.start()
-    assert cli.main(["--watch", option], scene.root) == USAGE
-    assert option.partition("=")[0] in capsys.readouterr().err
+REFUSED = {
+    "--list": USAGE,
+    "--json=x.json": USAGE,
+    "--junit=x.xml": USAGE,
+    "--coverage": USAGE,
+    "--shard=1/2": USAGE,
+    "--durations=x.json": USAGE,
+    "--dir=nowhere": USAGE,
+    "--dir=lib": NOTHING_RAN,
+}
+
+
+@pytest.mark.parametrize("option", REFUSED)
+def test_what_can_not_be_watched_is_refused(
+    no_poetry: Path, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_repo(tmp_path / "r")
+    add_dir(root, "a")
+    (root / "lib").mkdir()
+    monkeypatch.chdir(root)
+    assert cli.main(["--watch", option], root) == REFUSED[option]
+    assert option.partition("=")[0].removeprefix("--dir") in capsys.readouterr().err
