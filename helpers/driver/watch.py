@@ -294,8 +294,10 @@ class Watch:
         return [(items[name], self._verdicts[name].image) for name in order]
 
     def _say(self, error: Exception) -> None:
-        console.report_error(error)
-        console.say("waiting for changes (Ctrl-C ends)")
+        # What a Ctrl-C at a terminal ends beside us is no news.
+        if not self._control.level:
+            console.report_error(error)
+            console.say("waiting for changes (Ctrl-C ends)")
 
     def _drop_old(self) -> None:
         """Remove the logs of rounds long ago: a watch may last for days."""
