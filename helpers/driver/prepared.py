@@ -187,9 +187,12 @@ class PreparedEngine:
             results.mkdir(parents=True)
             paths = _Paths([*(mount.path for mount in spec.mounts if mount.path != results), *spec.hidden])
             command = (*spec.argv[:-2], str(INSIDE / "prepared.py"), str(results / "order"))
-            waiting = self._engine.prepare(replace(spec, argv=command))
-            if waiting:
-                return _Container(spec, results, paths, waiting)
+            try:
+                if waiting := self._engine.prepare(replace(spec, argv=command)):
+                    return _Container(spec, results, paths, waiting)
+            except BaseException:
+                paths.close()
+                raise
             paths.close()
         shutil.rmtree(results.parent, ignore_errors=True)
         return None
