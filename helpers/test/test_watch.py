@@ -379,6 +379,7 @@ REFUSED = {
     "--json=x.json": USAGE,
     "--junit=x.xml": USAGE,
     "--coverage": USAGE,
+    "--html=x.html": USAGE,
     "--shard=1/2": USAGE,
     "--durations=x.json": USAGE,
     "--dir=nowhere": USAGE,
