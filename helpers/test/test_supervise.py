@@ -94,6 +94,13 @@ def test_a_log_keeps_head_and_end_of_any_amount_of_output(tmp_path: Path, monkey
     assert "bytes left out" in text and len(text) < 300
 
 
+def test_who_looks_at_a_log_sees_all_that_came_so_far(tmp_path: Path) -> None:
+    log = Log(tmp_path / "a.log")
+    log.write(b"collected 2 items\n")
+    assert (tmp_path / "a.log").read_bytes() == b"collected 2 items\n"
+    log.close()
+
+
 def test_a_short_log_is_whole_and_bad_bytes_are_replaced_only_in_the_answer(tmp_path: Path) -> None:
     log = Log(tmp_path / "a.log")
     log.write(b"a\xff")
