@@ -92,6 +92,12 @@ def read_text(path: Path) -> str:
         raise ConfigError(f"cannot be read: {os.strerror(error.errno or 0).lower()}", where=path) from None
 
 
+def forget() -> None:
+    """Read every `pyproject.toml` anew from now on: one that was read once counts for the whole life of a process."""
+    read_pyproject.cache_clear()
+    _settings.cache_clear()
+
+
 @cache
 def read_pyproject(path: Path) -> dict[str, Any]:
     """Return the parsed `pyproject.toml` of the directory `path`.

@@ -66,6 +66,8 @@ class VerdictCache:
         self._arguments = arguments
         self._coverage = coverage
         self._keys: dict[str, str] = {}
+        # The name of helpers itself, and the files that it is made of.
+        self._own: tuple[Contents | None, str] = (None, "")
         # The files that `find` made its keys of; None before, and where nobody can say.
         self.now: Contents | None = None
 
@@ -169,8 +171,10 @@ class VerdictCache:
         return digest(_FORMAT, _started_with(spec), *seen, self.own_state(now))
 
     def own_state(self, now: Contents) -> str:
-        """Return the name of all of helpers that a verdict depends on."""
-        return self._name(_PACKAGE, now, self._not_run)
+        """Return the name of all of helpers that a verdict depends on; the same for each directory."""
+        if self._own[0] is not now:
+            self._own = (now, self._name(_PACKAGE, now, self._not_run))
+        return self._own[1]
 
     def _mounted(self, path: Path, spec: RunSpec, now: Contents) -> str:
         # What is hidden in one mount may be mounted by itself.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helpers import console, errors
+from helpers import config, console, errors
 from helpers.driver import durations, history, run
 from helpers.driver.changes import Changes
 from helpers.driver.events import Event, Observer, Work
@@ -145,6 +145,7 @@ class Watch:
     def _begin(self) -> None:
         """Look at what there is now: stop what has become stale, and begin to test what has no verdict."""
         self._busy_since = self._busy_since or time.monotonic()
+        config.forget()
         try:
             plan = self._how.plan()
             now = contents(self._how.root)

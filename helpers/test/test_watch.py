@@ -24,7 +24,7 @@ from helpers.engine.specs import RunSpec
 from helpers.errors import NOTHING_RAN, USAGE, InfrastructureError
 from helpers.test.conftest import until
 from helpers.test.fake_engine import FAILS, PASSES, FakeEngine, Tests
-from helpers.test.unit_fixtures import add_dir, cache, forget, git, make_repo, no_poetry
+from helpers.test.unit_fixtures import add_dir, cache, git, make_repo, no_poetry
 
 # They start git, and wait for what follows a change.
 pytestmark = pytest.mark.slow
@@ -66,7 +66,6 @@ class Scene:
     jobs: int = 2
 
     def _plan(self) -> planner.Plan:
-        forget()
         every = discover.runnable_paths(self.root)
         plan = planner.make(self.root, every, every, "fast")
         self.engine._known |= {image.reference: key for key, image in plan.images.items()}

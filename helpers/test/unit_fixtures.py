@@ -35,8 +35,7 @@ def no_poetry(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def forget() -> None:
     """Forget what was read of files and of the machine."""
-    config.read_pyproject.cache_clear()
-    config._settings.cache_clear()
+    config.forget()
     host.settings.cache_clear()
 
 
