@@ -5,7 +5,7 @@ It is loaded by name, so that the workers of pytest-xdist have it as well; they 
 
 import json
 import os
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 
@@ -15,7 +15,7 @@ TIERS = ("fast", "slow", "superslow")
 # So many failures are told of one by one, and so many tests are named as the slowest.
 MOST_FAILURES = 100
 SLOWEST = 10
-# What is longer is cut in the middle. A section is what one test printed, here and in pytest's own log and JUnit file.
+# What is longer is cut in the middle. A section is what one test printed.
 SECTION_CHARACTERS = 200_000
 TEXT_CHARACTERS = 60_000
 MESSAGE_CHARACTERS = 2_000
@@ -39,6 +39,7 @@ def pytest_configure(config: Any) -> None:
     if not hasattr(config, "workerinput"):
         root = str(getattr(config, "rootpath", "") or config.rootdir)
         config.pluginmanager.register(VerdictPlugin(order["results"], order["nonce"], root), "helpers-verdict")
+        config.pluginmanager.register(BoundPlugin(), "helpers-bound")
 
 
 class TierPlugin:
@@ -67,6 +68,17 @@ class TierPlugin:
             if item.get_closest_marker(tier):
                 return tier
         return TIERS[0]
+
+
+class BoundPlugin:
+    """Cuts what one test printed while its report goes round, when the JUnit file takes it; pytest prints it whole."""
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: Any) -> Iterator[None]:
+        whole = report.sections
+        report.sections = [(title, cut(text, SECTION_CHARACTERS)) for title, text in whole]
+        yield
+        report.sections = whole
 
 
 class VerdictPlugin:
@@ -120,7 +132,6 @@ class VerdictPlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
-        bound(report)
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + getattr(report, "duration", 0.0)
         if report.outcome not in ("passed", "failed", "skipped"):
             # `rerun`: pytest-rerunfailures runs the test again, and only its last run counts.
@@ -226,12 +237,6 @@ def cut(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     return "%s\n... %d characters left out ...\n%s" % (text[: most // 4], len(text) - most, text[-(most - most // 4) :])
-
-
-def bound(report: Any) -> None:
-    """Cut what a test printed in its report, which pytest keeps in memory and writes to its log and its JUnit file."""
-    if any(len(text) > SECTION_CHARACTERS for _, text in report.sections):
-        report.sections[:] = [(title, cut(text, SECTION_CHARACTERS)) for title, text in report.sections]
 
 
 def describe(report: Any, root: str, cwd: str) -> Dict[str, Any]:
