@@ -71,7 +71,14 @@ def loader(root: Path, all_paths: Sequence[Path] = ()) -> Loader:
         root: absolute path of the repo's root.
         all_paths: absolute paths of all its runnable dirs; needed only where the ones nested in another matter.
     """
-    return cache(lambda path: load(root, path, all_paths))
+    # Only those that lie in a directory are asked whether they do: of thousands each would be asked about all others.
+    below: dict[str, list[Path]] = {}
+    for other in all_paths:
+        above = os.path.dirname(other)
+        while len(above) >= len(str(root)):
+            below.setdefault(above, []).append(other)
+            above = os.path.dirname(above)
+    return cache(lambda path: load(root, path, below.get(str(path), ())))
 
 
 def read_text(path: Path) -> str:

@@ -25,11 +25,14 @@ import marshal
 import os
 import sys
 import time
-from collections.abc import Sequence
 
 from helpers.repo import state
 from helpers.repo.state import Look, Question, fingerprint
 from helpers.thin_env import INFRASTRUCTURE, INTERRUPTED, cache_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 _FORMAT = "1"

@@ -42,6 +42,8 @@ class Contents:
         self._files = sorted(files.items())
         self._paths = [path for path, _ in self._files]
         self._looks = looks
+        # Many directories see the same one, such as our own part inside.
+        self._digests: dict[tuple[str, ...], str] = {}
 
     @property
     def looks(self) -> list[state.Look] | None:
@@ -65,12 +67,15 @@ class Contents:
             without: paths below it that do not count.
         """
         left_out = tuple(f"{name}/" for name in without)
-        lines = (
-            f"{name}\0{content}\0"
-            for name, content in self._below(path)
-            if not (left_out and f"{name}/".startswith(left_out))
-        )
-        return digest("".join(lines))
+        asked = (path, *left_out)
+        if asked not in self._digests:
+            lines = (
+                f"{name}\0{content}\0"
+                for name, content in self._below(path)
+                if not (left_out and f"{name}/".startswith(left_out))
+            )
+            self._digests[asked] = digest("".join(lines))
+        return self._digests[asked]
 
     def differences(self, other: Contents, path: str, without: Sequence[str] = ()) -> list[str]:
         """Return the paths at and below `path` that do not hold the same in `other`, sorted.

@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator
 
 from helpers.repo import closed
 from helpers.spawn import Asked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Settings of a repo by which git would overlook a change (https://git-scm.com/docs/git-config).
 EXACT = (
