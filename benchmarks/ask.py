@@ -1,6 +1,7 @@
 """Asks the toolchain itself what it would do; the programs beside it run this with the thin environment's Python.
 
 usage: python3 ask.py docker_run DIR | buildx DIR TARGET NAME | gather DIR TARGET | sizes DIR TARGET
+       python3 ask.py keep_verdicts RESULT
 
 The checkout that is asked is the current directory, and first on PYTHONPATH. Every answer is one line of JSON.
 """
@@ -10,13 +11,17 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from helpers import config
+from helpers import config, discover
 from helpers.containers import shell
+from helpers.driver import plan
+from helpers.driver.verdict import Status, Verdict
+from helpers.driver.verdict_cache import VerdictCache
 from helpers.engine import argv, client, context
 from helpers.engine.docker import DockerEngine
 from helpers.engine.seam import BuildContext, Control, Layout
@@ -75,6 +80,24 @@ def sizes(directory: str, target: str) -> None:
     print(json.dumps(found))
 
 
+def keep_verdicts(result: str) -> None:
+    """Keep, on all directories of the checkout, the verdict of one that was tested; print how many.
+
+    Arguments:
+        result: what the JSON result of that run says of it.
+    """
+    ran, root = json.loads(result), Path.cwd()
+    every = discover.runnable_paths(root)
+    dirs = plan.make(root, every, every, "fast").dirs
+    kept = VerdictCache(root, "fast", [])
+    kept.find(dirs)
+    one = Verdict("", Status.PASS, 0, "", {"passed": ran["passed"]}, ran["seconds"], ran["image"])
+    verdicts = [replace(one, name=item.name) for item in dirs]
+    with tempfile.TemporaryDirectory() as empty:
+        kept.keep(dirs, verdicts, dict.fromkeys((item.name for item in dirs), Path(empty)))
+    print(json.dumps(len(kept.find(dirs))))
+
+
 def _chain(directory: str, stage: Stage = Stage.LOCAL) -> list[ImageSpec]:
     load = config.loader(Path.cwd())
     return recipe.image_chain(load(Path(directory)), load, stage)
@@ -93,6 +116,7 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
     "buildx": buildx,
     "gather": gather,
     "sizes": sizes,
+    "keep_verdicts": keep_verdicts,
 }
 
 if __name__ == "__main__":

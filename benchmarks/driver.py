@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """What `main_pytest.py` costs over many directories, beside other ways to run one container of tests for each.
 
-usage: python3 benchmarks/driver.py [unchanged] [changed] [overhead] [lengths] [output] [watch]
+usage: python3 benchmarks/driver.py [unchanged] [many] [changed] [overhead] [lengths] [output] [watch]
 
 unchanged   nothing has changed since a run that passed: ours, and go-task, Turborepo and Nx with their caches warm, in
             front of the same `docker run` a directory; and the plain loop and `xargs -P2`, which have no cache
+many        the same over 1,000 and 5,000 directories: at most 3 times `git status` and 0.3 s, and 120 MB
 watch       from a saved file to its verdict: driver_watch.py
 the others  something has to be run: driver_running.py says what they are
 
@@ -27,6 +28,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import driver_many
 import driver_running
 import driver_watch
 from scratch import checkout, remove_images
@@ -183,6 +185,7 @@ def unchanged(directory: Path, prefix: str) -> bool:
 
 PARTS: dict[str, Callable[[Path, str], bool]] = {
     "unchanged": unchanged,
+    "many": driver_many.many,
     **driver_running.PARTS,
     "watch": driver_watch.watch,
 }

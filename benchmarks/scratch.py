@@ -34,7 +34,7 @@ def checkout(target: Path, prefix: str, names: Iterable[str]) -> Path:
     return target
 
 
-def ask(question: str, root: Path, python: Path, *arguments: object) -> Any:
+def ask(question: str, root: Path, python: Path, *arguments: object, cache: Path | None = None) -> Any:
     """Return what the toolchain of the checkout at `root` answers to a question of `ask.py`.
 
     Arguments:
@@ -42,10 +42,11 @@ def ask(question: str, root: Path, python: Path, *arguments: object) -> Any:
         root: the checkout.
         python: that of the thin environment.
         arguments: those of the question.
+        cache: where all is kept that can be made again; None is the user's own place.
     """
     script = Path(__file__).with_name("ask.py")
     argv = [str(python), str(script), question, *map(str, arguments)]
-    env = {**os.environ, "PYTHONPATH": str(root)}
+    env = {**os.environ, "PYTHONPATH": str(root), **({"HELPERS_CACHE": str(cache)} if cache else {})}
     return json.loads(subprocess.run(argv, cwd=root, env=env, stdout=subprocess.PIPE, check=True).stdout)
 
 
