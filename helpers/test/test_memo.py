@@ -15,6 +15,7 @@ import pytest
 from helpers.driver import container, memo, remember, report, verdict_cache
 from helpers.driver.events import Observer, Observers
 from helpers.driver.report.lines import Lines
+from helpers.driver.report.table import Table
 from helpers.repo import state
 from helpers.repo.contents import contents
 from helpers.test import test_contents
@@ -158,7 +159,7 @@ class Watched(Observers):
     """What a run tells, and somebody who takes note of it."""
 
     def __init__(self, **files: object) -> None:
-        super().__init__([Lines(), Observer()])
+        super().__init__([Lines(), Table(), Observer()])
 
 
 def link_out(name: str) -> Callable[[Scene], object]:
@@ -183,7 +184,7 @@ NEVER: dict[str, tuple[Callable[[Scene], object], list[str]]] = {
     "what is affected": (write("a/code.py", "code = 2\n"), ["--affected", "HEAD"]),
     "a part": (lambda scene: None, ["--shard", "1/1"]),
     "somebody who does more than print": (lambda scene: scene.monkeypatch.setattr(report, "choose", Watched), []),
-    "tests are given what each shell counts": (setting("a", 'env = ["SHLVL"]'), []),
+    "tests are given what each shell counts": (setting("b", 'env = ["SHLVL"]'), []),
     "a lock that lies elsewhere": (link_out("a/poetry.lock"), []),
     "a part of helpers that lies elsewhere": (link_out("helpers/driver/verdict.py"), []),
     "git can overlook something": (write(".gitattributes", "*.py text\n"), []),
