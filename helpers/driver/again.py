@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from helpers.driver.container import INSIDE
-from helpers.driver.verdict import Status, Verdict
+from helpers.driver.verdict import Status, Verdict, pytest_id
 from helpers.engine.seam import Engine
 from helpers.engine.specs import RunSpec
 
@@ -38,7 +38,7 @@ def lines(verdict: Verdict, began: Sequence[str], engine: Engine, spec: RunSpec,
     if verdict.status not in _OF_TESTS:
         return []
     few = 0 < len(verdict.failures) <= _MOST_TESTS
-    wanted = list(verdict.failures) if few else list(arguments)
+    wanted = list(map(pytest_id, verdict.failures)) if few else list(arguments)
     ours = [*began, "--dir", os.path.relpath(spec.cwd), *(["--", *wanted] if wanted else [])]
     cache = ["-o", "cache_dir=/tmp/pytest-cache"]
     seen = [mount for mount in spec.mounts if mount.read_only and mount.path != INSIDE]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers import console, discover
-from helpers.driver.options import build_parser
+from helpers.driver.options import build_parser, meant
 from helpers.engine.seam import Control
 from helpers.engine.supervise import obey_signals
 from helpers.errors import OK, NothingSelectedError, UsageError, worst
@@ -56,8 +56,7 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
     options, rest = parser.parse_known_args(arguments[:end])
     options.argv, options.asked_at = list(arguments), time.time()
     if rest:
-        hint = f"--dir {rest[0]}" if os.path.isdir(rest[0]) else f"-- {rest[0]}, if it is meant for pytest"
-        parser.error(f"unrecognized argument {rest[0]!r}; did you mean: main_pytest.py {hint}")
+        parser.error(f"unrecognized argument {rest[0]!r}; did you mean: main_pytest.py {meant(parser, rest[0])}")
     try:
         return _main(options, arguments[end + 1 :], root or Path(os.path.realpath(sys.argv[0])).parent)
     except (Exception, KeyboardInterrupt) as error:

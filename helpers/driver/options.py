@@ -125,3 +125,14 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)
+
+
+def meant(parser: argparse.ArgumentParser, word: str) -> str:
+    """Return what somebody may have meant by an argument that there is not."""
+    import difflib  # few runs have one
+
+    if os.path.isdir(word):
+        return f"--dir {word}"
+    names = [name for action in parser._actions for name in action.option_strings]
+    near = difflib.get_close_matches(word.partition("=")[0], names, 1)
+    return near[0] if near else f"-- {word}, if it is meant for pytest"

@@ -57,7 +57,7 @@ class Directory:
     """Verdicts as files of a directory; what is half written is never seen.
 
     Arguments:
-        path: of the directory; it is made with the first verdict.
+        path: of the directory; it must be there: nobody is helped by one in the place of a mount that is missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -67,7 +67,11 @@ class Directory:
         """See `Store`."""
         try:
             found = json.loads(self._file(key).read_bytes())
-        except (FileNotFoundError, ValueError):
+        except FileNotFoundError as error:
+            if not self._path.is_dir():
+                raise self._failed("read", error) from None
+            return None
+        except ValueError:
             return None  # a damaged one is as good as none
         except OSError as error:
             raise self._failed("read", error) from None
@@ -79,7 +83,7 @@ class Directory:
         # Machines that mount the same directory may have processes of the same number.
         aside = file.with_name(f".{key}-{os.urandom(6).hex()}")
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(exist_ok=True)
             aside.write_text(json.dumps(verdict), encoding="utf-8")
             os.replace(aside, file)
         except OSError as error:
@@ -169,6 +173,17 @@ class SharedVerdicts:
         """Keep verdicts by their keys, if this run may."""
         if self._writes:
             self._with_each(verdicts, lambda key: self._store.write(key, verdicts[key]))
+
+    def complete(self, keys: Iterable[str], give: Callable[[str], dict[str, Any]]) -> None:
+        """Keep verdicts that were known before, as far as they are lacking and this run may.
+
+        Arguments:
+            keys: of the verdicts.
+            give: returns the one of a key.
+        """
+        if self._writes:
+            there = self.find(keys)
+            self.add({key: give(key) for key in keys if key not in there})
 
     def _with_each(self, keys: Iterable[str], do: Callable[[str], None]) -> None:
         def attempt(key: str) -> None:

@@ -92,6 +92,9 @@ class VerdictCache:
                     found[item.name] = verdict
                 else:
                     unknown[key] = item
+        if self._shared:
+            with suppress(OSError, ValueError):
+                self._shared.complete([self._keys[name] for name in found], _load)
         return {**found, **self._take_over(unknown)}
 
     def _take_over(self, unknown: Mapping[str, DirPlan]) -> dict[str, Verdict]:
@@ -235,7 +238,7 @@ def _read(key: str, item: DirPlan) -> Verdict | None:
     file = _file(key)
     verdict = None
     try:
-        verdict = _verdict(json.loads(file.read_bytes()), item)
+        verdict = _verdict(_load(key), item)
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
@@ -244,6 +247,10 @@ def _read(key: str, item: DirPlan) -> Verdict | None:
         with suppress(OSError):
             os.replace(file, file.with_suffix(".damaged"))
     return verdict
+
+
+def _load(key: str) -> Any:
+    return json.loads(_file(key).read_bytes())
 
 
 def _verdict(about: Any, item: DirPlan) -> Verdict | None:

@@ -51,6 +51,12 @@ def test_just_what_failed_is_run_again_with_what_the_run_began_with() -> None:
     assert bare == f"fake sha256:1 '/repo/a b' /repo/lib python -m pytest -o cache_dir=/tmp/pytest-cache {ids}"
 
 
+def test_a_file_that_can_not_be_imported_is_run_again_by_its_name() -> None:
+    verdict = replace(FAIL, failures=("test/test_new.py: could not be imported",))
+    ours, bare = again.lines(verdict, ["./main_pytest.py"], FAKE, SPEC, [])
+    assert ours.endswith(" -- test/test_new.py") and bare.endswith(" test/test_new.py")
+
+
 @pytest.mark.parametrize(
     "verdict",
     [

@@ -78,6 +78,23 @@ def test_help_names_every_option_and_every_exit_code(capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("--afected", "--affected"),
+        ("--jnuit=x.xml", "--junit"),
+        ("-k", "-- -k, if it is meant for pytest"),
+        (".", "--dir ."),
+    ],
+)
+def test_a_word_that_is_no_option_gets_the_nearest_one(
+    root: Path, word: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([word], root)
+    assert capsys.readouterr().err.strip().endswith(f"did you mean: main_pytest.py {hint}")
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ["--no-such"],

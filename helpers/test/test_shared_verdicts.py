@@ -27,10 +27,17 @@ VERDICT = {"counts": {"passed": 1}, "directory": "a", "image": "id", "junit": "<
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Where a team keeps its verdicts."""
     if request.param == "directory":
-        yield str(tmp_path / "team's verdicts")
+        yield a_directory(tmp_path)
         return
     with docker_registry(tmp_path) as host:
         yield f"{host}/team/verdicts"
+
+
+def a_directory(tmp_path: Path) -> str:
+    """Make a directory that a team can keep verdicts in."""
+    path = tmp_path / "team's verdicts"
+    path.mkdir()
+    return str(path)
 
 
 def on_another_machine(scene: Scene, place: str, *, writes: bool = False) -> None:
@@ -75,8 +82,17 @@ def test_who_may_not_write_adds_nothing(scene: Scene, place: str) -> None:
     assert scene.run() == (0, ALL)
 
 
+def test_who_may_write_adds_what_was_known_before(scene: Scene, place: str) -> None:
+    on_another_machine(scene, place)
+    assert scene.run() == (0, ALL)
+    scene.monkeypatch.setenv("HELPERS_VERDICTS_WRITE", "1")
+    assert scene.run() == (0, set())
+    on_another_machine(scene, place)
+    assert scene.run() == (0, set())
+
+
 def test_an_image_that_is_another_one_here_is_tested_here(scene: Scene, tmp_path: Path) -> None:
-    place = str(tmp_path / "team")
+    place = a_directory(tmp_path)
     on_another_machine(scene, place, writes=True)
     scene.run()
     on_another_machine(scene, place)
@@ -87,7 +103,7 @@ def test_an_image_that_is_another_one_here_is_tested_here(scene: Scene, tmp_path
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"counts": 1}', '{"counts": {}, "seconds": "x"}', "\xff"])
 def test_a_damaged_verdict_of_the_team_counts_as_none(scene: Scene, tmp_path: Path, text: str) -> None:
-    place = tmp_path / "team"
+    place = Path(a_directory(tmp_path))
     on_another_machine(scene, str(place), writes=True)
     scene.run()
     for file in place.glob("*/*.json"):
@@ -98,14 +114,18 @@ def test_a_damaged_verdict_of_the_team_counts_as_none(scene: Scene, tmp_path: Pa
     assert scene.run() == (0, set()), "it was not written anew"
 
 
-@pytest.mark.parametrize("which", ["a file in its place", "a registry that is not there"])
+@pytest.mark.parametrize(
+    "which", ["a file in its place", "a directory that is not there", "a registry that is not there"]
+)
 def test_a_place_that_fails_costs_one_warning_and_no_run(
     scene: Scene, tmp_path: Path, which: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "file").write_text("no directory")
-    on_another_machine(scene, str(tmp_path / "file") if which.startswith("a file") else "127.0.0.1:9/team", writes=True)
+    (tmp_path / "a file in its place").write_text("no directory")
+    place = "127.0.0.1:9/team" if "registry" in which else str(tmp_path / which)
+    on_another_machine(scene, place, writes=True)
     assert scene.run() == (0, ALL)
     assert capsys.readouterr().err.count("warning: without the verdicts in HELPERS_VERDICTS") == 1
+    assert not (tmp_path / "a directory that is not there").exists()
 
 
 @pytest.mark.parametrize("place", ["verdicts", "../verdicts", "team/verdicts", "localhost:5000/Team"])
