@@ -40,7 +40,7 @@ class Settings:
     tests: tuple[str, ...] = _setting(("test",), "directories and files, inside the directory, that hold tests")
     uses: tuple[str, ...] = _setting(
         (),
-        "paths relative to the directory that its tests may read besides it, anywhere in the repo; code of runnable dirs is on the path",
+        "what its tests may read besides: paths in the repo, relative to it; code of runnable dirs is on the path",
     )
     writable: tuple[str, ...] = _setting((), "paths inside the directory that its tests may write to")
     network: str = _setting("none", "network of a test run: `none` or `bridge`")
