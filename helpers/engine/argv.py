@@ -37,7 +37,8 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
         remove: whether the engine removes the container itself when it ends.
     """
     argv = [DOCKER, "run", "--name", spec.name, "--init", "--interactive", "--pull", "never"]
-    argv += ["--rm"] if remove else []
+    # Whoever removes it himself reads what it prints: the engine need not write all of that to its own disk as well.
+    argv += ["--rm"] if remove else ["--log-driver", "none"]
     argv += ["--tty"] if spec.terminal else []
     accounts = {f"/etc/{name}": account_files / name for name in ("passwd", "group")}
     argv += _place(spec, accounts)

@@ -55,6 +55,7 @@ def test_a_container_knows_its_image_and_has_a_program_at_another_path() -> None
 def test_the_command_of_a_test_container_is_exactly_this() -> None:
     assert argv.run(TESTS, account_files=Path("/accounts"), remove=False) == [
         *("docker", "run", "--name", "helpers-r1-0", "--init", "--interactive", "--pull", "never"),
+        *("--log-driver", "none"),
         *("--user", "1000:100", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *("--workdir", "/repo/dir"),
         *("--network", "none", "--pids-limit", "1024"),
