@@ -132,7 +132,8 @@ class Watch:
                     self._look_again = False
                     self._begin()
                 self._rest()
-                self._look_again = bool(self._changes.wait(_TICK_SECONDS)) or self._look_again
+                if self._changes.wait(_TICK_SECONDS):
+                    self._look_again = True
         finally:
             self._end()
         return self._control.exit_code
@@ -253,14 +254,20 @@ class Watch:
         """Take the verdict on a directory, and return what is told of it."""
         with self._lock:
             self._running.pop(event.name, None)
+        stale = running.control.is_stale and not self._control.level
         if verdict.status is Status.STOPPED:
-            if running.control.is_stale and not self._control.level:
+            if stale:
                 verdict = replace(verdict, why="its files changed meanwhile; begins again", output="", again=())
-                self._look_again = True
-                self._changes.wake()
         else:
             # What went wrong around the tests is tried again at the next change.
             self._settle(verdict, "" if verdict.status in (Status.INFRA, Status.BUG) else running.state)
+        if stale:
+            # Also where it ended before it was stopped, and where the files are again what they were before: what is
+            # shown last must be about the newest state.
+            with self._lock:
+                self._states.pop(event.name, None)
+            self._look_again = True
+            self._changes.wake()
         return replace(event, verdict=verdict)
 
     def _settle(self, verdict: Verdict, state: str) -> None:

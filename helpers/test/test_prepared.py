@@ -15,8 +15,8 @@ from helpers.engine.seam import Stop
 from helpers.errors import SIGINT_EXIT
 from helpers.test.conftest import until
 from helpers.test.fake_engine import PASSES, Tests
-from helpers.test.test_watch import SECONDS, Scene, scene
 from helpers.test.unit_fixtures import cache, no_poetry
+from helpers.test.watch_scene import SECONDS, Scene, scene
 
 # They start git, and wait for what follows a change.
 pytestmark = pytest.mark.slow

@@ -3,138 +3,27 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from helpers import discover
 from helpers.driver import changes as changing
-from helpers.driver import cli, container, verdict_cache
-from helpers.driver import plan as planner
-from helpers.driver.changes import Changes
-from helpers.driver.events import Event, Observer
-from helpers.driver.watch import How, Watch
+from helpers.driver import cli
 from helpers.engine.seam import Control, Stop
 from helpers.engine.specs import RunSpec
 from helpers.errors import NOTHING_RAN, USAGE, InfrastructureError
 from helpers.test.conftest import until
-from helpers.test.fake_engine import FAILS, PASSES, FakeEngine, Tests
+from helpers.test.fake_engine import FAILS, PASSES, Tests
 from helpers.test.unit_fixtures import add_dir, cache, git, make_repo, no_poetry
+from helpers.test.watch_scene import SECONDS, Scene, scene, source
 
 # They start git, and wait for what follows a change.
 pytestmark = pytest.mark.slow
 
-__all__ = ["cache", "no_poetry"]
-SECONDS = 20.0
-
-
-class Noted(Observer):
-    """Keeps all events."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def event(self, event: Event) -> None:
-        self.events.append(event)
-
-
-@dataclass
-class Scene:
-    """A repo in which `a` uses `lib`, an engine, and a watch over both.
-
-    Arguments:
-        root: the repo.
-        engine: has the images of the repo as it is at first.
-        tests: what the tests of each directory do.
-        package: the copy of helpers that tests are run by.
-        runs: where the watch keeps its logs.
-    """
-
-    root: Path
-    engine: FakeEngine
-    tests: dict[str, Tests]
-    package: Path
-    runs: Path
-    observer: Noted = field(default_factory=Noted)
-    begun_again: list[bool] = field(default_factory=list)
-    control: Control = field(default_factory=Control)
-    jobs: int = 2
-
-    def _plan(self) -> planner.Plan:
-        every = discover.runnable_paths(self.root)
-        plan = planner.make(self.root, every, every, "fast")
-        self.engine._known |= {image.reference: key for key, image in plan.images.items()}
-        return plan
-
-    def start(self) -> None:
-        """Begin to watch, in a thread of its own, and wait until the first run is over."""
-        how = How(self.root, self._plan, "fast", (), self.jobs, self.runs, again=lambda: self.begun_again.append(True))
-        self.changes = Changes(self.root)
-        self.watch = Watch(how, self.engine, self.changes, self.control, self.observer)
-        self.thread = threading.Thread(target=self.watch.follow)
-        self.thread.start()
-
-    def settled(self, count: int) -> None:
-        """Wait until as many verdicts were told, and a little for one that should not come."""
-        until(lambda: len(self.done()) >= count, SECONDS)
-        time.sleep(0.5)
-        assert len(self.done()) == count, self.done()
-
-    def done(self) -> list[tuple[str, str]]:
-        """Return directory and verdict of all that was told, in that order."""
-        return [(event.name, event.verdict.status.value) for event in self.observer.events if event.verdict]
-
-    def tested(self) -> list[str]:
-        """Return the directories whose tests were started, in that order."""
-        return [call.removeprefix("test ") for call in self.engine.calls if call.startswith("test ")]
-
-    def write(self, path: str, text: str) -> None:
-        """Save a file as an editor does: aside, and then in its place."""
-        file = self.root / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_name(f"{file.name}~")
-        aside.write_text(text)
-        os.replace(aside, file)
-
-
-@pytest.fixture(params=["told by the kernel", "looking"])
-def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """How changes are seen; asking for this runs a test in both ways."""
-    if request.param == "looking":
-        monkeypatch.setattr(changing, "_source_of", changing._Looking)
-    return str(request.param)
-
-
-@pytest.fixture
-def scene(tmp_path: Path, no_poetry: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    """A repo with `a`, which uses `lib`, and `b`; nothing of it has been tested."""
-    root = make_repo(tmp_path / "r")
-    (root / "lib").mkdir()
-    (root / "lib" / "x.py").write_text("x = 1\n")
-    (root / ".gitignore").write_text("*.tmp\n__pycache__\nbuild/\n")
-    add_dir(root, "a", 'uses = ["../lib"]')
-    add_dir(root, "b")
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "--message", "first")
-    package = tmp_path / "helpers"
-    shutil.copytree(container.INSIDE, package / "inside")
-    monkeypatch.setattr(container, "INSIDE", package / "inside")
-    monkeypatch.setattr(verdict_cache, "_PACKAGE", package)
-    every = discover.runnable_paths(root)
-    images = planner.make(root, every, every, "fast").images
-    tests = {name: Tests(PASSES) for name in "ab"}
-    (tmp_path / "runs").mkdir()
-    made = Scene(root, FakeEngine(images, has=tuple(images)), tests, package, tmp_path / "runs")
-    made.engine._tests = made.tests
-    yield made
-    made.control.stop(Stop.NOW, 130)
-    made.thread.join()
-    made.changes.close()
+__all__ = ["cache", "no_poetry", "scene", "source"]
 
 
 def test_all_that_has_no_verdict_is_tested_and_then_only_what_changes(scene: Scene, source: str) -> None:
@@ -396,3 +285,46 @@ def test_what_can_not_be_watched_is_refused(
     monkeypatch.chdir(root)
     assert cli.main(["--watch", option], root) == REFUSED[option]
     assert option.partition("=")[0].removeprefix("--dir") in capsys.readouterr().err
+
+
+GOOD, BAD = "def test_it():\n    assert 1\n", "def test_it():\n    assert 0\n"
+
+
+def save_while_it_runs(scene: Scene, text: str) -> Callable[[RunSpec], object]:
+    """Return what a container does that ends just as it is told to stop, because its test file is saved meanwhile."""
+    first = threading.Event()
+
+    def meanwhile(spec: RunSpec) -> None:
+        if not first.is_set():
+            first.set()
+            running = scene.watch._running["a"]
+            scene.write("a/test/test_it.py", text)
+            until(lambda: bool(running.control.level), SECONDS)
+            scene.tests["a"] = Tests(FAILS if text == BAD else PASSES)
+
+    return meanwhile
+
+
+def test_tests_that_end_as_their_files_change_run_again_on_the_newest_state(scene: Scene) -> None:
+    scene.start()
+    scene.settled(2)
+    scene.tests["a"] = Tests(PASSES, save_while_it_runs(scene, BAD))
+    scene.write("a/test/test_it.py", GOOD)
+    until(lambda: scene.tested().count("a") == 3, SECONDS)
+    scene.settled(4)
+    assert scene.done()[-1] == ("a", "FAIL")
+
+
+def test_files_that_are_again_what_they_were_get_the_verdict_that_they_had(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene.write("a/test/test_it.py", GOOD)
+    scene.start()
+    scene.settled(2)
+    waits = capsys.readouterr().err.count("waiting for changes")
+    scene.tests["a"] = Tests(FAILS, save_while_it_runs(scene, GOOD))
+    scene.write("a/test/test_it.py", BAD)
+    scene.settled(4)
+    assert scene.done()[-1] == ("a", "PASS")
+    assert "; all pass" in (said := capsys.readouterr().err)
+    assert waits == 1 and said.count("waiting for changes") == 1
