@@ -61,6 +61,11 @@ def save(target: str, suites: Sequence[ET.Element]) -> None:
         raise UsageError(f"cannot write: {error.strerror}", where=target) from None
 
 
+def suite_name(directory: str) -> str:
+    """Return the name of the suite of a runnable dir, by its path relative to the root."""
+    return _text(printable(directory))
+
+
 def suite(verdict: Verdict, results: Path | None) -> ET.Element:
     """Return the suite of one directory.
 
@@ -69,7 +74,7 @@ def suite(verdict: Verdict, results: Path | None) -> ET.Element:
         results: where its tests' results are; None where they did not run now.
     """
     own, fault = _own(verdict, results)
-    found = ET.Element("testsuite", name=_text(printable(verdict.name)))
+    found = ET.Element("testsuite", name=suite_name(verdict.name))
     for name in ("timestamp", "hostname"):
         if own and own[0].get(name):
             found.set(name, own[0].get(name, ""))
@@ -119,7 +124,7 @@ def _last_runs(cases: Sequence[ET.Element]) -> list[ET.Element]:
 def _place(case: ET.Element, directory: str) -> None:
     """Name the file of a test as it is named in the repo, and count its lines from 1; pytest counts them from 0."""
     if file := case.get("file"):
-        case.set("file", posixpath.normpath(posixpath.join(_text(printable(directory)), file)))
+        case.set("file", posixpath.normpath(posixpath.join(suite_name(directory), file)))
     if (line := case.get("line", "")).isdecimal():
         case.set("line", str(int(line) + 1))
 
@@ -146,7 +151,7 @@ def _names(test: str) -> tuple[str, str]:
 
 
 def _verdict_case(verdict: Verdict, fault: str) -> ET.Element:
-    case = ET.Element("testcase", classname=_text(printable(verdict.name)), name="verdict")
+    case = ET.Element("testcase", classname=suite_name(verdict.name), name="verdict")
     case.set("time", f"{verdict.seconds:.3f}")
     why = fault or verdict.why
     tag = "skipped" if verdict.status is Status.SKIP else "error"

@@ -166,7 +166,7 @@ def _write_junit(target: str, found: dict[Path, dict[str, Any]]) -> None:
     for file, data in found.items():
         beside = _beside(data, "junit", file)
         try:
-            merged.extend(copy.copy(suite) for suite in ET.parse(beside).getroot())
+            suites = [copy.copy(suite) for suite in ET.parse(beside).getroot()]
         except OSError as error:
             raise UsageError(
                 f"the JUnit file of shard {_name(data['shard'])} cannot be read: {error.strerror}", where=beside
@@ -175,7 +175,28 @@ def _write_junit(target: str, found: dict[Path, dict[str, Any]]) -> None:
             raise UsageError(
                 f"the JUnit file of shard {_name(data['shard'])} is not XML: {error}", where=beside
             ) from None
+        _check_suites(data, suites, beside)
+        merged += suites
     junit_file.save(target, sorted(merged, key=lambda suite: suite.get("name", "")))
+
+
+def _check_suites(data: dict[str, Any], suites: Sequence[ET.Element], beside: Path) -> None:
+    """Return when the suites are those of the shard's own directories; no other shard's are, as no directory is in two.
+
+    Raises:
+        UsageError: they are not.
+    """
+    wanted = sorted(junit_file.suite_name(item["directory"]) for item in data["directories"])
+    there = sorted(suite.get("name", "") for suite in suites)
+    if wanted != there:
+        another = f"junit-{data['shard']['number']}.xml"
+        raise UsageError(
+            f"is not the JUnit file of shard {_name(data['shard'])}: it has suites of {', '.join(there) or 'nothing'}, "
+            f"and the shard's directories are {', '.join(wanted) or 'none'}",
+            where=beside,
+            why="files of the same name overwrite each other when those of all shards are put into one directory",
+            fix=f"keep each shard's files in a directory of its own, or run it with --junit {another}",
+        )
 
 
 def _write_page(target: str, found: dict[Path, dict[str, Any]], exit_code: int, verdicts: Sequence[Verdict]) -> None:

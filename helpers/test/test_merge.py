@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -12,8 +13,10 @@ from typing import Any
 import pytest
 
 from helpers import discover
-from helpers.driver import cli, merge
+from helpers.driver import cli, junit, merge
 from helpers.driver import plan as planner
+from helpers.driver.export import result_data
+from helpers.driver.verdict import Status, Verdict
 from helpers.engine import choose as choosing
 from helpers.errors import UsageError
 from helpers.test.fake_engine import FAILS, PASSES, FakeEngine, Tests
@@ -65,10 +68,10 @@ def ran(tmp_path: Path, no_poetry: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 @pytest.mark.slow
 def test_two_shards_that_ran_are_one_run(ran: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    target, junit = ran / "all.json", ran / "all.xml"
+    target, target_xml = ran / "all.json", ran / "all.xml"
     # As after a download: in another place, all in one directory.
     (ran / "results").rename(ran / "moved")
-    assert merge.main([str(ran / "moved")], json_file=str(target), junit=str(junit)) == 1
+    assert merge.main([str(ran / "moved")], json_file=str(target), junit=str(target_xml)) == 1
     data = json.loads(target.read_text())
     assert [(item["directory"], item["verdict"]) for item in data["directories"]] == [
         ("a", "PASS"),
@@ -77,9 +80,40 @@ def test_two_shards_that_ran_are_one_run(ran: Path, capsys: pytest.CaptureFixtur
     ]
     assert (data["exit_code"], data["engine"], data["interrupted"]) == (1, "fake", False)
     assert [shard["exit_code"] for shard in data["shards"]] == [0, 1]
-    assert [suite.get("name") for suite in ET.parse(junit).getroot()] == ["a", "b", "c"]
+    assert [suite.get("name") for suite in ET.parse(target_xml).getroot()] == ["a", "b", "c"]
     out = capsys.readouterr().out
     assert "3 directories: 2 PASS, 1 FAIL" in out and out.endswith("2 passed, 1 failed, 0 skipped\n")
+
+
+@pytest.mark.slow
+def test_a_junit_file_that_another_shard_has_overwritten_is_refused(ran: Path) -> None:
+    target = ran / "all.xml"
+    for stays, goes in (("1", "2"), ("2", "1")):
+        folder = ran / f"only{stays}"
+        folder.mkdir()
+        for number in "12":
+            shutil.copy(ran / "results" / number / "result.json", folder / f"{number}.json")
+        shutil.copy(ran / "results" / stays / "junit.xml", folder / "junit.xml")
+        with pytest.raises(UsageError, match=f"is not the JUnit file of shard {goes}/2: it has suites of ") as caught:
+            merge.main([str(folder)], junit=str(target))
+        assert caught.value.where == str(folder / "junit.xml") and f"--junit junit-{goes}.xml" in str(caught.value)
+        assert not target.exists()
+
+
+def test_suites_are_those_of_the_directories_also_of_those_without_tests_or_with_no_name_for_xml(
+    tmp_path: Path,
+) -> None:
+    names = ["a\x01b", "none"]
+    verdicts = [Verdict(name, Status.SKIP, 0, why="no tests") for name in names]
+    junit.write(str(tmp_path / "j.xml"), verdicts, {})
+    items = result_data(verdicts, exit_code=0, interrupted=False, engine="")["directories"]
+    one = write(tmp_path, 1, of=1, directories=items, junit="../j.xml")
+    target = tmp_path / "all.xml"
+    assert merge.main([str(one)], junit=str(target)) == 0
+    assert len(ET.parse(target).getroot()) == 2
+    junit.write(str(tmp_path / "j.xml"), verdicts[1:], {})
+    with pytest.raises(UsageError, match=r"it has suites of none, and the shard's directories are .*, none"):
+        merge.main([str(one)], junit=str(target))
 
 
 def test_what_is_joined_may_be_read_as_any_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,7 +192,7 @@ def test_junit_that_a_shard_did_not_write_is_an_error_that_names_the_shard(tmp_p
     write(tmp_path, 1, of=1, junit="j.xml")
     with pytest.raises(UsageError, match="JUnit file of shard 1/1 cannot be read"):
         merge.main([str(tmp_path)], junit=target)
-    write(tmp_path, 1, of=1, junit="../other/j.xml")
+    write(tmp_path, 1, of=1, directories=[], junit="../other/j.xml")
     (tmp_path / "1" / "j.xml").write_text("<testsuites/>")
     assert merge.main([str(tmp_path)], junit=target) == 0
     (tmp_path / "1" / "j.xml").write_text("<testsuites>")
