@@ -35,8 +35,9 @@ def main(words: Sequence[str], *, json_file: str = "", junit: str = "", html: st
     Raises:
         UsageError: a shard is missing, is there twice, or is not of the same split; a file can not be read or written.
     """
-    found = {file: one for file in _files(words) if (one := _read(file, named=str(file) in words))}
-    check(found)
+    files = Counter(_files(words))
+    found = {file: one for file in files if (one := _read(file, named=str(file) in words))}
+    check(found, [str(file) for file, times in files.items() if times > 1])
     export.check_writable(json_file)
     export.check_writable(junit)
     export.check_writable(html)
@@ -59,7 +60,7 @@ def _files(words: Sequence[str]) -> list[Path]:
     found = []
     for path in map(Path, words):
         found += sorted(path.rglob("*.json")) if path.is_dir() else [path]
-    return list(dict.fromkeys(found))
+    return found
 
 
 def _read(file: Path, *, named: bool) -> dict[str, Any]:
@@ -79,11 +80,12 @@ def _read(file: Path, *, named: bool) -> dict[str, Any]:
     return dict(data)
 
 
-def check(found: dict[Path, dict[str, Any]]) -> None:
+def check(found: dict[Path, dict[str, Any]], again: Sequence[str] = ()) -> None:
     """Return when the results are those of all shards of one split, each of them once.
 
     Arguments:
         found: what each file holds.
+        again: the files that were given more than once, which is one too many only where a shard is missing.
 
     Raises:
         UsageError: they are not; the message names what is wrong.
@@ -108,7 +110,12 @@ def check(found: dict[Path, dict[str, Any]]) -> None:
     double = sorted(name for name, times in named.items() if times > 1)
     faults = [
         f"{what} {', '.join(names)}"
-        for what, names in (("missing: shard", missing), ("twice: shard", twice), ("twice: directory", double))
+        for what, names in (
+            ("missing: shard", missing),
+            ("given more than once: file", again if missing else ()),
+            ("twice: shard", twice),
+            ("twice: directory", double),
+        )
         if names
     ]
     if faults:

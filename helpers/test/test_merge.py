@@ -149,6 +149,14 @@ def test_shards_that_are_missing_or_there_twice_are_named(tmp_path: Path, number
     assert says in str(caught.value)
 
 
+def test_a_file_that_was_given_twice_instead_of_another_is_named(tmp_path: Path) -> None:
+    one, other = str(write(tmp_path, 1)), str(write(tmp_path, 2))
+    with pytest.raises(UsageError) as caught:
+        merge.main([one, one])
+    assert caught.value.what == f"missing: shard 2/2; given more than once: file {one}"
+    assert merge.main([one, other, str(tmp_path)]) == 0
+
+
 @pytest.mark.parametrize("changes", [{"split": "other"}, {"of": 3}])
 def test_shards_of_different_splits_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     write(tmp_path, 1)
