@@ -15,7 +15,8 @@ from helpers.model.runnable import RunnableDir
 # Python's words, and those of programs that a test starts.
 _MISSING = re.compile(r"No such file or directory|cannot open file")
 _QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"")
-_BEFORE = re.compile(r"(\S+?)'?: (?:\[Errno 2\] )?No such file or directory")
+# Begins at a word and takes no more than a path can have (PATH_MAX): otherwise a long line takes minutes.
+_BEFORE = re.compile(r"(?<!\S)(\S{1,4096}?)'?: (?:\[Errno 2\] )?No such file or directory")
 _MODULE = re.compile(r"No module named '([A-Za-z_]\w*)")
 _HINT = "; hint: "
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from helpers import config, discover
+from helpers import config, discover, proc
 from helpers.driver import undeclared
 from helpers.driver.failures import Failure
 from helpers.driver.verdict import Status, Verdict
@@ -84,3 +85,14 @@ def test_a_runnable_dir_inside_another_is_not_seen_either(root: Path) -> None:
     (root / "dirs/a/below/data.txt").touch()
     message = "FileNotFoundError: [Errno 2] No such file or directory: 'below/data.txt'"
     assert 'uses = ["below/data.txt"]' in why(root, message)
+
+
+def test_a_long_line_without_blanks_takes_no_time() -> None:
+    # In a process of its own, which can be ended: the search itself can not.
+    code = (
+        "from helpers.driver import undeclared\n"
+        "line = 'x' * 250_000 + ': cat: data.txt: No such file or directory'\n"
+        "print(list(undeclared._names(line)))\n"
+    )
+    done = proc.run([sys.executable, "-c", code], timeout=20.0)
+    assert (done.code, done.stdout.strip()) == (0, "['data.txt']")
