@@ -191,9 +191,13 @@ class DockerEngine:
 
         def remove() -> None:
             removal = self._removals[spec.name] = _Removal(spec.name)
-            removal.seen = bool(self._state(spec.name))
-            child.kill()
-            removal.start()
+            try:
+                # Where the engine does not answer it counts as not seen; others are still to be dropped.
+                with suppress(InfrastructureError):
+                    removal.seen = bool(self._state(spec.name))
+            finally:
+                child.kill()
+                removal.start()
 
         return Waiting(Path(spec.argv[-1]), child, follow, remove)
 

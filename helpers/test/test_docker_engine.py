@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ class Killed:
 
     def __init__(self, command: list[str]) -> None:
         self.command = command
+        self.output = io.BytesIO()
 
     def kill(self) -> None:
         pass
@@ -83,3 +87,57 @@ def test_the_reaper_is_called_off_only_where_nothing_can_be_left(
     engine.run(SPEC, tmp_path / "log", 1, Control())
     engine.finish()
     assert calls == ["removed", *(["called off"] if called_off else [])]
+
+
+@pytest.mark.parametrize("fault", [InfrastructureError("no answer"), KeyError("State")])
+def test_a_waiting_container_is_removed_where_the_engine_does_not_say_how_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    calls: list[str] = []
+
+    def state(name: str) -> dict[str, Any]:
+        raise fault
+
+    def remove(name: str) -> bool:
+        calls.append(f"removed {name}")
+        return True
+
+    monkeypatch.setattr(proc, "Child", Killed)
+    monkeypatch.setattr(client, "remove_container", remove)
+    monkeypatch.setattr(proc, "after_death", lambda action: lambda: calls.append("called off"))
+    monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
+    engine = DockerEngine()
+    monkeypatch.setattr(engine, "_state", state, raising=False)
+    waiting = engine.prepare(replace(SPEC, argv=("python", str(tmp_path / "order"))))
+    assert waiting
+    with suppress(KeyError):
+        waiting.drop()
+    engine.finish()
+    # It was not seen: it may still come to be, so what removes it after our death stays.
+    assert calls == ["removed n"]
+
+
+def test_an_engine_that_does_not_answer_leaves_no_other_waiting_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed: list[str] = []
+
+    def state(name: str) -> dict[str, Any]:
+        raise InfrastructureError("no answer")
+
+    def remove(name: str) -> bool:
+        removed.append(name)
+        return True
+
+    monkeypatch.setattr(proc, "Child", Killed)
+    monkeypatch.setattr(client, "remove_container", remove)
+    monkeypatch.setattr(proc, "after_death", lambda action: lambda: None)
+    monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
+    engine = DockerEngine()
+    monkeypatch.setattr(engine, "_state", state, raising=False)
+    specs = [replace(SPEC, name=name, argv=("python", str(tmp_path / name))) for name in ("one", "two")]
+    for waiting in [engine.prepare(spec) for spec in specs]:
+        assert waiting
+        waiting.drop()
+    engine.finish()
+    assert sorted(removed) == ["one", "two"]
