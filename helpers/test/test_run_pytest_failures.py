@@ -70,7 +70,7 @@ def test_a_file_that_does_not_import_is_told_as_a_failure(tmp_path: Path) -> Non
     assert "No module named 'no_such_module'" in failure["message"]
 
 
-def test_what_a_failing_test_prints_is_bounded_everywhere_but_in_the_test(tmp_path: Path) -> None:
+def test_what_a_failing_test_prints_is_bounded_in_reports_and_whole_in_the_log(tmp_path: Path) -> None:
     done = run(
         tmp_path,
         "def test_a():\n    print('begin' + 3_000_000 * 'x' + 'end')\n    assert 0\n",
@@ -80,7 +80,7 @@ def test_what_a_failing_test_prints_is_bounded_everywhere_but_in_the_test(tmp_pa
     (failure,) = done.failures
     ((_, said),) = failure["sections"]
     assert said.startswith("begin") and said.endswith("end\n") and "characters left out" in said
-    assert len(said) < 100_000 and len(done.output) < 300_000
+    assert len(said) < 100_000 and len(done.output) > 3_000_000
     assert 100_000 < (tmp_path / "junit.xml").stat().st_size < 300_000
 
 
