@@ -140,7 +140,8 @@ def _sharded(options: argparse.Namespace, plan: Plan, pytest_args: list[str], ro
     """Return the part of the plan that `--shard` names, and say how it was split."""
     from helpers.driver import shard
 
-    split = shard.make(root, plan, options.shard, options.durations, pytest_args)
+    how = [options.engine, options.stage, "coverage" if options.coverage else "", *pytest_args]
+    split = shard.make(root, plan, options.shard, options.durations, how)
     console.say(split.as_text())
     part = shard.only(plan, split)
     if not part.dirs and not options.allow_empty:

@@ -33,7 +33,8 @@ def main(words: Sequence[str], *, json_file: str = "", junit: str = "", html: st
         html: one page of all; empty: none.
 
     Raises:
-        UsageError: a shard is missing, is there twice, or is not of the same split; a file can not be read or written.
+        UsageError: a shard is missing, is there twice, is not of the same split or was run by another engine; a file
+            can not be read or written.
     """
     files = Counter(_files(words))
     found = {file: one for file in files if (one := _read(file, named=str(file) in words))}
@@ -69,7 +70,14 @@ def _read(file: Path, *, named: bool) -> dict[str, Any]:
         data = json.loads(file.read_bytes())
         shard = data["shard"]
         # What the following stands on, here and in what it calls.
-        _ = int(shard["number"]), int(shard["of"]), str(shard["split"]), int(data["exit_code"]), data["interrupted"]
+        _ = (
+            int(shard["number"]),
+            int(shard["of"]),
+            str(shard["split"]),
+            int(data["exit_code"]),
+            data["interrupted"],
+            data["engine"],
+        )
         _ = [verdict_of(one) for one in data["directories"]]
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", where=file) from None
@@ -103,6 +111,7 @@ def check(found: dict[Path, dict[str, Any]], again: Sequence[str] = ()) -> None:
                 why="another commit, other directories, durations or arguments were split there",
                 fix=_FIX,
             )
+    _check_engines(found)
     numbers = Counter(int(data["shard"]["number"]) for data in found.values())
     twice = [f"{number}/{one['of']}" for number, times in sorted(numbers.items()) if times > 1]
     missing = [f"{number}/{one['of']}" for number in range(1, int(one["of"]) + 1) if number not in numbers]
@@ -122,17 +131,35 @@ def check(found: dict[Path, dict[str, Any]], again: Sequence[str] = ()) -> None:
         raise UsageError("; ".join(faults), why=f"given were {', '.join(map(str, found))}", fix=_FIX)
 
 
+def _check_engines(found: dict[Path, dict[str, Any]]) -> None:
+    """Return when all shards that ran something ran it by the same engine; a split knows only which one was asked for.
+
+    Raises:
+        UsageError: they did not.
+    """
+    files = {str(data["engine"]): file for file, data in found.items() if data["engine"]}
+    if len(files) > 1:
+        (one, first), (other, file), *_ = files.items()
+        raise UsageError(
+            f"shard {_name(found[file]['shard'])} was run by the engine {other}, "
+            f"and {_name(found[first]['shard'])} in {first} by {one}",
+            where=file,
+            why="--engine auto, the default, takes venv on a machine where no docker engine answers",
+            fix="say --engine docker, or --engine venv, on each machine",
+        )
+
+
 def _name(shard: dict[str, Any]) -> str:
     return f"{shard['number']}/{shard['of']}"
 
 
 def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return one result of those of all shards, directories by name, as `main_pytest.py --json` would write it."""
-    engines = sorted({part["engine"] for part in parts if part["engine"]})
     return {
         "exit_code": errors.worst(int(part["exit_code"]) for part in parts),
         "interrupted": any(part["interrupted"] for part in parts),
-        "engine": ", ".join(engines),
+        # One that found all verdicts kept asked none.
+        "engine": next((part["engine"] for part in parts if part["engine"]), ""),
         "directories": sorted((item for part in parts for item in part["directories"]), key=lambda it: it["directory"]),
         "shards": sorted(
             ({**part["shard"], "exit_code": part["exit_code"]} for part in parts), key=lambda it: it["number"]

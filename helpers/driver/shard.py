@@ -14,8 +14,9 @@ from helpers import repo
 from helpers.console import counted
 from helpers.dirs.testfiles import test_files
 from helpers.driver.plan import DirPlan, Plan, without
-from helpers.errors import UsageError
+from helpers.errors import InfrastructureError, UsageError
 from helpers.repo import history
+from helpers.repo.contents import Unknown, uncommitted
 from helpers.storage import digest
 
 _DIGITS = 12
@@ -84,7 +85,7 @@ def _directories(number: int) -> str:
     return "1 directory" if number == 1 else f"{number} directories"
 
 
-def make(root: Path, plan: Plan, shard: Shard, file: str | None, arguments: Sequence[str]) -> Split:
+def make(root: Path, plan: Plan, shard: Shard, file: str | None, how: Sequence[str]) -> Split:
     """Return how the directories of a plan are split; nothing in it depends on the machine.
 
     Arguments:
@@ -92,15 +93,26 @@ def make(root: Path, plan: Plan, shard: Shard, file: str | None, arguments: Sequ
         plan: the whole plan.
         shard: the part that is run here.
         file: the result of an earlier run, as JSON, whose seconds count; None counts files with tests.
-        arguments: pytest's own, from the command line.
+        how: what the command line says of how tests are run: options by their place, and pytest's own arguments.
 
     Raises:
         UsageError: the file is no such result.
+        InfrastructureError: what the checkout holds can not be said.
     """
     weights = _seconds(plan, file) if file else _files(root, plan)
     unit = f"seconds in {file}" if file else "files with tests"
-    same = (plan.tier, history.commit_of(root, "HEAD"), json.dumps([*arguments]), json.dumps(weights, sort_keys=True))
-    return Split(shard, weights, balanced(weights, shard.of), unit, digest(str(shard.of), *same)[:_DIGITS])
+    same = (shard.of, plan.tier, [*how], _held(root), weights)
+    name = digest(json.dumps(same, sort_keys=True))[:_DIGITS]
+    return Split(shard, weights, balanced(weights, shard.of), unit, name)
+
+
+def _held(root: Path) -> tuple[str, dict[str, str]]:
+    """Return the commit that is checked out, and what tracked files hold that are not as it has them."""
+    commit = history.commit_of(root, "HEAD")
+    try:
+        return commit, uncommitted(root, commit)
+    except Unknown as error:
+        raise InfrastructureError(f"what has changed can not be said: {error}", where=root) from None
 
 
 def only(plan: Plan, split: Split) -> Plan:

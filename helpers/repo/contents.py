@@ -126,6 +126,35 @@ def contents_of(root: Path, commit: str) -> Contents:
     return Contents(dict(_committed(root, commit)))
 
 
+def uncommitted(root: Path, commit: str) -> dict[str, str]:
+    """Return the tracked files, those of submodules among them, that do not hold what a commit has, and what they hold.
+
+    On every machine where they hold the same the names are the same; what is not tracked does not count.
+
+    Arguments:
+        root: of the checkout.
+        commit: its id; empty for a repo that has none yet.
+
+    Raises:
+        Unknown: git does not answer, or a name is not UTF-8.
+    """
+    before = dict(_committed(root, commit)) if commit else {}
+    now = _files(root, [], exact=False)
+    differ = (path for path in {*before, *_tracked(root)} if before.get(path) != now.get(path))
+    # Git was told not to look at some: only reading them tells.
+    read = {path: _read(root / path) for path in sorted(differ)}
+    return {path: name for path, name in read.items() if name != before.get(path, "")}
+
+
+def _tracked(root: Path) -> Iterator[str]:
+    for entry in _ask(root, *_LIST).split("\0")[:-1]:
+        about, _, path = entry.partition("\t")
+        if f" {_GITLINK} " not in about:
+            yield path
+        elif submodule_at(root, path):
+            yield from (f"{path}/{inside}" for inside in _tracked(root / path))
+
+
 def of_directory(path: Path) -> str:
     """Return a name for all that is below a directory, by reading it."""
     return Contents({name: _read(path / name) for name in state.walk(str(path), "")}).digest(".")

@@ -118,11 +118,29 @@ def test_suites_are_those_of_the_directories_also_of_those_without_tests_or_with
 
 def test_what_is_joined_may_be_read_as_any_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, 1, interrupted=True, exit_code=130)
-    write(tmp_path, 2, exit_code=6, engine="venv")
+    write(tmp_path, 2, exit_code=6)
     assert merge.main([str(tmp_path)], json_file="-") == 130
     data = json.loads(capsys.readouterr().out)
-    assert (data["interrupted"], data["engine"]) == (True, "docker, venv")
+    assert (data["interrupted"], data["engine"]) == (True, "docker")
     assert [merge.verdict_of(item).passed for item in data["directories"]] == [2, 2]
+
+
+def test_what_different_engines_ran_is_refused_and_what_none_had_to_run_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = write(tmp_path, 1, of=3, engine="")
+    write(tmp_path, 2, of=3)
+    file = write(tmp_path, 3, of=3, engine="venv")
+    with pytest.raises(UsageError, match=r"shard 3/3 was run by the engine venv, and 2/3 in .* by docker") as caught:
+        merge.main([str(tmp_path)])
+    assert caught.value.where == str(file)
+    write(tmp_path, 3, of=3)
+    assert merge.main([str(tmp_path)], json_file="-") == 0
+    assert json.loads(capsys.readouterr().out)["engine"] == "docker"
+    for number in (2, 3):
+        write(tmp_path, number, of=3, engine="")
+    assert one.exists() and merge.main([str(tmp_path)], json_file="-") == 0
+    assert json.loads(capsys.readouterr().out)["engine"] == ""
 
 
 def test_an_empty_shard_counts_by_its_exit_code(tmp_path: Path) -> None:

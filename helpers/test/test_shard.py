@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from helpers import discover
-from helpers.driver import cli, durations, shard
+from helpers.driver import cli, durations, measuring, shard
 from helpers.driver import plan as planner
 from helpers.driver.plan import Plan
 from helpers.driver.shard import Shard, balanced
 from helpers.driver.verdict import Status, Verdict
 from helpers.errors import UsageError
+from helpers.repo import contents
 from helpers.test.unit_fixtures import add_dir, cache, git, make_repo, no_poetry
 
 __all__ = ["cache", "no_poetry"]
@@ -42,6 +43,14 @@ def commit(root: Path) -> None:
 def plan(root: Path, tier: str = "fast") -> Plan:
     every = discover.runnable_paths(root)
     return planner.make(root, every, every, tier)
+
+
+def library(path: Path) -> Path:
+    """Make a repo with one commit."""
+    root = make_repo(path)
+    (root / "code").write_text("")
+    commit(root)
+    return root
 
 
 def result(path: Path, **seconds: float) -> str:
@@ -105,6 +114,66 @@ def test_another_split_has_another_digest(root: Path, tmp_path: Path) -> None:
     commit(root)
     digests.append(made())
     assert len(set(digests)) == len(digests) and made() == made()
+
+
+def listed_split(root: Path, *options: str) -> str:
+    file = root.parent / "list.json"
+    file.unlink(missing_ok=True)
+    cli.main(["--list", "--shard", "1/2", "--json", str(file), *options], root)
+    return str(json.loads(file.read_text())["shard"]["split"])
+
+
+def test_another_way_to_run_the_tests_is_another_split(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = [(), ("--engine", "venv"), ("--engine", "docker"), ("--", "-x"), ("--", "--", "-x")]
+    splits = [listed_split(root, *way) for way in ways]
+    # None of these measures.
+    monkeypatch.setattr(measuring, "checked", lambda plan: plan)
+    splits.append(listed_split(root, "--coverage"))
+    splits.append(listed_split(root, "--stage", "dev"))
+    assert len(set(splits)) == len(splits)
+    assert listed_split(root, "--engine", "auto") == splits[0]
+
+
+def test_a_tracked_file_that_is_not_as_committed_is_another_split_and_its_old_content_the_old_one(root: Path) -> None:
+    file, clean = root / "a" / "test" / "test_it.py", listed_split(root)
+    before = file.read_text()
+    file.write_text(f"{before}# one\n")
+    one = listed_split(root)
+    file.write_text(f"{before}# two\n")
+    two = listed_split(root)
+    git(root, "add", "--all")
+    assert listed_split(root) == two and len({clean, one, two}) == 3
+    file.unlink()
+    assert listed_split(root) not in {clean, one, two}
+    file.write_text(before)
+    file.chmod(0o755)
+    assert listed_split(root) != clean
+    file.chmod(0o644)
+    (root / "untracked").write_text("")
+    assert listed_split(root) == clean
+    git(root, "update-index", "--assume-unchanged", "a/test/test_it.py")
+    assert listed_split(root) == clean
+    file.write_text(f"{before}# one\n")
+    assert listed_split(root) == one
+    git(root, "add", "untracked")
+    assert listed_split(root) not in {clean, one, two}
+
+
+def test_what_is_not_committed_in_a_submodule_counts_and_a_repo_without_a_commit_has_a_split(
+    root: Path, tmp_path: Path
+) -> None:
+    bare = make_repo(tmp_path / "bare")
+    (bare / "file").write_text("")
+    git(bare, "add", "file")
+    assert contents.uncommitted(bare, "").keys() == {"file"}
+    git(root, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library(tmp_path / "lib")), "lib")
+    commit(root)
+    clean = listed_split(root)
+    assert contents.uncommitted(root, "HEAD") == {}
+    (root / "lib" / "new").write_text("")
+    assert listed_split(root) == clean
+    git(root / "lib", "add", "new")
+    assert contents.uncommitted(root, "HEAD").keys() == {"lib/new"} and listed_split(root) != clean
 
 
 @pytest.mark.parametrize(
