@@ -10,7 +10,7 @@ from pathlib import Path
 from helpers import config
 from helpers.driver.container import INSIDE
 from helpers.driver.plan import DirPlan, Plan, without
-from helpers.errors import ConfigError, InfrastructureError, UsageError
+from helpers.errors import ConfigError, InfrastructureError, NothingSelectedError, UsageError
 from helpers.model.image import BaseKind
 from helpers.model.runnable import RunnableDir
 from helpers.repo import history, merging
@@ -45,6 +45,24 @@ def base_of(root: Path, ref: str) -> str:
         if head and tip and (found := history.merge_base(root, head, tip)):
             return found
     raise UsageError("no default branch to count changes from", where=root, fix="name a commit: --affected REF")
+
+
+def nothing(root: Path, ref: str, since: str) -> NothingSelectedError:
+    """Return the error that says that nothing has changed.
+
+    Arguments:
+        root: absolute path of the repo.
+        ref: as in `base_of`, whose answer is `since`.
+        since: id of the commit that changes are counted from.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    what, fix = f"nothing is affected by what changed since {since[:10]}", "--allow-empty, where that is no error"
+    if not ref and since == history.commit_of(root, "HEAD"):
+        what += ", the commit that is checked out: the default branch has it, too"
+        fix = f"name the commit to count from: --affected REF, as in --affected HEAD~1; or {fix}"
+    return NothingSelectedError(what, fix=fix)
 
 
 def only(root: Path, plan: Plan, since: str) -> Plan:

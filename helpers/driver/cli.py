@@ -127,10 +127,9 @@ def _affected(options: argparse.Namespace, plan: Plan, root: Path) -> Plan:
     since = affected.base_of(root, options.affected)
     left = affected.only(root, plan, since)
     if not left.dirs:
-        nothing = NothingSelectedError(
-            f"nothing is affected by what changed since {since[:10]}", fix="--allow-empty, where that is no error"
-        )
-        if not options.allow_empty:
+        nothing = affected.nothing(root, options.affected, since)
+        # A shard of nothing is an empty one, and leaves a result.
+        if not (options.allow_empty or options.shard):
             raise nothing
         console.say(nothing.what)
     return left
@@ -145,9 +144,8 @@ def _sharded(options: argparse.Namespace, plan: Plan, pytest_args: list[str], ro
     console.say(split.as_text())
     part = shard.only(plan, split)
     if not part.dirs and not options.allow_empty:
-        nothing = NothingSelectedError(
-            shard.why_empty(split), fix="fewer shards, or --allow-empty, where that is no error"
-        )
+        fewer = "fewer shards, or " if plan.dirs else ""
+        nothing = NothingSelectedError(shard.why_empty(split), fix=f"{fewer}--allow-empty, where that is no error")
         if not options.list:
             # Whoever joins the results of all shards finds one of this, too.
             _write_nothing(options, part, root, nothing.exit_code)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.driver import affected, cli
+from helpers.driver import affected, cli, merge
 from helpers.errors import UsageError
 from helpers.test.unit_fixtures import add_dir, cache, forget, git, make_repo, no_poetry
 
@@ -145,6 +145,35 @@ def test_nothing_affected_is_exit_5_and_said(root: Path, capsys: pytest.CaptureF
     assert "nothing is affected by what changed since" in capsys.readouterr().err
     assert cli.main(["--affected", "--allow-empty", "--json", "-"], root) == 0
     assert json.loads(capsys.readouterr().out)["directories"] == []
+
+
+def test_nothing_since_the_commit_that_is_checked_out_says_so_and_to_name_another(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    says = "the commit that is checked out: the default branch has it, too\n  fix: name the commit to count from: --"
+    git(root, "checkout", "--quiet", "main")
+    assert cli.main(["--affected"], root) == 5
+    assert says in capsys.readouterr().err
+    assert cli.main(["--affected", "HEAD"], root) == 5
+    assert "checked out" not in capsys.readouterr().err
+    git(root, "checkout", "--quiet", "work")
+    git(root, "commit", "--quiet", "--allow-empty", "--message", "more")
+    assert cli.main(["--affected"], root) == 5
+    assert "checked out" not in capsys.readouterr().err
+
+
+def test_where_nothing_is_affected_each_shard_leaves_a_result_and_they_are_joined(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(tmp_path / f"r{number}.json") for number in (1, 2)]
+    for allowed, code in ((("--allow-empty",), 0), ((), 5)):
+        for number, file in enumerate(files, 1):
+            words = ["--affected", "--shard", f"{number}/2", "--json", file, *allowed]
+            assert cli.main(words, root) == code
+            said = capsys.readouterr().err
+            assert "nothing is affected by what changed since" in said and "fewer shards" not in said
+        assert merge.main(files) == code
+    assert "shard 2/2 is empty: there are 0 directories for 2 shards\n  fix: --allow-empty" in said
 
 
 @pytest.mark.parametrize("ref", ["no-such", "--upload-pack=touch PWNED", "HEAD:a", "$(touch PWNED)"])
