@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from helpers.driver.results import read_more
+
 FILE = "failures"
 # More is not what our plugin writes.
 _MOST_BYTES = 64 << 20
@@ -110,13 +112,7 @@ class Follower:
 
     def new(self) -> Iterator[Failure]:
         """Yield the failures that were written since the last call; a line that is not yet whole is left."""
-        try:
-            with self._file.open("rb") as file:
-                file.seek(self._at)
-                data = file.read(max(0, _MOST_BYTES - self._at))
-        except OSError:
-            return
-        whole, end, _ = data.rpartition(b"\n")
+        whole, end, _ = read_more(self._file, self._at, _MOST_BYTES).rpartition(b"\n")
         self._at += len(whole) + len(end)
         for line in whole.split(b"\n"):
             try:

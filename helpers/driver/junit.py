@@ -7,6 +7,7 @@ that failed first and passed when it was run again.
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import xml.etree.ElementTree as ET
@@ -15,11 +16,10 @@ from pathlib import Path
 
 from helpers.console import printable
 from helpers.driver.failures import Failure
+from helpers.driver.results import JUNIT, MOST_JUNIT_BYTES, read_result
 from helpers.driver.verdict import Status, Verdict
 from helpers.errors import UsageError
 
-# What a directory's own report may have; more is left where it is.
-_MOST_BYTES = 64 << 20
 _OUTPUT_CHARACTERS = 20_000
 # https://www.w3.org/TR/xml/#charsets
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -96,12 +96,14 @@ def suite(verdict: Verdict, results: Path | None) -> ET.Element:
 
 def _own(verdict: Verdict, results: Path | None) -> tuple[list[ET.Element], str]:
     """Return the suites that pytest wrote, and why there are none that should be."""
+    file = results / JUNIT if results else None
+    data = read_result(file, MOST_JUNIT_BYTES) if file else verdict.junit
+    if data is None:
+        fault = f"its report is too long to be merged, or no plain file: {file}"
+        return [], fault if os.path.lexists(str(file)) else ""
     try:
-        file = results / "junit.xml" if results else None
-        if file and file.stat().st_size > _MOST_BYTES:
-            return [], f"its report is too long to be merged: {file}"
-        return list(ET.fromstring(file.read_bytes() if file else verdict.junit).iter("testsuite")), ""
-    except (OSError, ET.ParseError):
+        return list(ET.fromstring(data).iter("testsuite")), ""
+    except ET.ParseError:
         return [], ""
 
 

@@ -19,9 +19,11 @@ from typing import Any
 from helpers import config
 from helpers.dirs.testfiles import pytest_settings, words
 from helpers.driver.plan import DirPlan, Plan, without
+from helpers.driver.results import read_result
 from helpers.errors import ConfigError
 
 _REPORT = "coverage.json"
+_MOST_BYTES = 256 << 20
 # https://coverage.readthedocs.io/en/latest/config.html: the order in which coverage looks, and its section in each.
 _INI_FILES = ((".coveragerc", "run"), ("setup.cfg", "coverage:run"), ("tox.ini", "coverage:run"))
 _SOURCES = ("source", "source_pkgs", "source_dirs")
@@ -135,9 +137,9 @@ def found(path: Path, results: Path, report: Mapping[str, Any] | None, root: Pat
         root: absolute path of the repo; files in it are named from there, so that machines agree.
     """
     try:
-        noted = json.loads((results / _REPORT).read_bytes())["files"]
+        noted = json.loads(read_result(results / _REPORT, _MOST_BYTES) or b"")["files"]
         files = {_name(os.path.normpath(path / name), root): _packed(one) for name, one in noted.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return ""
     return json.dumps({"fail_under": (report or {}).get("fail_under", 0), "files": files}, separators=(",", ":"))
 

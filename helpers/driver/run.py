@@ -18,6 +18,7 @@ from helpers.driver import verdict as verdicts
 from helpers.driver.container import test_container, weaker
 from helpers.driver.events import Event
 from helpers.driver.plan import DirPlan, Plan, image_step
+from helpers.driver.results import read_more, read_result
 from helpers.driver.verdict import Status, Verdict
 from helpers.engine.seam import Control, Engine, UnsupportedError
 from helpers.engine.specs import RunSpec
@@ -25,6 +26,9 @@ from helpers.errors import OK, HelpersError
 from helpers.host import user
 from helpers.images.parallel import Images, follow
 from helpers.model.graph import longest
+
+# More is not what our plugin writes.
+_MOST_REPORT_BYTES, _MOST_PROGRESS_BYTES = 64 << 20, 16 << 20
 
 
 @dataclass
@@ -214,16 +218,13 @@ def new_run_id() -> str:
 
 def _read_report(path: Path) -> dict[str, Any] | None:
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        report = json.loads(read_result(path, _MOST_REPORT_BYTES) or b"")
+    except (ValueError, RecursionError):
         return None
     return report if isinstance(report, dict) else None
 
 
 def _finished_tests(progress: Path) -> dict[str, int]:
     """Return how many tests ended how, from the lines that our plugin wrote: all that a run leaves that was stopped."""
-    try:
-        lines = progress.read_text(encoding="utf-8", errors="replace").split()
-    except OSError:
-        return {}
+    lines = read_more(progress, 0, _MOST_PROGRESS_BYTES).decode(errors="replace").split()
     return {outcome: lines.count(outcome) for outcome in verdicts.OUTCOMES if outcome in lines}

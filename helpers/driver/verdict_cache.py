@@ -20,6 +20,7 @@ from helpers.console import printable, say
 from helpers.driver import failures, memo, plan
 from helpers.driver.container import INSIDE, test_container, weaker
 from helpers.driver.plan import DirPlan
+from helpers.driver.results import JUNIT, MOST_JUNIT_BYTES, read_result
 from helpers.driver.verdict import Status, Verdict
 from helpers.engine.specs import RunSpec
 from helpers.errors import HelpersError
@@ -268,21 +269,19 @@ def _verdict(about: Any, item: DirPlan) -> Verdict | None:
 
 
 def _about(verdict: Verdict, results: Path) -> dict[str, Any]:
-    about = {
+    # Who gives pytest a place of his own for it finds it there.
+    junit = read_result(results / JUNIT, MOST_JUNIT_BYTES) or b""
+    return {
         "directory": verdict.name,
         "counts": verdict.counts,
         "seconds": round(verdict.seconds, 3),
         "image": verdict.image,
         "flaky": failures.kept(verdict.flaky),
         "slowest": verdict.slowest,
-        "junit": "",
+        "junit": junit.decode(errors="replace"),
         # Part of the key: it is there where it is asked for.
         "coverage": verdict.coverage,
     }
-    # Who gives pytest a place of his own for it finds it there.
-    with suppress(FileNotFoundError):
-        about["junit"] = (results / "junit.xml").read_text("utf-8", "replace")
-    return about
 
 
 def _write(key: str, about: dict[str, Any]) -> None:

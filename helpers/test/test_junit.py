@@ -68,7 +68,7 @@ def test_a_report_that_was_cut_short_is_one_error(tmp_path: Path, left: str | No
 
 def test_a_report_that_is_too_long_is_left_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "junit.xml").write_text(OWN)
-    monkeypatch.setattr(junit, "_MOST_BYTES", 10)
+    monkeypatch.setattr(junit, "MOST_JUNIT_BYTES", 10)
     (error,) = merged(tmp_path, [PASS], {"a": tmp_path}).iter("error")
     assert str(tmp_path / "junit.xml") in error.get("message", "")
 

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from helpers.driver.results import read_more
+
+# As many tests as one directory has are counted in less; a longer number is none of theirs.
+_MOST_BYTES = 16 << 20
+_DIGITS = 9
+
 
 class Progress:
     """Counts tests while they run.
@@ -21,16 +27,11 @@ class Progress:
 
     def update(self) -> None:
         """Count what was written since the last time."""
-        try:
-            with self._file.open("rb") as file:
-                file.seek(self._at)
-                whole, end, _ = file.read().rpartition(b"\n")
-        except OSError:
-            return
+        whole, end, _ = read_more(self._file, self._at, _MOST_BYTES).rpartition(b"\n")
         self._at += len(whole) + len(end)
         for word, *rest in (line.split() for line in whole.splitlines() if line.strip()):
             if word == b"collected" and rest and rest[0].isdigit():
-                self.total = int(rest[0])
+                self.total = int(rest[0][:_DIGITS])
             else:
                 self.done += 1
                 self.failed += word in (b"failed", b"error")
