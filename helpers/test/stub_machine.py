@@ -1,4 +1,4 @@
-"""A machine made of stub commands for `install_engine.sh`; a stub refuses what it was not told."""
+"""A machine made of stub commands for `install_engine.sh` and `run_tests.sh`; a stub refuses what it was not told."""
 
 from __future__ import annotations
 
@@ -79,6 +79,7 @@ class Machine:
     path: Path
     rules: str = ""
     environ: dict[str, str] = field(default_factory=dict)
+    script: Path = SCRIPT
 
     @property
     def root(self) -> Path:
@@ -109,7 +110,7 @@ class Machine:
         (self.path / "rules").write_text(self.rules + COMMON)
         env = {"PATH": str(self.path / "bin"), "STUBS": str(self.path), "INSTALL_ENGINE_ROOT": str(self.root)}
         return subprocess.run(
-            [shutil.which("bash") or "bash", str(SCRIPT), *arguments],
+            [shutil.which("bash") or "bash", str(self.script), *arguments],
             env=env | self.environ,
             capture_output=True,
             encoding="utf-8",
