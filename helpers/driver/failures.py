@@ -61,7 +61,7 @@ def of_data(data: Any, root: Path) -> Failure | None:
             str(data["text"]),
             sections,
         )
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         return None
 
 
@@ -117,7 +117,7 @@ class Follower:
         for line in whole.split(b"\n"):
             try:
                 found = of_data(json.loads(line), self._root)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if found:
                 yield found

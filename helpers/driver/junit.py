@@ -21,6 +21,9 @@ from helpers.driver.verdict import Status, Verdict
 from helpers.errors import UsageError
 
 _OUTPUT_CHARACTERS = 20_000
+# pytest's have five levels; Python writes a deep one by recursion, and fails.
+_MOST_LEVELS = 20
+_LINE_DIGITS = 9
 # https://www.w3.org/TR/xml/#charsets
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _COUNTS = {"failures": "failure", "errors": "error", "skipped": "skipped"}
@@ -102,9 +105,24 @@ def _own(verdict: Verdict, results: Path | None) -> tuple[list[ET.Element], str]
         fault = f"its report is too long to be merged, or no plain file: {file}"
         return [], fault if os.path.lexists(str(file)) else ""
     try:
-        return list(ET.fromstring(data).iter("testsuite")), ""
-    except ET.ParseError:
+        whole = ET.fromstring(data)
+        return ([], "its report is damaged") if _is_deep(whole) else (list(whole.iter("testsuite")), "")
+    except (ET.ParseError, ValueError, LookupError):
         return [], ""
+
+
+def _is_deep(whole: ET.Element) -> bool:
+    level = [whole]
+    for _ in range(_MOST_LEVELS):
+        level = [child for one in level for child in one]
+    return bool(level)
+
+
+def _seconds(case: ET.Element) -> float:
+    try:
+        return float(case.get("time", "0"))
+    except ValueError:
+        return 0.0
 
 
 def _last_runs(cases: Sequence[ET.Element]) -> list[ET.Element]:
@@ -119,7 +137,7 @@ def _last_runs(cases: Sequence[ET.Element]) -> list[ET.Element]:
         if case is final or len(case):
             left.append(case)
         else:
-            final.set("time", f"{float(final.get('time', '0')) + float(case.get('time', '0')):.3f}")
+            final.set("time", f"{_seconds(final) + _seconds(case):.3f}")
     return left
 
 
@@ -127,7 +145,7 @@ def _place(case: ET.Element, directory: str) -> None:
     """Name the file of a test as it is named in the repo, and count its lines from 1; pytest counts them from 0."""
     if file := case.get("file"):
         case.set("file", posixpath.normpath(posixpath.join(suite_name(directory), file)))
-    if (line := case.get("line", "")).isdecimal():
+    if (line := case.get("line", "")[:_LINE_DIGITS]).isdecimal():
         case.set("line", str(int(line) + 1))
 
 

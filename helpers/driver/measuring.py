@@ -139,9 +139,10 @@ def found(path: Path, results: Path, report: Mapping[str, Any] | None, root: Pat
     try:
         noted = json.loads(read_result(results / _REPORT, _MOST_BYTES) or b"")["files"]
         files = {_name(os.path.normpath(path / name), root): _packed(one) for name, one in noted.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
+        found = {"fail_under": (report or {}).get("fail_under", 0), "files": files}
+        return json.dumps(found, separators=(",", ":"))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return ""
-    return json.dumps({"fail_under": (report or {}).get("fail_under", 0), "files": files}, separators=(",", ":"))
 
 
 def _name(path: str, root: Path) -> str:
@@ -157,7 +158,7 @@ def _packed(one: Mapping[str, Any]) -> list[Any]:
 def _ranges(numbers: Iterable[int]) -> str:
     """Return numbers as in `1-3,7`: a tenth of the length."""
     spans: list[list[int]] = []
-    for number in sorted(numbers):
+    for number in sorted(map(int, numbers)):
         if spans and spans[-1][1] == number - 1:
             spans[-1][1] = number
         else:
@@ -178,7 +179,7 @@ def measured(text: str) -> Measured | None:
     try:
         data = json.loads(text)
         return Measured({name: _unpacked(*one) for name, one in data["files"].items()}, float(data["fail_under"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 

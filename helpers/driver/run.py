@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from helpers.console import unforeseen
+from helpers.console import printable, say, unforeseen
 from helpers.driver import again, failures, measuring, share, undeclared
 from helpers.driver import verdict as verdicts
 from helpers.driver.container import test_container, weaker
@@ -29,6 +29,7 @@ from helpers.model.graph import longest
 
 # More is not what our plugin writes.
 _MOST_REPORT_BYTES, _MOST_PROGRESS_BYTES = 64 << 20, 16 << 20
+_MOST_COUNTED = 1 << 40
 
 
 @dataclass
@@ -80,7 +81,7 @@ class Run:
         self._engine = engine
         self._options = options
         self._control = control
-        self._notify = notify
+        self._observer = notify
         self._verdicts: dict[str, Verdict] = {}
         self._no_more = threading.Event()
 
@@ -112,6 +113,15 @@ class Run:
             yield
         finally:
             self._notify(Event("built", key))
+
+    def _notify(self, event: Event) -> None:
+        """Tell of an event; who can not show it ends neither its directory nor others."""
+        try:
+            self._observer(event)
+        except BrokenPipeError:
+            raise  # nobody reads any more
+        except Exception as error:
+            say(f"warning: '{event.kind}' of {printable(event.name)} is not shown: {unforeseen(error)}")
 
     def _control_of(self, item: DirPlan) -> Control:
         return self._options.controls.get(item.name, self._control)
@@ -221,7 +231,19 @@ def _read_report(path: Path) -> dict[str, Any] | None:
         report = json.loads(read_result(path, _MOST_REPORT_BYTES) or b"")
     except (ValueError, RecursionError):
         return None
-    return report if isinstance(report, dict) else None
+    return report if isinstance(report, dict) and _is_sound(report) else None
+
+
+def _is_sound(report: dict[str, Any]) -> bool:
+    """Say whether a report has what each one has that our plugin writes."""
+    counts, failed, hints = (report.get(name) for name in ("counts", "failures", "hints"))
+    if not (isinstance(counts, dict) and isinstance(failed, list) and isinstance(hints, list)):
+        return False
+    numbers = [*(report.get(name) for name in ("exit", "collected", "reported", "collect_errors")), *counts.values()]
+    # Python prints no number of more than 4300 digits.
+    return all(isinstance(one, int) and abs(one) < _MOST_COUNTED for one in numbers) and all(
+        isinstance(one, str) for one in (*failed, *hints)
+    )
 
 
 def _finished_tests(progress: Path) -> dict[str, int]:

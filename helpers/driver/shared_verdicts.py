@@ -71,7 +71,7 @@ class Directory:
             if not self._path.is_dir():
                 raise self._failed("read", error) from None
             return None
-        except ValueError:
+        except (ValueError, RecursionError):
             return None  # a damaged one is as good as none
         except OSError as error:
             raise self._failed("read", error) from None

@@ -242,7 +242,7 @@ def _read(key: str, item: DirPlan) -> Verdict | None:
         verdict = _verdict(_load(key), item)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         pass
     if not verdict:
         with suppress(OSError):
@@ -262,7 +262,7 @@ def _verdict(about: Any, item: DirPlan) -> Verdict | None:
         flaky = failures.from_kept(about["flaky"])
         slowest = tuple((str(name), float(took)) for name, took in about["slowest"])
         coverage = str(about.get("coverage", ""))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
     plain = Verdict(item.name, Status.PASS, 0, "cached", counts, seconds, image, cached=True, junit=junit)
     return replace(plain, flaky=flaky, slowest=slowest, coverage=coverage)

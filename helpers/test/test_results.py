@@ -17,7 +17,7 @@ from helpers.driver.results import MOST_JUNIT_BYTES, read_more, read_result
 from helpers.driver.verdict import Status, Verdict
 from helpers.test.fake_engine import PASSES, Tests
 from helpers.test.unit_fixtures import cache, no_poetry
-from helpers.test.verdict_scene import Scene, scene
+from helpers.test.verdict_scene import ALL, Scene, scene
 
 __all__ = ["cache", "no_poetry", "scene"]
 
@@ -41,7 +41,12 @@ def cases(results: Path) -> list[str | None]:
 
 
 READERS: dict[str, tuple[Callable[[Path], Any], str, str, Any]] = {
-    "the report": (lambda at: run._read_report(at / "verdict.json"), "verdict.json", json.dumps({"a": SECRET}), None),
+    "the report": (
+        lambda at: run._read_report(at / "verdict.json"),
+        "verdict.json",
+        json.dumps({**PASSES, "a": SECRET}),
+        None,
+    ),
     "finished tests": (lambda at: run._finished_tests(at / "progress"), "progress", "collected 1\npassed\n", {}),
     "progress": (progress, "progress", "collected 1\npassed\n", ""),
     "failures": (lambda at: failures.read(at, ROOT), "failures", f"{GOOD_FAILURE}\n", ()),
@@ -132,3 +137,65 @@ def test_what_no_test_may_show_is_in_no_kept_verdict(
     kept = [file.read_text() for place in (cache, shared) for file in place.rglob("*.json")]
     assert any('"directory": "a"' in text for text in kept)
     assert not any(SECRET in text for text in kept)
+
+
+DEEP = 200_000 * "["
+SHOWN_DEEP = 900 * "[" + 900 * "]"
+NOT_OURS: dict[str, tuple[str, str]] = {
+    "failures": ("failures", f"{DEEP}\n"),
+    "a failure's text": ("failures", GOOD_FAILURE.replace('""', SHOWN_DEEP) + "\n"),
+    "a failure's line": ("failures", GOOD_FAILURE.replace("1", "Infinity") + "\n"),
+    "the report": ("verdict.json", DEEP),
+    "coverage": ("coverage.json", DEEP),
+    "lines of coverage": ("coverage.json", GOOD_COVERAGE.replace("[1]", '["1-99999999999"]')),
+    "line numbers of coverage": ("coverage.json", GOOD_COVERAGE.replace("[1]", "[Infinity]")),
+    "the suite": ("junit.xml", f"<testsuite><testcase>{100_000 * '<x>'}{100_000 * '</x>'}</testcase></testsuite>"),
+    "a suite's times": ("junit.xml", "<testsuite>" + 2 * '<testcase name="t" time="x"/>' + "</testsuite>"),
+    "a suite's lines": ("junit.xml", f'<testsuite><testcase name="t" line="{"9" * 5000}"/></testsuite>'),
+    "a suite's encoding": ("junit.xml", '<?xml version="1.0" encoding="none"?><testsuite/>'),
+}
+
+
+@pytest.mark.parametrize("what", NOT_OURS)
+def test_what_our_plugin_never_writes_makes_no_reader_fail(tmp_path: Path, what: str) -> None:
+    name, text = NOT_OURS[what]
+    (tmp_path / name).write_text(text)
+    for read, file, _, nothing in READERS.values():
+        if file == name and file != "junit.xml" and what != "a failure's text":
+            assert read(tmp_path) == nothing
+    failures.read(tmp_path, ROOT)
+    junit.write(str(tmp_path / "all.xml"), [PASS], {"a": tmp_path})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({name: None} for name in ("exit", "collected", "reported", "collect_errors", "counts", "failures", "hints")),
+        {"counts": {"passed": "1"}},
+        {"counts": {"passed": 10**20}},
+        {"failures": [1]},
+        {"hints": [[]]},
+    ],
+    ids=str,
+)
+def test_a_report_that_our_plugin_can_not_have_written_is_none(tmp_path: Path, change: dict[str, Any]) -> None:
+    file = tmp_path / "verdict.json"
+    file.write_text(json.dumps(PASSES))
+    assert run._read_report(file) == PASSES
+    file.write_text(json.dumps({**PASSES, **change}))
+    assert run._read_report(file) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", NOT_OURS)
+def test_the_faults_of_one_directory_stop_no_other(scene: Scene, tmp_path: Path, what: str) -> None:
+    name, text = NOT_OURS[what]
+
+    def meanwhile(spec: Any) -> None:
+        (Path(json.loads(spec.argv[-1])["results"]) / name).write_text(text)
+
+    scene.tests["a"] = Tests(None if name == "verdict.json" else PASSES, meanwhile)
+    written = tmp_path / "all.xml"
+    code, ran = scene.run("--junit", str(written), "-j", "1")
+    assert (code, ran) == (8 if name == "verdict.json" else 0, ALL)
+    assert written.read_text().count("<testsuite ") == len(ALL)

@@ -316,3 +316,28 @@ def test_the_fake_engine_refuses_what_it_was_not_told(plan: Plan, tmp_path: Path
 def test_names_of_runs_sort_by_time_and_never_recur() -> None:
     names = {new_run_id() for _ in range(100)}
     assert len(names) == 100 and all(name[:8].isdigit() for name in names)
+
+
+@pytest.mark.parametrize("kind", ["building", "built", "testing", "done"])
+def test_who_can_not_show_an_event_ends_no_run(
+    plan: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    def show(event: Event) -> None:
+        if event.kind == kind and event.name == "low":
+            raise RecursionError("too deep")
+
+    engine = FakeEngine(plan.images, builds=builds(*ALL_IMAGES), tests=passing(*NAMES))
+    (tmp_path / "run").mkdir()
+    found = Run(plan, as_engine(engine), Options("r1", tmp_path / "run", 1), Control(), show).execute()
+    assert [verdict.status for verdict in found] == [Status.PASS] * len(NAMES)
+    assert f"warning: '{kind}' of low is not shown: a bug in helpers: RecursionError" in capsys.readouterr().err
+
+
+def test_a_run_ends_where_nobody_reads_what_it_prints(plan: Plan, tmp_path: Path) -> None:
+    def show(event: Event) -> None:
+        raise BrokenPipeError
+
+    engine = FakeEngine(plan.images, has=ALL_IMAGES, tests=passing(*NAMES))
+    (tmp_path / "run").mkdir()
+    with pytest.raises(BrokenPipeError):
+        Run(plan, as_engine(engine), Options("r1", tmp_path / "run", 1), Control(), show).execute()
