@@ -19,7 +19,7 @@ from helpers.driver.verdict_cache import VerdictCache
 from helpers.images import digests
 from helpers.model import base_lock, system_lock
 from helpers.model.runnable import RunnableDir
-from helpers.repo.contents import Contents
+from helpers.repo.contents import TICK_SECONDS, Contents, changed_at
 
 _MOST = 32
 # Options under which a run in which nothing changed depends on nothing else; any other one may.
@@ -37,8 +37,6 @@ _PRINTING = {"Lines", "Quiet", "OnTerminal", "GitHub", "Table"}
 _SECONDS = 987654321.0
 # What a verdict from the cache says of itself every time; one that the team has says otherwise the first time.
 _CACHED = "cached"
-# By how much the times of files are behind the clock.
-_TICK_SECONDS = 0.02
 
 
 def keep(
@@ -66,8 +64,9 @@ def keep(
     if said is None:
         return
     kinds, leads = _unseen_by_git(options, root, plan, now)
-    if any(_changed(folder) > options.asked_at - _TICK_SECONDS for folder in set(map(os.path.dirname, kinds))):
-        return  # something may have come there after the plan was made
+    made_of = {Path(path).parent for path in kinds} | {root / path for path in now.paths() if _is_read_for_plans(path)}
+    if any(changed_at(path) > options.asked_at - TICK_SECONDS for path in made_of):
+        return  # the plan may have been made before that
     # A full disk only costs the next run its time.
     with suppress(OSError):
         _write(memo.path_of(str(root), options.argv), memo.as_bytes((now.looks, kinds, leads, known, said)))
@@ -91,8 +90,7 @@ def _read_outside(root: Path, now: Contents) -> bool:
     """Say whether something that plans are made of may lie where git does not look."""
     inside, kept, tools = f"{root}/", f"{root}/.git/", f"{Path(memo.PACKAGE).relative_to(root).as_posix()}/"
     for path in now.links():
-        read = os.path.basename(path) in _READ_FOR_PLANS or path.split("/")[-2:-1] == ["devops"]
-        if read or path.startswith(tools):
+        if _is_read_for_plans(path) or path.startswith(tools):
             leads_to = os.path.realpath(root / path)
             if not leads_to.startswith(inside) or leads_to.startswith(kept):
                 return True
@@ -120,12 +118,8 @@ def _unseen_by_git(
     return {path: memo.kind_of(path) for path in paths}, leads
 
 
-def _changed(path: str) -> float:
-    """Return when a file, or what a directory holds, changed last, in seconds since the epoch; 0.0 if it is gone."""
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return 0.0
+def _is_read_for_plans(path: str) -> bool:
+    return os.path.basename(path) in _READ_FOR_PLANS or path.split("/")[-2:-1] == ["devops"]
 
 
 def _probed(runnable: RunnableDir) -> tuple[list[str], list[str]]:
@@ -171,6 +165,6 @@ def _write(path: str, data: bytes) -> None:
     with open(aside, "wb") as file:
         file.write(data)
     os.replace(aside, path)
-    for oldest in sorted(memo.files(), key=_changed)[:-_MOST]:
+    for oldest in sorted(memo.files(), key=lambda path: changed_at(Path(path)))[:-_MOST]:
         with suppress(FileNotFoundError):
             os.unlink(oldest)

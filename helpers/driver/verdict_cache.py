@@ -26,7 +26,7 @@ from helpers.engine.specs import RunSpec
 from helpers.errors import HelpersError
 from helpers.images import digests
 from helpers.model.runnable import RunnableDir
-from helpers.repo.contents import Contents, Unknown, contents, of_directory
+from helpers.repo.contents import Contents, Unknown, contents, is_untouched, of_directory
 from helpers.storage import cache_dir, digest
 
 TYPE_CHECKING = False
@@ -137,7 +137,7 @@ class VerdictCache:
             new = {
                 self._keys[item.name]: _about(verdict, reports[item.name])
                 for item, verdict in passed
-                if self._key(item, now) == self._keys[item.name]
+                if self._key(item, now) == self._keys[item.name] and self._is_untouched(item)
             }
             for key, about in new.items():
                 _write(key, about)
@@ -154,25 +154,43 @@ class VerdictCache:
 
         What they may write themselves does not count. They may depend on more: see `why_never`.
         """
-        if not item.runnable or not item.chain:
-            return ""
         try:
-            spec = test_container(
-                item.runnable,
-                name="",
-                image=item.chain[-1].reference,
-                labels=item.chain[-1].labels,
-                user=host.user(),
-                results=_RESULTS,
-                nonce="",
-                tier=self._tier,
-                arguments=self._arguments,
-                coverage=self._coverage,
-            )
+            spec = self._container(item)
         except HelpersError:
             return ""  # it is told when the tests are to run
+        if not spec:
+            return ""
         seen = [self._mounted(mount.path, spec, now) for mount in spec.mounts if mount.read_only]
         return digest(_FORMAT, _started_with(spec), *seen, self.own_state(now))
+
+    def _container(self, item: DirPlan) -> RunSpec | None:
+        """Return what the tests of a directory run in; None where there is nothing to run."""
+        if not item.runnable or not item.chain:
+            return None
+        return test_container(
+            item.runnable,
+            name="",
+            image=item.chain[-1].reference,
+            labels=item.chain[-1].labels,
+            user=host.user(),
+            results=_RESULTS,
+            nonce="",
+            tier=self._tier,
+            arguments=self._arguments,
+            coverage=self._coverage,
+        )
+
+    def _is_untouched(self, item: DirPlan) -> bool:
+        """Say whether nothing that the tests of a directory see was changed meanwhile and then changed back."""
+        spec = self._container(item)
+        if not spec or not self.now:
+            return False
+        others = {*spec.hidden, *(mount.path for mount in spec.mounts if not mount.read_only)}
+        return all(
+            is_untouched(mount.path, self.now.asked_at, others - {mount.path})
+            for mount in spec.mounts
+            if mount.read_only
+        )
 
     def own_state(self, now: Contents) -> str:
         """Return the name of all of helpers that a verdict depends on; the same for each directory."""

@@ -21,6 +21,8 @@ _HARMLESS = (
     ("log.showSignature", "false"),
     ("safe.bareRepository", "explicit"),
 )
+# The setting by which git reads no attributes but the repo's own.
+NO_ATTRIBUTES = ("core.attributesFile", os.devnull)
 # Nothing is written, nobody is asked. A partial clone fetches what it lacks, by programs that its configuration names
 # (core.sshCommand, remote.*.uploadpack, ext::): the one variable stops that from git 2.45 on, the other one in each.
 QUIET = {
@@ -44,7 +46,9 @@ def environment(more: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
     settings = [*_HARMLESS, *more]
     for number, (key, value) in enumerate(settings, first):
         env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    return {**env, **QUIET, "GIT_CONFIG_COUNT": str(first + len(settings))}
+    # Without the attributes of the user also without those of the system, for which there is no setting.
+    system = {"GIT_ATTR_NOSYSTEM": "1"} if NO_ATTRIBUTES in more else {}
+    return {**env, **QUIET, **system, "GIT_CONFIG_COUNT": str(first + len(settings))}
 
 
 def only_of(env: dict[str, str], root: str, found: str) -> dict[str, str]:

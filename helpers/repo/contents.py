@@ -6,7 +6,7 @@ import os
 import re
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,6 +24,8 @@ _LIST = ("ls-files", "-z", "--stage", "-v")
 _ENTRY = re.compile(r"(.) ([0-7]{6}) ([0-9a-f]+) \d\t(.*)", re.DOTALL)
 _GITLINK = "160000"
 _LINK = "120000 "
+# How far behind a clock the times may be that the kernel gives to files.
+TICK_SECONDS = 0.02
 
 
 class Unknown(Exception):
@@ -36,9 +38,13 @@ class Contents:
     Arguments:
         files: a name for the content of each, by its path relative to the root.
         looks: of each checkout, by which all of this can be found the same again; None where it can not be.
+        asked_at: when that was asked for, in seconds since the epoch.
     """
 
-    def __init__(self, files: dict[str, str], looks: Sequence[state.Look | None] = (None,)) -> None:
+    def __init__(
+        self, files: dict[str, str], looks: Sequence[state.Look | None] = (None,), asked_at: float = 0.0
+    ) -> None:
+        self.asked_at = asked_at
         self._files = sorted(files.items())
         self._paths = [path for path, _ in self._files]
         self._looks = looks
@@ -110,7 +116,8 @@ def contents(root: Path, *, exact: bool = True) -> Contents:
         Unknown: git does not answer, or a name is not UTF-8.
     """
     looks: list[state.Look | None] = []
-    return Contents(_files(root, looks, exact=exact), looks)
+    asked_at = time.time()
+    return Contents(_files(root, looks, exact=exact), looks, asked_at)
 
 
 def contents_of(root: Path, commit: str) -> Contents:
@@ -158,6 +165,38 @@ def _tracked(root: Path) -> Iterator[str]:
 def of_directory(path: Path) -> str:
     """Return a name for all that is below a directory, by reading it."""
     return Contents({name: _read(path / name) for name in state.walk(str(path), "")}).digest(".")
+
+
+def changed_at(path: Path) -> float:
+    """Return when something was done to a file last, or to the entries of a directory, as the kernel noted it.
+
+    That can not be set back, as a modification time can (https://man7.org/linux/man-pages/man7/inode.7.html).
+
+    Returns:
+        Seconds since the epoch; 0.0 if there is nothing.
+    """
+    try:
+        return path.lstat().st_ctime
+    except OSError:
+        return 0.0
+
+
+def is_untouched(path: Path, since: float, without: Collection[Path] = ()) -> bool:
+    """Say whether nothing at and below a path was changed since a time, not even for a while.
+
+    Arguments:
+        path: a file or directory.
+        since: seconds since the epoch; a change within TICK_SECONDS after it may be missed.
+        without: what does not count, and all below it.
+    """
+    if changed_at(path) > since:
+        return False
+    for parent, folders, files in os.walk(path):
+        here = Path(parent)
+        folders[:] = [name for name in folders if name != state.MADE_BY_PYTHON and here / name not in without]
+        if any(changed_at(here / name) > since for name in (*folders, *files)):
+            return False
+    return True
 
 
 def _committed(root: Path, commit: str) -> Iterator[tuple[str, str]]:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 EXACT = (
     *(("core.fileMode", "true"), ("core.checkStat", "default"), ("core.trustctime", "true")),
     *(("core.untrackedCache", "false"), ("core.ignoreStat", "false"), ("core.symlinks", "true")),
-    *(("core.autocrlf", "false"), ("core.attributesFile", os.devnull)),
+    *(("core.autocrlf", "false"), closed.NO_ATTRIBUTES),
 )
 _STATUS = ("status", "-z", "--porcelain=v2", "--untracked-files=all", "--no-renames", "--ignore-submodules=all")
 # What Python makes of the sources beside it, and compares with them before it takes it.
-_MADE_BY_PYTHON = "__pycache__"
+MADE_BY_PYTHON = "__pycache__"
 # A file that was written this recently may be written again without another time (as git's "racy" entries).
 RACY_SECONDS = 2.0
 # An index ends with the hash of all that stands before it (https://git-scm.com/docs/index-format).
@@ -70,7 +70,7 @@ def named(root: str, status: str) -> dict[str, str]:
 
 
 def _is_made(path: str) -> bool:
-    return path.endswith(".pyc") and _MADE_BY_PYTHON in path.split("/")
+    return path.endswith(".pyc") and MADE_BY_PYTHON in path.split("/")
 
 
 def walk(directory: str, name: str) -> Iterator[str]:

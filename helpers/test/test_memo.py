@@ -207,12 +207,19 @@ def test_a_run_that_tested_something_leaves_none(inside: Scene) -> None:
     assert memo.files() == []
 
 
-def test_what_came_while_the_run_went_on_leaves_none(inside: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("what", ["a directory", "a file that is written in place"])
+def test_what_comes_after_the_plan_was_made_leaves_none(
+    inside: Scene, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
     inside.run()
+    inside.arguments[:] = ["--dir", "b"]
     find = verdict_cache.VerdictCache.find
 
     def found(self: verdict_cache.VerdictCache, dirs: list[object]) -> object:
-        (inside.root / "notes" / "devops").mkdir(exist_ok=True)
+        if what == "a directory":
+            (inside.root / "notes" / "devops").mkdir(exist_ok=True)
+        else:
+            (inside.root / "base" / "poetry.lock").write_text("# another lock\n")
         return find(self, dirs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(verdict_cache.VerdictCache, "find", found)

@@ -96,6 +96,30 @@ def test_what_changes_while_its_tests_run_is_not_kept(scene: Scene) -> None:
     assert scene.run() == (0, {"a"})
 
 
+@pytest.mark.parametrize("way", ["written", "replaced", "beside", "in a used directory"])
+def test_what_is_another_thing_only_while_its_tests_run_is_not_kept(scene: Scene, way: str) -> None:
+    file = scene.root / ("lib/x.py" if way == "in a used directory" else "a/code.py")
+    old = file.read_bytes()
+
+    def meanwhile(spec: RunSpec) -> None:
+        if way == "replaced":
+            file.rename(file.with_name("aside"))
+            file.with_name("aside").rename(file)
+        elif way == "beside":
+            (file.parent / "conftest.py").touch()
+            (file.parent / "conftest.py").unlink()
+        else:
+            file.write_text("works = 1\n")
+            file.write_bytes(old)
+
+    scene.tests["a"] = Tests(PASSES, meanwhile)
+    assert scene.run() == (0, ALL)
+    assert scene.run() == (0, {"a"})
+    scene.tests["a"] = Tests(PASSES)
+    assert scene.run() == (0, {"a"})
+    assert scene.run() == (0, set())
+
+
 @pytest.mark.parametrize("line", ['network = "bridge"', 'writable = ["made"]', 'docker = "sibling"', "services"])
 def test_tests_that_may_see_more_than_the_key_covers_always_run(scene: Scene, line: str) -> None:
     (scene.root / "a" / "made").mkdir()
