@@ -28,7 +28,7 @@ import time
 
 from helpers.repo import state
 from helpers.repo.state import Look, Question, fingerprint
-from helpers.thin_env import INFRASTRUCTURE, INTERRUPTED, cache_path
+from helpers.thin_env import INTERRUPTED, cache_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,10 +130,13 @@ def _print(said: Said, seconds: float) -> int:
         sys.stderr.flush()
         sys.stdout.write(f"{before}{seconds:.1f}{after}")
         sys.stdout.flush()
-    except BrokenPipeError:
-        # As in console.report_error: who read it has stopped.
+    except OSError as error:
+        from helpers.console import report_error
+
+        code = report_error(error)
+        # What could not be written is not tried once more when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return INFRASTRUCTURE
+        return code
     return 0
 
 

@@ -125,6 +125,9 @@ class PreparedEngine:
             container.drop()
         elif container:
             outcome = _use(container, spec, log, timeout, control)
+            if not outcome and control.level:
+                # Stopped as it was handed its order: a new one would be started only to be stopped.
+                outcome = Outcome(1, 0.0, "", log, spec.image, stopped=True)
             if outcome:
                 return outcome
         return self._engine.run(spec, log, timeout, control)
@@ -206,14 +209,17 @@ def _use(container: _Container, spec: RunSpec, log: Path, timeout: float, contro
     order["environment"] = {share.WORKERS: spec.env[share.WORKERS]} if share.WORKERS in spec.env else {}
     results.rmdir()
     results.symlink_to(container.results)
-    outcome = container.waiting.go(json.dumps(order), log, timeout, control)
-    container.close()
-    results.unlink()
-    if outcome:
-        os.replace(container.results, results)
-    else:
-        results.mkdir()
-    shutil.rmtree(container.results.parent, ignore_errors=True)
+    outcome = None
+    try:
+        outcome = container.waiting.go(json.dumps(order), log, timeout, control)
+    finally:
+        container.close()
+        results.unlink()
+        if outcome:
+            os.replace(container.results, results)
+        else:
+            results.mkdir()
+        shutil.rmtree(container.results.parent, ignore_errors=True)
     return outcome
 
 

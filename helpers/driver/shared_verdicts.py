@@ -1,6 +1,6 @@
 """Verdicts that a team shares: in a directory that its machines mount, or in a repository of a registry.
 
-Off unless `HELPERS_VERDICTS` names the place. Everybody reads it; only who has `HELPERS_VERDICTS_WRITE` set adds to it,
+Off unless `HELPERS_VERDICTS` names the place. Everybody reads it; only who has `HELPERS_VERDICTS_WRITE=1` adds to it,
 and whoever can write there can make any test pass: give that to trusted branches only. A place that does not answer
 costs a warning and is not asked again in that run; no run fails for it.
 """
@@ -216,7 +216,7 @@ def named(control: Control) -> SharedVerdicts:
         what = f"{_PLACE}={place} is no absolute path and no repository with its registry's host"
         fix = f"{_PLACE}=/mnt/verdicts, {_PLACE}=HOST[:PORT]/NAME, or unset it"
         raise UsageError(what, why=error.what, fix=fix) from None
-    return SharedVerdicts(store, writes=bool(os.environ.get("HELPERS_VERDICTS_WRITE")))
+    return SharedVerdicts(store, writes=os.environ.get("HELPERS_VERDICTS_WRITE") == "1")
 
 
 def _tag(key: str) -> str:

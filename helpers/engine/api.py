@@ -24,15 +24,10 @@ _UNIX = "unix://"
 
 @dataclass(frozen=True)
 class Answer:
-    """What the engine answered: the status of HTTP, and the body."""
+    """What the engine answered: the status of HTTP, and the body where that is JSON."""
 
     status: int
-    body: bytes
-
-    @property
-    def data(self) -> Any:
-        """The body, read as JSON."""
-        return json.loads(self.body)
+    data: Any = None
 
 
 def ask(path: str, method: str = "GET", *, query: Mapping[str, str] | None = None) -> Answer | None:
@@ -56,7 +51,9 @@ def ask(path: str, method: str = "GET", *, query: Mapping[str, str] | None = Non
             connection.sendall(f"{method} {target} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
             with connection.makefile("rb") as file:
                 head, _, body = file.read().partition(b"\r\n\r\n")
-            return Answer(int(head.split(b" ")[1]), body)
+            # One that was cut off, as the engine ended, is no JSON: the client is asked then.
+            data = json.loads(body) if b"application/json" in head.lower() else None
+            return Answer(int(head.split(b" ")[1]), data)
         except (OSError, IndexError, ValueError):
             return None
 

@@ -21,6 +21,8 @@ class Engine:
     """Answers requests with what it was told, and keeps their first lines."""
 
     def __init__(self, path: Path) -> None:
+        # How much of an answer is sent before the connection ends.
+        self.most: int | None = None
         self.answers: dict[str, tuple[int, object]] = {}
         self.asked: list[str] = []
         self._socket = socket.socket(socket.AF_UNIX)
@@ -38,7 +40,8 @@ class Engine:
                     return
                 self.asked.append(line)
                 status, body = self.answers.get(line.split()[1].partition("?")[0], (404, {"message": "no such"}))
-                connection.sendall(f"HTTP/1.0 {status} X\r\nServer: y\r\n\r\n{json.dumps(body)}".encode())
+                text = json.dumps(body)[: self.most]
+                connection.sendall(f"HTTP/1.0 {status} X\r\nContent-Type: application/json\r\n\r\n{text}".encode())
 
     def close(self) -> None:
         """End it."""
@@ -63,8 +66,16 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
 def test_an_answer_is_its_status_and_body_and_the_path_is_quoted(engine: Engine) -> None:
     engine.answers["/images/r:5000/a%20b:1/json"] = (200, {"Id": "x"})
     answer = api.ask("/images/r:5000/a b:1/json", "DELETE", query={"filters": '{"a": 1}'})
-    assert answer == api.Answer(200, b'{"Id": "x"}') and answer.data == {"Id": "x"}
+    assert answer == api.Answer(200, {"Id": "x"})
     assert engine.asked == ["DELETE /images/r:5000/a%20b:1/json?filters=%7B%22a%22%3A%201%7D HTTP/1.0"]
+
+
+def test_an_answer_that_is_cut_off_is_none(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine.answers["/containers/c/json"] = (200, {"Name": "/c"})
+    engine.most = 5
+    assert api.ask("/containers/c/json") is None
+    monkeypatch.setattr(proc, "run", lambda *_, **__: proc.Completed(("docker",), 0, '[{"Name": "/c"}]', ""))
+    assert client.inspect_container("c") == {"Name": "/c"}
 
 
 def test_images_and_containers_that_are_not_there_are_left_out_without_the_client(engine: Engine) -> None:

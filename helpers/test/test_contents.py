@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.repo import state
+from helpers.repo import closed, state
 from helpers.repo.contents import Unknown, contents
 from helpers.test.unit_fixtures import git, make_repo
 
@@ -197,3 +197,8 @@ def test_names_that_are_not_utf_8_can_not_be_vouched_for(root: Path) -> None:
 def test_no_repo_can_not_be_vouched_for(tmp_path: Path) -> None:
     with pytest.raises(Unknown):
         contents(tmp_path)
+
+
+def test_attributes_of_the_whole_machine_are_not_asked() -> None:
+    assert closed.environment(state.EXACT)["GIT_ATTR_NOSYSTEM"] == "1"
+    assert "GIT_ATTR_NOSYSTEM" not in closed.environment()

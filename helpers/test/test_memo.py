@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import marshal
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
@@ -16,6 +19,7 @@ from helpers.driver import container, memo, remember, report, verdict_cache
 from helpers.driver.events import Observer, Observers
 from helpers.driver.report.lines import Lines
 from helpers.driver.report.table import Table
+from helpers.errors import INFRASTRUCTURE
 from helpers.repo import state
 from helpers.repo.contents import contents
 from helpers.test import test_contents
@@ -149,6 +153,25 @@ def test_it_prints_what_the_run_printed(remembered: Scene, capsys: pytest.Captur
     seconds = re.compile(r"; [0-9]+\.[0-9] s$", re.MULTILINE)
     assert seconds.sub("; T", again.out) == seconds.sub("; T", run.out) != again.out
     assert "6 directories: 6 PASS; 6 cached; " in again.out
+
+
+class Full(io.StringIO):
+    """A stream that takes nothing more."""
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "no")
+
+
+def test_an_output_that_takes_nothing_is_told_as_ever(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replaced: list[int] = []
+    monkeypatch.setattr(os, "dup2", lambda old, new: replaced.append(new))
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", Full())
+        code = memo._print(("", "all pass in ", " s\n"), 1.0)
+    assert (code, replaced) == (INFRASTRUCTURE, [1])
+    assert "No space left" in capsys.readouterr().err
 
 
 def does(name: str, **changes: object) -> Callable[[Scene], object]:

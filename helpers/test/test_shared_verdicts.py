@@ -46,7 +46,7 @@ def on_another_machine(scene: Scene, place: str, *, writes: bool = False) -> Non
     (scene.root.parent / f"cache of {number}").mkdir()
     scene.monkeypatch.setenv("HELPERS_CACHE", str(scene.root.parent / f"cache of {number}"))
     scene.monkeypatch.setenv("HELPERS_VERDICTS", place)
-    scene.monkeypatch.setenv("HELPERS_VERDICTS_WRITE", "1" if writes else "")
+    scene.monkeypatch.setenv("HELPERS_VERDICTS_WRITE", "1" if writes else "0")
 
 
 def test_what_passed_on_one_machine_starts_nothing_on_the_next(
