@@ -14,7 +14,7 @@ from helpers import repo
 from helpers.doctor.finding import MISSING, OK, THIN_ENV, WARN, Check
 from helpers.thin_env import bootstrap, is_ready
 
-_PACKAGES = ("invoke", "rich", "uv")
+_PACKAGES = ("invoke", "uv")
 # The first one that prints the directory of a worktree's objects as an absolute path.
 _GIT = (2, 31)
 _PYTHON = (3, 10)

@@ -119,7 +119,7 @@ CASES: list[tuple[Any, Any, str, str, str]] = [
     (toolchain.judge_thin_env, ThinEnv("/e", True, False), WARN, "outside", "setenv.sh"),
     (toolchain.judge_thin_env, ThinEnv("/e", False, False), WARN, "not made", "setenv.sh"),
     (toolchain.judge_packages, {"uv": ("1.2", "1.2")}, OK, "uv 1.2", ""),
-    (toolchain.judge_packages, {"uv": ("1.2", "1.1"), "rich": ("3", "3")}, WARN, "uv 1.1, not 1.2", "setenv.sh"),
+    (toolchain.judge_packages, {"uv": ("1.2", "1.1"), "invoke": ("3", "3")}, WARN, "uv 1.1, not 1.2", "setenv.sh"),
     (toolchain.judge_packages, {"uv": ("1.2", "")}, WARN, "uv none, not 1.2", "setenv.sh"),
 ]
 
