@@ -56,6 +56,9 @@ class Engine:
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """A socket that stands for the engine; a start of the client is an error."""
     path = tmp_path / "s"
+    # An engine without a client counts as none.
+    (tmp_path / "docker").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
     engine = Engine(path)
     monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
     monkeypatch.setattr(proc, "run", lambda *_, **__: pytest.fail("the client was started"))

@@ -14,6 +14,7 @@ from helpers.driver.events import Event
 from helpers.driver.plan import Plan
 from helpers.driver.run import Options, Run, new_run_id, results_of
 from helpers.driver.verdict import Status, Verdict
+from helpers.engine import memory
 from helpers.engine.seam import Control, Stop, UnsupportedError
 from helpers.engine.venv import VenvEngine
 from helpers.errors import BuildError, InfrastructureError
@@ -259,7 +260,10 @@ def test_a_stop_before_anything_started_builds_nothing(plan: Plan, tmp_path: Pat
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_no_more_steps_run_at_a_time_than_jobs(plan: Plan, tmp_path: Path, jobs: int) -> None:
+def test_no_more_steps_run_at_a_time_than_jobs(
+    plan: Plan, tmp_path: Path, jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available", lambda: 64 << 30)  # this may be a container with little
     lock, now, most = threading.Lock(), [0], [0]
 
     def busy(spec: object) -> None:

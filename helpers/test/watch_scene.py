@@ -19,6 +19,7 @@ from helpers.driver import plan as planner
 from helpers.driver.changes import Changes
 from helpers.driver.events import Event, Observer
 from helpers.driver.watch import How, Watch
+from helpers.engine import memory
 from helpers.engine.seam import Control, Stop
 from helpers.test.conftest import until
 from helpers.test.fake_engine import PASSES, FakeEngine, Tests
@@ -119,6 +120,7 @@ def scene(tmp_path: Path, no_poetry: Path, monkeypatch: pytest.MonkeyPatch) -> I
     shutil.copytree(container.INSIDE, package / "inside")
     monkeypatch.setattr(container, "INSIDE", package / "inside")
     monkeypatch.setattr(verdict_cache, "_PACKAGE", package)
+    monkeypatch.setattr(memory, "available", lambda: 64 << 30)  # this may be a container with little
     every = discover.runnable_paths(root)
     images = planner.make(root, every, every, "fast").images
     tests = {name: Tests(PASSES) for name in "ab"}
