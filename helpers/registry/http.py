@@ -40,12 +40,12 @@ class Http:
     Arguments:
         address: the repository.
         control: stops every request.
-        seconds: how long one question may take with all its tries.
+        seconds: how long one question may take with all its tries; None is CALL_SECONDS.
     """
 
-    def __init__(self, address: Address, control: Control | None = None, seconds: float = CALL_SECONDS) -> None:
+    def __init__(self, address: Address, control: Control | None = None, seconds: float | None = None) -> None:
         self.address = address
-        self._seconds = seconds
+        self._seconds = CALL_SECONDS if seconds is None else seconds
         self.control = control
         self._connections = Connections()
         self._authorization = Authorization(address, self._ask_token_server)

@@ -8,7 +8,7 @@ from helpers.engine.seam import Control
 from helpers.errors import InfrastructureError, PolicyError
 from helpers.registry import once, upload
 from helpers.registry.address import Address
-from helpers.registry.http import CALL_SECONDS, TRIES, Http, LoginError, RejectedError
+from helpers.registry.http import TRIES, Http, LoginError, RejectedError
 from helpers.registry.reading import Reader
 
 
@@ -20,13 +20,13 @@ class Registry(Reader):
     Arguments:
         repository: its name with the registry's host, like `localhost:5000/team/forecast`.
         control: stops what is under way.
-        seconds: how long one question may take with all its tries.
+        seconds: how long one question may take with all its tries; None is as long as any.
 
     Raises:
         ConfigError: the name has no host, or is no name of a repository.
     """
 
-    def __init__(self, repository: str, control: Control | None = None, seconds: float = CALL_SECONDS) -> None:
+    def __init__(self, repository: str, control: Control | None = None, seconds: float | None = None) -> None:
         super().__init__(Http(Address.parse(repository), control, seconds))
 
     def tags(self) -> list[str]:

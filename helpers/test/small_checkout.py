@@ -37,6 +37,13 @@ def main():
 """
 
 
+# The answer of a repo whose tests have never run.
+MEMO = """
+def answer(script, argv):
+    return None
+"""
+
+
 def write_wheel(folder: Path) -> str:
     """Write a package that is called invoke and prints what it was asked; returns its pin with its hash."""
     folder.mkdir(parents=True)
@@ -100,6 +107,7 @@ def write_checkout(root: Path, pin: str) -> None:
     (package / "driver").mkdir()
     (package / "driver" / "__init__.py").write_text("")
     (package / "driver" / "cli.py").write_text(CLI)
+    (package / "driver" / "memo.py").write_text(MEMO)
     (package / "thin_env" / "requirements.txt").write_text(pin)
 
 
