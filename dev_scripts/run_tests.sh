@@ -44,7 +44,9 @@ if ! command -v chromium >/dev/null; then
   fi
 fi
 # Each run tests: what passed in an earlier one is not taken over.
-step ./main_pytest.py --engine docker --tier all --no-cache
+step ./main_pytest.py --engine docker --tier all --no-cache --dir runnable_dirs
+# By itself, as it takes longer than all others: both cores are its own.
+step ./main_pytest.py --engine docker --tier all --no-cache --dir . -- -n auto
 step ./main_pytest.py --engine venv
 step ./main_pytest.py --engine venv --dir . --tier all --timeout 3600 -- -m 'engine or host' -n 2 --dist loadfile --durations 10
 exit "$worst"
