@@ -49,7 +49,7 @@ def test_a_browser_that_apt_has_is_there_before_anything_is_tested(
     done = checkout.run()
     assert done.returncode == code, done.stderr
     assert checkout.done("apt-get", "env") == ran
-    assert len(checkout.done("main_pytest.py")) == (0 if code else 3)
+    assert len(checkout.done("main_pytest.py")) == (0 if code else 4)
     assert ("is not tried in a browser" in done.stderr) is (UNKNOWN in rules)
 
 
@@ -57,7 +57,7 @@ def test_a_browser_that_is_there_is_not_installed_and_a_run_that_fails_is_seen(c
     checkout.have(commands="chromium")
     assert checkout.run().returncode == 0 and checkout.done("apt-", "env") == []
     checkout.rules = checkout.rules.replace("main_pytest.py *", "main_pytest.py --engine venv||!1|\nmain_pytest.py *")
-    assert checkout.run().returncode == 1 and len(checkout.done("main_pytest.py")) == 6
+    assert checkout.run().returncode == 1 and len(checkout.done("main_pytest.py")) == 8
 
 
 def test_without_apt_the_tests_run_without_a_browser(checkout: Machine) -> None:
