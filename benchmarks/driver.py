@@ -31,12 +31,11 @@ from pathlib import Path
 import driver_many
 import driver_running
 import driver_watch
-from scratch import checkout, remove_images
+from scratch import FILES, remove_images, small_dirs
 from timing import Command, machine, table
 
 ROUNDS = 5
-DIRS, FILES = 20, 20
-LOCKED = Path(__file__).resolve().parents[1] / "helpers" / "test" / "data" / "pytest_only"
+DIRS = 20
 TEST = "def test_it():\n    assert True\n"
 
 
@@ -49,25 +48,10 @@ class Place:
     """
 
     def __init__(self, directory: Path, prefix: str) -> None:
-        self.root = checkout(directory / "repo", prefix, ())
-        shutil.copy(LOCKED.parents[3] / "main_pytest.py", self.root / "main_pytest.py")
         self.names = [f"d{number:02}" for number in range(DIRS)]
-        for name in self.names:
-            path = self.root / name
-            (path / "devops").mkdir(parents=True)
-            (path / "devops" / ".gitkeep").touch()
-            (path / "test").mkdir()
-            for file in ("pyproject.toml", "poetry.lock"):
-                shutil.copy(LOCKED / file, path / file)
-            (path / "changelog.txt").write_text(f"# {prefix}-{name}-1.0.0\n- 2026-01-01\n- first\n")
-            (path / "test" / "test_it.py").write_text(TEST)
-            for number in range(FILES - 5):
-                (path / f"module{number}.py").write_text(f"number = {number}\n")
         # What the other tools write into their copies is no change of what they look at.
-        (self.root / ".gitignore").write_text("__pycache__\n.turbo\n.nx\n.task\nnode_modules\n")
-        author = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@example.invalid"]
-        for command in (["add", "--all"], [*author, "commit", "--quiet", "--message", "first"]):
-            subprocess.run(["git", *command], cwd=self.root, check=True)
+        written = (".turbo", ".nx", ".task", "node_modules")
+        self.root = small_dirs(directory / "repo", prefix, dict.fromkeys(self.names, TEST), written)
         self.driver = (sys.executable, str(self.root / "main_pytest.py"), "--engine", "docker")
         subprocess.run([*self.driver, "--json", str(directory / "first.json")], check=True, capture_output=True)
         ran = json.loads((directory / "first.json").read_text())

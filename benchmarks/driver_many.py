@@ -12,15 +12,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from scratch import ROOT, ask, checkout
+from scratch import FILES, ROOT, ask, small_dirs
 from timing import table
 
 ROUNDS = 5
-MANY, FILES = (1000, 5000), 20
+MANY = (1000, 5000)
 MOST_SECONDS, MOST_TIMES = 0.3, 3.0
 MOST_MEMORY = 120.0
 MOST_GROWTH = 5.5
-LOCKED = ROOT / "helpers" / "test" / "data" / "pytest_only"
+TEST = "def test_it():\n    assert True\n"
 ABOUT = """\
 Of each repo one directory was tested in a container. The verdicts on the others are written by our own cache as if they
 were, too: 6,000 containers would take an hour, and no time here depends on who wrote a verdict.
@@ -38,17 +38,11 @@ class Place:
 
     def __init__(self, directory: Path, prefix: str, count: int) -> None:
         directory.mkdir()
-        self.root = checkout(directory / "repo", prefix, ())
+        names = [f"d{number:04}" for number in range(count)]
+        self.root = small_dirs(directory / "repo", prefix, dict.fromkeys(names, TEST))
         self.cache = directory / "cache"
         _link_cache(self.cache)
         self.env = {**os.environ, "HELPERS_CACHE": str(self.cache)}
-        shutil.copy(ROOT / "main_pytest.py", self.root / "main_pytest.py")
-        for number in range(count):
-            self._add(f"d{number:04}", prefix)
-        (self.root / ".gitignore").write_text("__pycache__\n")
-        author = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@example.invalid"]
-        for command in (["add", "--all"], [*author, "commit", "--quiet", "--message", "first"]):
-            subprocess.run(["git", *command], cwd=self.root, check=True)
         self.driver = [sys.executable, str(self.root / "main_pytest.py"), "--engine", "docker"]
         result = directory / "first.json"
         subprocess.run([*self.driver, "--dir", "d0000", "--json", str(result)], env=self.env, cwd=self.root, check=True)
@@ -60,18 +54,6 @@ class Place:
         kept = ask("keep_verdicts", self.root, python, json.dumps(ran), cache=self.cache)
         if kept != count:
             raise RuntimeError(f"{kept} of {count} verdicts are kept")
-
-    def _add(self, name: str, prefix: str) -> None:
-        path = self.root / name
-        (path / "devops").mkdir(parents=True)
-        (path / "devops" / ".gitkeep").touch()
-        (path / "test").mkdir()
-        for file in ("pyproject.toml", "poetry.lock"):
-            shutil.copy(LOCKED / file, path / file)
-        (path / "changelog.txt").write_text(f"# {prefix}-{name}-1.0.0\n- 2026-01-01\n- first\n")
-        (path / "test" / "test_it.py").write_text("def test_it():\n    assert True\n")
-        for number in range(FILES - 5):
-            (path / f"module{number}.py").write_text(f"number = {number}\n")
 
     def forget_memos(self) -> None:
         """Let the next run look up each verdict by itself."""

@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import statistics
 import subprocess
 import sys
@@ -26,17 +25,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scratch import checkout
+from scratch import small_dirs
 from timing import Command, table
 
 ROUNDS = 5
-FILES = 20
 CHANGED_DIRS, OVERHEAD_DIRS = 100, 8
 MOST_CHANGED, MOST_OVERHEAD, MOST_LENGTHS, MOST_OUTPUT, MOST_MEMORY = 1.25, 0.15, 1.1, 1.2, 1.1
 # Seconds of sleep or of a core, by directory: as unequal as suites are, and not in the order of their names.
 LENGTHS = {"a": 1.0, "b": 2.5, "c": 1.5, "d": 4.0, "e": 1.0, "f": 3.0, "g": 2.0, "h": 6.0}
 MEGABYTES = 100
-LOCKED = Path(__file__).resolve().parents[1] / "helpers" / "test" / "data" / "pytest_only"
 PASSES = "    assert not Path('fail').exists()\n"
 TEST = f"from pathlib import Path\ndef test_it():\n{PASSES}"
 WAITS = f"import time\nfrom pathlib import Path\ndef test_it():\n{PASSES}    time.sleep({{}})\n"
@@ -64,28 +61,10 @@ class Suites:
 
     def __init__(self, root: Path, prefix: str, tests: Mapping[str, str]) -> None:
         prefix = f"{prefix}-{root.name}"
-        self.root = checkout(root, prefix, ())
-        shutil.copy(LOCKED.parents[3] / "main_pytest.py", root / "main_pytest.py")
+        self.root = small_dirs(root, prefix, tests)
         self.names = list(tests)
-        for name, test in tests.items():
-            self._add(prefix, name, test)
-        author = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@example.invalid"]
-        for command in (["add", "--all"], [*author, "commit", "--quiet", "--message", "first"]):
-            subprocess.run(["git", *command], cwd=root, check=True)
         self._driver = (sys.executable, str(root / "main_pytest.py"), "--engine", "docker")
         self._bare: dict[str, list[str]] = {}
-
-    def _add(self, prefix: str, name: str, test: str) -> None:
-        path = self.root / name
-        (path / "devops").mkdir(parents=True)
-        (path / "devops" / ".gitkeep").touch()
-        (path / "test").mkdir()
-        for file in ("pyproject.toml", "poetry.lock"):
-            shutil.copy(LOCKED / file, path / file)
-        (path / "changelog.txt").write_text(f"# {prefix}-{name}-1.0.0\n- 2026-01-01\n- first\n")
-        (path / "test" / "test_it.py").write_text(test)
-        for number in range(FILES - 5):
-            (path / f"module{number}.py").write_text(f"number = {number}\n")
 
     def learn(self, *names: str) -> None:
         """Run all directories, first with a failure in the named ones, which tells their bare `docker run`."""

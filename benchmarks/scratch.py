@@ -7,11 +7,14 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+# How many files a small directory has.
+FILES = 20
+_LOCKED = ROOT / "helpers" / "test" / "data" / "pytest_only"
 
 
 def checkout(target: Path, prefix: str, names: Iterable[str]) -> Path:
@@ -31,6 +34,35 @@ def checkout(target: Path, prefix: str, names: Iterable[str]) -> Path:
     for log in target.glob("runnable_dirs/*/changelog.txt"):
         log.write_text(re.sub(r"^# ", f"# {prefix}-", log.read_text(), flags=re.MULTILINE))
     subprocess.run(["git", "add", "--all"], cwd=target, check=True)
+    return target
+
+
+def small_dirs(target: Path, prefix: str, tests: Mapping[str, str], ignored: Iterable[str] = ()) -> Path:
+    """Make a repo of runnable dirs that have FILES files each and pytest alone in their locks, and return its root.
+
+    Arguments:
+        target: does not exist yet.
+        prefix: begins the names of all images.
+        tests: the text of each directory's one file with tests, by the directory's name.
+        ignored: what git does not see there, beside what Python makes.
+    """
+    checkout(target, prefix, ())
+    shutil.copy(ROOT / "main_pytest.py", target / "main_pytest.py")
+    for name, test in tests.items():
+        path = target / name
+        (path / "devops").mkdir(parents=True)
+        (path / "devops" / ".gitkeep").touch()
+        (path / "test").mkdir()
+        for file in ("pyproject.toml", "poetry.lock"):
+            shutil.copy(_LOCKED / file, path / file)
+        (path / "changelog.txt").write_text(f"# {prefix}-{name}-1.0.0\n- 2026-01-01\n- first\n")
+        (path / "test" / "test_it.py").write_text(test)
+        for number in range(FILES - 5):
+            (path / f"module{number}.py").write_text(f"number = {number}\n")
+    (target / ".gitignore").write_text("".join(f"{name}\n" for name in ("__pycache__", *ignored)))
+    author = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@example.invalid"]
+    for command in (["add", "--all"], [*author, "commit", "--quiet", "--message", "first"]):
+        subprocess.run(["git", *command], cwd=target, check=True)
     return target
 
 
