@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.errors import InfrastructureError
-from helpers.registry.connection import FileBody
+from helpers.registry.connection import Answer, FileBody
 from helpers.registry.deadline import Deadline
 from helpers.registry.http import CALL_SECONDS, TRIES, LoginError, RejectedError, said
 from helpers.registry.manifest import Blob, Manifest, short
@@ -129,14 +129,15 @@ def put_manifest(
     Raises:
         InfrastructureError: the registry did not take it, or made something else of it.
     """
-    answer = reader.http.request(
-        "PUT",
-        f"manifests/{reference}",
-        headers={"Content-Type": manifest.media_type},
-        body=manifest.raw,
-        tries=tries,
-        deadline=reader.http.deadline(seconds),
-    )
+    deadline = reader.http.deadline(seconds)
+    headers = {"Content-Type": manifest.media_type}
+    for number in range(1, TRIES + 1):
+        target = f"manifests/{reference}"
+        answer = reader.http.request("PUT", target, headers=headers, body=manifest.raw, tries=tries, deadline=deadline)
+        if number == TRIES or deadline.over or not _does_not_see_a_blob(answer):
+            break
+        # It refused, so nothing was written: to send it again harms nobody, however many `tries`.
+        deadline.sleep(2**number / 8)
     told = answer.headers.get("Docker-Content-Digest", manifest.digest)
     if answer.status not in (200, 201, 202):
         raise RejectedError(f"the registry does not take {reference}: {said(answer)}", where=reader.http.address)
@@ -146,6 +147,15 @@ def put_manifest(
             where=reader.http.address,
             why=f"{manifest.digest} became {told}",
         )
+
+
+def _does_not_see_a_blob(answer: Answer) -> bool:
+    """Say whether a registry misses what a manifest names: all of it was there when the manifest was sent.
+
+    One that keeps files reads a blob's link while another upload of the same blob writes it anew, and takes the empty
+    file for a blob that is not there; others show a finished upload to all their servers a moment later.
+    """
+    return answer.status in (400, 404) and b"MANIFEST_BLOB_UNKNOWN" in answer.body
 
 
 def _push_blob(reader: Reader, layout: Path, blob: Blob, report: PushReport) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from helpers.errors import ConfigError, InfrastructureError
+from helpers.registry.http import RejectedError
 from helpers.registry.manifest import Manifest, sha256
 from helpers.registry.once import Claim, is_claim
 from helpers.registry.repository import Registry
+from helpers.registry.upload import put_manifest
 from helpers.test.fault_proxy import Fault, FaultProxy, status
 from helpers.test.server_fixtures import docker_config, says, server
 
@@ -89,6 +91,28 @@ def test_an_index_tells_its_platforms_without_attestations() -> None:
     index = Manifest.of(json.dumps({"manifests": [child("amd64"), arm, attestation]}).encode())
     assert index.platforms == {"linux/amd64": "sha256:amd64", "linux/arm/v7": "sha256:arm"}
     assert len(index.children) == 3
+
+
+def refused(*codes: str) -> Fault:
+    """Return the answer of a registry that does not take a manifest."""
+    return status(400, json.dumps({"errors": [{"code": code, "message": "no"} for code in codes]}).encode())
+
+
+def test_a_manifest_is_sent_again_when_a_blob_of_it_is_being_written_by_another(
+    server: FaultProxy, docker_config: Path
+) -> None:
+    server.plan("PUT", "manifests/dev", refused("DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN"), times=2)
+    server.plan("PUT", "manifests/dev", status(201))
+    put_manifest(Registry(f"{server.host}/a"), Manifest.of(b'{"layers": []}'), "dev", tries=1)
+    assert len(server.seen) == 3
+
+
+@pytest.mark.parametrize("code, sent", [("MANIFEST_BLOB_UNKNOWN", 3), ("MANIFEST_INVALID", 1)])
+def test_a_manifest_that_stays_refused_is_told(server: FaultProxy, docker_config: Path, code: str, sent: int) -> None:
+    server.plan("PUT", "manifests/dev", refused(code))
+    with pytest.raises(RejectedError, match=f"does not take dev: HTTP 400: {code}"):
+        put_manifest(Registry(f"{server.host}/a"), Manifest.of(b'{"layers": []}'), "dev")
+    assert len(server.seen) == sent
 
 
 def test_redirects_in_a_circle_end(server: FaultProxy, docker_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
