@@ -173,7 +173,7 @@ def _names(test: str) -> tuple[str, str]:
 def _verdict_case(verdict: Verdict, fault: str) -> ET.Element:
     case = ET.Element("testcase", classname=suite_name(verdict.name), name="verdict")
     case.set("time", f"{verdict.seconds:.3f}")
-    why = fault or verdict.why
+    why = fault or verdict.told
     tag = "skipped" if verdict.status is Status.SKIP else "error"
     ET.SubElement(case, tag, type=verdict.status.value, message=_text(f"{verdict.status.value}: {why}"))
     if verdict.output:

@@ -178,11 +178,12 @@ def verdict_of(data: dict[str, Any]) -> Verdict:
     Raises:
         ValueError, KeyError, TypeError: it holds none.
     """
+    hints = tuple(map(str, data.get("hints", ())))
     return Verdict(
         data["directory"],
         Status(data["verdict"]),
         int(data["exit_code"]),
-        str(data["why"]),
+        str(data["why"]).removesuffix("; ".join(hints)).removesuffix("; "),
         {what: int(data[what]) for what in ("passed", "failed", "skipped")},
         float(data["seconds"]),
         str(data["image"]),
@@ -192,6 +193,7 @@ def verdict_of(data: dict[str, Any]) -> Verdict:
         again=tuple(map(str, data["again"])),
         flaky=tuple(Failure(str(test)) for test in data.get("flaky", ())),
         coverage=json.dumps(data["coverage"]) if "coverage" in data else "",
+        hints=hints,
     )
 
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from helpers import discover
@@ -18,11 +19,13 @@ _QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"")
 # Begins at a word and takes no more than a path can have (PATH_MAX): otherwise a long line takes minutes.
 _BEFORE = re.compile(r"(?<!\S)(\S{1,4096}?)'?: (?:\[Errno 2\] )?No such file or directory")
 _MODULE = re.compile(r"No module named '([A-Za-z_]\w*)")
-_HINT = "; hint: "
+# What our plugin says of each file that a test has not found; a path says more.
+GENERAL = "hint: a test sees only its own directory: name paths in `uses`, and programs in `system_packages`"
+_MOST = 5
 
 
 def explained(verdict: Verdict, runnable: RunnableDir) -> Verdict:
-    """Return a verdict whose reason names the path, and the setting that would show it to the tests, if there is one.
+    """Return a verdict with hints that name the paths, and the setting that would show them to the tests.
 
     Arguments:
         verdict: on tests that ran in a container.
@@ -32,8 +35,9 @@ def explained(verdict: Verdict, runnable: RunnableDir) -> Verdict:
         return verdict
     # Where pytest did not come as far as a test, what it printed is all there is.
     texts = [f"{item.message}\n{item.text}" for item in verdict.details] or [verdict.output]
-    found = next((text for text in _hints(runnable, texts)), "")
-    return replace(verdict, why=f"{verdict.why.partition(_HINT)[0]}{_HINT}{found}") if found else verdict
+    found = list(islice(dict.fromkeys(_hints(runnable, texts)), _MOST))
+    others = [text for text in verdict.hints if text != GENERAL]
+    return replace(verdict, hints=(*found, *others)) if found else verdict
 
 
 def _hints(runnable: RunnableDir, texts: Iterable[str]) -> Iterator[str]:
@@ -86,4 +90,4 @@ def _module_in(place: Path, name: str) -> Path | None:
 def _hint(runnable: RunnableDir, does: str, path: Path, wanted: Path) -> str:
     setting = os.path.relpath(wanted, runnable.path).replace(os.sep, "/")
     where = path.relative_to(runnable.root).as_posix()
-    return f'{does} {where}, which its container does not see: uses = ["{setting}"]'
+    return f'hint: {does} {where}, which its container does not see: uses = ["{setting}"]'

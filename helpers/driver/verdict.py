@@ -48,6 +48,17 @@ CODES = {
 OUTCOMES = ("passed", "xfailed", "xpassed", "failed", "error", "skipped")
 # https://docs.pytest.org/en/stable/reference/exit-codes.html
 _PYTEST_INTERRUPTED, _PYTEST_INTERNAL, _PYTEST_USAGE, _PYTEST_EMPTY = 2, 3, 4, 5
+_NO_TEST = "no test was selected (by tier, -k or -m) or collected"
+_ALL_SKIPPED = "every test was skipped"
+_NO_PYTEST = "pytest is not in its lock"
+# What to do about what is always the same.
+_HINTS = {
+    _NO_TEST: "hint: --tier all takes the tests of all tiers; they are looked for where the setting `tests` says",
+    _ALL_SKIPPED: "hint: -- -rs shows why each test was skipped",
+    _NO_PYTEST: "fix: add pytest to the group `test` of its pyproject.toml, then invoke docker_lock",
+}
+# More is not what our plugin writes.
+_MOST_HINTS = 10
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,7 @@ class Verdict:
         flaky: the failures of tests that passed when they were run again.
         slowest: ids and seconds of the slowest tests.
         coverage: which lines of which files ran, as `measuring` writes it; empty where that was not asked for.
+        hints: what may be done about it, in the same words for all directories; begins with `fix: ` or `hint: `.
     """
 
     name: str
@@ -91,6 +103,7 @@ class Verdict:
     flaky: tuple[Failure, ...] = ()
     slowest: tuple[tuple[str, float], ...] = ()
     coverage: str = ""
+    hints: tuple[str, ...] = ()
 
     @property
     def passed(self) -> int:
@@ -108,6 +121,11 @@ class Verdict:
         return self.counts.get("skipped", 0)
 
     @property
+    def told(self) -> str:
+        """The reason, and behind it what may be done: for who looks at this directory alone."""
+        return "; ".join(filter(None, (self.why, *self.hints)))
+
+    @property
     def flaky_tests(self) -> list[str]:
         """The ids of the tests that failed first and passed when they were run again."""
         return list(dict.fromkeys(failure.test for failure in self.flaky))
@@ -115,13 +133,16 @@ class Verdict:
 
 def of_error(name: str, error: errors.HelpersError) -> Verdict:
     """Return the verdict on a directory for which nothing could be run."""
+    what = " ".join(error.what.split())
+    fix = (f"fix: {' '.join(error.fix.split())}",) if error.fix else ()
     if isinstance(error, errors.NotCheckedOutError):
-        return Verdict(name, Status.SKIP, errors.OK, error.summary)
+        return Verdict(name, Status.SKIP, errors.OK, what, hints=fix)
     # A lock that another process holds is no fault of the directory: a retry may help.
     code = errors.INFRASTRUCTURE if error.exit_code == errors.LOCK_HELD else error.exit_code
     status = next((status for status, its_code in CODES.items() if its_code == code), Status.BUG)
-    where = f"{error.where}: " if error.where and error.where != name else ""
-    return Verdict(name, status, code, where + error.summary, output="")
+    # That it is the directory itself is said already.
+    where = f"{error.where}: " if error.where and not f"/{error.where}".endswith(f"/{name}") else ""
+    return Verdict(name, status, code, where + what, hints=fix)
 
 
 def judge(
@@ -158,8 +179,6 @@ def judge(
     counts = dict(report["counts"]) if report else finished
     if report and report["collect_errors"]:
         counts["error"] = counts.get("error", 0) + report["collect_errors"]
-    if report and report["hints"] and status is not Status.PASS:
-        why = f"{why}; hint: {report['hints'][0]}"
     return Verdict(
         name,
         status,
@@ -175,7 +194,15 @@ def judge(
         details=tuple(one for one in details if not report or one.test in _names(report)),
         flaky=failing.flaky_of(report, root),
         slowest=failing.slowest_of(report),
+        hints=_hints(status, why, report),
     )
+
+
+def _hints(status: Status, why: str, report: dict[str, Any] | None) -> tuple[str, ...]:
+    if status is Status.PASS:
+        return ()
+    guesses = report["hints"][:_MOST_HINTS] if report else ()
+    return (*((_HINTS[why],) if why in _HINTS else ()), *(f"hint: {' '.join(guess.split())}" for guess in guesses))
 
 
 def pytest_id(failure: str) -> str:
@@ -208,7 +235,7 @@ def _no_report(outcome: Outcome) -> tuple[Status, str]:
     if number > 0:
         return Status.CRASH, f"killed by signal {number}{_signal_name(number)}"
     if "No module named pytest" in outcome.output or "No module named 'pytest'" in outcome.output:
-        return Status.CONFIG, "pytest is not in its lock; fix: add it to the group `test`, then invoke docker_lock"
+        return Status.CONFIG, _NO_PYTEST
     if outcome.code == _PYTEST_USAGE and "usage:" in outcome.output:
         return Status.CONFIG, "pytest was called with arguments that it does not accept"
     return Status.CRASH, f"ended with exit code {outcome.code} and without a verdict"
@@ -235,14 +262,14 @@ def _by_report(outcome: Outcome, report: dict[str, Any]) -> tuple[Status, str]:
         ended = f"pytest ended with exit code {exit_code}, its container with {outcome.code}"
         return Status.FAIL, str((exit_code and report.get("coverage_low")) or ended)
     if not any(report["counts"].get(outcome) for outcome in ("passed", "xfailed", "xpassed")):
-        return Status.EMPTY, "every test was skipped"
+        return Status.EMPTY, _ALL_SKIPPED
     return Status.PASS, ""
 
 
 def _why_empty(report: dict[str, Any]) -> str:
     if option := report["runs_no_test"]:
         return f"no test ran: pytest was given {option} (on the command line or in addopts)"
-    return "no test was selected (by tier, -k or -m) or collected"
+    return _NO_TEST
 
 
 def _signal_name(number: int) -> str:

@@ -19,6 +19,7 @@ from helpers.driver.changes import Changes
 from helpers.driver.events import Event, Observer, Work
 from helpers.driver.plan import DirPlan, Plan, without
 from helpers.driver.prepared import PreparedEngine
+from helpers.driver.report.hints import hint_lines
 from helpers.driver.verdict import Status, Verdict
 from helpers.driver.verdict_cache import VerdictCache
 from helpers.engine.seam import Control, Engine, Stop
@@ -286,7 +287,8 @@ class Watch:
             tested, self._tested = self._tested, []
             verdicts = list(self._verdicts.values())
         if tested or self._number == 0:
-            console.say(summary(tested, verdicts, seconds))
+            for line in [*hint_lines(tested), summary(tested, verdicts, seconds)]:
+                console.say(line)
             console.say("waiting for changes (Ctrl-C ends)")
         if self._plan:
             self._engine.make_ready(self._likely(self._plan, tested), self._how.tier, self._how.arguments)

@@ -45,6 +45,7 @@ def test_the_json_of_a_run_says_of_each_directory_what_happened() -> None:
         "seconds": 1.235,
         "image": "sha256:1",
         "why": "",
+        "hints": [],
         "failures": [],
         "failed_tests": [],
         "flaky": [],

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,8 @@ def a_run(folder: Path) -> Ran:
     (results / "failures").write_text(json.dumps(failure) + "\n")
     fails = Verdict(f"fails {HOSTILE}", Status.FAIL, 1, HOSTILE, {"failed": 1, "passed": 3}, 2.5, "sha256:1")
     fails = replace(fails, output=HOSTILE, failures=(HOSTILE,), log="/log", again=("ours", f"docker run {HOSTILE}"))
-    crash = Verdict("crash", Status.CRASH, 8, "killed", output="the end")
+    fails = replace(fails, hints=(f"hint: {HOSTILE}",))
+    crash = Verdict("crash", Status.CRASH, 8, "killed", output="the end", hints=fails.hints)
     passes = Verdict("passes", Status.PASS, 0, "cached", {"passed": 4}, 61.0, "sha256:2", cached=True, coverage=FULL)
     skip = Verdict("skip", Status.SKIP, 0, f"needs {HOSTILE}")
     found = [fails, crash, replace(passes, slowest=((HOSTILE, 3.25), ("quick", 0.001))), skip]
@@ -111,6 +113,11 @@ def seen(text: str) -> Seen:
     parser.feed(text)
     parser.close()
     return parser
+
+
+def test_what_may_help_stands_there_once_with_its_directories(text: str) -> None:
+    (said,) = re.findall('<p class="hint">(.*?)</p>', text, re.DOTALL)
+    assert unescape(re.sub("<[^>]*>", "", said)) == f"hint: {HOSTILE} fails {HOSTILE}, crash"
 
 
 def test_it_is_well_formed_and_of_one_piece(seen: Seen) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from dataclasses import replace
@@ -212,6 +213,13 @@ def test_text_in_markdown_is_read_as_it_was() -> None:
     import html
 
     assert html.unescape(plain("a|b <c> `d` *e* é 語")) == "a|b <c> `d` *e* é 語"
+
+
+def test_what_helps_several_directories_stands_in_the_summary_once_and_as_text() -> None:
+    hint = "hint: set `network` to <b>"
+    text = markdown(Ran([replace(FAIL, hints=(hint,)), replace(FAIL, name="other", hints=(hint,))]))
+    (line,) = (line for line in text.splitlines() if line.startswith("hint"))
+    assert html.unescape(line) == f"{hint}  ({FAIL.name}, other)" and "<b>" not in line and "`" not in line
 
 
 def test_a_summary_stays_below_what_github_takes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from helpers.test.unit_fixtures import add_dir, cache, make_repo
 
 __all__ = ["cache"]
 
-FAILED = Verdict("dirs/a", Status.FAIL, 1, "test_it; hint: something general")
+FAILED = Verdict("dirs/a", Status.FAIL, 1, "test_it", hints=("hint: no network", undeclared.GENERAL))
 
 
 @pytest.fixture
@@ -29,15 +29,15 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def why(root: Path, message: str, *, verdict: Verdict = FAILED, printed: str = "") -> str:
+def told(root: Path, message: str, *, verdict: Verdict = FAILED, printed: str = "") -> tuple[str, ...]:
     every = discover.runnable_paths(root)
     details = (Failure("t", message=message),) if message else ()
     given = replace(verdict, details=details, output=printed)
-    return undeclared.explained(given, config.load(root, root / "dirs" / "a", every)).why
+    return undeclared.explained(given, config.load(root, root / "dirs" / "a", every)).hints
 
 
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("message", "says"),
     [
         ("FileNotFoundError: [Errno 2] No such file or directory: '{root}/dirs/b/data.txt'", "reads dirs/b/data.txt"),
         ("FileNotFoundError: [Errno 2] No such file or directory: '../b/data.txt'", "reads dirs/b/data.txt"),
@@ -50,11 +50,12 @@ def why(root: Path, message: str, *, verdict: Verdict = FAILED, printed: str = "
         ("ModuleNotFoundError: No module named 'top'", "imports top.py"),
     ],
 )
-def test_a_path_that_is_looked_for_in_vain_is_named_with_the_setting(root: Path, message: str, told: str) -> None:
-    path = told.partition(" ")[2]
-    setting = "../b" if told.startswith("imports dirs/b") else f"../../{path}".replace("../../dirs/", "../")
-    expected = f'test_it; hint: a test {told}, which its container does not see: uses = ["{setting}"]'
-    assert why(root, message.format(root=root)) == expected
+def test_a_path_that_is_looked_for_in_vain_is_named_with_the_setting(root: Path, message: str, says: str) -> None:
+    path = says.partition(" ")[2]
+    setting = "../b" if says.startswith("imports dirs/b") else f"../../{path}".replace("../../dirs/", "../")
+    found = f'hint: a test {says}, which its container does not see: uses = ["{setting}"]'
+    # It takes the place of what is said of any file that is missing, and of nothing else.
+    assert told(root, message.format(root=root)) == (found, "hint: no network")
 
 
 @pytest.mark.parametrize(
@@ -70,21 +71,31 @@ def test_a_path_that_is_looked_for_in_vain_is_named_with_the_setting(root: Path,
     ],
 )
 def test_what_is_not_there_or_is_seen_is_not_named(root: Path, message: str) -> None:
-    assert why(root, message) == FAILED.why
+    assert told(root, message) == FAILED.hints
 
 
 def test_where_no_test_ran_what_was_printed_tells_and_what_passed_tells_nothing(root: Path) -> None:
     said = "ImportError while loading conftest\nE   ModuleNotFoundError: No module named 'mod'\n"
     crashed = Verdict("dirs/a", Status.CRASH, 8, "ended with exit code 4 and without a verdict")
-    assert 'uses = ["../b"]' in why(root, "", verdict=crashed, printed=said)
-    assert why(root, "", verdict=Verdict("dirs/a", Status.PASS, 0), printed=said) == ""
+    assert 'uses = ["../b"]' in told(root, "", verdict=crashed, printed=said)[0]
+    assert told(root, "", verdict=Verdict("dirs/a", Status.PASS, 0), printed=said) == ()
+
+
+def test_each_path_that_a_test_looks_for_in_vain_is_named_once(root: Path) -> None:
+    missing = "FileNotFoundError: [Errno 2] No such file or directory: '../b/data.txt'\n"
+    found = told(root, f"{missing}{missing}ModuleNotFoundError: No module named 'top'")
+    assert [text.split(",")[0] for text in found] == [
+        "hint: a test reads dirs/b/data.txt",
+        "hint: a test imports top.py",
+        "hint: no network",
+    ]
 
 
 def test_a_runnable_dir_inside_another_is_not_seen_either(root: Path) -> None:
     add_dir(root, "dirs/a/below")
     (root / "dirs/a/below/data.txt").touch()
     message = "FileNotFoundError: [Errno 2] No such file or directory: 'below/data.txt'"
-    assert 'uses = ["below/data.txt"]' in why(root, message)
+    assert 'uses = ["below/data.txt"]' in told(root, message)[0]
 
 
 def test_a_long_line_without_blanks_takes_no_time() -> None:

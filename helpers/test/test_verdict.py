@@ -178,8 +178,31 @@ def test_where_no_report_was_written_the_tests_that_finished_count() -> None:
 
 def test_a_hint_stands_behind_a_failure_and_not_behind_a_pass() -> None:
     hints = {"hints": ["set `network`", "other"]}
-    assert judge({"code": 1}, {**FAILED, **hints}).why == "t.py::test_a; hint: set `network`"
-    assert judge({}, hints).why == ""
+    verdict = judge({"code": 1}, {**FAILED, **hints})
+    assert (verdict.why, verdict.hints) == ("t.py::test_a", ("hint: set `network`", "hint: other"))
+    assert verdict.told == "t.py::test_a; hint: set `network`; hint: other"
+    assert (judge({}, hints).told, judge({}, hints).hints) == ("", ())
+
+
+def test_hints_that_our_plugin_can_not_have_written_are_cut_and_stay_lines() -> None:
+    verdict = judge({"code": 1}, {**FAILED, "hints": ["a\nb", *map(str, range(100))]})
+    assert verdict.hints[0] == "hint: a b" and len(verdict.hints) == 10
+
+
+@pytest.mark.parametrize(
+    ("outcome", "report", "says"),
+    [
+        ({"code": 5}, {"exit": 5, "collected": 0, "reported": 0}, "--tier all"),
+        ({}, {"counts": {"skipped": 2}}, "-- -rs"),
+        ({"code": 1, "output": "python: No module named pytest"}, None, "docker_lock"),
+        ({}, {"runs_no_test": "--collect-only"}, ""),
+    ],
+)
+def test_what_is_always_the_same_says_what_to_do(
+    outcome: dict[str, Any], report: dict[str, Any] | None, says: str
+) -> None:
+    hints = judge(outcome, report).hints
+    assert [says in hint for hint in hints] == ([True] if says else [])
 
 
 @pytest.mark.parametrize(
@@ -201,5 +224,8 @@ def test_an_error_before_the_run_is_a_verdict_too(error: errors.HelpersError, st
 
 
 def test_an_error_s_place_is_named_unless_it_is_the_directory_itself() -> None:
-    assert verdicts.of_error("dir", errors.ConfigError("x", where="dir/a:1", fix="y")).why == "dir/a:1: x; fix: y"
+    wrong = verdicts.of_error("dir", errors.ConfigError("x", where="dir/a:1", fix="y\nz"))
+    assert (wrong.why, wrong.hints) == ("dir/a:1: x", ("fix: y z",))
     assert verdicts.of_error("dir", errors.BuildError("x", where="dir")).why == "x"
+    assert verdicts.of_error("b/dir", errors.BuildError("x", where="/repo/b/dir")).why == "x"
+    assert verdicts.of_error("dir", errors.BuildError("x", where="/repo/other-dir")).why == "/repo/other-dir: x"

@@ -74,11 +74,12 @@ class GitHub(Lines):
         if self._quiet and not is_bad(verdict):
             return
         said = verdict_line(verdict, self.stream)
-        if self.streams or not verdict.output:
+        printed = () if self.streams else tuple(output(verdict))
+        if not printed:
             self.line(said)
         else:
             put_line(command("group", inert(said)), self.stream)
-            self.lines(*output(verdict))
+            self.lines(*printed)
             put_line(command("endgroup"), self.stream)
         self.lines(*commands(verdict, self.stream))
         for one in notes(verdict):
@@ -92,7 +93,7 @@ def notes(verdict: Verdict) -> Iterator[str]:
             yield _annotation("error", verdict, failed, failed.message)
         if not verdict.details:
             title = f"{printable(verdict.name)}: {verdict.status.value}"
-            yield command("error", safe_text(verdict.why), title=title)
+            yield command("error", safe_text(verdict.told), title=title)
     first = {failed.test: failed for failed in reversed(verdict.flaky)}
     for failed in list(reversed(first.values()))[:_MOST]:
         yield _annotation("warning", verdict, failed, f"flaky: it passed when it was run again\n{failed.message}")

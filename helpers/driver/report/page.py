@@ -13,6 +13,7 @@ from helpers import proc
 from helpers.driver import failures, history, measuring
 from helpers.driver.events import Event, Observer, Ran, Work
 from helpers.driver.report.coverage import percent
+from helpers.driver.report.hints import grouped
 from helpers.driver.report.timeline import Span, Timeline
 from helpers.driver.report.words import is_bad, safe_text
 from helpers.driver.verdict import Status, Verdict
@@ -106,6 +107,7 @@ def _directory(item: Verdict, results: Path | None, root: Path, tier: str) -> di
         "verdict": item.status.value,
         "bad": is_bad(item),
         "why": item.why,
+        "hints": list(item.hints),
         "cached": item.cached,
         "passed": item.passed,
         "failed": item.failed,
@@ -203,4 +205,5 @@ def _totals(directories: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "skipped": sum(item["skipped"] for item in directories),
         "cached": sum(item["cached"] for item in directories),
         "slowest": sorted(slowest, key=lambda one: -one["seconds"])[:_MOST_SLOWEST],
+        "hints": grouped((item["name"], item["hints"]) for item in directories),
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from helpers.console import printable, say
 from helpers.driver.events import Observer, Ran
+from helpers.driver.report.hints import hint_lines
 from helpers.driver.report.table import counts_of_tests, how_many
 from helpers.driver.report.words import is_bad, safe_text
 from helpers.driver.verdict import Status, Verdict
@@ -77,6 +78,7 @@ def _head(ran: Ran) -> Iterator[str]:
             break
         yield row
     yield ""
+    yield from (f"{plain(line)}\n" for line in hint_lines(ran.verdicts))
 
 
 def _row(verdict: Verdict) -> str:

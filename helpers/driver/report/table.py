@@ -9,6 +9,7 @@ from pathlib import Path
 
 from helpers.console import paint, printable
 from helpers.driver.events import Observer, Ran
+from helpers.driver.report.hints import hint_lines
 from helpers.driver.report.words import colour
 from helpers.driver.verdict import Status, Verdict
 
@@ -71,6 +72,8 @@ def print_table(
     for verdict in verdicts:
         for test in verdict.flaky_tests:
             print(safe(f"flaky {printable(verdict.name)}: {printable(test)}"))
+    for line in hint_lines(verdicts):
+        print(safe(line))
     cached = sum(verdict.cached for verdict in verdicts)
     known = f"; {cached} cached" if cached else ""
     where = f"; engine {engine}; {seconds:.1f} s; logs in {folder}" if folder else f"; {seconds:.1f} s"

@@ -60,7 +60,8 @@ def verdict_line(verdict: Verdict, stream: TextIO) -> str:
 
 def output(verdict: Verdict) -> Iterator[str]:
     """Yield the end of what a directory printed, below a line that says so."""
-    if verdict.output:
+    # Where no test ran, what to do about it says more than all that pytest prints around nothing.
+    if verdict.output and not (verdict.status is Status.EMPTY and verdict.hints):
         cut = f"its last {_OUTPUT_CHARACTERS} characters; " if len(verdict.output) > _OUTPUT_CHARACTERS else ""
         yield f"output of {printable(verdict.name)} ({cut}whole: {printable(verdict.log)})"
         yield from quoted(verdict.output[-_OUTPUT_CHARACTERS:])
