@@ -303,7 +303,8 @@ def _result() -> str:
     plan = (
         "With `--list` it is the plan: `tier`, `directories` and `steps`. Each directory has `directory`, `id` (the "
         "same as one name without a slash, which no other has) and either `error` or `skip`, the reason, or what its "
-        "files say, `builds` (its images, lowest first) and `minutes` (what a job can take that builds all and tests)."
+        "files say, `builds` (its images, lowest first), `minutes` (what a job can take that builds all and tests) and "
+        "`cached` (whether a verdict that is kept on this machine answers for it, so that nothing would be tested)."
     )
     more = (
         "With `--coverage` a directory has `coverage`: `percent`, `fail_under`, and by file, from the root of the "

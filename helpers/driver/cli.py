@@ -71,7 +71,7 @@ def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> in
         return _watch(options, pytest_args, root)
     plan = _plan(options, pytest_args, root)
     if options.list:
-        return _list(options, plan)
+        return _list(options, plan, pytest_args, root)
     return _execute(options, plan, pytest_args, root) if plan.dirs else _write_nothing(options, plan, root)
 
 
@@ -162,7 +162,10 @@ def _choose_docker(options: argparse.Namespace) -> None:
     options.engine = "docker"
 
 
-def _list(options: argparse.Namespace, plan: Plan) -> int:
+def _list(options: argparse.Namespace, plan: Plan, pytest_args: list[str], root: Path) -> int:
+    from helpers.driver import listing
+
+    plan = listing.with_kept(options, plan, pytest_args, root)
     if options.json:
         from helpers.driver.export import write_json
 

@@ -70,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_what_and_how(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what of the plan is done, how, and where its result goes."""
     add = parser.add_argument
-    add("--list", action="store_true", help="print the plan and do nothing")
+    add("--list", action="store_true", help="print the plan, with what is cached, and do nothing")
     add("--json", metavar="FILE", help="write the result (with --list: the plan) as JSON; - is standard output")
     add("--junit", metavar="FILE", help="write all results as one JUnit file")
     _add_reports(parser)

@@ -19,6 +19,8 @@ from helpers.model.runnable import RunnableDir, flat_name
 
 # How long an image may take that is built on a slow machine, from nothing.
 _MINUTES_AN_IMAGE = 30
+_OFTEN_EMPTY = ("changed", "verdict")
+_COLUMNS = ("directory", "version", "base", "python", "network", *_OFTEN_EMPTY, "images, in the order of building")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class DirPlan:
         chain: the images it needs, bases first.
         error: why nothing can be done.
         changed: what of it changed, where only what changed is asked for.
+        cached: whether a kept verdict would answer for it, as far as that was looked for.
     """
 
     name: str
@@ -38,6 +41,7 @@ class DirPlan:
     chain: tuple[ImageSpec, ...] = ()
     error: HelpersError | None = None
     changed: str = ""
+    cached: bool = False
 
     @property
     def step(self) -> str:
@@ -79,28 +83,9 @@ class Plan:
 
     def as_text(self) -> str:
         """Return the plan as lines for a person: one for each directory, with the images it needs."""
-        head = ("directory", "version", "base", "python", "network", "changed", "images, in the order of building")
-        rows: list[tuple[str, ...]] = [head]
-        for item in self.dirs:
-            if item.runnable:
-                settings = item.runnable.settings
-                images = " <- ".join(image.reference for image in item.chain)
-                python = item.runnable.requires_python or "any"
-                row = (
-                    item.name,
-                    str(item.runnable.version),
-                    settings.base,
-                    python,
-                    settings.network,
-                    item.changed,
-                    images,
-                )
-            else:
-                fault = f"{item.fault_kind}: {item.error.summary if item.error else ''}"
-                row = (item.name, "-", "-", "-", "-", item.changed, fault)
-            rows.append(row)
-        if not any(item.changed for item in self.dirs):
-            rows = [(*row[:5], row[6]) for row in rows]
+        rows = [_COLUMNS, *map(_row, self.dirs)]
+        shown = [at for at, name in enumerate(_COLUMNS) if name not in _OFTEN_EMPTY or any(row[at] for row in rows[1:])]
+        rows = [tuple(row[at] for at in shown) for row in rows]
         widths = [max(len(printable(row[column])) for row in rows) for column in range(len(rows[0]) - 1)]
         lines = (
             "  ".join([*(printable(c).ljust(w) for c, w in zip(row, widths, strict=False)), row[-1]]) for row in rows
@@ -179,6 +164,16 @@ def image_step(key: str) -> str:
     return f"image {key}"
 
 
+def _row(item: DirPlan) -> tuple[str, ...]:
+    more = (item.changed, "cached" if item.cached else "")
+    if not item.runnable:
+        fault = f"{item.fault_kind}: {item.error.summary if item.error else ''}"
+        return (item.name, "-", "-", "-", "-", *more, fault)
+    settings = item.runnable.settings
+    own = (str(item.runnable.version), settings.base, item.runnable.requires_python or "any", settings.network)
+    return (item.name, *own, *more, " <- ".join(image.reference for image in item.chain))
+
+
 def _needs(image: ImageSpec) -> tuple[str, ...]:
     return (image_step(image.parent),) if image.parent else ()
 
@@ -191,6 +186,7 @@ def _dir_data(item: DirPlan) -> dict[str, Any]:
         "directory": item.name,
         "id": ident,
         **({"changed": item.changed} if item.changed else {}),
+        "cached": item.cached,
         "image": item.chain[-1].reference,
         "version": str(item.runnable.version),
         "base": item.runnable.settings.base,

@@ -70,6 +70,7 @@ def test_the_plan_as_data_is_what_a_ci_matrix_needs(root: Path) -> None:
     assert first == {
         "directory": "a",
         "id": "a",
+        "cached": False,
         "image": chain[-1].reference,
         "version": "2.0.1",
         "base": "dir:../z",

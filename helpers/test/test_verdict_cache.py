@@ -11,6 +11,7 @@ import pytest
 
 from helpers.driver import verdict_cache
 from helpers.engine.specs import RunSpec
+from helpers.errors import InfrastructureError
 from helpers.test.fake_engine import FAILS, PASSES, Tests
 from helpers.test.unit_fixtures import cache, no_poetry
 from helpers.test.verdict_scene import ALL, CHANGES, Scene, scene, setting, write, write_junit
@@ -45,6 +46,42 @@ def test_a_run_in_which_nothing_changed_asks_no_engine_and_says_so(
     suites = list(ET.parse(scene.root / "r.xml").getroot())
     assert [suite.get("name") for suite in suites] == sorted(ALL)
     assert {case.get("name") for suite in suites for case in suite.iter("testcase")} == {"test_it"}
+
+
+def listed(scene: Scene, capsys: pytest.CaptureFixture[str], *arguments: str) -> set[str]:
+    """Return the directories that the plan says are cached, in its text as in its JSON."""
+    capsys.readouterr()
+    assert scene.run("--list", *arguments) == (0, set()) and scene.calls == []
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert scene.run("--list", "--json", "-", *arguments)[0] == 0
+    found = {one["directory"] for one in json.loads(capsys.readouterr().out)["directories"] if one["cached"]}
+    in_text = {row.split()[0] for row in rows if row.split()[5] == "cached"}
+    assert in_text == found and (" verdict " in head) == bool(found)
+    return found
+
+
+@pytest.mark.parametrize("name", ["nothing", "a byte of a test", "the lock of a base", "the image, of the same inputs"])
+def test_the_plan_names_the_directories_that_would_not_be_tested_again(
+    scene: Scene, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change, again = CHANGES[name]
+    assert listed(scene, capsys) == set()
+    scene.run()
+    change(scene)
+    assert listed(scene, capsys) == ALL - again
+    for other in (["--no-cache"], ["--engine", "venv"], ["--tier", "slow"], ["--", "-x"]):
+        assert listed(scene, capsys, *other) == set(), other
+
+
+def test_where_nobody_can_say_what_the_files_hold_the_plan_says_nothing_of_it(
+    scene: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(root: Path) -> None:
+        raise InfrastructureError("git gave no answer")
+
+    scene.run()
+    monkeypatch.setattr(verdict_cache, "contents", broken)
+    assert listed(scene, capsys) == set()
 
 
 def test_a_kept_verdict_brings_its_coverage_and_one_without_is_no_answer_where_that_is_asked_for(
