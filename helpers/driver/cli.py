@@ -279,7 +279,7 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order, ends: ExitSt
     verdicts = run.Run(rest, engine, how, order.control, order.observers.event).execute()
     if not order.arguments:
         durations.record(order.root, plan.tier, verdicts)
-        history.record(order.root, plan.tier, verdicts)
+        history.record(order.root, plan.tier, verdicts, engine.name)
     results = {item.name: run.results_of(directory, rest, item.name) for item in rest.dirs}
     if kept and engine.isolates:
         kept.keep(rest.dirs, verdicts, results)

@@ -30,6 +30,7 @@ class Past:
         verdict: what came out.
         seconds: how long it took.
         failed: how many tests failed.
+        engine: what ran them; empty where that was not noted.
     """
 
     at: int
@@ -37,22 +38,24 @@ class Past:
     verdict: str
     seconds: float
     failed: int
+    engine: str = ""
 
 
-def record(root: Path, tier: str, verdicts: Sequence[Verdict]) -> None:
+def record(root: Path, tier: str, verdicts: Sequence[Verdict], engine: str) -> None:
     """Note what came out of a run; the oldest lines go.
 
     Arguments:
         root: absolute path of the repo.
         tier: which tests ran.
         verdicts: their outcome; those that are kept ones of earlier runs are left out.
+        engine: name of what ran them.
     """
     at = int(time.time())
     # A full disk only costs the page some of its past.
     with suppress(OSError):
         for item in verdicts:
             if not item.cached and item.status not in _NOT_RUN:
-                line = [at, tier, item.status.value, round(item.seconds, 2), item.failed]
+                line = [at, tier, item.status.value, round(item.seconds, 2), item.failed, engine]
                 _add(_file(root, item.name), json.dumps(line))
 
 
@@ -87,8 +90,8 @@ def _lines(file: Path) -> list[str]:
 
 def _past(line: str) -> Past | None:
     try:
-        at, tier, verdict, seconds, failed = json.loads(line)
-        return Past(int(at), str(tier), Status(verdict).value, float(seconds), int(failed))
+        at, tier, verdict, seconds, failed, *engine = json.loads(line)
+        return Past(int(at), str(tier), Status(verdict).value, float(seconds), int(failed), *map(str, engine[:1]))
     except (ValueError, TypeError):
         return None
 

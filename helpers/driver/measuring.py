@@ -24,6 +24,8 @@ from helpers.errors import ConfigError
 
 _REPORT = "coverage.json"
 _MOST_BYTES = 256 << 20
+# More places in one file are no list to work through.
+_MOST_CHARACTERS = 2_000
 # https://coverage.readthedocs.io/en/latest/config.html: the order in which coverage looks, and its section in each.
 _INI_FILES = ((".coveragerc", "run"), ("setup.cfg", "coverage:run"), ("tox.ini", "coverage:run"))
 _SOURCES = ("source", "source_pkgs", "source_dirs")
@@ -186,6 +188,21 @@ def measured(text: str) -> Measured | None:
 def _unpacked(ran: str, missing: str, taken: Sequence[Any] = (), not_taken: Sequence[Any] = ()) -> File:
     one, other = (frozenset((int(a), int(b)) for a, b in branches) for branches in (taken, not_taken))
     return File(_numbers(ran), _numbers(missing), one, other)
+
+
+def missed(found: Measured) -> list[tuple[str, str]]:
+    """Return the files that did not run in full, and of each the lines and branches that did not, as `3-5,9,12->14`.
+
+    A branch that leaves its function or file goes to `exit`; one of a line that did not run is not named again.
+    """
+    told = []
+    for name, file in sorted(found.files.items()):
+        jumps = sorted(jump for jump in file.not_taken if jump[0] in file.ran)
+        branches = [f"{at}->{to if to > 0 else 'exit'}" for at, to in jumps]
+        if file.missing or branches:
+            text = ",".join(filter(None, [_ranges(file.missing), *branches]))
+            told.append((name, text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."))
+    return told
 
 
 def joined(parts: Iterable[Measured]) -> Measured:

@@ -238,7 +238,7 @@ class Watch:
             verdicts = run.Run(plan, self._engine, options, self._control, notify).execute()
             if not options.arguments:
                 durations.record(self._how.root, plan.tier, verdicts)
-                history.record(self._how.root, plan.tier, verdicts)
+                history.record(self._how.root, plan.tier, verdicts, self._engine.name)
             if self._how.cached and self._engine.isolates:
                 results = {item.name: run.results_of(options.directory, plan, item.name) for item in plan.dirs}
                 kept.keep(plan.dirs, verdicts, results)

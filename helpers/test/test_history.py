@@ -23,23 +23,24 @@ def ran(seconds: float, status: Status = Status.PASS, *, cached: bool = False) -
 
 
 def test_the_last_runs_of_a_directory_are_known_by_repo_and_tier(tmp_path: Path, cache: Path) -> None:
-    history.record(tmp_path, "fast", ran(1.0))
-    history.record(tmp_path, "slow", ran(9.0))
-    history.record(tmp_path, "fast", ran(2.0, Status.FAIL))
+    history.record(tmp_path, "fast", ran(1.0), "venv")
+    history.record(tmp_path, "slow", ran(9.0), "docker")
+    history.record(tmp_path, "fast", ran(2.0, Status.FAIL), "docker")
     found = history.of(tmp_path, "a", "fast")
     assert [(past.verdict, past.seconds, past.failed) for past in found] == [("PASS", 1.0, 2), ("FAIL", 2.0, 2)]
+    assert [past.engine for past in found] == ["venv", "docker"]
     assert history.of(tmp_path, "b", "fast") == history.of(tmp_path / "other", "a", "fast") == []
 
 
 def test_what_did_not_run_leaves_no_trace(tmp_path: Path, cache: Path) -> None:
     for verdicts in (ran(1.0, cached=True), ran(1.0, Status.STOPPED), ran(1.0, Status.SKIP)):
-        history.record(tmp_path, "fast", verdicts)
+        history.record(tmp_path, "fast", verdicts, "docker")
     assert history.of(tmp_path, "a", "fast") == [] and not (cache / "history").exists()
 
 
 def test_the_record_stays_short_and_its_newest_lines_are_there(tmp_path: Path, cache: Path) -> None:
     for number in range(500):
-        history.record(tmp_path, "superslow", ran(number))
+        history.record(tmp_path, "superslow", ran(number), "docker")
     assert [past.seconds for past in history.of(tmp_path, "a", "superslow")] == [float(n) for n in range(470, 500)]
     (file,) = (cache / "history").glob("*/*")
     assert file.stat().st_size < 8000
@@ -47,11 +48,18 @@ def test_the_record_stays_short_and_its_newest_lines_are_there(tmp_path: Path, c
 
 @pytest.mark.parametrize("text", ["", "x\n", "[1, 2]\n", '[1, "fast", "GREAT", 1, 0]\n', "\xff\xfe\n", "{}\n"])
 def test_a_damaged_line_is_passed_over(tmp_path: Path, cache: Path, text: str) -> None:
-    history.record(tmp_path, "fast", ran(1.0))
+    history.record(tmp_path, "fast", ran(1.0), "docker")
     (file,) = (cache / "history").glob("*/*")
     whole = file.read_bytes()
     file.write_bytes(text.encode("latin-1") + whole)
     assert [past.seconds for past in history.of(tmp_path, "a", "fast")] == [1.0]
+
+
+def test_a_line_of_before_engines_were_noted_counts_too(tmp_path: Path, cache: Path) -> None:
+    history.record(tmp_path, "fast", ran(1.0), "docker")
+    (file,) = (cache / "history").glob("*/*")
+    file.write_text('[1, "fast", "PASS", 3.0, 0]\n' + file.read_text())
+    assert [(past.seconds, past.engine) for past in history.of(tmp_path, "a", "fast")] == [(3.0, ""), (1.0, "docker")]
 
 
 def timeline(steps: list[Step], told: list[tuple[float, str, str]], end: float) -> list[Span]:

@@ -12,9 +12,10 @@ import pytest
 from helpers import discover
 from helpers.driver import measuring, merge
 from helpers.driver import plan as planner
+from helpers.driver.events import Ran
 from helpers.driver.export import result_data
-from helpers.driver.measuring import File, Measured, joined, measured
-from helpers.driver.report.coverage import print_coverage
+from helpers.driver.measuring import File, Measured, joined, measured, missed
+from helpers.driver.report.coverage import CoverageTable, print_coverage
 from helpers.driver.verdict import Status, Verdict
 from helpers.inside import helpers_verdict
 from helpers.test.unit_fixtures import add_dir, cache, forget, make_repo, no_poetry
@@ -139,6 +140,50 @@ def test_the_table_has_a_line_for_each_directory_and_one_for_all(capsys: pytest.
         ["none", "-", "-", "-", "nothing", "measured", "-"],
         ["TOTAL", "10000", "1", "-", "99.99", "%", "-"],
     ]
+
+
+def test_what_did_not_run_is_named_by_file_with_branches_of_lines_that_ran() -> None:
+    text = json.dumps(
+        {
+            "fail_under": 0,
+            "files": {
+                "b.py": ["1-3,8", "4-6,9", [[1, 2]], [[3, 9], [3, -1], [4, 5]]],
+                "all.py": ["1-3", "", [[1, 2]], []],
+                "a.py": ["", "1"],
+                "long.py": ["", ",".join(map(str, range(1, 9999, 2)))],
+            },
+        }
+    )
+    found = measured(text)
+    assert found
+    *short, (name, places) = missed(found)
+    assert short == [("a.py", "1"), ("b.py", "4-6,9,3->exit,3->9")]
+    assert name == "long.py" and len(places) == 2003 and places.endswith("...")
+
+
+def test_the_lines_are_named_of_a_directory_that_has_too_few_and_with_verbose_of_all(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kept = {"low": of("1-3", "4", fail_under=90), "high": of("1-9", "10", fail_under=90), "free": of("1", "2")}
+    verdicts = [Verdict(name, Status.PASS, 0, coverage=text) for name, text in kept.items()]
+    told = {}
+    for verbose in (False, True):
+        CoverageTable(verbose=verbose, safe=str.upper).end(Ran(verdicts))
+        lines = capsys.readouterr().out.splitlines()
+        told[verbose] = lines[: next(at for at, line in enumerate(lines) if line.startswith("directory"))]
+    low = ["NOT REACHED BY THE TESTS OF LOW:", "  /D/A.PY: 4"]
+    assert told[False] == low
+    high, free = (
+        [f"NOT REACHED BY THE TESTS OF {name}:", f"  /D/A.PY: {line}"] for name, line in (("HIGH", 10), ("FREE", 2))
+    )
+    assert told[True] == [*low, *high, *free]
+
+
+def test_of_very_many_files_some_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    text = json.dumps({"fail_under": 90, "files": {f"{number:03}.py": ["", "1"] for number in range(60)}})
+    print_coverage([Verdict("d", Status.PASS, 0, coverage=text)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[50:52] == ["  049.py: 1", "  and 10 more files: --json and --html have them"]
 
 
 def test_a_result_holds_what_report_merge_joins() -> None:

@@ -23,6 +23,10 @@ from helpers.driver.plan import DirPlan, Plan
 from helpers.driver.report import page
 from helpers.driver.report.page import Page
 from helpers.driver.verdict import Status, Verdict
+from helpers.engine.docker import DockerEngine
+from helpers.engine.here import HereEngine
+from helpers.engine.seam import Engine
+from helpers.engine.venv import VenvEngine
 from helpers.errors import UsageError
 from helpers.model.graph import Step
 
@@ -31,7 +35,7 @@ pytestmark = [pytest.mark.host, pytest.mark.slow]
 
 HOSTILE = "<script>document.title='ran'</script><b onclick=x>&amp;\"'</b>{{ 7 * 7 }}"
 VOID = {"meta", "wbr", "br", "img", "link"}
-FULL = json.dumps({"fail_under": 80, "files": {"/r/a.py": ["1-3", "4"]}})
+FULL = json.dumps({"fail_under": 80, "files": {"/r/a.py": ["1-3", "4"], f"/r/{HOSTILE}": ["1-3", "", [], [[3, 5]]]}})
 
 
 class Seen(HTMLParser):
@@ -95,7 +99,8 @@ def written(folder: Path) -> str:
     ):
         shown.event(Event(kind, name))
     shown.close()
-    history.record(folder, "fast", ran.verdicts)
+    history.record(folder, "fast", ran.verdicts, "venv")
+    history.record(folder, "fast", ran.verdicts, "docker")
     shown.end(ran)
     return target.read_text("utf-8")
 
@@ -118,6 +123,28 @@ def seen(text: str) -> Seen:
 def test_what_may_help_stands_there_once_with_its_directories(text: str) -> None:
     (said,) = re.findall('<p class="hint">(.*?)</p>', text, re.DOTALL)
     assert unescape(re.sub("<[^>]*>", "", said)) == f"hint: {HOSTILE} fails {HOSTILE}, crash"
+
+
+def test_each_time_is_named_with_the_engine_that_took_it(text: str) -> None:
+    tables = [part.partition("</table>")[0] for part in text.split("<table>")[1:]]
+    slowest = next(one for one in tables if "<th>test</th>" in one)
+    assert re.findall(r"<td[^>]*>(\w*)</td></tr>", slowest) == ["docker"]
+    runs = next(one for one in tables if "<th>when</th>" in one)
+    assert re.findall(r"<td[^>]*>(\w*)</td></tr>", runs) == ["docker", "venv"]
+    # The bars are comparable: those of one engine.
+    assert re.findall('aria-label="the last (.*?), oldest first"', text) == ["run by docker"] * 2
+
+
+def test_verdicts_are_kept_of_the_engine_that_the_page_says() -> None:
+    engines: list[type[Engine]] = [DockerEngine, VenvEngine, HereEngine]
+    assert [engine.name for engine in engines if engine.isolates] == [page.KEPT_OF]
+
+
+def test_lines_that_no_test_reached_are_folded_below_the_table(text: str) -> None:
+    section = text.partition('<h2 id="missed">')[2].partition("<h2")[0]
+    assert section.count("<details") == 1 and "<details open" not in section and '<a href="#missed">' in text
+    cells = [unescape(re.sub("<[^>]*>", "", cell)) for cell in re.findall("<td[^>]*>(.*?)</td>", section)]
+    assert cells == [f"/r/{HOSTILE}", "3->5", "/r/a.py", "4"]
 
 
 def test_it_is_well_formed_and_of_one_piece(seen: Seen) -> None:
@@ -163,7 +190,7 @@ def test_the_policy_allows_its_own_style_alone(text: str, seen: Seen) -> None:
             "cached",
             "waits for a free slot (-j 2)",
         ),
-        *("image i", "1 run", "the end", "needs "),
+        *("image i", "2 runs", "the end", "needs "),
     ],
 )
 def test_it_says(seen: Seen, said: str) -> None:

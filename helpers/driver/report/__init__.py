@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def choose(
         from helpers.driver.report.coverage import CoverageTable
 
         # The counts of tests stay the last line.
-        members.append(CoverageTable())
+        members.append(CoverageTable(verbose=verbose, safe=_safe()))
     if table:
         members.append(_table(quiet))
     file = os.environ.get("GITHUB_STEP_SUMMARY")
@@ -81,11 +81,15 @@ def _first(table: bool, verbose: bool, quiet: bool) -> Observer:
 def _table(quiet: bool) -> Observer:
     from helpers.driver.report.table import Table
 
+    return Table(quiet=quiet, safe=_safe())
+
+
+def _safe() -> Callable[[str], str]:
     if not _on_github():
-        return Table(quiet=quiet)
+        return str
     from helpers.driver.report.github import inert
 
-    return Table(quiet=quiet, safe=inert)
+    return inert
 
 
 class OnTerminal(Observer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from helpers.console import print_rows, printable
 from helpers.driver import measuring
@@ -10,27 +10,54 @@ from helpers.driver.events import Observer, Ran
 from helpers.driver.measuring import Measured
 from helpers.driver.verdict import Verdict
 
+_MOST_FILES = 50
 _COLUMNS = ("directory", "lines", "missed", "branches", "covered", "fail_under")
 
 
 class CoverageTable(Observer):
-    """Prints the table on standard output when a run has ended."""
+    """Prints the table on standard output when a run has ended.
+
+    Arguments:
+        verbose: whether the lines that did not run are named also where enough of them did.
+        safe: makes of a line what may be printed here.
+    """
+
+    def __init__(self, *, verbose: bool = False, safe: Callable[[str], str] = str) -> None:
+        self._verbose = verbose
+        self._safe = safe
 
     def end(self, ran: Ran) -> None:
         """Print the table."""
-        print_coverage(ran.verdicts)
+        print_coverage(ran.verdicts, verbose=self._verbose, safe=self._safe)
 
 
-def print_coverage(verdicts: Sequence[Verdict]) -> None:
+def print_coverage(verdicts: Sequence[Verdict], *, verbose: bool = False, safe: Callable[[str], str] = str) -> None:
     """Print what was measured, by directory and in total, where a file that several measured counts once.
 
     Arguments:
         verdicts: one for each directory.
+        verbose: whether the lines that did not run are named also where enough of them did.
+        safe: makes of a line what may be printed here.
     """
     known = {verdict.name: measuring.measured(verdict.coverage) for verdict in verdicts}
     rows = [_COLUMNS, *(_row(printable(name), found) for name, found in known.items())]
     rows.append(_row("TOTAL", measuring.joined(found for found in known.values() if found)))
+    for name, found in known.items():
+        if found and (verbose or found.percent < found.fail_under):
+            for line in _missed(name, found):
+                print(safe(line))
     print_rows(rows)
+
+
+def _missed(name: str, found: Measured) -> Iterator[str]:
+    """Yield the places of a directory that no test reached, file by file, below a line that says so."""
+    files = measuring.missed(found)
+    if files:
+        yield f"not reached by the tests of {printable(name)}:"
+    for file, lines in files[:_MOST_FILES]:
+        yield f"  {printable(file)}: {lines}"
+    if len(files) > _MOST_FILES:
+        yield f"  and {len(files) - _MOST_FILES} more files: --json and --html have them"
 
 
 def _row(name: str, found: Measured | None) -> tuple[str, ...]:

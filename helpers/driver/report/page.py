@@ -23,7 +23,9 @@ from helpers.images.tool_environment import python_of
 _WRITER = Path(__file__).with_name("write_page.py")
 _SECONDS = 120.0
 _CHARACTERS = 20_000
-_MOST_FAILURES, _MOST_SLOWEST = 100, 20
+_MOST_FAILURES, _MOST_SLOWEST, _MOST_FILES = 100, 20, 500
+# Only verdicts of the engine that isolates are kept.
+KEPT_OF = "docker"
 # A faster test is not worth a line.
 _SLOW_SECONDS = 0.05
 
@@ -73,7 +75,7 @@ class Page(Observer):
 
     def data(self, ran: Ran) -> dict[str, Any]:
         """Return all that the page shows."""
-        shown = [_directory(item, ran.results.get(item.name), self._root, self._tier) for item in ran.verdicts]
+        shown = [_directory(item, ran, self._root, self._tier) for item in ran.verdicts]
         return {
             "title": self._root.name,
             "tier": self._tier,
@@ -100,7 +102,7 @@ def _verdict_on(span: Span, verdicts: Mapping[str, str]) -> str:
     return found if span.kind == "testing" or found == Status.BUILD.value else ""
 
 
-def _directory(item: Verdict, results: Path | None, root: Path, tier: str) -> dict[str, Any]:
+def _directory(item: Verdict, ran: Ran, root: Path, tier: str) -> dict[str, Any]:
     known = measuring.measured(item.coverage)
     return {
         "name": item.name,
@@ -116,12 +118,14 @@ def _directory(item: Verdict, results: Path | None, root: Path, tier: str) -> di
         "image": item.image,
         "log": item.log,
         "again": list(item.again),
-        "failures": list(_failures(item, results, root)),
+        "engine": KEPT_OF if item.cached else ran.engine,
+        "failures": list(_failures(item, ran.results.get(item.name), root)),
         "flaky": sorted({one.test for one in item.flaky}),
         "slowest": [list(one) for one in item.slowest],
         "output": readable(item.output) if is_bad(item) else "",
         "coverage": percent(known) if known else "",
         "fail_under": known.fail_under if known else 0,
+        "missed": [list(one) for one in measuring.missed(known)[:_MOST_FILES]] if known else [],
         "history": [asdict(past) for past in history.of(root, item.name, tier)],
     }
 
@@ -193,7 +197,7 @@ def _totals(directories: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the counts that stand at the head of the page, and the slowest tests of all directories."""
     verdicts = [item["verdict"] for item in directories]
     slowest = [
-        {"test": test, "seconds": seconds, "directory": item["name"], "cached": item["cached"]}
+        {"test": test, "seconds": seconds, **{key: item[key] for key in ("name", "engine", "cached")}}
         for item in directories
         for test, seconds in item["slowest"]
         if seconds >= _SLOW_SECONDS
