@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from helpers import proc
 from helpers.errors import InfrastructureError, UsageError
 from helpers.images import sbom
 from helpers.images.layers import contents
+from helpers.images.tool_environment import python_of
 from helpers.registry.manifest import Manifest
 from helpers.test.conftest import Scratch, docker
 from helpers.test.registry_fixtures import Layout
@@ -20,6 +22,7 @@ from helpers.test.unit_fixtures import add_dir, cache, make_repo
 
 __all__ = ["cache"]
 
+DIGEST = f"sha256:{'0' * 64}"
 LABELS = {
     "org.opencontainers.image.title": "tool",
     "org.opencontainers.image.version": "1.2.3",
@@ -78,6 +81,17 @@ def test_what_is_not_cyclonedx_is_not_written(made: tuple[Path, str]) -> None:
     wrong.__dict__["digest"] = "sha256:no-hash"
     with pytest.raises(InfrastructureError, match=r"not CycloneDX 1\.6"):
         sbom._write(layout, replace(held, image=wrong))
+
+
+@pytest.mark.host
+@pytest.mark.slow
+def test_grammars_that_check_nothing_are_not_compiled() -> None:
+    facts = {"name": "a", "version": "1", "purl": "pkg:docker/a@1", "created": "2026-01-02T03:04:05", "digest": DIGEST}
+    holds: dict[str, Any] = {"code": {}, "system": {}, "distributions": [], "packages": []}
+    argv = [str(python_of("layers")), "-I", "-X", "importtime", str(sbom._WRITER)]
+    done = proc.run(argv, stdin=json.dumps({**facts, **holds}))
+    assert done.code == 0 and "jsonschema" in done.stderr, done.reason
+    assert "lark" not in done.stderr
 
 
 @pytest.mark.engine
