@@ -17,7 +17,7 @@ from helpers.engine import argv, client, compose, nesting, ownership
 from helpers.engine.context import archive_context, build_context
 from helpers.engine.seam import Control, Ingredients, Layout, Outcome, Prepared
 from helpers.engine.specs import ImageSpec, RunSpec
-from helpers.engine.supervise import supervise
+from helpers.engine.supervise import Ended, supervise
 from helpers.engine.waiting import Waiting
 from helpers.errors import BuildError, InfrastructureError
 from helpers.model.archive import PYTHON_OF_SUITE
@@ -31,6 +31,10 @@ _NO_PYTHON = "No interpreter found for Python"
 _OUR_ERROR = "helpers: error: "
 # Somebody removed another image with the same layer at this moment; at the next start the engine unpacks it anew.
 _LOST_LAYER = re.compile(r"snapshot \S+ does not exist: not found")
+# https://docs.docker.com/reference/cli/docker/container/run/#exit-status: the engine failed, not what it ran.
+_CLIENT_FAILED = 125
+# What the client says behind each error of this kind.
+_ADVICE = "Run 'docker run --help'"
 _ENGINE_DOWN = ("cannot connect to the docker daemon", "is the docker daemon running", "connection refused")
 
 
@@ -230,8 +234,8 @@ class DockerEngine:
         if not state and again and _LOST_LAYER.search(ended.output):
             removal.join()
             return self._run(spec, log, timeout, control, again=False)
-        if not state and not (ended.timed_out or ended.stopped):
-            raise InfrastructureError(f"the engine did not start the container: {_last_line(ended.output)}")
+        if not (ended.timed_out or ended.stopped):
+            _check_followed(ended, state)
         return Outcome(
             code=ended.code,
             seconds=ended.seconds,
@@ -290,6 +294,26 @@ class DockerEngine:
             if _NO_PYTHON in ended.output and image.directory and base:
                 raise _wrong_python(image, image.directory, base)
             raise BuildError(f"the image did not build: {reason}", where=image.key, fix=fix or f"read {log}")
+
+
+def _check_followed(ended: Ended, state: dict[str, Any]) -> None:
+    """Refuse the end of a client that was not the end of its container: it tells nothing about the tests.
+
+    Arguments:
+        ended: how the client ended.
+        state: what the engine says of the container; empty if it did not start, or if the engine does not answer.
+
+    Raises:
+        InfrastructureError: there was no container, or the engine ended before it; one that is started again at once
+            knows the container, and has ended it itself.
+    """
+    last = _last_line(ended.output.partition(_ADVICE)[0])
+    if not state:
+        if why := client.why_not_running():
+            raise InfrastructureError(f"the engine went away: {why}", fix="invoke doctor, then run it again")
+        raise InfrastructureError(f"the engine did not start the container: {last}")
+    if ended.code == _CLIENT_FAILED != state.get("State", {}).get("ExitCode", _CLIENT_FAILED):
+        raise InfrastructureError(f"the engine went away, and is back: {last}", fix="run it again")
 
 
 def _start(spec: RunSpec) -> proc.Child:

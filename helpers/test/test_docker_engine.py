@@ -141,3 +141,34 @@ def test_an_engine_that_does_not_answer_leaves_no_other_waiting_container(
         waiting.drop()
     engine.finish()
     assert sorted(removed) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "down", "error"),
+    [
+        (125, {}, "Cannot connect to the Docker daemon.", "the engine went away: Cannot connect to the Docker daemon."),
+        (125, {}, "", "the engine did not start the container: docker: invalid name"),
+        (125, {"State": {"ExitCode": 137}}, "", "the engine went away, and is back: docker: invalid name"),
+        (125, {"State": {"ExitCode": 0}}, "", "the engine went away, and is back: docker: invalid name"),
+        (125, {"State": {"ExitCode": 125}}, "", ""),
+        (1, {"State": {"ExitCode": 1}}, "", ""),
+    ],
+)
+def test_a_container_that_the_engine_did_not_follow_to_its_end_has_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, state: dict[str, Any], down: str, error: str
+) -> None:
+    said = "docker: invalid name\n\nRun 'docker run --help' for more information\n"
+    monkeypatch.setattr(docker, "supervise", lambda *_: Ended(code, 0.1, said, timed_out=False, stopped=False))
+    monkeypatch.setattr(proc, "Child", Killed)
+    monkeypatch.setattr(client, "remove_container", lambda name: True)
+    monkeypatch.setattr(client, "why_not_running", lambda: down)
+    monkeypatch.setattr(proc, "after_death", lambda action: lambda: None)
+    monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
+    engine = DockerEngine()
+    monkeypatch.setattr(engine, "_state", lambda name: state, raising=False)
+    if error:
+        with pytest.raises(InfrastructureError) as raised:
+            engine.run(SPEC, tmp_path / "log", 1, Control())
+        assert raised.value.what == error
+    else:
+        assert engine.run(SPEC, tmp_path / "log", 1, Control()).code == code
