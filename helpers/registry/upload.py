@@ -18,6 +18,7 @@ from helpers.registry.reading import Reader
 
 # A line slower than this is given up: a blob may take a minute and its size at this speed.
 SLOWEST_BYTES_A_SECOND = 100_000
+_FIRST_WAIT_SECONDS = 0.5
 
 
 @dataclass
@@ -137,7 +138,7 @@ def put_manifest(
         if number == TRIES or deadline.over or not _does_not_see_a_blob(answer):
             break
         # It refused, so nothing was written: to send it again harms nobody, however many `tries`.
-        deadline.sleep(2**number / 8)
+        deadline.sleep(_FIRST_WAIT_SECONDS / 2 * 2 ** (number - 1))
     told = answer.headers.get("Docker-Content-Digest", manifest.digest)
     if answer.status not in (200, 201, 202):
         raise RejectedError(f"the registry does not take {reference}: {said(answer)}", where=reader.http.address)
@@ -185,7 +186,7 @@ def _upload(reader: Reader, body: FileBody, digest: str) -> None:
             if number == TRIES or deadline.over:
                 why = f"upload of {short(digest)} ({body.size / 1e6:.1f} MB), tried {number} time(s)"
                 raise InfrastructureError(error.what, where=error.where, why=why, fix=error.fix) from None
-        deadline.sleep(2**number / 4)
+        deadline.sleep(_FIRST_WAIT_SECONDS * 2 ** (number - 1))
 
 
 def _has_blob(reader: Reader, digest: str) -> bool:

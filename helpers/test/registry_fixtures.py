@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from helpers.registry import connection, http
+from helpers.registry import connection, http, upload
 from helpers.registry.manifest import OCI_INDEX, OCI_MANIFEST, sha256
 from helpers.test.fault_proxy import FaultProxy, fault_proxy
 
@@ -150,7 +150,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up `SHORT` times as early."""
     monkeypatch.setattr(connection, "SILENCE_SECONDS", connection.SILENCE_SECONDS / SHORT)
     monkeypatch.setattr(http, "CALL_SECONDS", http.CALL_SECONDS / SHORT)
-    monkeypatch.setattr(http, "_FIRST_WAIT_SECONDS", http._FIRST_WAIT_SECONDS / SHORT)
+    for module in (http, upload):
+        monkeypatch.setattr(module, "_FIRST_WAIT_SECONDS", module._FIRST_WAIT_SECONDS / SHORT)
 
 
 @pytest.fixture
