@@ -35,7 +35,11 @@ _LOST_LAYER = re.compile(r"snapshot \S+ does not exist: not found")
 _CLIENT_FAILED = 125
 # What the client says behind each error of this kind.
 _ADVICE = "Run 'docker run --help'"
-_ENGINE_DOWN = ("cannot connect to the docker daemon", "is the docker daemon running", "connection refused")
+_ENGINE_DOWN = (
+    *("cannot connect to the docker daemon", "is the docker daemon running", "connection refused"),
+    # It ended while it built, whether or not it is back.
+    "failed to receive status: rpc error",
+)
 
 
 class _Removal(threading.Thread):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from helpers import proc
-from helpers.engine import client, docker
+from helpers.engine import argv, client, docker
 from helpers.engine.docker import DockerEngine
-from helpers.engine.seam import Control
+from helpers.engine.seam import Control, Ingredients
+from helpers.engine.specs import ImageSpec
 from helpers.engine.supervise import Ended
-from helpers.errors import InfrastructureError
+from helpers.errors import BuildError, HelpersError, InfrastructureError
+from helpers.model.image import Base
 from helpers.test.test_again import SPEC
 
 LOST = "docker: Error response from daemon: parent snapshot sha256:1 does not exist: not found.\n"
@@ -30,6 +32,9 @@ class Killed:
         self.output = io.BytesIO()
 
     def kill(self) -> None:
+        pass
+
+    def terminate(self) -> None:
         pass
 
     def close_input(self) -> None:
@@ -172,3 +177,30 @@ def test_a_container_that_the_engine_did_not_follow_to_its_end_has_no_verdict(
         assert raised.value.what == error
     else:
         assert engine.run(SPEC, tmp_path / "log", 1, Control()).code == code
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "what"),
+    [
+        (
+            # What a build says whose engine was ended by SIGKILL.
+            "#5 RUN sleep 8\nERROR: failed to receive status: rpc error: code = Unavailable desc = error reading from "
+            "server: EOF\n",
+            InfrastructureError,
+            "the engine does not answer: ERROR: failed to receive status",
+        ),
+        ("ERROR: failed to solve: exit code: 1\n", BuildError, "the image did not build: ERROR: failed to solve"),
+    ],
+)
+def test_a_build_whose_engine_ended_is_no_failed_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, error: type[HelpersError], what: str
+) -> None:
+    monkeypatch.setattr(docker, "supervise", lambda *_: Ended(1, 0.1, said, timed_out=False, stopped=False))
+    monkeypatch.setattr(docker, "archive_context", lambda *_: nullcontext())
+    monkeypatch.setattr(argv, "build", lambda *_: ["docker"])
+    monkeypatch.setattr(proc, "Child", lambda command, env: Killed(command))
+    monkeypatch.setattr(proc, "after_death", lambda action: lambda: None)
+    image = ImageSpec("archive:bookworm", "base:1", "", Base.parse("archive:bookworm"))
+    with pytest.raises(error) as raised:
+        DockerEngine().provide(image, Ingredients(), tmp_path / "log", Control())
+    assert raised.value.what.startswith(what)
