@@ -4,7 +4,8 @@
 usage: python3 benchmarks/driver.py [unchanged] [many] [changed] [overhead] [lengths] [output] [watch]
 
 unchanged   nothing has changed since a run that passed: ours, and go-task, Turborepo and Nx with their caches warm, in
-            front of the same `docker run` a directory; and the plain loop and `xargs -P2`, which have no cache
+            front of the same `docker run` a directory; and what has no cache: the plain loop, `xargs -P2`, tox and nox
+            with one session a directory, and pytest-xdist in one environment
 many        the same over 1,000 and 5,000 directories: at most 3 times `git status` and 0.3 s, and 120 MB
 watch       from a saved file to its verdict: driver_watch.py
 the others  something has to be run: driver_running.py says what they are
@@ -30,6 +31,7 @@ from pathlib import Path
 
 import driver_many
 import driver_running
+import driver_sessions
 import driver_watch
 from scratch import FILES, remove_images, small_dirs
 from timing import Command, machine, table
@@ -132,9 +134,7 @@ def nx(copy: Copy) -> Command:
     return copy.command("Nx", "nx", "run-many", "--target=check", "--outputStyle=static")
 
 
-OTHERS: tuple[tuple[str, Callable[[Copy], Command]], ...] = (
-    ("docker", plain_loop),
-    ("xargs", xargs),
+CACHED: tuple[tuple[str, Callable[[Copy], Command]], ...] = (
     ("task", go_task),
     ("turbo", turborepo),
     ("nx", nx),
@@ -144,16 +144,17 @@ OTHERS: tuple[tuple[str, Callable[[Copy], Command]], ...] = (
 def unchanged(directory: Path, prefix: str) -> bool:
     """Time runs in which nothing changed, print them, and return whether ours is the fastest."""
     place = Place(directory, prefix)
-    commands = [Command("main_pytest.py", (place.driver,), place.root)]
-    for program, make in OTHERS:
+    cached = [Command("main_pytest.py", (place.driver,), place.root)]
+    for program, make in CACHED:
         if shutil.which(program):
-            commands.append(make(Copy(place, program)))
+            cached.append(make(Copy(place, program)))
         else:
             print(f"not on PATH, and not compared: {program}\n")
+    for command in (*cached, *cached):
+        command.seconds()  # fills their caches, and starts daemons
+    sessions = driver_sessions.others(Copy(place, "sessions").root, place.names)
+    commands = [*cached, plain_loop(Copy(place, "loop")), xargs(Copy(place, "xargs")), *sessions]
     status = Command("git status", (("git", "status", "--porcelain"),), place.root)
-    for command in (*commands, *commands):
-        if command.name not in ("a loop of docker run", "xargs -P2 docker run"):
-            command.seconds()  # fills their caches, and starts daemons
     seconds: list[list[float]] = [[] for _ in (*commands, status)]
     for _ in range(ROUNDS):
         for command, times in zip((*commands, status), seconds, strict=True):
