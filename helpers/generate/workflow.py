@@ -2,34 +2,63 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from helpers import config
+from helpers.errors import UsageError
 from helpers.generate.writing import Generated, bring
-from helpers.repos.shared_files import super_repo
+from helpers.repos.shared_files import read, super_repo
 
 PATH = ".github/workflows/helpers.yml"
-TEMPLATE = Path(__file__).resolve().parents[1] / "templates" / "github" / "helpers.yml"
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates" / "github"
 MARK = "# Made by `invoke ci_generate`"
+# https://docs.github.com/en/actions/reference/limits: jobs of one matrix.
+_MOST = 256
+_SHARDS = re.compile(rb'^ +shard: \[.*"\d+/(\d+)"\]\r?$', re.MULTILINE)
 
 
-def workflow() -> Generated:
-    """Return the workflow."""
-    return Generated(PATH, config.read_text(TEMPLATE).replace("\r\n", "\n"), MARK)
+def workflow(shards: int = 0) -> Generated:
+    """Return the workflow.
+
+    Arguments:
+        shards: how many jobs share the directories; 0 is one job for each of them.
+    """
+    text = config.read_text(TEMPLATES / ("shards.yml" if shards else "helpers.yml")).replace("\r\n", "\n")
+    names = ", ".join(f'"{number}/{shards}"' for number in range(1, shards + 1))
+    return Generated(PATH, text.replace("NAMES", names).replace("SHARDS", str(shards)) if shards else text, MARK)
 
 
-def main(*, check: bool = False, dry_run: bool = False, overwrite: bool = False, cwd: Path | None = None) -> int:
+def main(
+    *,
+    shards: str = "",
+    check: bool = False,
+    dry_run: bool = False,
+    overwrite: bool = False,
+    cwd: Path | None = None,
+) -> int:
     """Write the workflow of the repo around `cwd`, or compare it, and return the exit code.
 
     Arguments:
+        shards: how many jobs share the directories, 0 for one job for each; empty leaves it as it is in the repo.
         check: write nothing; the exit code is 1 when the file is not what would be written.
         dry_run: write nothing, and show what would be.
         overwrite: replace a file of the user's; it is kept as `NAME.orig`.
         cwd: where the command was given.
 
     Raises:
-        UsageError: `cwd` is in no repo with helpers.
+        UsageError: `cwd` is in no repo with helpers, or `shards` is no number of jobs.
         PolicyError: a file of the user's is in the way, or a link.
     """
     root = super_repo((cwd or Path.cwd()).resolve())
-    return bring(root, [workflow()], check=check, dry_run=dry_run, overwrite=overwrite, fix="invoke ci_generate")
+    if shards and not (shards.isascii() and shards.isdecimal() and len(shards) < 5 and int(shards) <= _MOST):
+        raise UsageError(f"--shards {shards} is no number of jobs", fix=f"--shards 0 to {_MOST}")
+    made = workflow(int(shards) if shards else _now(root))
+    return bring(root, [made], check=check, dry_run=dry_run, overwrite=overwrite, fix="invoke ci_generate")
+
+
+def _now(root: Path) -> int:
+    """Return how many shards the workflow has that is there; 0 where it has none, or is not of this command."""
+    there = read(root, PATH) or b""
+    found = _SHARDS.search(there) if there.startswith(MARK.encode()) else None
+    return min(int(found[1]), _MOST) if found and len(found[1]) < 5 else 0

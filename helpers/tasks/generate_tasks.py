@@ -11,17 +11,24 @@ _DRY_RUN = "write nothing; show what would be written"
 _OVERWRITE = "replace a file of yours; it is kept as NAME.orig"
 
 
-@helpers_task(help={"check": _CHECK, "dry-run": _DRY_RUN, "overwrite": _OVERWRITE})
-def ci_generate(_: Any, check: bool = False, dry_run: bool = False, overwrite: bool = False) -> int:
+@helpers_task(
+    help={
+        "shards": "N jobs that share the directories; 0: a job for each; default: as it is, at first 0",
+        "check": _CHECK,
+        "dry-run": _DRY_RUN,
+        "overwrite": _OVERWRITE,
+    }
+)
+def ci_generate(_: Any, shards: str = "", check: bool = False, dry_run: bool = False, overwrite: bool = False) -> int:
     """Write the GitHub Actions workflow that tests every runnable dir.
 
-    To .github/workflows/helpers.yml. A first job asks main_pytest.py --list for the directories, at each run anew, and
-    each of them is tested in a job of its own. Require the job 'helpers' in the branch's protection rules: it is green
-    only when all the others are.
+    To .github/workflows/helpers.yml. Which directories there are is asked at each run anew: each has a job of its own,
+    or, with --shards, N jobs share them by main_pytest.py --shard and a last one joins their results. Require the job
+    'helpers' in the branch's protection rules: it is green only when all the others are.
     """
     from helpers.generate import workflow
 
-    return workflow.main(check=check, dry_run=dry_run, overwrite=overwrite)
+    return workflow.main(shards=shards, check=check, dry_run=dry_run, overwrite=overwrite)
 
 
 @helpers_task(
