@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,4 +41,32 @@ def test_each_directory_is_tested_and_one_red_one_makes_the_last_job_red(
     result = "failure" if any(ended) else "success"
     last = machine.run("helpers", {"needs.plan.result": "success", "needs.test.result": result})
     assert last.returncode == max(codes)
+    assert not list(scratch.root.rglob("PWNED"))
+
+
+def test_shards_test_each_directory_once_and_the_last_job_joins_what_they_left(
+    scratch: Scratch, tmp_path: Path
+) -> None:
+    names = ["good", "it's $(touch PWNED)", "red"]
+    for number, name in enumerate(names):
+        scratch.add(name, FAILS if name == "red" else PASSES, image=f"image{number}")
+    text = workflow.workflow(2).text or ""
+    codes = []
+    for number in (1, 2):
+        machine = Runner(scratch.root, tmp_path / f"runner{number}", text)
+        machine.temp.mkdir()
+        done = machine.run("test", {"matrix.shard": f"{number}/2", "vars.TEST_TIER || 'all'": "all"})
+        codes.append(done.returncode)
+        # As the two actions do with artifacts.
+        kept = tmp_path / "last" / "shards" / f"shard-{number}"
+        kept.mkdir(parents=True)
+        for file in ("result.json", "junit.xml"):
+            shutil.copy(machine.temp / file, kept)
+    last = Runner(scratch.root, tmp_path / "last", text)
+    joined = last.run("helpers", {"needs.test.result": "failure"})
+    result = json.loads((last.temp / "result.json").read_text())
+    assert sorted(codes) == [0, 1] and joined.returncode == 1, joined.stderr
+    found = {item["directory"]: item["verdict"] for item in result["directories"]}
+    assert found == {"good": "PASS", "it's $(touch PWNED)": "PASS", "red": "FAIL"}
+    assert result["exit_code"] == 1 and "3 directories: 2 PASS, 1 FAIL" in joined.stdout
     assert not list(scratch.root.rglob("PWNED"))
