@@ -23,10 +23,15 @@ from helpers.errors import UsageError
 _OUTPUT_CHARACTERS = 20_000
 # pytest's have five levels; Python writes a deep one by recursion, and fails.
 _MOST_LEVELS = 20
-_LINE_DIGITS = 9
+_LINE = re.compile(r"[0-9]{1,9}")
+_MOST_SECONDS = 1e9
 # https://www.w3.org/TR/xml/#charsets
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _COUNTS = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+# A case counts once, whatever stands in it: what is left of all cases has passed.
+_WORST_FIRST = ("error", "failure", "skipped")
+_CASE_PARTS = (*_WORST_FIRST, "system-out", "system-err")
+_TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,20}(?:Z|[+-][0-9:]{2,6})?")
 
 
 def write(target: str, verdicts: Sequence[Verdict], results: Mapping[str, Path]) -> None:
@@ -78,16 +83,17 @@ def suite(verdict: Verdict, results: Path | None) -> ET.Element:
     """
     own, fault = _own(verdict, results)
     found = ET.Element("testsuite", name=suite_name(verdict.name))
-    for name in ("timestamp", "hostname"):
-        if own and own[0].get(name):
-            found.set(name, own[0].get(name, ""))
+    if own and _TIMESTAMP.fullmatch(own[0].get("timestamp", "")):
+        found.set("timestamp", own[0].get("timestamp", ""))
+    if own and own[0].get("hostname"):
+        found.set("hostname", own[0].get("hostname", ""))
     properties = ET.SubElement(found, "properties")
-    properties.extend(one for part in own for one in part.findall("properties/property"))
+    properties.extend(one for part in own for one in part.findall("properties/property") if _is_property(one))
     said = {"verdict": verdict.status.value, "image": verdict.image, "cached": "true" if verdict.cached else ""}
     for name, value in said.items():
         if value:
             ET.SubElement(properties, "property", name=name, value=_text(value))
-    found.extend(_last_runs([case for part in own for case in part.findall("testcase")]))
+    found.extend(_last_runs([_case(one) for part in own for one in part.findall("testcase") if one.get("name")]))
     for case in found.iter("testcase"):
         _place(case, verdict.name)
     _mark_flaky(found, verdict.flaky)
@@ -118,11 +124,32 @@ def _is_deep(whole: ET.Element) -> bool:
     return bool(level)
 
 
+def _is_property(one: ET.Element) -> bool:
+    return bool(one.get("name")) and one.get("value") is not None and not len(one)
+
+
+def _case(own: ET.Element) -> ET.Element:
+    """Return a case of a directory's own report, whatever a test wrote there, in the form that readers can take."""
+    case = ET.Element("testcase", own.attrib)
+    if "time" in case.attrib:
+        case.set("time", f"{_seconds(own):.3f}")
+    if not _LINE.fullmatch(case.get("line", "0")):
+        del case.attrib["line"]
+    for part in own:
+        if part.tag == "properties":
+            properties = ET.SubElement(case, "properties")
+            properties.extend(one for one in part.findall("property") if _is_property(one))
+        elif part.tag in _CASE_PARTS and not len(part):
+            case.append(part)
+    return case
+
+
 def _seconds(case: ET.Element) -> float:
     try:
-        return float(case.get("time", "0"))
+        seconds = float(case.get("time", "0"))
     except ValueError:
         return 0.0
+    return seconds if 0.0 <= seconds < _MOST_SECONDS else 0.0
 
 
 def _last_runs(cases: Sequence[ET.Element]) -> list[ET.Element]:
@@ -145,8 +172,11 @@ def _place(case: ET.Element, directory: str) -> None:
     """Name the file of a test as it is named in the repo, and count its lines from 1; pytest counts them from 0."""
     if file := case.get("file"):
         case.set("file", posixpath.normpath(posixpath.join(suite_name(directory), file)))
-    if (line := case.get("line", "")[:_LINE_DIGITS]).isdecimal():
+    if line := case.get("line"):
         case.set("line", str(int(line) + 1))
+    if not case.get("classname"):
+        # That of a file that could not be imported; readers order cases by it.
+        case.set("classname", suite_name(directory))
 
 
 def _mark_flaky(found: ET.Element, flaky: Sequence[Failure]) -> None:
@@ -184,8 +214,9 @@ def _verdict_case(verdict: Verdict, fault: str) -> ET.Element:
 def _count(found: ET.Element, verdict: Verdict) -> None:
     cases = found.findall("testcase")
     found.set("tests", str(len(cases)))
+    worst = [next((tag for tag in _WORST_FIRST if case.find(tag) is not None), "") for case in cases]
     for name, tag in _COUNTS.items():
-        found.set(name, str(sum(case.find(tag) is not None for case in cases)))
+        found.set(name, str(worst.count(tag)))
     found.set("time", f"{verdict.seconds:.3f}")
 
 
