@@ -219,7 +219,8 @@ def test_what_helps_several_directories_stands_in_the_summary_once_and_as_text()
     hint = "hint: set `network` to <b>"
     text = markdown(Ran([replace(FAIL, hints=(hint,)), replace(FAIL, name="other", hints=(hint,))]))
     (line,) = (line for line in text.splitlines() if line.startswith("hint"))
-    assert html.unescape(line) == f"{hint}  ({FAIL.name}, other)" and "<b>" not in line and "`" not in line
+    assert html.unescape(line) == f"hint ({FAIL.name}, other): set `network` to <b>"
+    assert "<b>" not in line and "`" not in line
 
 
 def test_a_summary_stays_below_what_github_takes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,10 +19,12 @@ def hint_lines(verdicts: Sequence[Verdict]) -> list[str]:
     Arguments:
         verdicts: of one run; where it is only one, no directory is named.
     """
-    return [
-        printable(text if len(verdicts) == 1 else f"{text}  ({', '.join(_few(names))})")
-        for text, names in grouped((verdict.name, verdict.hints) for verdict in verdicts)
-    ]
+    lines = []
+    for text, names in grouped((verdict.name, verdict.hints) for verdict in verdicts):
+        kind, _, what = text.partition(": ")
+        # A command stands last, to be taken from there.
+        lines.append(printable(text if len(verdicts) == 1 else f"{kind} ({', '.join(_few(names))}): {what}"))
+    return lines
 
 
 def grouped(each: Iterable[tuple[str, Iterable[str]]]) -> list[tuple[str, list[str]]]:
