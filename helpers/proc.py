@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -102,6 +103,46 @@ class _Process(subprocess.Popen[str]):
         return super().wait(timeout)
 
 
+class _Adopted:
+    """What a `Child` asks of a process that was not started by `subprocess`.
+
+    Arguments:
+        pid: its id; it is a child of ours.
+        write_input: file descriptor of its standard input.
+        read_output: file descriptor of what it prints.
+    """
+
+    def __init__(self, pid: int, write_input: int, read_output: int) -> None:
+        self.pid = pid
+        self.stdin: IO[bytes] = open(write_input, "wb", buffering=0)  # noqa: SIM115
+        self.stdout: IO[bytes] = open(read_output, "rb", buffering=0)  # noqa: SIM115
+        self._code: int | None = None
+        self._lock = threading.Lock()
+        for number in (write_input, read_output):
+            os.set_inheritable(number, False)
+
+    def poll(self) -> int | None:
+        """Return its exit code, negative for a signal; None while it runs."""
+        with self._lock:
+            if self._code is None:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                self._code = os.waitstatus_to_exitcode(status) if pid else None
+            return self._code
+
+    def wait(self, timeout: float) -> int:
+        """Wait for its end and return its exit code.
+
+        Raises:
+            TimeoutExpired: it has not ended within `timeout` seconds.
+        """
+        end = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() >= end:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout)
+            time.sleep(_TICK_SECONDS)
+        return code
+
+
 class Child:
     """A running process in a session of its own, so that a Ctrl-C at the terminal reaches us and not it.
 
@@ -112,6 +153,7 @@ class Child:
     """
 
     def __init__(self, argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
+        self._process: subprocess.Popen[bytes] | _Adopted
         try:
             self._process = subprocess.Popen(
                 argv,
@@ -125,6 +167,13 @@ class Child:
             )
         except (FileNotFoundError, PermissionError) as error:
             raise _cannot_start(argv, error) from None
+
+    @classmethod
+    def adopted(cls, pid: int, write_input: int, read_output: int) -> Child:
+        """Return the process that `spawn.begin` started; it, or the program that became this one."""
+        child = cls.__new__(cls)
+        child._process = _Adopted(pid, write_input, read_output)
+        return child
 
     @property
     def output(self) -> IO[bytes]:
@@ -314,39 +363,6 @@ def replace(argv: Sequence[str], env: Mapping[str, str] | None = None) -> NoRetu
         os.execvpe(argv[0], list(argv), dict(os.environ if env is None else env))
     except OSError as error:
         raise _cannot_start(argv, error) from None
-
-
-def after_death(action: Callable[[], object]) -> Callable[[], None]:
-    """Leave a process behind that waits for our end, however we end (SIGKILL too), and then does `action`.
-
-    It waits on a pipe that only we, and a program that we become, hold open. It has a session of its own and none of
-    our streams, so that nobody who reads our output waits for it. Call it before any thread is started.
-
-    Returns:
-        What calls the action off: the process ends at once.
-    """
-    read_end, write_end = os.pipe()
-    if os.fork():
-        os.close(read_end)
-        os.set_inheritable(write_end, True)
-
-        def call_off() -> None:
-            with suppress(BrokenPipeError):
-                os.write(write_end, b"x")
-
-        return call_off
-    try:
-        os.setsid()
-        os.close(write_end)
-        null = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):
-            os.dup2(null, stream)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        if not os.read(read_end, 1):
-            action()
-    finally:
-        os._exit(0)
 
 
 def _cannot_start(argv: Sequence[str], error: OSError) -> InfrastructureError:

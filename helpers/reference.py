@@ -115,6 +115,7 @@ VARIABLES = (
     Variable("HELPERS_VERDICTS", "helpers", "a team's verdicts: a directory, or `HOST[:PORT]/NAME` in a registry"),
     Variable("HELPERS_VERDICTS_WRITE", "helpers", "`1`: verdicts are added there too; for trusted branches only"),
     Variable("HELPERS_ENTERED", "helpers", "internal: set while the thin environment is entered"),
+    Variable("HELPERS_HEADSTART", "helpers", "internal: what was started before the environment is entered"),
     Variable("HELPERS_INSIDE", "helpers", "set in our containers: name and version of the image, by its labels"),
     Variable("NO_COLOR", "helpers", "not empty: no colours"),
     Variable("GITHUB_ACTIONS", "helpers", "`true`: groups, annotations and a step summary for GitHub Actions"),

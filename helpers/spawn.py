@@ -1,6 +1,6 @@
-"""The other half of the door to processes: for a start that is over before `subprocess` would be imported.
+"""The other half of the door to processes: for what is over, or under way, before `subprocess` would be imported.
 
-`proc` is for all else: here is no time limit, and what the program says of itself is not kept.
+`proc` is for all else: here is no time limit, and what a program that is asked says of itself is not kept.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _MANY_BYTES = 1 << 20
 _KILL = 9
+_MANY_FILES = 1 << 16
 
 
 class Asked:
@@ -59,3 +60,76 @@ class Asked:
         os.close(self._output)
         pid, self._pid = self._pid, 0
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def begin(argv: Sequence[str], *, closed: Sequence[int] = ()) -> tuple[int, int, int]:
+    """Start a program in a session of its own; `proc.Child.adopted` follows it, also in a program that we become.
+
+    Arguments:
+        argv: the program and its arguments.
+        closed: file descriptors of ours that it must not hold open.
+
+    Returns:
+        Its process id, and the file descriptors to write to its input and to read what it prints.
+
+    Raises:
+        OSError: it can not be started.
+    """
+    read_input, write_input = os.pipe()
+    read_output, write_output = os.pipe()
+    streams = (
+        (os.POSIX_SPAWN_DUP2, read_input, 0),
+        (os.POSIX_SPAWN_DUP2, write_output, 1),
+        (os.POSIX_SPAWN_DUP2, write_output, 2),
+        *((os.POSIX_SPAWN_CLOSE, number) for number in closed),
+    )
+    try:
+        pid = os.posix_spawnp(argv[0], list(argv), os.environ, file_actions=streams, setsid=True)
+    except BaseException:
+        os.close(write_input)
+        os.close(read_output)
+        raise
+    finally:
+        os.close(read_input)
+        os.close(write_output)
+    return pid, write_input, read_output
+
+
+def after_death(action: Callable[[], object]) -> int:
+    """Leave a process behind that waits for our end, however we end (SIGKILL too), and then does `action`.
+
+    It waits on a pipe that only we, and a program that we become, hold open. It has a session of its own and none of
+    our streams, so that nobody who reads our output waits for it. Call it before any thread is started.
+
+    Returns:
+        The file descriptor by which `call_off` calls the action off.
+    """
+    read_end, write_end = os.pipe()
+    if os.fork():
+        os.close(read_end)
+        os.set_inheritable(write_end, True)
+        return write_end
+    try:
+        os.setsid()
+        null = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(null, stream)
+        # Nobody waits for the end of a pipe that is open here.
+        os.closerange(3, read_end)
+        os.closerange(read_end + 1, _MANY_FILES)
+        import signal  # slow to import, and all others are gone on
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        if not os.read(read_end, 1):
+            action()
+    finally:
+        os._exit(0)
+
+
+def call_off(guard: int) -> None:
+    """Let the process that `after_death` left behind end at once, with nothing done."""
+    try:
+        os.write(guard, b"x")
+    except BrokenPipeError:
+        pass

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers import console, discover
+from helpers.driver import headstart
 from helpers.driver.options import build_parser, meant
 from helpers.engine.seam import Control
 from helpers.engine.supervise import obey_signals
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from helpers.driver.plan import Plan
     from helpers.driver.report.page import Page
     from helpers.driver.shared_verdicts import SharedVerdicts
+    from helpers.engine.seam import Engine
 
 
 def run_tier(tier: str, directory: str, engine: str, stage: str, arguments: str, *, coverage: bool = False) -> int:
@@ -54,9 +56,10 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     parser = build_parser()
     options, rest = parser.parse_known_args(arguments[:end])
-    options.argv, options.asked_at = list(arguments), time.time()
+    options.argv, options.asked_at, options.begun = list(arguments), time.time(), headstart.handed()
     if rest:
         parser.error(f"unrecognized argument {rest[0]!r}; did you mean: main_pytest.py {meant(parser, rest[0])}")
+    options.pytest_args = arguments[end + 1 :]
     try:
         return _main(options, arguments[end + 1 :], root or Path(os.path.realpath(sys.argv[0])).parent)
     except (Exception, KeyboardInterrupt) as error:
@@ -238,7 +241,7 @@ class _Order:
 
 def _tested(options: argparse.Namespace, plan: Plan, order: _Order, ends: ExitStack) -> Ran:
     """Answer what can be answered from kept verdicts, run the rest, and keep what passed."""
-    from helpers.driver import durations, history, remember, run
+    from helpers.driver import durations, history, notes, remember, run
     from helpers.driver.events import Event, Ran, Work
     from helpers.driver.plan import without
     from helpers.driver.verdict_cache import VerdictCache
@@ -263,6 +266,8 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order, ends: ExitSt
     run_id = run.new_run_id()
     directory = run_directory(run_id)
     engine = choose(options.engine)
+    if options.begun:
+        engine = _with_begun(options, order.root, engine, directory)
     ends.callback(engine.finish)
     engine.reap()
     how = run.Options(
@@ -283,8 +288,16 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order, ends: ExitSt
     results = {item.name: run.results_of(directory, rest, item.name) for item in rest.dirs}
     if kept and engine.isolates:
         kept.keep(rest.dirs, verdicts, results)
+        notes.leave(options, rest, kept, engine, verdicts)
     known |= {verdict.name: verdict for verdict in verdicts}
     return Ran([known[item.name] for item in plan.dirs], engine.name, directory, results)
+
+
+def _with_begun(options: argparse.Namespace, root: Path, engine: Engine, directory: Path) -> Engine:
+    """Return the engine with the containers that were started before all else."""
+    from helpers.driver.prepared import HeadStart, PreparedEngine
+
+    return PreparedEngine(engine, directory / "prepared", 0, HeadStart(options.begun, root))
 
 
 def _shared(control: Control) -> SharedVerdicts | None:

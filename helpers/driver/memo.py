@@ -33,11 +33,12 @@ from helpers.thin_env import INTERRUPTED, cache_path
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 _FORMAT = "1"
 # Other ones in each shell and each call; a memo of tests that are given one of them is not written.
-PASSING = ("_", "SHLVL", "PWD", "OLDPWD", "HELPERS_ENTERED")
+PASSING = ("_", "SHLVL", "PWD", "OLDPWD", "HELPERS_ENTERED", "HELPERS_HEADSTART")
 _DIGEST_LETTERS = 64
 
 # What was printed on standard error, and on standard output before and after the time that the run took.
@@ -60,7 +61,17 @@ def files() -> list[str]:
 
 
 def path_of(root: str, argv: Sequence[str]) -> str:
-    """Return where the memo of a run is, by all that the run is given.
+    """Return where the memo of a run is.
+
+    Arguments:
+        root: of the repo, resolved.
+        argv: the arguments of `main_pytest.py`.
+    """
+    return os.path.join(folder(), f"{all_given(root, argv)}.memo")
+
+
+def all_given(root: str, argv: Sequence[str]) -> str:
+    """Return a name for all that a run is given.
 
     Arguments:
         root: of the repo, resolved.
@@ -78,7 +89,7 @@ def path_of(root: str, argv: Sequence[str]) -> str:
     env = sorted(item for item in os.environ.items() if item[0] not in PASSING)
     system = (os.uname().sysname, os.uname().machine)
     given = (_FORMAT, PACKAGE, root, os.getcwd(), python, user, streams, system, list(argv), env)
-    return os.path.join(folder(), f"{fingerprint(repr(given).encode('utf-8', 'surrogateescape'))[:40]}.memo")
+    return fingerprint(repr(given).encode("utf-8", "surrogateescape"))[:40]
 
 
 def answer(script: str, argv: Sequence[str]) -> int | None:
@@ -100,7 +111,7 @@ def answer(script: str, argv: Sequence[str]) -> int | None:
 
 
 def _said(root: str, argv: Sequence[str]) -> Said | None:
-    memo = read(path_of(root, argv))
+    memo: Memo | None = read(path_of(root, argv))
     if memo is None:
         return None
     looks, kinds, leads, digests, said = memo
@@ -153,8 +164,8 @@ def _holds(file: str, text: str) -> bool:
         return found.read() == text
 
 
-def read(path: str) -> Memo | None:
-    """Return the memo in a file; None when there is none, or a damaged one."""
+def read(path: str) -> Any:
+    """Return the memo in a file, or what else `as_bytes` made; None when there is none, or a damaged one."""
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -164,11 +175,10 @@ def read(path: str) -> Memo | None:
     payload = memoryview(data)[_DIGEST_LETTERS:]
     if fingerprint(payload) != data[:_DIGEST_LETTERS].decode("ascii", "replace"):
         return None
-    memo: Memo = marshal.loads(payload)
-    return memo
+    return marshal.loads(payload)
 
 
-def as_bytes(memo: Memo) -> bytes:
-    """Return a memo as the content of its file."""
+def as_bytes(memo: Any) -> bytes:
+    """Return a memo, or other plain data, as the content of its file."""
     payload = marshal.dumps(memo)
     return fingerprint(payload).encode() + payload

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helpers.driver import share
+from helpers.driver import headstart, share
 from helpers.driver.container import INSIDE, test_container
 from helpers.driver.plan import DirPlan
 from helpers.driver.run import new_run_id
@@ -23,19 +23,21 @@ from helpers.engine.seam import Control, Engine, Ingredients, Outcome, Prepared
 from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.errors import HelpersError
 from helpers.host import user
-
-# Holding a file needs no right to read it, where the system knows that difference.
-_HOLD = getattr(os, "O_PATH", os.O_RDONLY) | os.O_CLOEXEC
+from helpers.proc import Child
+from helpers.spawn import call_off
 
 
 class _Paths:
     """Paths of the host as they were at one moment.
 
     Each is held open: a number that the file system gives to a file is not given to another one meanwhile.
+
+    Arguments:
+        held: each path, and the file descriptor that holds it.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._held = [(path, os.open(path, _HOLD)) for path in paths]
+    def __init__(self, held: Sequence[tuple[str, int]]) -> None:
+        self._held = held
 
     def are_the_same(self) -> bool:
         """Say whether each path still leads to the same file or directory."""
@@ -54,14 +56,14 @@ class _Paths:
 class _Container:
     """One that waits: what it was started as, where its results go, and the paths that it has mounted."""
 
-    spec: RunSpec
+    form: str
     results: Path
     paths: _Paths
     waiting: Prepared
 
     def fits(self, spec: RunSpec) -> bool:
         """Say whether tests that are to be started like `spec` can run in it."""
-        return _without_order(spec) == _without_order(self.spec) and self.paths.are_the_same()
+        return form_of(spec) == self.form and self.paths.are_the_same()
 
     def drop(self) -> None:
         """Leave nothing of it behind."""
@@ -74,6 +76,44 @@ class _Container:
         self.paths.close()
 
 
+class HeadStart:
+    """The containers that were started before this run was planned.
+
+    Arguments:
+        handed: what is known of them.
+        root: absolute path of the repo.
+    """
+
+    def __init__(self, handed: headstart.Handed, root: Path) -> None:
+        self._guard, self._directory, begun = handed
+        self._begun = {root / one[0]: one for one in begun}
+        self._children = {path: Child.adopted(*one[4:7]) for path, one in self._begun.items()}
+
+    def take(self, spec: RunSpec, engine: Engine) -> _Container | None:
+        """Return the container that was started where tests are to be run; None without one.
+
+        Arguments:
+            spec: how they are to be run.
+            engine: follows it.
+        """
+        if not (begun := self._begun.get(spec.cwd)):
+            return None
+        _, form, name, results, *_, held = begun
+        waiting = engine.prepare(replace(to_wait(spec, Path(results)), name=name), self._children[spec.cwd])
+        if not waiting:
+            return None
+        del self._begun[spec.cwd]
+        return _Container(form, Path(results), _Paths(held), waiting)
+
+    def end(self) -> None:
+        """End those that nobody has taken: they are removed after our death."""
+        for path in self._begun:
+            self._children[path].close_input()
+        if not self._begun:
+            call_off(self._guard)
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+
 class PreparedEngine:
     """An engine whose tests run in containers that wait for them, where there is one that fits.
 
@@ -81,14 +121,16 @@ class PreparedEngine:
         engine: starts them, and all others.
         directory: for the results of those that wait.
         most: how many may wait at a time.
+        begun: those that were started before the run.
     """
 
-    def __init__(self, engine: Engine, directory: Path, most: int) -> None:
+    def __init__(self, engine: Engine, directory: Path, most: int, begun: HeadStart | None = None) -> None:
         self.name = engine.name
         self.isolates = engine.isolates
         self._engine = engine
         self._directory = directory
         self._most = most
+        self._begun = begun
         self._lock = threading.Lock()
         self._number = 0
         self._waiting: dict[Path, _Container] = {}
@@ -109,9 +151,13 @@ class PreparedEngine:
         """Ask the engine."""
         return self._engine.by_hand(spec, command)
 
-    def prepare(self, spec: RunSpec) -> Prepared | None:
+    def prepare(self, spec: RunSpec, begun: Child | None = None) -> Prepared | None:
         """Let the engine start one."""
-        return self._engine.prepare(spec)
+        return self._engine.prepare(spec, begun)
+
+    def start_command(self, spec: RunSpec) -> list[str]:
+        """Ask the engine."""
+        return self._engine.start_command(spec)
 
     def reap(self) -> int:
         """Let the engine do it."""
@@ -121,6 +167,8 @@ class PreparedEngine:
         """Run tests in the container that waits for them, or in a new one."""
         with self._lock:
             container = self._waiting.pop(spec.cwd, None)
+            if not container and self._begun:
+                container = self._begun.take(spec, self._engine)
         if container and not container.fits(spec):
             container.drop()
         elif container:
@@ -160,39 +208,23 @@ class PreparedEngine:
                 container.drop()
             self._waiting.clear()
         self._engine.finish()
+        if self._begun:
+            self._begun.end()
 
     def _spec(self, item: DirPlan, image: str, tier: str, arguments: Sequence[str]) -> RunSpec | None:
         """Return what would run the tests of a directory; None where that can not be said now."""
-        if not item.runnable or not item.chain or not image:
-            return None
         self._number += 1
         results = self._directory / str(self._number) / "results"
-        labels = item.chain[-1].labels
-        name = f"helpers-{new_run_id()}-next"
-        try:
-            return test_container(
-                item.runnable,
-                name=name,
-                image=image,
-                labels=labels,
-                user=user(),
-                results=results,
-                nonce="",
-                tier=tier,
-                arguments=arguments,
-            )
-        except HelpersError:
-            return None
+        return spec_of(item, image, tier, arguments, name=f"helpers-{new_run_id()}-next", results=results)
 
     def _start(self, spec: RunSpec) -> _Container | None:
-        results = Path(json.loads(spec.argv[-1])["results"])
+        results = _results_of(spec)
         with suppress(OSError, HelpersError):
             results.mkdir(parents=True)
-            paths = _Paths([*(mount.path for mount in spec.mounts if mount.path != results), *spec.hidden])
-            command = (*spec.argv[:-2], str(INSIDE / "prepared.py"), str(results / "order"))
+            paths = _Paths([(str(path), os.open(path, headstart.HOLD | os.O_CLOEXEC)) for path in mounted(spec)])
             try:
-                if waiting := self._engine.prepare(replace(spec, argv=command)):
-                    return _Container(spec, results, paths, waiting)
+                if waiting := self._engine.prepare(to_wait(spec, results)):
+                    return _Container(form_of(spec), results, paths, waiting)
             except BaseException:
                 paths.close()
                 raise
@@ -203,7 +235,7 @@ class PreparedEngine:
 
 def _use(container: _Container, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome | None:
     """Run tests in a container that waits for them; None if it has gone."""
-    results = Path(json.loads(spec.argv[-1])["results"])
+    results = _results_of(spec)
     # Inside it the results have the name of its own directory; outside they are found under both.
     order = json.loads(spec.argv[-1].replace(json.dumps(str(results))[1:-1], json.dumps(str(container.results))[1:-1]))
     order["environment"] = {share.WORKERS: spec.env[share.WORKERS]} if share.WORKERS in spec.env else {}
@@ -223,9 +255,54 @@ def _use(container: _Container, spec: RunSpec, log: Path, timeout: float, contro
     return outcome
 
 
-def _without_order(spec: RunSpec) -> RunSpec:
-    """Return a container without what is another one in each run."""
-    results = Path(json.loads(spec.argv[-1])["results"])
+def spec_of(
+    item: DirPlan, image: str, tier: str, arguments: Sequence[str], *, name: str, results: Path
+) -> RunSpec | None:
+    """Return what would run the tests of a directory; None where that can not be said now.
+
+    Arguments:
+        item: the directory.
+        image: id of its image.
+        tier: which tests.
+        arguments: pytest's own.
+        name: of the container.
+        results: where its results go.
+    """
+    if not item.runnable or not item.chain or not image:
+        return None
+    try:
+        return test_container(
+            item.runnable,
+            name=name,
+            image=image,
+            labels=item.chain[-1].labels,
+            user=user(),
+            results=results,
+            nonce="",
+            tier=tier,
+            arguments=arguments,
+        )
+    except HelpersError:
+        return None
+
+
+def to_wait(spec: RunSpec, results: Path) -> RunSpec:
+    """Return the container of tests with another command: one that waits for the order to run them."""
+    return replace(spec, argv=(*spec.argv[:-2], str(INSIDE / "prepared.py"), str(results / headstart.ORDER)))
+
+
+def mounted(spec: RunSpec) -> list[Path]:
+    """Return the paths of the host that a container of tests sees, its results apart."""
+    return [*(mount.path for mount in spec.mounts if mount.path != _results_of(spec)), *spec.hidden]
+
+
+def form_of(spec: RunSpec) -> str:
+    """Return all that a container of tests is started with, without what is another one in each run."""
+    results = _results_of(spec)
     mounts = tuple(mount for mount in spec.mounts if mount.path != results)
     env = {name: value for name, value in spec.env.items() if name != share.WORKERS}
-    return replace(spec, name="", labels={}, argv=spec.argv[:-1], mounts=mounts, env=env)
+    return repr(replace(spec, name="", labels={}, argv=spec.argv[:-1], mounts=mounts, env=env))
+
+
+def _results_of(spec: RunSpec) -> Path:
+    return Path(json.loads(spec.argv[-1])["results"])

@@ -23,7 +23,10 @@ from helpers.repo.contents import TICK_SECONDS, Contents, changed_at
 
 _MOST = 32
 # Options under which a run in which nothing changed depends on nothing else; any other one may.
-_FREE = {"argv", "asked_at", "dir", "tier", "jobs", "exitfirst", "timeout", "allow_empty", "verbose", "quiet"}
+_FREE = {
+    *("argv", "asked_at", "pytest_args", "begun"),
+    *("dir", "tier", "jobs", "exitfirst", "timeout", "allow_empty", "verbose", "quiet"),
+}
 _AS_USUAL = {"engine": ("auto", "docker"), "stage": ("local",)}
 # What a plan is made of: read here, and not only by the tests.
 _READ_FOR_PLANS = {
@@ -69,7 +72,7 @@ def keep(
         return  # the plan may have been made before that
     # A full disk only costs the next run its time.
     with suppress(OSError):
-        _write(memo.path_of(str(root), options.argv), memo.as_bytes((now.looks, kinds, leads, known, said)))
+        write(memo.path_of(str(root), options.argv), memo.as_bytes((now.looks, kinds, leads, known, said)))
 
 
 def _may_have_one(options: argparse.Namespace, root: Path, plan: Plan, verdicts: Sequence[Verdict]) -> bool:
@@ -159,12 +162,23 @@ def _said(options: argparse.Namespace, verdicts: Sequence[Verdict]) -> memo.Said
     return (err.getvalue(), parts[0], parts[1]) if len(parts) == 2 else None
 
 
-def _write(path: str, data: bytes) -> None:
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+def write(path: str, data: bytes) -> None:
+    """Write a file as a whole or not at all, and remove all but the newest of its kind that lie beside it.
+
+    Arguments:
+        path: of the file; its ending is its kind.
+        data: its content.
+
+    Raises:
+        OSError: the disk is full or not writable.
+    """
+    folder, kind = os.path.dirname(path), os.path.splitext(path)[1]
+    os.makedirs(folder, exist_ok=True)
     aside = f"{path}-{os.getpid()}-{os.urandom(4).hex()}"
     with open(aside, "wb") as file:
         file.write(data)
     os.replace(aside, path)
-    for oldest in sorted(memo.files(), key=lambda path: changed_at(Path(path)))[:-_MOST]:
+    others = (os.path.join(folder, name) for name in os.listdir(folder) if kind in name)
+    for oldest in sorted(others, key=lambda path: changed_at(Path(path)))[:-_MOST]:
         with suppress(FileNotFoundError):
             os.unlink(oldest)

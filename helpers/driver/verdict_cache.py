@@ -62,7 +62,7 @@ class VerdictCache:
         coverage: bool = False,
     ) -> None:
         self._shared = shared
-        self._root = root
+        self.root = root
         self._tier = tier
         self._arguments = arguments
         self._coverage = coverage
@@ -82,7 +82,7 @@ class VerdictCache:
         found: dict[str, Verdict] = {}
         unknown: dict[str, DirPlan] = {}
         try:
-            now = self.now = now or contents(self._root)
+            now = self.now = now or contents(self.root)
         except Unknown:
             return {}  # then nothing is kept either
         for item in dirs:
@@ -133,7 +133,7 @@ class VerdictCache:
             return
         # A full disk only costs the next run its time.
         with suppress(Unknown, OSError):
-            now = contents(self._root)
+            now = contents(self.root)
             new = {
                 self._keys[item.name]: _about(verdict, reports[item.name])
                 for item, verdict in passed
@@ -201,18 +201,18 @@ class VerdictCache:
     def _mounted(self, path: Path, spec: RunSpec, now: Contents) -> str:
         # What is hidden in one mount may be mounted by itself.
         others = [*spec.hidden, *(mount.path for mount in spec.mounts if not mount.read_only)]
-        hidden = [_below(one, self._root) for one in others if one != path and one.is_relative_to(path)]
+        hidden = [_below(one, self.root) for one in others if one != path and one.is_relative_to(path)]
         return self._name(path, now, hidden)
 
     @cached_property
     def _not_run(self) -> list[str]:
         """The parts of helpers that a verdict does not depend on."""
-        inside = _PACKAGE.is_relative_to(self._root)
-        return [_below(_PACKAGE / name, self._root) for name in ("test", "templates")] if inside else []
+        inside = _PACKAGE.is_relative_to(self.root)
+        return [_below(_PACKAGE / name, self.root) for name in ("test", "templates")] if inside else []
 
     def _name(self, path: Path, now: Contents, without: Sequence[str]) -> str:
-        if path.is_relative_to(self._root):
-            return now.digest(_below(path, self._root), without)
+        if path.is_relative_to(self.root):
+            return now.digest(_below(path, self.root), without)
         return of_directory(path) if path.is_dir() else digest(path.read_bytes())
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers import host, proc
+from helpers import host, proc, spawn
 from helpers.engine import api, argv, ownership
 from helpers.engine.specs import RunSpec
 from helpers.errors import InfrastructureError
@@ -190,7 +190,7 @@ def guard(spec: RunSpec) -> None:
         if spec.services or spec.docker:
             remove_within(spec.name)
 
-    proc.after_death(end)
+    spawn.after_death(end)
 
 
 def become(spec: RunSpec) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from helpers import proc
+from helpers import proc, spawn
 from helpers.engine import argv, client, compose, nesting, ownership
 from helpers.engine.context import archive_context, build_context
 from helpers.engine.seam import Control, Ingredients, Layout, Outcome, Prepared
@@ -67,7 +67,7 @@ class DockerEngine:
 
     def __init__(self) -> None:
         # Whatever kills this process, its containers are removed: those that the dead-man inside can not end as well.
-        self._call_off_reaper = proc.after_death(client.reap_after_death)
+        self._guard = spawn.after_death(client.reap_after_death)
         self._removals: dict[str, _Removal] = {}
 
     def find(self, references: Sequence[str]) -> dict[str, str]:
@@ -187,12 +187,19 @@ class DockerEngine:
         """Return the `docker run` that runs `command`; none where services or an engine would be missing."""
         return [] if spec.services or spec.docker else argv.run_by_hand(spec, command)
 
-    def prepare(self, spec: RunSpec) -> Prepared | None:
+    def start_command(self, spec: RunSpec) -> list[str]:
+        """Return the `docker run` of a container that waits."""
+        return [] if spec.services or spec.docker else _command(spec)
+
+    def prepare(self, spec: RunSpec, begun: proc.Child | None = None) -> Prepared | None:
         """Start a container that waits; what stands beside one has a state of its own, so then there is none."""
         if spec.services or spec.docker:
             return None
-        os.mkfifo(spec.argv[-1], 0o600)
-        child = _start(spec)
+        if begun:
+            child = begun
+        else:
+            os.mkfifo(spec.argv[-1], 0o600)
+            child = _start(spec)
 
         def follow(log: Path, timeout: float, control: Control) -> Outcome:
             return self._run(spec, log, timeout, control, child=child, again=False)
@@ -261,7 +268,7 @@ class DockerEngine:
         for removal in removals:
             removal.join()
         if all(removal.done for removal in removals):
-            self._call_off_reaper()
+            spawn.call_off(self._guard)
 
     def _on_digest(self, image: ImageSpec, ingredients: Ingredients) -> tuple[ImageSpec, Ingredients]:
         """Return both with a name of the base that no other build moves meanwhile, and with its digest.
@@ -321,7 +328,11 @@ def _check_followed(ended: Ended, state: dict[str, Any]) -> None:
 
 
 def _start(spec: RunSpec) -> proc.Child:
-    return proc.Child(argv.run(spec, account_files=client.account_files(spec.user), remove=False))
+    return proc.Child(_command(spec))
+
+
+def _command(spec: RunSpec) -> list[str]:
+    return argv.run(spec, account_files=client.account_files(spec.user), remove=False)
 
 
 def _wrong_python(image: ImageSpec, directory: Path, base: str) -> BuildError:

@@ -15,6 +15,10 @@ from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.engine.supervise import run_here
 from helpers.errors import PolicyError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from helpers.proc import Child
+
 
 class HereEngine:
     """The engine seam over the container that this process runs in.
@@ -61,8 +65,12 @@ class HereEngine:
             control=control,
         )
 
-    def prepare(self, spec: RunSpec) -> None:
+    def prepare(self, spec: RunSpec, begun: Child | None = None) -> None:
         """Prepare nothing: a process here starts in no time."""
+
+    def start_command(self, spec: RunSpec) -> list[str]:
+        """Return nothing: there is nothing to wait in."""
+        return []
 
     def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:
         """Return the command itself."""

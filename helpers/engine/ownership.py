@@ -1,9 +1,8 @@
-"""Tells whose a container is, and whether its owner is still alive."""
+"""Tells whose a container is, and whether its owner is still alive; with few imports, for a head start."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 
 def this_owner() -> str:
@@ -25,17 +24,19 @@ def is_dead(owner: str) -> bool:
 
 
 def _scope() -> str:
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    if not boot.exists():
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as boot:
+            return f"{boot.read().strip()} {os.readlink('/proc/self/ns/pid')} {os.getuid()}"
+    except FileNotFoundError:
         # Without /proc nothing can be told of other processes, so the scope is one that never recurs.
         return f"{os.uname().nodename} {os.getpid()}"
-    return f"{boot.read_text().strip()} {os.readlink('/proc/self/ns/pid')} {os.getuid()}"
 
 
 def _start_time(process: int) -> str:
     """Return the start time of a process in clock ticks since boot (proc(5), field 22); empty when it is dead."""
     try:
-        fields = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
+        with open(f"/proc/{process}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return ""
     # A zombie is dead; only its parent has not been told yet.

@@ -10,6 +10,10 @@ from typing import Protocol
 
 from helpers.engine.specs import ImageSpec, RunSpec
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from helpers.proc import Child
+
 
 @dataclass(frozen=True)
 class Ingredients:
@@ -169,11 +173,19 @@ class Engine(Protocol):
             UnsupportedError: this engine can never give what stands beside it or inside it.
         """
 
-    def prepare(self, spec: RunSpec) -> Prepared | None:
+    def prepare(self, spec: RunSpec, begun: Child | None = None) -> Prepared | None:
         """Start a container that waits for its order; None where this engine runs it only as a whole.
 
         Arguments:
             spec: the container; the last word of its command is the path of a FIFO, made here, that it reads.
+            begun: the client that has started it before, with a FIFO that was made before; None where nobody has.
+        """
+
+    def start_command(self, spec: RunSpec) -> list[str]:
+        """Return the command by which `prepare` starts a container; empty where it starts none.
+
+        Arguments:
+            spec: the container.
         """
 
     def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:

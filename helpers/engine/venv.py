@@ -75,8 +75,12 @@ class VenvEngine:
             command = [str(environment / "bin" / "python"), *spec.argv[1:]] if spec.argv[0] == "python" else spec.argv
             return run_here(command, cwd=spec.cwd, env=env, image=spec.image, log=log, timeout=timeout, control=control)
 
-    def prepare(self, spec: RunSpec) -> None:
+    def prepare(self, spec: RunSpec, begun: proc.Child | None = None) -> None:
         """Prepare nothing: a process here starts in no time."""
+
+    def start_command(self, spec: RunSpec) -> list[str]:
+        """Return nothing: there is nothing to wait in."""
+        return []
 
     def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:
         """Return the command with the environment's Python, in the directory."""

@@ -123,7 +123,10 @@ class FakeEngine:
         log.write_text("output\n")
         return replace(Outcome(code, 0.1, "output\n", log, spec.image), **dict(tests.changes))
 
-    def prepare(self, spec: RunSpec) -> FakePrepared | None:
+    def start_command(self, spec: RunSpec) -> list[str]:
+        return ["fake", "run", spec.image]
+
+    def prepare(self, spec: RunSpec, begun: object = None) -> FakePrepared | None:
         name = spec.labels[LABEL_DIR]
         if spec.services or spec.docker or not self.prepares:
             return None

@@ -306,10 +306,10 @@ def test_memos_are_written_whole_while_others_read_them(tmp_path: Path, cache: P
 
     def write_often(data: bytes) -> None:
         for _ in range(50):
-            remember._write(file, data)
+            remember.write(file, data)
 
     threads = [Thread(target=write_often, args=(data,)) for data in made]
-    remember._write(file, made[0])
+    remember.write(file, made[0])
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):

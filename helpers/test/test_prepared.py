@@ -93,7 +93,7 @@ def test_one_that_has_mounted_what_was_replaced_is_not_used(waiting: Scene, what
 def test_paths_that_are_made_again_are_others_even_where_the_numbers_of_files_are_used_again(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.mkdir()
-    held = _Paths([path])
+    held = _Paths([(str(path), os.open(path, os.O_PATH))])
     assert held.are_the_same()
     (path / "file").touch()
     assert held.are_the_same()

@@ -7,8 +7,8 @@ import sys
 
 from helpers.thin_env import use_bytecode_cache
 
-# What may answer a whole run by itself, from any Python, before the environment is entered.
-_ASKED_FIRST = {"helpers.driver.cli": "helpers.driver.memo"}
+# What may answer a whole run by itself, or begin with it, in any Python, before the environment is entered.
+_ASKED_FIRST = {"helpers.driver.cli": ("helpers.driver.memo", "helpers.driver.headstart")}
 
 
 def start(script: str, module: str) -> int:
@@ -19,8 +19,7 @@ def start(script: str, module: str) -> int:
         module: the full name of a module with `main() -> int`.
     """
     use_bytecode_cache()
-    first = _ASKED_FIRST.get(module)
-    if first and "HELPERS_ENTERED" not in os.environ:
+    for first in _ASKED_FIRST.get(module, ()) if "HELPERS_ENTERED" not in os.environ else ():
         code: int | None = __import__(first, fromlist=["answer"]).answer(script, sys.argv[1:])
         if code is not None:
             return code

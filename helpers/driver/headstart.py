@@ -1,0 +1,143 @@
+"""Starts containers of tests before most of Python is imported and anything is planned.
+
+The start of a container takes longer than all that is decided before it. So a run leaves a note of how the containers
+were started of the directories that it tested. The same command asks git, as for a memo, which of their files have
+changed since; the containers of those directories are started at once, each to wait for its order. The plan takes such
+a container only for tests that would be started just like that (`prepared.py`). All others end unused: a guess that was
+wrong costs some work of the machine, and no verdict depends on it.
+
+What is started here belongs to this process, and to the one that it becomes as it enters the environment.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+
+from helpers import spawn
+from helpers.driver.memo import all_given, read
+from helpers.repo import state
+from helpers.repo.state import Look, Question
+from helpers.thin_env import INTERRUPTED, cache_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VARIABLE = "HELPERS_HEADSTART"
+# Stand in a command for what is another one in each run.
+NAME, OWNER, RESULTS = "helpers-of-a-head-start", "owner-of-a-head-start", "/results-of-a-head-start"
+ORDER = "order"
+# Holding a file needs no right to read it, where the system knows that difference.
+HOLD = getattr(os, "O_PATH", os.O_RDONLY)
+
+# How a directory's container was started: the command, what its tests have in common with others that can run in it,
+# and the paths that it has mounted.
+How = tuple[list[str], str, list[str]]
+# What git said before that run, how many may be started, how each was, by the directory's name (the newest last), and
+# the names of those that did not pass.
+Note = tuple[Look, int, dict[str, How], list[str]]
+# A container that was started: the directory's name, what its tests have in common with others that can run in it, its
+# own name, where its results go, the client's process id, its input and output, and the mounted paths, held open.
+Begun = tuple[str, str, str, str, int, int, int, list[tuple[str, int]]]
+# What the run is handed: what calls the removal after our death off, the directory of all that, and the containers.
+Handed = tuple[int, str, list[Begun]]
+
+
+def folder() -> str:
+    """Return the directory of all notes."""
+    return os.path.join(cache_path(), "headstarts")
+
+
+def path_of(root: str, argv: Sequence[str]) -> str:
+    """Return where the note of a run is; `memo.all_given` says by what."""
+    return os.path.join(folder(), f"{all_given(root, argv)}.note")
+
+
+def answer(script: str, argv: Sequence[str]) -> int | None:
+    """Start the containers that will be needed first, as far as a note tells; None, as there is no answer yet.
+
+    Arguments:
+        script: the shim.
+        argv: its arguments.
+    """
+    try:
+        root = os.path.dirname(os.path.realpath(script))
+        note: Note | None = read(path_of(root, argv))
+        names = _likely(note) if note else []
+        if note and names:
+            os.environ[VARIABLE] = marshal.dumps(_begin([(name, note[2][name]) for name in names])).hex()
+    except KeyboardInterrupt:
+        sys.stderr.write("helpers: interrupted\n")
+        return INTERRUPTED
+    except Exception:
+        return None  # the run does without
+    return None
+
+
+def _likely(note: Note) -> list[str]:
+    """Return the names of the directories that will be tested, as far as that can be told so early."""
+    look, most, hows, failed = note
+    if state.marks(look[0], look[1]) != look[2]:
+        return []
+    now = Question(look).named_now()
+    if now is None:
+        return []
+    changed = sorted({path for path, _ in now.items() ^ look[4].items()})
+    found = dict.fromkeys([name for name in (_directory_of(path, hows) for path in changed) if name])
+    return [name for name in (*found, *failed) if name in hows][:most]
+
+
+def _directory_of(path: str, hows: dict[str, How]) -> str:
+    while path and path not in hows:
+        path = os.path.dirname(path)
+    return path or "."
+
+
+def _begin(chosen: Sequence[tuple[str, How]]) -> Handed:
+    from helpers.engine.ownership import this_owner
+
+    own = f"{os.getpid()}-{os.urandom(4).hex()}"
+    directory = os.path.join(folder(), own)
+    owner = this_owner()
+    guard = spawn.after_death(lambda: _remove(directory))
+    begun = []
+    for number, (name, (command, form, paths)) in enumerate(chosen):
+        results = f"{directory}/{number}/results"
+        if set(results) & set(',"\n'):
+            break  # it would have to be written in another way
+        os.makedirs(results)
+        os.mkfifo(f"{results}/{ORDER}", 0o600)
+        held = [(path, os.open(path, HOLD)) for path in paths]
+        container = f"helpers-{own}-{number}"
+        changes = ((NAME, container), (OWNER, owner), (RESULTS, results))
+        words = [_with(word, changes) for word in command]
+        begun.append((name, form, container, results, *spawn.begin(words, closed=[guard]), held))
+    for *_, stdin, stdout, held in begun:
+        for number in (stdin, stdout, *(number for _, number in held)):
+            os.set_inheritable(number, True)
+    return guard, directory, begun
+
+
+def _with(word: str, changes: Sequence[tuple[str, str]]) -> str:
+    for old, new in changes:
+        word = word.replace(old, new)
+    return word
+
+
+def _remove(directory: str) -> None:
+    """Remove what nobody has used, after the death of the process that started it."""
+    import shutil
+
+    from helpers.engine.client import reap_after_death
+
+    reap_after_death()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def handed() -> Handed | None:
+    """Return what was started before this process became what it is; None where that is nothing."""
+    text = os.environ.pop(VARIABLE, "")
+    found: Handed | None = marshal.loads(bytes.fromhex(text)) if text else None
+    return found
