@@ -25,7 +25,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VARIABLE = "HELPERS_HEADSTART"
 # Stand in a command for what is another one in each run.
 NAME, OWNER, RESULTS = "helpers-of-a-head-start", "owner-of-a-head-start", "/results-of-a-head-start"
 ORDER = "order"
@@ -67,7 +66,7 @@ def answer(script: str, argv: Sequence[str]) -> int | None:
         note: Note | None = read(path_of(root, argv))
         names = _likely(note) if note else []
         if note and names:
-            os.environ[VARIABLE] = marshal.dumps(_begin([(name, note[2][name]) for name in names])).hex()
+            os.environ["HELPERS_HEADSTART"] = marshal.dumps(_begin([(name, note[2][name]) for name in names])).hex()
     except KeyboardInterrupt:
         sys.stderr.write("helpers: interrupted\n")
         return INTERRUPTED
@@ -85,8 +84,8 @@ def _likely(note: Note) -> list[str]:
     if now is None:
         return []
     changed = sorted({path for path, _ in now.items() ^ look[4].items()})
-    found = dict.fromkeys([name for name in (_directory_of(path, hows) for path in changed) if name])
-    return [name for name in (*found, *failed) if name in hows][:most]
+    found = [_directory_of(path, hows) for path in changed]
+    return [name for name in dict.fromkeys([*found, *failed]) if name in hows][:most]
 
 
 def _directory_of(path: str, hows: dict[str, How]) -> str:
@@ -107,15 +106,18 @@ def _begin(chosen: Sequence[tuple[str, How]]) -> Handed:
         results = f"{directory}/{number}/results"
         if set(results) & set(',"\n'):
             break  # it would have to be written in another way
+        try:
+            held = [(path, os.open(path, HOLD)) for path in paths]
+        except OSError:
+            continue  # one of them is gone, and the plan will see that
         os.makedirs(results)
         os.mkfifo(f"{results}/{ORDER}", 0o600)
-        held = [(path, os.open(path, HOLD)) for path in paths]
         container = f"helpers-{own}-{number}"
         changes = ((NAME, container), (OWNER, owner), (RESULTS, results))
         words = [_with(word, changes) for word in command]
         begun.append((name, form, container, results, *spawn.begin(words, closed=[guard]), held))
-    for *_, stdin, stdout, held in begun:
-        for number in (stdin, stdout, *(number for _, number in held)):
+    for *_, write_input, read_output, held in begun:
+        for number in (write_input, read_output, *(number for _, number in held)):
             os.set_inheritable(number, True)
     return guard, directory, begun
 
@@ -132,12 +134,13 @@ def _remove(directory: str) -> None:
 
     from helpers.engine.client import reap_after_death
 
-    reap_after_death()
+    # What the engine is just making ends then by itself.
     shutil.rmtree(directory, ignore_errors=True)
+    reap_after_death()
 
 
 def handed() -> Handed | None:
     """Return what was started before this process became what it is; None where that is nothing."""
-    text = os.environ.pop(VARIABLE, "")
+    text = os.environ.pop("HELPERS_HEADSTART", "")
     found: Handed | None = marshal.loads(bytes.fromhex(text)) if text else None
     return found

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from helpers import proc
+from helpers import proc, spawn
 from helpers.engine import argv, client, docker
 from helpers.engine.docker import DockerEngine
 from helpers.engine.seam import Control, Ingredients
@@ -57,7 +57,7 @@ def test_a_layer_that_was_lost_at_the_start_is_given_a_second_one(
     monkeypatch.setattr(docker, "supervise", supervised)
     monkeypatch.setattr(proc, "Child", Killed)
     monkeypatch.setattr(client, "remove_container", lambda name: True)
-    monkeypatch.setattr(proc, "after_death", lambda action: lambda: None)
+    monkeypatch.setattr(spawn, "after_death", lambda action: 7)
     monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
     engine = DockerEngine()
     monkeypatch.setattr(engine, "_state", lambda name: {} if began[-1] else {"Image": "sha256:1"}, raising=False)
@@ -85,7 +85,8 @@ def test_the_reaper_is_called_off_only_where_nothing_can_be_left(
     monkeypatch.setattr(docker, "supervise", lambda *_: Ended(0, 0.1, "", timed_out=False, stopped=True))
     monkeypatch.setattr(proc, "Child", Killed)
     monkeypatch.setattr(client, "remove_container", remove)
-    monkeypatch.setattr(proc, "after_death", lambda action: lambda: calls.append("called off"))
+    monkeypatch.setattr(spawn, "after_death", lambda action: 7)
+    monkeypatch.setattr(spawn, "call_off", lambda guard: calls.append("called off"))
     monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
     engine = DockerEngine()
     monkeypatch.setattr(engine, "_state", lambda name: state, raising=False)
@@ -109,7 +110,8 @@ def test_a_waiting_container_is_removed_where_the_engine_does_not_say_how_it_is(
 
     monkeypatch.setattr(proc, "Child", Killed)
     monkeypatch.setattr(client, "remove_container", remove)
-    monkeypatch.setattr(proc, "after_death", lambda action: lambda: calls.append("called off"))
+    monkeypatch.setattr(spawn, "after_death", lambda action: 7)
+    monkeypatch.setattr(spawn, "call_off", lambda guard: calls.append("called off"))
     monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
     engine = DockerEngine()
     monkeypatch.setattr(engine, "_state", state, raising=False)
@@ -136,7 +138,7 @@ def test_an_engine_that_does_not_answer_leaves_no_other_waiting_container(
 
     monkeypatch.setattr(proc, "Child", Killed)
     monkeypatch.setattr(client, "remove_container", remove)
-    monkeypatch.setattr(proc, "after_death", lambda action: lambda: None)
+    monkeypatch.setattr(spawn, "after_death", lambda action: 7)
     monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
     engine = DockerEngine()
     monkeypatch.setattr(engine, "_state", state, raising=False)
@@ -167,7 +169,7 @@ def test_a_container_that_the_engine_did_not_follow_to_its_end_has_no_verdict(
     monkeypatch.setattr(proc, "Child", Killed)
     monkeypatch.setattr(client, "remove_container", lambda name: True)
     monkeypatch.setattr(client, "why_not_running", lambda: down)
-    monkeypatch.setattr(proc, "after_death", lambda action: lambda: None)
+    monkeypatch.setattr(spawn, "after_death", lambda action: 7)
     monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
     engine = DockerEngine()
     monkeypatch.setattr(engine, "_state", lambda name: state, raising=False)
@@ -199,7 +201,7 @@ def test_a_build_whose_engine_ended_is_no_failed_build(
     monkeypatch.setattr(docker, "archive_context", lambda *_: nullcontext())
     monkeypatch.setattr(argv, "build", lambda *_: ["docker"])
     monkeypatch.setattr(proc, "Child", lambda command, env: Killed(command))
-    monkeypatch.setattr(proc, "after_death", lambda action: lambda: None)
+    monkeypatch.setattr(spawn, "after_death", lambda action: 7)
     image = ImageSpec("archive:bookworm", "base:1", "", Base.parse("archive:bookworm"))
     with pytest.raises(error) as raised:
         DockerEngine().provide(image, Ingredients(), tmp_path / "log", Control())

@@ -107,27 +107,6 @@ def test_replacing_this_process_keeps_its_id_and_hands_on_the_exit_code() -> Non
     assert before == after and done.returncode == 7
 
 
-@pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), 9)", "proc.replace(['true'])"])
-def test_what_must_happen_after_our_death_happens_however_we_end(end: str, tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
-    code = f"import os, pathlib\nfrom helpers import proc\nproc.after_death(pathlib.Path({str(mark)!r}).touch)\n"
-    code += f"print(pathlib.Path({str(mark)!r}).exists(), flush=True)\n" + end
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False, timeout=5)
-    assert done.stdout == "False\n", "it may not happen while we live"
-    deadline = time.monotonic() + 5
-    while not mark.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert mark.exists()
-
-
-def test_what_is_called_off_does_not_happen_and_its_process_ends(tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
-    code = "import os, pathlib\nfrom helpers import proc\n"
-    code += f"proc.after_death(pathlib.Path({str(mark)!r}).touch)()\nos.wait()\nprint('ended')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False, timeout=5)
-    assert done.stdout == "ended\n" and not mark.exists()
-
-
 def test_the_end_of_a_child_is_seen_at_once() -> None:
     child = proc.Child(["sleep", "0.2"])
     with child.watched() as end:

@@ -1,0 +1,215 @@
+"""Containers of directories that changed are started before a run is planned; no verdict depends on them."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from helpers import spawn
+from helpers.driver import headstart, memo
+from helpers.driver.headstart import Handed
+from helpers.engine.ownership import this_owner
+from helpers.engine.specs import RunSpec
+from helpers.proc import Child
+from helpers.test.fake_engine import FAILS, FakeEngine, Tests
+from helpers.test.unit_fixtures import cache, git, no_poetry
+from helpers.test.verdict_scene import ALL, Scene, scene, setting, write
+
+pytestmark = pytest.mark.slow
+
+__all__ = ["cache", "no_poetry", "scene"]
+ROOT = Path(__file__).parents[2]
+
+
+def waits(self: FakeEngine, spec: RunSpec) -> list[str]:
+    """Stand for the start of a container: say how it was started, and live until nobody holds the input."""
+    owner = spec.labels["helpers.owner"]
+    return ["sh", "-c", 'printf "%s\\n" "$@"; cat >/dev/null', "sh", spec.name, owner, spec.argv[-1]]
+
+
+class Early:
+    """A repo that was tested, and what is started for the next run of the same command."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.children: list[Child] = []
+        self.guards: list[int] = []
+
+    def begun(self, *more: str) -> dict[str, list[str]]:
+        """Return the directories that are given a head start, and what the container of each was told."""
+        assert headstart.answer(str(self.scene.root / "main_pytest.py"), [*self.scene.arguments, *more]) is None
+        handed = headstart.handed()
+        return self.take(handed) if handed else {}
+
+    def take(self, handed: Handed) -> dict[str, list[str]]:
+        guard, _, begun = handed
+        self.guards.append(guard)
+        told = {}
+        for name, _, container, results, *process, held in begun:
+            child = Child.adopted(*process)
+            self.children.append(child)
+            child.close_input()
+            assert child.wait(5) == 0
+            told[name] = child.output.read().decode().splitlines()
+            child.output.close()
+            assert told[name] == [container, this_owner(), f"{results}/order"]
+            assert stat.S_ISFIFO(os.stat(f"{results}/order").st_mode)
+            for path, number in held:
+                assert os.path.samestat(os.stat(path), os.fstat(number))
+                os.close(number)
+        return told
+
+
+@pytest.fixture
+def early(scene: Scene) -> Iterator[Early]:
+    scene.monkeypatch.setattr(FakeEngine, "start_command", waits)
+    # pytest writes there what it is at.
+    scene.monkeypatch.setattr(memo, "PASSING", (*memo.PASSING, "PYTEST_CURRENT_TEST"))
+    assert scene.run() == (0, ALL)
+    found = Early(scene)
+    yield found
+    for guard in found.guards:
+        spawn.call_off(guard)
+        os.close(guard)
+        os.wait()
+
+
+@pytest.mark.parametrize(
+    ("change", "directories"),
+    [
+        (write("a/code.py", "code = 2\n"), ["a"]),
+        (write("a/test/test_new.py", "def test_it(): pass\n"), ["a"]),
+        (write("outer/inner/lib/z.py", "z = 2\n"), ["outer/inner"]),
+        (lambda scene: (scene.root / "b" / "test" / "test_it.py").unlink(), ["b"]),
+        (write("README.md", "no directory\n"), []),
+        (lambda scene: None, []),
+    ],
+)
+def test_what_changed_since_the_same_command_ran_is_started(
+    early: Early, change: Callable[[Scene], object], directories: list[str]
+) -> None:
+    change(early.scene)
+    assert list(early.begun()) == directories
+
+
+def test_each_change_counts_by_what_a_file_holds_and_not_by_what_git_calls_it(early: Early) -> None:
+    write("a/code.py", "code = 2\n")(early.scene)
+    assert early.scene.run() == (0, {"a"})
+    assert early.begun() == {}
+    write("a/code.py", "code = 3\n")(early.scene)
+    assert list(early.begun()) == ["a"]
+
+
+def test_what_did_not_pass_is_started_as_it_will_be_tested_again(early: Early) -> None:
+    early.scene.tests["b"] = Tests(FAILS)
+    write("b/test/test_it.py", "another\n")(early.scene)
+    assert early.scene.run() == (1, {"b"})
+    assert list(early.begun()) == ["b"]
+    write("b/test/test_it.py", "still another\n")(early.scene)
+    write("a/code.py", "code = 2\n")(early.scene)
+    assert list(early.begun()) == ["a", "b"]
+
+
+def test_no_more_are_started_than_may_be_tested_at_a_time(early: Early) -> None:
+    assert early.scene.run("--jobs", "2", "--no-cache", "--exitfirst")[0] == 0
+    assert early.scene.run("--jobs", "2") == (0, set())
+    for name in ("a", "b", "base"):
+        write(f"{name}/code.py", "newer\n")(early.scene)
+    assert early.scene.run("--jobs", "2")[0] == 0
+    for name in ("a", "b", "base"):
+        write(f"{name}/code.py", "newest\n")(early.scene)
+    assert len(early.begun("--jobs", "2")) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda early: early.scene.arguments.append("--exitfirst"),
+        lambda early: early.scene.monkeypatch.setenv("ANOTHER", "1"),
+        lambda early: git(early.scene.root, "add", "--all"),
+        lambda early: git(early.scene.root, "config", "core.fsmonitor", "touch /tmp/bad"),
+        lambda early: [file.write_bytes(file.read_bytes()[:-1]) for file in notes()],
+        lambda early: [file.write_bytes(b"") for file in notes()],
+        lambda early: notes()[0].rename(notes()[0].with_suffix(".old")),
+    ],
+)
+def test_nothing_is_started_where_the_command_or_the_repo_is_another_one_or_the_note_is_damaged(
+    early: Early, change: Callable[[Early], object]
+) -> None:
+    write("a/code.py", "code = 2\n")(early.scene)
+    change(early)
+    assert early.begun() == {}
+
+
+def notes() -> list[Path]:
+    found = list(Path(headstart.folder()).glob("*.note"))
+    assert found
+    return found
+
+
+def test_a_directory_one_of_whose_paths_is_gone_has_none_and_the_others_have(early: Early) -> None:
+    (early.scene.root / "lib").rename(early.scene.root / "lib2")
+    write("a/code.py", "code = 2\n")(early.scene)
+    write("b/code.py", "code = 2\n")(early.scene)
+    assert list(early.begun()) == ["b"]
+
+
+@pytest.mark.parametrize("arguments", [["--no-cache"], ["--coverage"], ["--list"]])
+def test_a_run_that_keeps_no_verdicts_or_starts_nothing_leaves_no_note(
+    scene: Scene, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene.run(*arguments)
+    assert not list(Path(headstart.folder()).glob("*"))
+
+
+def test_only_the_directories_that_were_tested_last_are_remembered(early: Early) -> None:
+    setting("a", "timeout = 77")(early.scene)
+    assert early.scene.run() == (0, {"a"})
+    write("a/code.py", "code = 2\n")(early.scene)
+    write("base/code.py", "code = 2\n")(early.scene)
+    # Two at a time here: what was tested before is still known.
+    assert set(early.begun()) == {"a", "base"}
+
+
+# Becomes another program, as the shim does when it enters the environment, and follows there what it began.
+BECOMES = """
+import os, sys
+sys.path.insert(0, {root!r})
+from helpers.driver import headstart
+if "HELPERS_HEADSTART" not in os.environ:
+    begun = headstart._begin([("x", ({command!r}, "", [{root!r}]))])
+    os.environ["HELPERS_HEADSTART"] = headstart.marshal.dumps(begun).hex()
+    os.execv(sys.executable, [sys.executable, *sys.argv])
+from helpers.proc import Child
+guard, directory, [(name, form, container, results, *process, held)] = headstart.handed()
+assert os.path.samestat(os.fstat(held[0][1]), os.stat({root!r}))
+child = Child.adopted(*process)
+child.write(b"told\\n")
+code = child.wait(5)
+print(code, child.output.read().decode().strip(), os.path.isdir(directory), "HELPERS_HEADSTART" in os.environ)
+print(directory, flush=True)
+{end}
+"""
+
+
+@pytest.mark.parametrize("end", ["", "os.kill(os.getpid(), 9)"])
+def test_it_goes_on_in_the_program_that_this_one_becomes_and_is_removed_after_its_death(
+    cache: Path, tmp_path: Path, end: str
+) -> None:
+    command = ["sh", "-c", "read word; echo $word; exit 7"]
+    script = tmp_path / "script.py"
+    script.write_text(BECOMES.format(root=str(ROOT), command=command, end=end))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, encoding="utf-8", timeout=20)
+    said, directory = done.stdout.splitlines()
+    assert said == "7 told True False", done.stderr
+    limit = time.monotonic() + 15
+    while os.path.exists(directory):
+        assert time.monotonic() < limit, "the directory is left"
+        time.sleep(0.05)
