@@ -127,6 +127,7 @@ class FakeEngine:
         return ["fake", "run", spec.image]
 
     def prepare(self, spec: RunSpec, begun: object = None) -> FakePrepared | None:
+        assert begun is None, "no client of another engine is known here"
         name = spec.labels[LABEL_DIR]
         if spec.services or spec.docker or not self.prepares:
             return None
