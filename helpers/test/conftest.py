@@ -12,12 +12,15 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from helpers.engine import api
 
 # Where these tests run in a container of ours, what they start must not take itself to be in one.
 os.environ.pop("HELPERS_INSIDE", None)
@@ -76,6 +79,23 @@ def docker_images(*filters: str) -> list[str]:
         except subprocess.CalledProcessError:
             time.sleep(0.2)
     return docker(*command).splitlines()
+
+
+# Prefixes of the images of scratch repos that are over.
+_over: list[str] = []
+
+
+def pytest_sessionfinish() -> None:
+    """Remove the images of all scratch repos.
+
+    The engine looks through all that it has before it answers that an image is removed, for a second or two, and once
+    for all that are removed at the same time: so not one after the other, and not after each test.
+    """
+    if _over:
+        # With a registry's name before it, or without.
+        own = [name for name in docker_images() if name.rpartition("/")[2].startswith(tuple(_over))]
+        with ThreadPoolExecutor(64) as pool:
+            list(pool.map(lambda name: api.ask(f"/images/{name}", "DELETE", query={"force": "1"}), own))
 
 
 class Result:
@@ -167,13 +187,6 @@ class Scratch:
             check=False,
         )
 
-    def remove_images(self) -> None:
-        """Remove the images of this repo from the engine."""
-        names = docker_images()
-        # With a registry's name before it, or without.
-        if own := [name for name in names if f"/{name}".rpartition(":")[0].rpartition("/")[2].startswith(self.prefix)]:
-            docker("image", "rm", "--force", *own)
-
     def containers(self) -> list[str]:
         """Return the names of this repo's containers, running or not."""
         return docker(
@@ -191,7 +204,10 @@ class Scratch:
 
 @contextmanager
 def scratch_repo(root: Path) -> Iterator[Scratch]:
-    """Yield a scratch repo at `root`; its images are removed, and none of its containers and networks may be left."""
+    """Yield a scratch repo at `root`; none of its containers and networks may be left when it is over.
+
+    Its images are removed at the end of the session.
+    """
     repo = Scratch(root)
     yield repo
     left = repo.leftovers()
@@ -199,7 +215,7 @@ def scratch_repo(root: Path) -> Iterator[Scratch]:
         # One that has gone meanwhile, and what is of another kind, is no matter here.
         for name in left:
             subprocess.run(["docker", kind, "rm", "--force", name], capture_output=True, check=False)
-    repo.remove_images()
+    _over.append(repo.prefix)
     assert left == [], "the test left something behind"
 
 

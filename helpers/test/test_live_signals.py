@@ -140,8 +140,8 @@ def test_two_runs_on_one_directory_at_once_do_not_disturb_each_other(scratch: Sc
     test = "import time\ndef test_it(tmp_path):\n    (tmp_path / 'x').write_text('x')\n    time.sleep(2)\n"
     scratch.add("shared", test)
     first, second = Running(scratch), Running(scratch)
-    codes = [first.finish(90)[0], second.finish(90)[0]]
-    assert codes == [0, 0]
+    ends = [first.finish(90), second.finish(90)]
+    assert [code for code, _, _ in ends] == [0, 0], ends
 
 
 def test_the_embedded_engine_leaves_no_process_either(scratch: Scratch) -> None:
