@@ -48,5 +48,6 @@ step ./main_pytest.py --engine docker --tier all --no-cache --dir runnable_dirs
 # By itself, as it takes longer than all others: both cores are its own.
 step ./main_pytest.py --engine docker --tier all --no-cache --dir . -- -n auto
 step ./main_pytest.py --engine venv
-step ./main_pytest.py --engine venv --dir . --tier all --timeout 3600 -- -m 'engine or host' -n 2 --dist loadfile --durations 10
+live=(-m 'engine or host' -n 2 --dist loadfile --no-loadscope-reorder --durations 10)
+step ./main_pytest.py --engine venv --dir . --tier all --timeout 3600 -- "${live[@]}"
 exit "$worst"

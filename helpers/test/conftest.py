@@ -81,6 +81,20 @@ def docker_images(*filters: str) -> list[str]:
     return docker(*command).splitlines()
 
 
+# Modules that take minutes, the longest first: begun last, the only one that is left would keep all workers waiting.
+LONGEST = (
+    *("test_live_publishing", "test_live_release", "test_live_release_kills", "test_live_shell", "test_live_services"),
+    *("test_live_release_faults", "test_live_verdicts", "test_live_system_lock", "test_live_super_repo"),
+    *("test_live_extending", "test_live_driver_kills", "test_repo_kills", "test_live_signals", "test_live_bases"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that take longest; the order within a module stays (`--no-loadscope-reorder` obeys it)."""
+    rank = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
+
 # Prefixes of the images of scratch repos that are over.
 _over: list[str] = []
 

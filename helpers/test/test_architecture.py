@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers.test.conftest import LONGEST
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "helpers"
 NO_CODE_OF_OURS = ("test", "templates")
@@ -364,3 +366,11 @@ def test_the_rules_see_all_our_code() -> None:
     assert {"helpers.test.test_architecture", "helpers.test.conftest", "benchmarks.build"} <= {
         source.name for source in AROUND
     }
+
+
+def test_the_modules_that_take_longest_are_there_and_begun_first(request: pytest.FixtureRequest) -> None:
+    here = Path(__file__).parent
+    assert [name for name in LONGEST if not (here / f"{name}.py").is_file()] == []
+    order = list(dict.fromkeys(item.path.stem for item in request.session.items))
+    long = [name for name in LONGEST if name in order]
+    assert order[: len(long)] == long
