@@ -20,7 +20,9 @@ _START = (
     *("setpriv", "--pdeathsig", "TERM", "unshare", "--net", "--mount", "sh", "-c"),
     'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@" 3<&0 0</dev/null',
     *("sh", "dockerd", "--host", "fd://", "--bridge", "none", "--iptables=false", "--ip6tables=false"),
+    *("--exec-opt", "native.cgroupdriver=cgroupfs"),
 )
+_CGROUPS = Path("/sys/fs/cgroup")
 
 
 class SecondEngine:
@@ -50,7 +52,7 @@ class SecondEngine:
         settings.write_text("{}")
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*_START, "--config-file", str(settings), *places],
+                [*_START, "--config-file", str(settings), "--cgroup-parent", f"/{self._directory.name}", *places],
                 stdin=self._listening.fileno(),
                 stdout=log,
                 stderr=log,
@@ -104,6 +106,7 @@ class SecondEngine:
             self._close()
             # All that stands on its mounts ends, else they would stay.
             until(self._is_gone, 30)
+            self._remove_cgroups()
 
     def _is_gone(self) -> bool:
         """Say whether none of its processes is left, and end those that are."""
@@ -112,6 +115,17 @@ class SecondEngine:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         return not left
+
+    def _remove_cgroups(self) -> None:
+        """Remove the groups of its containers: one that was killed while it made a container forgets that one's."""
+        for group in self._cgroups():
+            group.rmdir()
+
+    def _cgroups(self) -> list[Path]:
+        """Return the groups of its containers, innermost first."""
+        # Of the first version there is a tree for each kind (https://man7.org/linux/man-pages/man7/cgroups.7.html).
+        own = [tree / self._directory.name for tree in (_CGROUPS, *_CGROUPS.glob("*/"))]
+        return [group for one in own if one.is_dir() for group in (*one.glob("*/"), one)]
 
     def _processes(self) -> list[int]:
         """Return the ids of its processes, of those that have come to watch its containers, and of all in these."""
@@ -127,6 +141,8 @@ class SecondEngine:
                 if str(self._directory / "exec-root").encode() in (entry / "cmdline").read_bytes():
                     found.add(int(entry.name))
         found.discard(os.getpid())
+        for group in self._cgroups():
+            found.update(map(int, (group / "cgroup.procs").read_text().split()))
         while more := {process for process, parent in parents.items() if parent in found} - found:
             found |= more
         return sorted(found)
