@@ -111,7 +111,8 @@ class Campaign:
         sure = sum(self.hit.values()) % 2 == 0
         waits = sure or self.moments.random() < 0.5
         self.change(waits=waits)
-        report = self.scratch.root.parent / "killed.json"
+        # The very words of a run that is not killed: then this one has a head start as well.
+        report = self.scratch.root.parent / "report.json"
         report.unlink(missing_ok=True)
         driver = self.scratch.driver("--cached", "--engine", "docker", "-j", "2", json_file=report)
         process = start(driver, self.scratch.root)
