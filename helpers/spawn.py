@@ -62,12 +62,13 @@ class Asked:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def begin(argv: Sequence[str], *, closed: Sequence[int] = ()) -> tuple[int, int, int]:
+def begin(argv: Sequence[str]) -> tuple[int, int, int]:
     """Start a program in a session of its own; `proc.Child.adopted` follows it, also in a program that we become.
+
+    It holds no other file of ours, nor of who started us, open.
 
     Arguments:
         argv: the program and its arguments.
-        closed: file descriptors of ours that it must not hold open.
 
     Returns:
         Its process id, and the file descriptors to write to its input and to read what it prints.
@@ -75,13 +76,14 @@ def begin(argv: Sequence[str], *, closed: Sequence[int] = ()) -> tuple[int, int,
     Raises:
         OSError: it can not be started.
     """
+    passed_on = [number for number in _open_files() if number > 2]
     read_input, write_input = os.pipe()
     read_output, write_output = os.pipe()
     streams = (
         (os.POSIX_SPAWN_DUP2, read_input, 0),
         (os.POSIX_SPAWN_DUP2, write_output, 1),
         (os.POSIX_SPAWN_DUP2, write_output, 2),
-        *((os.POSIX_SPAWN_CLOSE, number) for number in closed),
+        *((os.POSIX_SPAWN_CLOSE, number) for number in passed_on),
     )
     try:
         pid = os.posix_spawnp(argv[0], list(argv), os.environ, file_actions=streams, setsid=True)
@@ -93,6 +95,18 @@ def begin(argv: Sequence[str], *, closed: Sequence[int] = ()) -> tuple[int, int,
         os.close(read_input)
         os.close(write_output)
     return pid, write_input, read_output
+
+
+def _open_files() -> list[int]:
+    """Return the file descriptors that a program inherits which we start."""
+    found = []
+    for number in map(int, os.listdir("/dev/fd")):
+        try:
+            if os.get_inheritable(number):
+                found.append(number)
+        except OSError:
+            pass  # the list's own
+    return found
 
 
 def after_death(action: Callable[[], object]) -> int:

@@ -11,12 +11,11 @@ What is started here belongs to this process, and to the one that it becomes as 
 
 from __future__ import annotations
 
-import marshal
 import os
 import sys
 
 from helpers import spawn
-from helpers.driver.memo import all_given, read
+from helpers.driver.memo import all_given, as_bytes, read
 from helpers.repo import state
 from helpers.repo.state import Look, Question
 from helpers.thin_env import INTERRUPTED, cache_path
@@ -28,18 +27,19 @@ if TYPE_CHECKING:
 # Stand in a command for what is another one in each run.
 NAME, OWNER, RESULTS = "helpers-of-a-head-start", "owner-of-a-head-start", "/results-of-a-head-start"
 ORDER = "order"
+# How many paths are held open: many systems allow a process 1024 files, and the run needs some, too.
+MOST_HELD = 256
 # Holding a file needs no right to read it, where the system knows that difference.
 HOLD = getattr(os, "O_PATH", os.O_RDONLY)
 
-# How a directory's container was started: the command, what its tests have in common with others that can run in it,
-# and the paths that it has mounted.
-How = tuple[list[str], str, list[str]]
+# How a directory's container was started: the command, and the paths that it has mounted.
+How = tuple[list[str], list[str]]
 # What git said before that run, how many may be started, how each was, by the directory's name (the newest last), and
 # the names of those that did not pass.
 Note = tuple[Look, int, dict[str, How], list[str]]
-# A container that was started: the directory's name, what its tests have in common with others that can run in it, its
-# own name, where its results go, the client's process id, its input and output, and the mounted paths, held open.
-Begun = tuple[str, str, str, str, int, int, int, list[tuple[str, int]]]
+# A container that was started: the directory's name, the command, its own name, where its results go, the client's
+# process id, its input and output, and the mounted paths, held open.
+Begun = tuple[str, list[str], str, str, int, int, int, list[tuple[str, int]]]
 # What the run is handed: what calls the removal after our death off, the directory of all that, and the containers.
 Handed = tuple[int, str, list[Begun]]
 
@@ -62,11 +62,13 @@ def answer(script: str, argv: Sequence[str]) -> int | None:
         argv: its arguments.
     """
     try:
+        for stream in (0, 1, 2):
+            os.fstat(stream)  # a pipe of ours would take the place of one that is closed
         root = os.path.dirname(os.path.realpath(script))
         note: Note | None = read(path_of(root, argv))
         names = _likely(note) if note else []
         if note and names:
-            os.environ["HELPERS_HEADSTART"] = marshal.dumps(_begin([(name, note[2][name]) for name in names])).hex()
+            os.environ["HELPERS_HEADSTART"] = hand_over(_begin([(name, note[2][name]) for name in names]))
     except KeyboardInterrupt:
         sys.stderr.write("helpers: interrupted\n")
         return INTERRUPTED
@@ -78,7 +80,7 @@ def answer(script: str, argv: Sequence[str]) -> int | None:
 def _likely(note: Note) -> list[str]:
     """Return the names of the directories that will be tested, as far as that can be told so early."""
     look, most, hows, failed = note
-    if state.marks(look[0], look[1]) != look[2]:
+    if not hows or state.marks(look[0], look[1]) != look[2]:
         return []
     now = Question(look).named_now()
     if now is None:
@@ -101,25 +103,39 @@ def _begin(chosen: Sequence[tuple[str, How]]) -> Handed:
     directory = os.path.join(folder(), own)
     owner = this_owner()
     guard = spawn.after_death(lambda: _remove(directory))
-    begun = []
-    for number, (name, (command, form, paths)) in enumerate(chosen):
+    os.makedirs(directory)
+    begun: list[Begun] = []
+    for number, (name, (command, paths)) in enumerate(chosen):
         results = f"{directory}/{number}/results"
         if set(results) & set(',"\n'):
             break  # it would have to be written in another way
-        try:
-            held = [(path, os.open(path, HOLD)) for path in paths]
-        except OSError:
+        if sum(len(one[-1]) for one in begun) + len(paths) > MOST_HELD:
+            continue
+        held = _hold(paths)
+        if held is None:
             continue  # one of them is gone, and the plan will see that
         os.makedirs(results)
         os.mkfifo(f"{results}/{ORDER}", 0o600)
         container = f"helpers-{own}-{number}"
         changes = ((NAME, container), (OWNER, owner), (RESULTS, results))
         words = [_with(word, changes) for word in command]
-        begun.append((name, form, container, results, *spawn.begin(words, closed=[guard]), held))
+        begun.append((name, words, container, results, *spawn.begin(words), held))
     for *_, write_input, read_output, held in begun:
         for number in (write_input, read_output, *(number for _, number in held)):
             os.set_inheritable(number, True)
     return guard, directory, begun
+
+
+def _hold(paths: Sequence[str]) -> list[tuple[str, int]] | None:
+    held: list[tuple[str, int]] = []
+    try:
+        for path in paths:
+            held.append((path, os.open(path, HOLD)))
+    except OSError:
+        for _, number in held:
+            os.close(number)
+        return None
+    return held
 
 
 def _with(word: str, changes: Sequence[tuple[str, str]]) -> str:
@@ -139,8 +155,19 @@ def _remove(directory: str) -> None:
     reap_after_death()
 
 
+def hand_over(begun: Handed) -> str:
+    """Leave what was started to the program that this one becomes; return the file by which it is `handed` that.
+
+    A variable may not be as long as many commands are (https://man7.org/linux/man-pages/man2/execve.2.html).
+    """
+    file = f"{begun[1]}/handed"
+    with open(file, "wb") as written:
+        written.write(as_bytes(begun))
+    return file
+
+
 def handed() -> Handed | None:
     """Return what was started before this process became what it is; None where that is nothing."""
-    text = os.environ.pop("HELPERS_HEADSTART", "")
-    found: Handed | None = marshal.loads(bytes.fromhex(text)) if text else None
+    file = os.environ.pop("HELPERS_HEADSTART", "")
+    found: Handed | None = read(file) if file else None
     return found

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-_FORMAT = "1"
+# Of a memo, and of what else goes by the same name.
+_FORMAT = "2"
 # Other ones in each shell and each call; a memo of tests that are given one of them is not written.
 PASSING = ("_", "SHLVL", "PWD", "OLDPWD", "HELPERS_ENTERED", "HELPERS_HEADSTART")
 _DIGEST_LETTERS = 64

@@ -44,6 +44,8 @@ def leave(
     earlier: headstart.Note | None = memo.read(path)
     hows = earlier[2] if earlier else {}
     for item, verdict in list(zip(plan.dirs, verdicts, strict=True))[-_MOST:]:
+        if verdict.status is Status.STOPPED:
+            continue  # as it was
         hows.pop(item.name, None)
         if how := _how(item, verdict, engine, plan.tier, options.pytest_args):
             hows[item.name] = how
@@ -62,7 +64,7 @@ def _how(item: DirPlan, verdict: Verdict, engine: Engine, tier: str, arguments: 
     if not spec or not command:
         return None
     words = [word.replace(this_owner(), headstart.OWNER) for word in command]
-    return words, prepared.form_of(spec), [str(path) for path in prepared.mounted(spec)]
+    return words, [str(path) for path in prepared.mounted(spec)]
 
 
 def _tidy(folder: Path) -> None:

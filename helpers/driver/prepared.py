@@ -98,11 +98,14 @@ class HeadStart:
         """
         if not (begun := self._begun.get(spec.cwd)):
             return None
-        _, form, name, results, *_, held = begun
-        waiting = engine.prepare(replace(to_wait(spec, Path(results)), name=name), self._children[spec.cwd])
+        _, command, name, results, *_, held = begun
+        wanted = _like_first(spec, name, Path(results))
+        waiting = engine.prepare(wanted, self._children[spec.cwd])
         if not waiting:
             return None
         del self._begun[spec.cwd]
+        # Other code of ours may have written the note: what counts is how this one would have started it.
+        form = form_of(spec) if engine.start_command(wanted) == command else ""
         return _Container(form, Path(results), _Paths(held), waiting)
 
     def end(self) -> None:
@@ -289,6 +292,14 @@ def spec_of(
 def to_wait(spec: RunSpec, results: Path) -> RunSpec:
     """Return the container of tests with another command: one that waits for the order to run them."""
     return replace(spec, argv=(*spec.argv[:-2], str(INSIDE / "prepared.py"), str(results / headstart.ORDER)))
+
+
+def _like_first(spec: RunSpec, name: str, results: Path) -> RunSpec:
+    """Return the container of tests as one that was started first: with its own name and results, and with no share."""
+    mine = _results_of(spec)
+    mounts = tuple(replace(mount, path=results) if mount.path == mine else mount for mount in spec.mounts)
+    env = {key: value for key, value in spec.env.items() if key != share.WORKERS}
+    return replace(to_wait(spec, results), name=name, mounts=mounts, env=env)
 
 
 def mounted(spec: RunSpec) -> list[Path]:

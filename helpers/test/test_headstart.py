@@ -18,7 +18,7 @@ from helpers.driver.headstart import Handed
 from helpers.engine.ownership import this_owner
 from helpers.engine.specs import RunSpec
 from helpers.proc import Child
-from helpers.test.fake_engine import FAILS, FakeEngine, Tests
+from helpers.test.fake_engine import FAILS, FakeEngine, FakePrepared, Tests
 from helpers.test.unit_fixtures import cache, git, no_poetry
 from helpers.test.verdict_scene import ALL, Scene, scene, setting, write
 
@@ -178,17 +178,78 @@ def test_only_the_directories_that_were_tested_last_are_remembered(early: Early)
     assert set(early.begun()) == {"a", "base"}
 
 
+def test_what_was_stopped_is_known_as_before(early: Early) -> None:
+    scene = early.scene
+    scene.arguments += ["--exitfirst", "--jobs", "1"]
+    for text in ("newer\n", "newest\n"):
+        write("a/code.py", text)(scene)
+        write("b/code.py", text)(scene)
+        code = scene.run()
+        scene.tests["a"] = Tests(FAILS)
+    assert code == (1, {"a"})
+    note = memo.read(headstart.path_of(str(scene.root), scene.arguments))
+    assert set(note[2]) == {"a", "b"}
+
+
+def test_no_more_paths_are_held_open_than_a_run_can_spare(early: Early) -> None:
+    early.scene.monkeypatch.setattr(headstart, "MOST_HELD", 4)
+    write("a/code.py", "code = 2\n")(early.scene)
+    write("b/code.py", "code = 2\n")(early.scene)
+    assert list(early.begun()) == ["a"], "of 3 paths, and the other one of 2"
+
+
+@pytest.fixture
+def adopted(early: Early) -> Scene:
+    """A scene in which a container was started first, for `a`."""
+
+    def prepare(engine: FakeEngine, spec: RunSpec, begun: Child | None = None) -> FakePrepared:
+        assert begun
+        begun.close_input()
+        assert begun.wait(5) == 0
+        begun.output.close()
+        return FakePrepared(engine, spec)
+
+    scene = early.scene
+    scene.monkeypatch.setattr(FakeEngine, "prepare", prepare)
+    write("a/code.py", "code = 2\n")(scene)
+    assert headstart.answer(str(scene.root / "main_pytest.py"), scene.arguments) is None
+    assert "HELPERS_HEADSTART" in os.environ
+    return scene
+
+
+def test_tests_run_in_the_one_that_was_started_first(adopted: Scene) -> None:
+    assert adopted.run() == (0, {"a"})
+    assert "go a" in adopted.calls
+    os.wait()
+    assert not [path for path in Path(headstart.folder()).iterdir() if path.is_dir()]
+
+
+def test_one_that_another_code_of_ours_would_start_in_another_way_is_not_used(adopted: Scene) -> None:
+    def otherwise(engine: FakeEngine, spec: RunSpec) -> list[str]:
+        return [*waits(engine, spec), "--another-option"]
+
+    adopted.monkeypatch.setattr(FakeEngine, "start_command", otherwise)
+    assert adopted.run() == (0, {"a"})
+    assert "drop a" in adopted.calls and "go a" not in adopted.calls
+    os.wait()
+
+
+def test_a_variable_that_names_nothing_is_no_head_start(scene: Scene) -> None:
+    scene.monkeypatch.setenv("HELPERS_HEADSTART", "what is this")
+    assert scene.run() == (0, ALL)
+
+
 # Becomes another program, as the shim does when it enters the environment, and follows there what it began.
 BECOMES = """
 import os, sys
 sys.path.insert(0, {root!r})
 from helpers.driver import headstart
 if "HELPERS_HEADSTART" not in os.environ:
-    begun = headstart._begin([("x", ({command!r}, "", [{root!r}]))])
-    os.environ["HELPERS_HEADSTART"] = headstart.marshal.dumps(begun).hex()
+    begun = headstart._begin([(name, ({command!r}, [{root!r}])) for name in "x" * {many}])
+    os.environ["HELPERS_HEADSTART"] = headstart.hand_over(begun)
     os.execv(sys.executable, [sys.executable, *sys.argv])
 from helpers.proc import Child
-guard, directory, [(name, form, container, results, *process, held)] = headstart.handed()
+guard, directory, [*_, (name, words, container, results, *process, held)] = headstart.handed()
 assert os.path.samestat(os.fstat(held[0][1]), os.stat({root!r}))
 child = Child.adopted(*process)
 child.write(b"told\\n")
@@ -199,13 +260,13 @@ print(directory, flush=True)
 """
 
 
-@pytest.mark.parametrize("end", ["", "os.kill(os.getpid(), 9)"])
+@pytest.mark.parametrize(("end", "many", "words"), [("", 1, []), ("os.kill(os.getpid(), 9)", 4, ["x" * 60_000])])
 def test_it_goes_on_in_the_program_that_this_one_becomes_and_is_removed_after_its_death(
-    cache: Path, tmp_path: Path, end: str
+    cache: Path, tmp_path: Path, end: str, many: int, words: list[str]
 ) -> None:
-    command = ["sh", "-c", "read word; echo $word; exit 7"]
+    command = ["sh", "-c", "read word; echo $word; exit 7", *words]
     script = tmp_path / "script.py"
-    script.write_text(BECOMES.format(root=str(ROOT), command=command, end=end))
+    script.write_text(BECOMES.format(root=str(ROOT), command=command, end=end, many=many))
     done = subprocess.run([sys.executable, str(script)], capture_output=True, encoding="utf-8", timeout=20)
     said, directory = done.stdout.splitlines()
     assert said == "7 told True False", done.stderr
@@ -213,3 +274,11 @@ def test_it_goes_on_in_the_program_that_this_one_becomes_and_is_removed_after_it
     while os.path.exists(directory):
         assert time.monotonic() < limit, "the directory is left"
         time.sleep(0.05)
+
+
+def test_nothing_is_started_where_a_standard_stream_is_closed(cache: Path) -> None:
+    code = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom helpers.driver import headstart\n"
+    code += "headstart.read = lambda path: sys.exit(3)\nheadstart.answer('x', [])"
+    for closed, expected in (("", 3), ("<&-", 0), (">&-", 0), ("2>&-", 0)):
+        done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", code], timeout=10)
+        assert done.returncode == expected, closed

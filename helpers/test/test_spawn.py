@@ -71,7 +71,7 @@ def test_what_was_begun_can_be_killed_with_all_that_it_started() -> None:
 def test_it_holds_none_of_our_files_open() -> None:
     read, write = os.pipe()
     os.set_inheritable(write, True)
-    child = proc.Child.adopted(*spawn.begin(["sleep", "60"], closed=[write]))
+    child = proc.Child.adopted(*spawn.begin(["sleep", "60"]))
     os.close(write)
     assert os.read(read, 1) == b""
     os.close(read)
