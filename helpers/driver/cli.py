@@ -252,7 +252,8 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order, ends: ExitSt
     kept = None
     if not (options.no_cache or options.engine == "venv"):
         team = _shared(order.control)
-        kept = VerdictCache(order.root, plan.tier, order.arguments, team, coverage=options.coverage)
+        since = options.begun[2] if options.begun else None
+        kept = VerdictCache(order.root, plan.tier, order.arguments, team, coverage=options.coverage, since=since)
     known = kept.find(plan.dirs) if kept else {}
     for verdict in known.values():
         order.observers.event(Event("done", verdict.name, verdict=verdict))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from helpers import spawn
 from helpers.driver.memo import all_given, as_bytes, read
@@ -40,8 +41,9 @@ Note = tuple[Look, int, dict[str, How], list[str]]
 # A container that was started: the directory's name, the command, its own name, where its results go, the client's
 # process id, its input and output, and the mounted paths, held open.
 Begun = tuple[str, list[str], str, str, int, int, int, list[tuple[str, int]]]
-# What the run is handed: what calls the removal after our death off, the directory of all that, and the containers.
-Handed = tuple[int, str, list[Begun]]
+# What the run is handed: what calls the removal after our death off, the directory of all that, when the first was
+# started (seconds since the epoch), and the containers.
+Handed = tuple[int, str, float, list[Begun]]
 
 
 def folder() -> str:
@@ -105,6 +107,7 @@ def _begin(chosen: Sequence[tuple[str, How]]) -> Handed:
     guard = spawn.after_death(lambda: _remove(directory))
     os.makedirs(directory)
     begun: list[Begun] = []
+    began_at = time.time()
     for number, (name, (command, paths)) in enumerate(chosen):
         results = f"{directory}/{number}/results"
         if set(results) & set(',"\n'):
@@ -123,7 +126,7 @@ def _begin(chosen: Sequence[tuple[str, How]]) -> Handed:
     for *_, write_input, read_output, held in begun:
         for number in (write_input, read_output, *(number for _, number in held)):
             os.set_inheritable(number, True)
-    return guard, directory, begun
+    return guard, directory, began_at, begun
 
 
 def _hold(paths: Sequence[str]) -> list[tuple[str, int]] | None:

@@ -85,7 +85,7 @@ class HeadStart:
     """
 
     def __init__(self, handed: headstart.Handed, root: Path) -> None:
-        self._guard, self._directory, begun = handed
+        self._guard, self._directory, _, begun = handed
         self._begun = {root / one[0]: one for one in begun}
         self._children = {path: Child.adopted(*one[4:7]) for path, one in self._begun.items()}
 

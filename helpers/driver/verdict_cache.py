@@ -50,6 +50,7 @@ class VerdictCache:
         arguments: pytest's own, from the command line.
         shared: the verdicts of the team; None without.
         coverage: whether the lines that run are noted.
+        since: when the first container was started, in seconds since the epoch, if that was before all this.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class VerdictCache:
         shared: SharedVerdicts | None = None,
         *,
         coverage: bool = False,
+        since: float | None = None,
     ) -> None:
         self._shared = shared
         self.root = root
         self._tier = tier
         self._arguments = arguments
         self._coverage = coverage
+        self._since = since
         self._keys: dict[str, str] = {}
         # The name of helpers itself, and the files that it is made of.
         self._own: tuple[Contents | None, str] = (None, "")
@@ -186,11 +189,8 @@ class VerdictCache:
         if not spec or not self.now:
             return False
         others = {*spec.hidden, *(mount.path for mount in spec.mounts if not mount.read_only)}
-        return all(
-            is_untouched(mount.path, self.now.asked_at, others - {mount.path})
-            for mount in spec.mounts
-            if mount.read_only
-        )
+        since = min(self.now.asked_at, self._since or self.now.asked_at)
+        return all(is_untouched(mount.path, since, others - {mount.path}) for mount in spec.mounts if mount.read_only)
 
     def own_state(self, now: Contents) -> str:
         """Return the name of all of helpers that a verdict depends on; the same for each directory."""

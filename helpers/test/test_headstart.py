@@ -49,7 +49,7 @@ class Early:
         return self.take(handed) if handed else {}
 
     def take(self, handed: Handed) -> dict[str, list[str]]:
-        guard, _, begun = handed
+        guard, _, _, begun = handed
         self.guards.append(guard)
         told = {}
         for name, _, container, results, *process, held in begun:
@@ -239,6 +239,20 @@ def test_a_variable_that_names_nothing_is_no_head_start(scene: Scene) -> None:
     assert scene.run() == (0, ALL)
 
 
+@pytest.mark.parametrize(("after", "again"), [(0.0, set()), (60.0, {"a"})])
+def test_what_was_changed_after_a_container_was_started_keeps_no_verdict(
+    early: Early, after: float, again: set[str]
+) -> None:
+    # By the clock of the file system: the container stands since then.
+    write("a/code.py", "code = 2\n")(early.scene)
+    time.sleep(0.1)
+    handed: Handed = (os.pipe()[1], str(early.scene.root.parent / "none"), time.time() - after, [])
+    early.scene.monkeypatch.setattr(headstart, "handed", lambda: handed)
+    assert early.scene.run() == (0, {"a"})
+    early.scene.monkeypatch.setattr(headstart, "handed", lambda: None)
+    assert early.scene.run() == (0, again)
+
+
 # Becomes another program, as the shim does when it enters the environment, and follows there what it began.
 BECOMES = """
 import os, sys
@@ -249,7 +263,7 @@ if "HELPERS_HEADSTART" not in os.environ:
     os.environ["HELPERS_HEADSTART"] = headstart.hand_over(begun)
     os.execv(sys.executable, [sys.executable, *sys.argv])
 from helpers.proc import Child
-guard, directory, [*_, (name, words, container, results, *process, held)] = headstart.handed()
+guard, directory, when, [*_, (name, words, container, results, *process, held)] = headstart.handed()
 assert os.path.samestat(os.fstat(held[0][1]), os.stat({root!r}))
 child = Child.adopted(*process)
 child.write(b"told\\n")
