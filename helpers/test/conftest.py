@@ -12,7 +12,6 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from helpers.engine import api
+from helpers.test import scratch_images
 
 # Where these tests run in a container of ours, what they start must not take itself to be in one.
 os.environ.pop("HELPERS_INSIDE", None)
@@ -95,21 +94,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
-# Prefixes of the images of scratch repos that are over.
-_over: list[str] = []
-
-
 def pytest_sessionfinish() -> None:
-    """Remove the images of all scratch repos.
-
-    The engine looks through all that it has before it answers that an image is removed, for a second or two, and once
-    for all that are removed at the same time: so not one after the other, and not after each test.
-    """
-    if _over:
-        # With a registry's name before it, or without.
-        own = [name for name in docker_images() if name.rpartition("/")[2].startswith(tuple(_over))]
-        with ThreadPoolExecutor(64) as pool:
-            list(pool.map(lambda name: api.ask(f"/images/{name}", "DELETE", query={"force": "1"}), own))
+    """Remove the images of all scratch repos."""
+    scratch_images.remove(docker_images)
 
 
 class Result:
@@ -229,7 +216,7 @@ def scratch_repo(root: Path) -> Iterator[Scratch]:
         # One that has gone meanwhile, and what is of another kind, is no matter here.
         for name in left:
             subprocess.run(["docker", kind, "rm", "--force", name], capture_output=True, check=False)
-    _over.append(repo.prefix)
+    scratch_images.over.append(repo.prefix)
     assert left == [], "the test left something behind"
 
 
