@@ -99,8 +99,15 @@ def read_text(path: Path) -> str:
         raise ConfigError(f"cannot be read: {os.strerror(error.errno or 0).lower()}", where=path) from None
 
 
+@cache
+def read_shared(path: Path) -> str:
+    """Return the content of a file of helpers that many directories are built by, as `read_text` does."""
+    return read_text(path)
+
+
 def forget() -> None:
     """Read every `pyproject.toml` anew from now on: one that was read once counts for the whole life of a process."""
+    read_shared.cache_clear()
     read_pyproject.cache_clear()
     _settings.cache_clear()
 

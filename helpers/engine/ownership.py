@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 
+# This process, and the one that it was forked from.
+_known: dict[int, str] = {}
+
 
 def this_owner() -> str:
     """Return the label value that names this process: kernel boot, pid namespace, user, process, its start time."""
-    return f"{_scope()} {os.getpid()} {_start_time(os.getpid())}"
+    pid = os.getpid()
+    if pid not in _known:
+        _known[pid] = f"{_scope()} {pid} {_start_time(pid)}"
+    return _known[pid]
 
 
 def is_dead(owner: str) -> bool:

@@ -185,8 +185,8 @@ def _inputs(runnable: RunnableDir, parent: ImageSpec, dockerfile: Path, more: Se
     return digest(
         _FORMAT,
         parent.inputs,
-        config.read_text(dockerfile),
-        *(config.read_text(script) for script in SCRIPTS),
+        config.read_shared(dockerfile) if dockerfile == SHARED_DOCKERFILE else config.read_text(dockerfile),
+        *(config.read_shared(script) for script in SCRIPTS),
         lock_text(runnable.path),
         json.dumps(wanted, sort_keys=True, default=str),
         "\n".join(runnable.settings.system_packages),

@@ -1,6 +1,7 @@
 """The pytest plugin of a test run: selects tests by tier, and writes what really happened to files for the driver.
 
 It is loaded by name, so that the workers of pytest-xdist have it as well; they select, and their controller counts.
+PYTEST_DONT_REWRITE (https://docs.pytest.org/en/stable/how-to/assert.html): there is no assertion here to explain.
 """
 
 import json

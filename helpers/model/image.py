@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 
 from helpers.model.archive import meant_suite
 
@@ -48,6 +49,7 @@ class Base:
     value: str
 
     @classmethod
+    @cache
     def parse(cls, text: str) -> Base:
         """Return the base that `text` spells.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from helpers.model.changelog import Changelog
@@ -53,7 +54,7 @@ class RunnableDir:
     registry: str
     nested: tuple[Path, ...]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Its path relative to the root, with forward slashes; the root itself is `.`."""
         return self.path.relative_to(self.root).as_posix()

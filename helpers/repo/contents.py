@@ -7,8 +7,8 @@ import re
 import time
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 
 from helpers.errors import HelpersError
 from helpers.repo import state
@@ -215,9 +215,7 @@ def _committed(root: Path, commit: str) -> Iterator[tuple[str, str]]:
 
 def _files(root: Path, looks: list[state.Look | None], *, exact: bool) -> dict[str, str]:
     before = _marks(root) if exact else None
-    with ThreadPoolExecutor(2) as pool:
-        asked = [pool.submit(_ask, root, *words) for words in (_LIST, state.status_words(exact=exact))]
-        listed, changed = (one.result() for one in asked)
+    listed, changed = _ask_both(root, _LIST, state.status_words(exact=exact))
     named = _named(root, changed)
     found: dict[str, str] = {}
     converted = exact and _converts(root, listed, named)
@@ -282,6 +280,28 @@ def _ask(root: Path, *words: str) -> str:
     if "\ufffd" in said:
         raise Unknown("a file's name is not UTF-8")
     return said
+
+
+def _ask_both(root: Path, first: Sequence[str], second: Sequence[str]) -> tuple[str, str]:
+    """Ask git two questions at the same time; `concurrent.futures` would take longer to import than the second one."""
+    said: list[str] = []
+    faults: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            said.append(_ask(root, *second))
+        except BaseException as error:
+            faults.append(error)
+
+    beside = Thread(target=ask)
+    beside.start()
+    try:
+        answer = _ask(root, *first)
+    finally:
+        beside.join()
+    if faults:
+        raise faults[0]
+    return answer, said[0]
 
 
 def _of_submodule(root: Path, path: str, looks: list[state.Look | None], *, exact: bool) -> dict[str, str]:
