@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from helpers.driver.container import INSIDE
 from helpers.driver.verdict import Status, Verdict, pytest_id
 from helpers.engine.seam import Engine
 from helpers.engine.specs import RunSpec
+from helpers.model.stage import Stage
 
 # After these there is something to look for in the directory's tests.
 _OF_TESTS = (Status.FAIL, Status.CRASH, Status.TIMEOUT)
@@ -45,3 +47,15 @@ def lines(verdict: Verdict, began: Sequence[str], engine: Engine, spec: RunSpec,
     alone = replace(spec, mounts=tuple(seen), labels={}, image_says={})
     by_hand = engine.by_hand(alone, ["python", "-m", "pytest", *cache, *wanted])
     return [shlex.join(ours), *([shlex.join(by_hand)] if by_hand else [])]
+
+
+def began(options: argparse.Namespace, root: Path) -> list[str]:
+    """Return the words that a run began with, as far as they decide what a directory's tests are run in.
+
+    Arguments:
+        options: of the command line.
+        root: absolute path of the repo.
+    """
+    usual = {"engine": "auto", "tier": "fast", "stage": Stage.LOCAL.value}
+    chosen = {name: getattr(options, name) for name, value in usual.items() if getattr(options, name) != value}
+    return [program(root), *(word for name, value in chosen.items() for word in (f"--{name}", value))]
