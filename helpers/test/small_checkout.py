@@ -38,7 +38,7 @@ def main():
 
 
 # The answer of a repo whose tests have never run.
-MEMO = """
+NO_ANSWER = """
 def answer(script, argv):
     return None
 """
@@ -107,7 +107,8 @@ def write_checkout(root: Path, pin: str) -> None:
     (package / "driver").mkdir()
     (package / "driver" / "__init__.py").write_text("")
     (package / "driver" / "cli.py").write_text(CLI)
-    (package / "driver" / "memo.py").write_text(MEMO)
+    for name in ("memo", "headstart"):
+        (package / "driver" / f"{name}.py").write_text(NO_ANSWER)
     (package / "thin_env" / "requirements.txt").write_text(pin)
 
 

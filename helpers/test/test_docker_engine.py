@@ -57,6 +57,7 @@ def test_a_layer_that_was_lost_at_the_start_is_given_a_second_one(
     monkeypatch.setattr(docker, "supervise", supervised)
     monkeypatch.setattr(proc, "Child", Killed)
     monkeypatch.setattr(client, "remove_container", lambda name: True)
+    monkeypatch.setattr(client, "why_not_running", lambda: "")
     monkeypatch.setattr(spawn, "after_death", lambda action: 7)
     monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
     engine = DockerEngine()
