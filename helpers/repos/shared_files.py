@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import glob
 import os
 import stat
 import tempfile
@@ -207,9 +208,32 @@ def _make_parents(root: Path, path: str) -> Iterator[Path]:
             yield root / parent
 
 
+def _beside(target: Path) -> str:
+    return f".{target.name}-helpers-"
+
+
+def _drop_left(target: Path) -> None:
+    """Remove what a process left beside a file that was killed as it wrote that."""
+    for left in target.parent.glob(f"{glob.escape(_beside(target))}*"):
+        process = left.name.removeprefix(_beside(target)).partition("-")[0]
+        if process.isdigit() and not _runs(int(process)):
+            left.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
 def _aside(root: Path, write: Write) -> str:
     target = root / write.path
-    handle, aside = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+    _drop_left(target)
+    handle, aside = tempfile.mkstemp(prefix=f"{_beside(target)}{os.getpid()}-", dir=target.parent)
     try:
         with open(handle, "wb") as stream:
             stream.write(write.after)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,16 @@ def test_a_record_of_a_file_outside_leads_nobody_there(repo: HelpersRepo, capsys
     assert update(repo) == 0
     assert outside.read_text() == "<<<<<<< \n>>>>>>> \n"
     assert line not in repo.read(sync_lock.PATH)
+
+
+def test_what_a_process_left_that_was_killed_as_it_wrote_is_removed_and_nothing_else(repo: HelpersRepo) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    names = {f"..editorconfig-helpers-{ended.pid}-x": False, f"..editorconfig-helpers-{os.getpid()}-x": True}
+    names |= {"..editorconfig-helpers-mine": True, ".editorconfig-mine": True}
+    for name in names:
+        repo.write(name, "half\n")
+    (repo.root / EDITORCONFIG).unlink()
+    update(repo)
+    assert (repo.root / EDITORCONFIG).is_file()
+    assert {name: (repo.root / name).exists() for name in names} == names
