@@ -51,7 +51,6 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
     options.argv, options.asked_at, options.begun = list(arguments), time.time(), headstart.handed()
     if rest:
         parser.error(f"unrecognized argument {rest[0]!r}; did you mean: main_pytest.py {meant(parser, rest[0])}")
-    options.pytest_args = arguments[end + 1 :]
     try:
         return _main(options, arguments[end + 1 :], root or Path(os.path.realpath(sys.argv[0])).parent)
     except (Exception, KeyboardInterrupt) as error:

@@ -47,7 +47,7 @@ def leave(
         if verdict.status is Status.STOPPED:
             continue  # as it was
         hows.pop(item.name, None)
-        if how := _how(item, verdict, engine, plan.tier, options.pytest_args):
+        if how := _how(item, verdict, engine, plan.tier, kept.arguments):
             hows[item.name] = how
     failed = [verdict.name for verdict in verdicts if verdict.status is not Status.PASS]
     note: headstart.Note = (look, options.jobs, dict(list(hows.items())[-_MOST:]), failed)

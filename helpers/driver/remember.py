@@ -24,7 +24,7 @@ from helpers.repo.contents import TICK_SECONDS, Contents, changed_at
 _MOST = 32
 # Options under which a run in which nothing changed depends on nothing else; any other one may.
 _FREE = {
-    *("argv", "asked_at", "pytest_args", "begun"),
+    *("argv", "asked_at", "begun"),
     *("dir", "tier", "jobs", "exitfirst", "timeout", "allow_empty", "verbose", "quiet"),
 }
 _AS_USUAL = {"engine": ("auto", "docker"), "stage": ("local",)}

@@ -66,7 +66,7 @@ class VerdictCache:
         self._shared = shared
         self.root = root
         self._tier = tier
-        self._arguments = arguments
+        self.arguments = arguments
         self._coverage = coverage
         self._since = since
         self._keys: dict[str, str] = {}
@@ -179,7 +179,7 @@ class VerdictCache:
             results=_RESULTS,
             nonce="",
             tier=self._tier,
-            arguments=self._arguments,
+            arguments=self.arguments,
             coverage=self._coverage,
         )
 

@@ -216,7 +216,7 @@ def _drop_left(target: Path) -> None:
     """Remove what a process left beside a file that was killed as it wrote that."""
     for left in target.parent.glob(f"{glob.escape(_beside(target))}*"):
         process = left.name.removeprefix(_beside(target)).partition("-")[0]
-        if process.isdigit() and not _runs(int(process)):
+        if process.isdecimal() and not _runs(int(process)):
             left.unlink(missing_ok=True)
 
 

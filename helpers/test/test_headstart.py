@@ -70,6 +70,7 @@ class Early:
 @pytest.fixture
 def early(scene: Scene) -> Iterator[Early]:
     scene.monkeypatch.setattr(FakeEngine, "start_command", waits)
+    scene.arguments += ["--jobs", "2"]
     # pytest writes there what it is at.
     scene.monkeypatch.setattr(memo, "PASSING", (*memo.PASSING, "PYTEST_CURRENT_TEST"))
     assert scene.run() == (0, ALL)
@@ -118,14 +119,12 @@ def test_what_did_not_pass_is_started_as_it_will_be_tested_again(early: Early) -
 
 
 def test_no_more_are_started_than_may_be_tested_at_a_time(early: Early) -> None:
-    assert early.scene.run("--jobs", "2", "--no-cache", "--exitfirst")[0] == 0
-    assert early.scene.run("--jobs", "2") == (0, set())
     for name in ("a", "b", "base"):
         write(f"{name}/code.py", "newer\n")(early.scene)
-    assert early.scene.run("--jobs", "2")[0] == 0
+    assert early.scene.run()[0] == 0
     for name in ("a", "b", "base"):
         write(f"{name}/code.py", "newest\n")(early.scene)
-    assert len(early.begun("--jobs", "2")) == 2
+    assert len(early.begun()) == 2
 
 
 @pytest.mark.parametrize(
@@ -169,12 +168,11 @@ def test_a_run_that_keeps_no_verdicts_or_starts_nothing_leaves_no_note(
     assert not list(Path(headstart.folder()).glob("*"))
 
 
-def test_only_the_directories_that_were_tested_last_are_remembered(early: Early) -> None:
+def test_what_was_tested_in_an_earlier_run_is_still_known(early: Early) -> None:
     setting("a", "timeout = 77")(early.scene)
     assert early.scene.run() == (0, {"a"})
     write("a/code.py", "code = 2\n")(early.scene)
     write("base/code.py", "code = 2\n")(early.scene)
-    # Two at a time here: what was tested before is still known.
     assert set(early.begun()) == {"a", "base"}
 
 
