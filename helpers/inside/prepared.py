@@ -36,16 +36,6 @@ def is_below(path: str, directories: Iterable[str]) -> bool:
     return any((path + os.sep).startswith(os.path.join(directory, "")) for directory in directories)
 
 
-def import_pytest() -> None:
-    """Import pytest with what it always loads; none of the plugins, of which it must know before they are imported."""
-    try:
-        importlib.import_module("pytest")
-        for name in sys.modules["_pytest.config"].default_plugins:
-            importlib.import_module("_pytest." + name)
-    except (ImportError, AttributeError, KeyError):
-        pass  # then the run says what is missing
-
-
 def shadows(entry: str) -> Iterable[str]:
     """Yield the names of the modules that Python would find in a directory of its path."""
     try:
@@ -88,7 +78,7 @@ def main(fifo: str) -> None:
     whole = list(sys.path)
     foreign = [entry for entry in whole[1:] if not is_of_python(entry)]
     sys.path[:] = [entry for entry in whole if entry not in foreign]
-    import_pytest()
+    runpy.run_path(RUN_PYTEST)["import_pytest"]()
     with open(fifo, encoding="utf-8") as file:
         given = json.loads(file.read())
     os.environ.update(given.pop("environment"))

@@ -149,9 +149,15 @@ def run(script: str, module: str) -> int:
     root = os.path.dirname(os.path.realpath(script))
     if sys.path[0] != root:
         sys.path.insert(0, root)
+    import gc
     from importlib import import_module
 
-    return int(import_module(module).main())
+    # What is imported stays: to look it through for garbage, now and at the end, would only take time.
+    gc.disable()
+    main = import_module(module).main
+    gc.freeze()
+    gc.enable()
+    return int(main())
 
 
 def _end_on_sigterm() -> None:
