@@ -15,9 +15,10 @@ import json
 import os
 import runpy
 import sys
-from typing import Iterable, List
+from typing import Iterable, List, Tuple
 
-RUN_PYTEST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run_pytest.py")
+OWN = os.path.dirname(os.path.abspath(__file__))
+RUN_PYTEST = os.path.join(OWN, "run_pytest.py")
 # Python imports these by itself when it starts, wherever it finds them first.
 AT_START = ("sitecustomize", "usercustomize")
 # Where those of an installation lie: https://docs.python.org/3/library/sysconfig.html, and Debian's own place.
@@ -63,8 +64,7 @@ def is_stale(foreign: List[str]) -> bool:
         foreign: the directories of its path that are not Python's.
     """
     files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
-    own = os.path.dirname(RUN_PYTEST)
-    if any(file and not is_of_python(file) and os.path.dirname(os.path.abspath(file)) != own for file in files):
+    if any(file and not is_of_python(file) and os.path.dirname(os.path.abspath(file)) != OWN for file in files):
         return True
     loaded = {*(name.partition(".")[0] for name in sys.modules), *AT_START}
     try:
@@ -73,8 +73,15 @@ def is_stale(foreign: List[str]) -> bool:
         return True
 
 
+def marks() -> List[Tuple[int, int]]:
+    """Return when each of our own files here was changed last, as the kernel noted it, and which file it is."""
+    found = [os.stat(os.path.join(OWN, name)) for name in sorted(os.listdir(OWN))]
+    return [(one.st_ctime_ns, one.st_ino) for one in found]
+
+
 def main(fifo: str) -> None:
     """Wait for the order and run it."""
+    before = marks()
     whole = list(sys.path)
     foreign = [entry for entry in whole[1:] if not is_of_python(entry)]
     sys.path[:] = [entry for entry in whole if entry not in foreign]
@@ -84,7 +91,7 @@ def main(fifo: str) -> None:
     os.environ.update(given.pop("environment"))
     order = json.dumps(given)
     sys.path[:] = whole
-    if is_stale([*foreign, os.getcwd()]):
+    if marks() != before or is_stale([*foreign, os.getcwd()]):
         os.execv(sys.executable, [sys.executable, RUN_PYTEST, order])
     sys.path_importer_cache.clear()
     importlib.invalidate_caches()

@@ -25,7 +25,8 @@ NO_SESSION = {
     "hints": [],
     "runs_no_test": "",
 }
-# Where the plugin finds its order.
+# Our plugin, and where it finds its order.
+PLUGIN = "helpers_verdict"
 ORDER = "HELPERS_TEST_ORDER"
 
 # What the image of this container is, `<name>-<X.Y.Z>`; not set where no container of ours is around us.
@@ -43,11 +44,11 @@ class Watch:
 
 
 def import_pytest() -> None:
-    """Import pytest with what it always loads; none of the plugins, of which it must know before they are imported.
+    """Import pytest with what it always loads, and our plugin; pytest must know of all others before they are imported.
 
-    pytest looks for garbage when its session ends, and Python once more at its own end. All that is imported here stays,
-    so it is not looked through again (https://docs.python.org/3/library/gc.html#gc.freeze): that is a third of the time
-    of a small run.
+    pytest looks for garbage when its session ends, and Python once more at its own end. All that is imported here
+    stays, so it is not looked through again (https://docs.python.org/3/library/gc.html#gc.freeze): that is a third of
+    the time of a small run.
     """
     collects = gc.isenabled()
     gc.disable()
@@ -55,6 +56,7 @@ def import_pytest() -> None:
         importlib.import_module("pytest")
         for name in sys.modules["_pytest.config"].default_plugins:
             importlib.import_module("_pytest." + name)
+        importlib.import_module(PLUGIN)
     except (ImportError, AttributeError, KeyError):
         pass  # then the run says what is missing
     if hasattr(gc, "freeze"):
@@ -110,7 +112,7 @@ def main(order: Dict[str, Any]) -> int:
     import pytest
 
     watch = Watch()
-    code = int(pytest.main(["-p", "helpers_verdict", *order["arguments"]], plugins=[watch]))
+    code = int(pytest.main(["-p", PLUGIN, *order["arguments"]], plugins=[watch]))
     if code == 0 and not watch.began:
         write_verdict(order, {"runs_no_test": "--help, --version or the like"})
     return code

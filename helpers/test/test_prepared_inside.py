@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -31,11 +32,12 @@ class Place:
     tests: Path
     results: Path
     process: subprocess.Popen[str] | None = None
+    inside: Path = INSIDE
 
     def start(self, *options: str, **variables: str) -> None:
         """Let a process wait."""
         os.mkfifo(self.results / "order")
-        self.process = self._start([*options, str(INSIDE / "prepared.py"), str(self.results / "order")], variables)
+        self.process = self._start([*options, str(self.inside / "prepared.py"), str(self.results / "order")], variables)
         # Opening it for writing fails until it is read.
         until = time.monotonic() + 20
         while self.process.poll() is None:
@@ -56,7 +58,7 @@ class Place:
 
     def fresh(self, **variables: str) -> tuple[dict[str, Any], str]:
         """Return the same of a Python that starts now."""
-        return self._verdict(self._start([str(INSIDE / "run_pytest.py"), json.dumps(self._order())], variables))
+        return self._verdict(self._start([str(self.inside / "run_pytest.py"), json.dumps(self._order())], variables))
 
     def _order(self) -> dict[str, Any]:
         options = ["-p", "no:cacheprovider", "-c", "pytest.ini"]
@@ -119,6 +121,28 @@ def test_a_new_python_begins_only_where_another_module_would_be_imported(
     place.start()
     verdict, output = place.go()
     assert verdict.get("counts") == {"passed": 1}, output
+
+
+def test_a_new_python_begins_where_our_own_files_have_changed(place: Place, tmp_path: Path) -> None:
+    place.inside = shutil.copytree(INSIDE, tmp_path / "inside", ignore=shutil.ignore_patterns("__pycache__"))
+    place.start()
+    plugin = place.inside / "helpers_verdict.py"
+    plugin.write_text(plugin.read_text().replace('"collected": self.collected', '"collected": 41 + self.collected'))
+    verdict, output = place.go()
+    assert verdict.get("collected") == 42, output
+
+
+def test_what_is_imported_is_no_garbage_and_what_tests_make_may_be(place: Place) -> None:
+    test = "import gc\ndef test_it(): assert gc.get_freeze_count() > 10_000 and gc.isenabled()\n"
+    write(place, "test_it.py", test)
+    write(place, "pytest.ini", "[pytest]\nfilterwarnings = error\n")
+    for number in range(2):
+        if number:
+            place.start()
+        verdict, output = place.go() if number else place.fresh()
+        assert verdict.get("counts") == {"passed": 1}, output
+        # A plugin that was imported too early would be one.
+        assert "warning" not in output
 
 
 STATE = """
