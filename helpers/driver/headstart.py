@@ -1,10 +1,10 @@
 """Starts containers of tests before most of Python is imported and anything is planned.
 
 The start of a container takes longer than all that is decided before it. So a run leaves a note of how the containers
-were started of the directories that it tested. The same command asks git, as for a memo, which of their files have
-changed since; the containers of those directories are started at once, each to wait for its order. The plan takes such
-a container only for tests that would be started just like that (`prepared.py`). All others end unused: a guess that was
-wrong costs some work of the machine, and no verdict depends on it.
+were started of the directories that it tested. The same command looks where something was changed since; the containers
+of those directories are started at once, each to wait for its order. The plan takes such a container only for tests
+that would be started just like that (`prepared.py`). All others end unused: a guess that was wrong costs some work of
+the machine, and no verdict depends on it.
 
 What is started here belongs to this process, and to the one that it becomes as it enters the environment.
 """
@@ -17,27 +17,31 @@ import time
 
 from helpers import spawn
 from helpers.driver.memo import all_given, as_bytes, read
-from helpers.repo import state
-from helpers.repo.state import Look, Question
+from helpers.repo.state import MADE_BY_PYTHON
 from helpers.thin_env import INTERRUPTED, cache_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# What Python and git write for themselves.
+_NOT_LOOKED_AT = (MADE_BY_PYTHON, ".git")
 # Stand in a command for what is another one in each run.
 NAME, OWNER, RESULTS = "helpers-of-a-head-start", "owner-of-a-head-start", "/results-of-a-head-start"
 ORDER = "order"
 # How many paths are held open: many systems allow a process 1024 files, and the run needs some, too.
 MOST_HELD = 256
+# How many files are looked at, those of the directories first that were tested last.
+MOST_LOOKED_AT = 2000
 # Holding a file needs no right to read it, where the system knows that difference.
 HOLD = getattr(os, "O_PATH", os.O_RDONLY)
 
-# How a directory's container was started: the command, and the paths that it has mounted.
-How = tuple[list[str], list[str]]
-# What git said before that run, how many may be started, how each was, by the directory's name (the newest last), and
-# the names of those that did not pass.
-Note = tuple[Look, int, dict[str, How], list[str]]
+# How a directory's container was started: the command, the paths that it has mounted, those of them that its tests can
+# only read, and what does not count below these.
+How = tuple[list[str], list[str], list[str], list[str]]
+# When the files were read for that run (seconds since the epoch), how many may be started, how each was, by the
+# directory's name (the newest last), and the names of those that did not pass.
+Note = tuple[float, int, dict[str, How], list[str]]
 # A container that was started: the directory's name, the command, its own name, where its results go, the client's
 # process id, its input and output, and the mounted paths, held open.
 Begun = tuple[str, list[str], str, str, int, int, int, list[tuple[str, int]]]
@@ -70,7 +74,7 @@ def answer(script: str, argv: Sequence[str]) -> int | None:
         note: Note | None = read(path_of(root, argv))
         names = _likely(note) if note else []
         if note and names:
-            os.environ["HELPERS_HEADSTART"] = hand_over(_begin([(name, note[2][name]) for name in names]))
+            os.environ["HELPERS_HEADSTART"] = hand_over(_begin([(name, *note[2][name][:2]) for name in names]))
     except KeyboardInterrupt:
         sys.stderr.write("helpers: interrupted\n")
         return INTERRUPTED
@@ -80,25 +84,60 @@ def answer(script: str, argv: Sequence[str]) -> int | None:
 
 
 def _likely(note: Note) -> list[str]:
-    """Return the names of the directories that will be tested, as far as that can be told so early."""
-    look, most, hows, failed = note
-    if not hows or state.marks(look[0], look[1]) != look[2]:
-        return []
-    now = Question(look).named_now()
-    if now is None:
-        return []
-    changed = sorted({path for path, _ in now.items() ^ look[4].items()})
-    found = [_directory_of(path, hows) for path in changed]
+    """Return the names of the directories that will be tested, as far as that can be told so early: the newest first."""
+    since, most, hows, failed = note
+    look = _Look()
+    changed = []
+    for name, (_, _, seen, without) in reversed(hows.items()):
+        if (when := max((look.last_change(path, without) for path in seen), default=0.0)) > since:
+            changed.append((when, name))
+    found = [name for _, name in sorted(changed, reverse=True)]
     return [name for name in dict.fromkeys([*found, *failed]) if name in hows][:most]
 
 
-def _directory_of(path: str, hows: dict[str, How]) -> str:
-    while path and path not in hows:
-        path = os.path.dirname(path)
-    return path or "."
+class _Look:
+    """A look at the times of files, up to `MOST_LOOKED_AT`: git would take longer to say what they hold."""
+
+    def __init__(self) -> None:
+        self._left = MOST_LOOKED_AT
+        self._known: dict[str, float] = {}
+
+    def last_change(self, path: str, without: Sequence[str]) -> float:
+        """Return when something at or below a path was changed last, in seconds since the epoch; 0.0 if nobody knows.
+
+        Arguments:
+            path: a file or directory.
+            without: what does not count, and all below it.
+        """
+        if path not in self._known:
+            self._known[path] = 0.0 if path in without else self._below(path, without)
+        return self._known[path]
+
+    def _below(self, path: str, without: Sequence[str]) -> float:
+        todo = [path]
+        try:
+            latest = os.lstat(path).st_ctime
+        except OSError:
+            return 0.0
+        while todo and self._left > 0:
+            try:
+                entries = list(os.scandir(todo.pop()))
+            except OSError:
+                continue  # a file, or one that is not for us
+            self._left -= len(entries)
+            for entry in entries:
+                if entry.name in _NOT_LOOKED_AT or entry.path in without:
+                    continue
+                try:
+                    latest = max(latest, entry.stat(follow_symlinks=False).st_ctime)
+                except OSError:
+                    continue  # it has just gone, which its directory tells
+                if entry.is_dir(follow_symlinks=False):
+                    todo.append(entry.path)
+        return latest
 
 
-def _begin(chosen: Sequence[tuple[str, How]]) -> Handed:
+def _begin(chosen: Sequence[tuple[str, list[str], list[str]]]) -> Handed:
     from helpers.engine.ownership import this_owner
 
     own = f"{os.getpid()}-{os.urandom(4).hex()}"
@@ -108,7 +147,7 @@ def _begin(chosen: Sequence[tuple[str, How]]) -> Handed:
     os.makedirs(directory)
     begun: list[Begun] = []
     began_at = time.time()
-    for number, (name, (command, paths)) in enumerate(chosen):
+    for number, (name, command, paths) in enumerate(chosen):
         results = f"{directory}/{number}/results"
         if set(results) & set(',"\n'):
             break  # it would have to be written in another way

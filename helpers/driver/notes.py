@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,9 +36,7 @@ def leave(
         engine: ran the tests.
         verdicts: on the directories of `plan`, in its order.
     """
-    looks = (kept.now.looks if kept.now else None) or ()
-    look = next((one for one in looks if one[0] == str(kept.root)), None)
-    if look is None or options.stage != Stage.LOCAL.value or options.coverage:
+    if kept.now is None or options.stage != Stage.LOCAL.value or options.coverage:
         return
     path = headstart.path_of(str(kept.root), options.argv)
     earlier: headstart.Note | None = memo.read(path)
@@ -50,7 +48,7 @@ def leave(
         if how := _how(item, verdict, engine, plan.tier, kept.arguments):
             hows[item.name] = how
     failed = [verdict.name for verdict in verdicts if verdict.status is not Status.PASS]
-    note: headstart.Note = (look, options.jobs, dict(list(hows.items())[-_MOST:]), failed)
+    note: headstart.Note = (kept.now.asked_at, options.jobs, dict(list(hows.items())[-_MOST:]), failed)
     # A full disk only costs the next run its time.
     with suppress(OSError):
         write(path, memo.as_bytes(note))
@@ -64,7 +62,13 @@ def _how(item: DirPlan, verdict: Verdict, engine: Engine, tier: str, arguments: 
     if not spec or not command:
         return None
     words = [word.replace(this_owner(), headstart.OWNER) for word in command]
-    return words, [str(path) for path in prepared.mounted(spec)]
+    writable = [mount.path for mount in spec.mounts if not mount.read_only]
+    seen = [mount.path for mount in spec.mounts if mount.read_only]
+    return words, _texts(prepared.mounted(spec)), _texts(seen), _texts([*spec.hidden, *writable])
+
+
+def _texts(paths: Iterable[Path]) -> list[str]:
+    return [str(path) for path in paths]
 
 
 def _tidy(folder: Path) -> None:

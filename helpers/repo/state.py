@@ -179,16 +179,6 @@ class Question:
         env = closed.only_of(closed.environment(EXACT), root, found)
         self._asked = Asked(closed.command(root, status_words(exact=True)), env)
 
-    def named_now(self) -> dict[str, str] | None:
-        """Return the names of what is not as git has it; None where the index, or what decides more, is another one.
-
-        Raises:
-            OSError: a file can not be read.
-        """
-        root, found, seen = self._look[:3]
-        said = self._asked.answer()
-        return named(root, said.decode()) if said is not None and marks(root, found) == seen else None
-
     def is_same(self) -> bool:
         """Say whether it is.
 

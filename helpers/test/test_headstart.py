@@ -87,7 +87,8 @@ def early(scene: Scene) -> Iterator[Early]:
     [
         (write("a/code.py", "code = 2\n"), ["a"]),
         (write("a/test/test_new.py", "def test_it(): pass\n"), ["a"]),
-        (write("outer/inner/lib/z.py", "z = 2\n"), ["outer/inner"]),
+        (write("outer/inner/test/test_it.py", "def test_it(): assert 1\n"), ["outer/inner"]),
+        (write("outer/inner/lib/z.py", "z = 2\n"), ["user", "outer/inner"]),
         (lambda scene: (scene.root / "b" / "test" / "test_it.py").unlink(), ["b"]),
         (write("README.md", "no directory\n"), []),
         (lambda scene: None, []),
@@ -100,12 +101,44 @@ def test_what_changed_since_the_same_command_ran_is_started(
     assert list(early.begun()) == directories
 
 
-def test_each_change_counts_by_what_a_file_holds_and_not_by_what_git_calls_it(early: Early) -> None:
+def test_a_change_counts_once(early: Early) -> None:
     write("a/code.py", "code = 2\n")(early.scene)
     assert early.scene.run() == (0, {"a"})
     assert early.begun() == {}
     write("a/code.py", "code = 3\n")(early.scene)
     assert list(early.begun()) == ["a"]
+
+
+def test_it_is_found_whatever_git_has_noted_meanwhile(early: Early) -> None:
+    write("a/code.py", "code = 2\n")(early.scene)
+    git(early.scene.root, "add", "--all")
+    assert list(early.begun()) == ["a"]
+
+
+def test_what_python_wrote_for_itself_is_no_change(early: Early) -> None:
+    write("a/__pycache__/code.pyc", "compiled\n")(early.scene)
+    write("a/code.py", "code = 2\n")(early.scene)
+    assert early.scene.run() == (0, {"a"})
+    write("a/__pycache__/code.pyc", "compiled again\n")(early.scene)
+    assert early.begun() == {}
+
+
+def test_what_tests_may_write_themselves_is_no_change(early: Early) -> None:
+    setting("a", 'writable = ["out"]')(early.scene)
+    (early.scene.root / "a" / "out").mkdir()
+    assert early.scene.run() == (0, {"a"})
+    write("a/out/new.txt", "new\n")(early.scene)
+    assert early.begun() == {}
+
+
+def test_so_many_files_are_looked_at_those_of_the_last_tested_first(early: Early) -> None:
+    write("b/code.py", "code = 2\n")(early.scene)
+    assert early.scene.run() == (0, {"b"})
+    write("a/code.py", "newer\n")(early.scene)
+    write("b/code.py", "newer\n")(early.scene)
+    assert set(early.begun()) == {"a", "b"}
+    early.scene.monkeypatch.setattr(headstart, "MOST_LOOKED_AT", 1)
+    assert list(early.begun()) == ["b"]
 
 
 def test_what_did_not_pass_is_started_as_it_will_be_tested_again(early: Early) -> None:
@@ -132,14 +165,12 @@ def test_no_more_are_started_than_may_be_tested_at_a_time(early: Early) -> None:
     [
         lambda early: early.scene.arguments.append("--exitfirst"),
         lambda early: early.scene.monkeypatch.setenv("ANOTHER", "1"),
-        lambda early: git(early.scene.root, "add", "--all"),
-        lambda early: git(early.scene.root, "config", "core.fsmonitor", "touch /tmp/bad"),
         lambda early: [file.write_bytes(file.read_bytes()[:-1]) for file in notes()],
         lambda early: [file.write_bytes(b"") for file in notes()],
         lambda early: notes()[0].rename(notes()[0].with_suffix(".old")),
     ],
 )
-def test_nothing_is_started_where_the_command_or_the_repo_is_another_one_or_the_note_is_damaged(
+def test_nothing_is_started_where_the_command_is_another_one_or_the_note_is_damaged(
     early: Early, change: Callable[[Early], object]
 ) -> None:
     write("a/code.py", "code = 2\n")(early.scene)
@@ -193,7 +224,7 @@ def test_no_more_paths_are_held_open_than_a_run_can_spare(early: Early) -> None:
     early.scene.monkeypatch.setattr(headstart, "MOST_HELD", 4)
     write("a/code.py", "code = 2\n")(early.scene)
     write("b/code.py", "code = 2\n")(early.scene)
-    assert list(early.begun()) == ["a"], "of 3 paths, and the other one of 2"
+    assert list(early.begun()) == ["b"], "of 2 paths, and the other one of 3"
 
 
 @pytest.fixture
@@ -257,7 +288,7 @@ import os, sys
 sys.path.insert(0, {root!r})
 from helpers.driver import headstart
 if "HELPERS_HEADSTART" not in os.environ:
-    begun = headstart._begin([(name, ({command!r}, [{root!r}])) for name in "x" * {many}])
+    begun = headstart._begin([(name, {command!r}, [{root!r}]) for name in "x" * {many}])
     os.environ["HELPERS_HEADSTART"] = headstart.hand_over(begun)
     os.execv(sys.executable, [sys.executable, *sys.argv])
 from helpers.proc import Child
