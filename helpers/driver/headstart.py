@@ -31,8 +31,9 @@ NAME, OWNER, RESULTS = "helpers-of-a-head-start", "owner-of-a-head-start", "/res
 ORDER = "order"
 # How many paths are held open: many systems allow a process 1024 files, and the run needs some, too.
 MOST_HELD = 256
-# How many files are looked at, those of the directories first that were tested last.
-MOST_LOOKED_AT = 2000
+# How many files are looked at, those of the directories first that were tested last, and how many more when one was
+# found: most work goes on in few of them.
+MOST_LOOKED_AT, MORE_LOOKED_AT = 2000, 200
 # Holding a file needs no right to read it, where the system knows that difference.
 HOLD = getattr(os, "O_PATH", os.O_RDONLY)
 
@@ -84,22 +85,23 @@ def answer(script: str, argv: Sequence[str]) -> int | None:
 
 
 def _likely(note: Note) -> list[str]:
-    """Return the names of the directories that will be tested, as far as that can be told so early: the newest first."""
+    """Return the names of the directories that will be tested, as far as that can be told so early, newest first."""
     since, most, hows, failed = note
     look = _Look()
     changed = []
     for name, (_, _, seen, without) in reversed(hows.items()):
         if (when := max((look.last_change(path, without) for path in seen), default=0.0)) > since:
             changed.append((when, name))
+            look.left = min(look.left, MORE_LOOKED_AT)
     found = [name for _, name in sorted(changed, reverse=True)]
     return [name for name in dict.fromkeys([*found, *failed]) if name in hows][:most]
 
 
 class _Look:
-    """A look at the times of files, up to `MOST_LOOKED_AT`: git would take longer to say what they hold."""
+    """A look at the times of files, as long as some are `left`: git would take longer to say what they hold."""
 
     def __init__(self) -> None:
-        self._left = MOST_LOOKED_AT
+        self.left = MOST_LOOKED_AT
         self._known: dict[str, float] = {}
 
     def last_change(self, path: str, without: Sequence[str]) -> float:
@@ -119,12 +121,12 @@ class _Look:
             latest = os.lstat(path).st_ctime
         except OSError:
             return 0.0
-        while todo and self._left > 0:
+        while todo and self.left > 0:
             try:
                 entries = list(os.scandir(todo.pop()))
             except OSError:
                 continue  # a file, or one that is not for us
-            self._left -= len(entries)
+            self.left -= len(entries)
             for entry in entries:
                 if entry.name in _NOT_LOOKED_AT or entry.path in without:
                     continue

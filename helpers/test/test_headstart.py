@@ -131,13 +131,14 @@ def test_what_tests_may_write_themselves_is_no_change(early: Early) -> None:
     assert early.begun() == {}
 
 
-def test_so_many_files_are_looked_at_those_of_the_last_tested_first(early: Early) -> None:
+@pytest.mark.parametrize("bound", ["MOST_LOOKED_AT", "MORE_LOOKED_AT"])
+def test_so_many_files_are_looked_at_those_of_the_last_tested_first(early: Early, bound: str) -> None:
     write("b/code.py", "code = 2\n")(early.scene)
     assert early.scene.run() == (0, {"b"})
     write("a/code.py", "newer\n")(early.scene)
     write("b/code.py", "newer\n")(early.scene)
     assert set(early.begun()) == {"a", "b"}
-    early.scene.monkeypatch.setattr(headstart, "MOST_LOOKED_AT", 1)
+    early.scene.monkeypatch.setattr(headstart, bound, 1)
     assert list(early.begun()) == ["b"]
 
 
