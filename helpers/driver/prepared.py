@@ -291,7 +291,7 @@ def spec_of(
 
 def to_wait(spec: RunSpec, results: Path) -> RunSpec:
     """Return the container of tests with another command: one that waits for the order to run them."""
-    return replace(spec, argv=(*spec.argv[:-2], str(INSIDE / "prepared.py"), str(results / headstart.ORDER)))
+    return replace(spec, argv=(spec.argv[-3], str(INSIDE / "prepared.py"), str(results / headstart.ORDER)))
 
 
 def _like_first(spec: RunSpec, name: str, results: Path) -> RunSpec:

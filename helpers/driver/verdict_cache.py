@@ -26,7 +26,7 @@ from helpers.engine.specs import RunSpec
 from helpers.errors import HelpersError
 from helpers.images import digests
 from helpers.model.runnable import RunnableDir
-from helpers.repo.contents import Contents, Unknown, contents, is_untouched, of_directory
+from helpers.repo.contents import Contents, Unknown, contents, is_still, is_untouched, of_directory
 from helpers.storage import cache_dir, digest
 
 TYPE_CHECKING = False
@@ -136,7 +136,7 @@ class VerdictCache:
             return
         # A full disk only costs the next run its time.
         with suppress(Unknown, OSError):
-            now = contents(self.root)
+            now = self._again()
             new = {
                 self._keys[item.name]: _about(verdict, reports[item.name])
                 for item, verdict in passed
@@ -147,6 +147,11 @@ class VerdictCache:
             if self._shared:
                 self._shared.add(new)
             _drop_oldest()
+
+    def _again(self) -> Contents:
+        """Return what the files of the checkout hold now, after the tests."""
+        self._own = (None, "")  # it may lie outside of the checkout
+        return self.now if self.now and is_still(self.now) else contents(self.root)
 
     def _key(self, item: DirPlan, now: Contents) -> str:
         """Return the name of all that the tests of a directory depend on; empty where that can not be said."""

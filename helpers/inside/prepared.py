@@ -80,7 +80,14 @@ def marks() -> List[Tuple[int, int]]:
 
 
 def main(fifo: str) -> None:
-    """Wait for the order and run it."""
+    """Wait for the order and run it, in a process that ends as the runner says.
+
+    That one is not started before this one: a second Python would take as long to start as all that is done here.
+    """
+    runner = runpy.run_path(os.path.join(OWN, "runner.py"))
+    child = runner["fork"]()
+    if child:
+        os._exit(runner["follow"](child))
     before = marks()
     whole = list(sys.path)
     foreign = [entry for entry in whole[1:] if not is_of_python(entry)]

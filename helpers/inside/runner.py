@@ -7,6 +7,8 @@ its end is the container's end.
 It stands before every run of tests, so it imports little: `subprocess` alone takes as long as a start of Python.
 
 usage: python -I -S runner.py COMMAND [ARGUMENT...]
+
+`prepared.py` calls `fork` and `follow` for a command that is itself, gone on in a child.
 """
 
 from __future__ import annotations
@@ -102,14 +104,34 @@ def end(command: int, number: int) -> None:
         pass
 
 
-def main(argv: list[str]) -> int:
-    """Run the command `argv` and return its exit code, 128 + N for signal N."""
+def fork() -> int:
+    """Go on as a command that was started does, in a child; the parent is to `follow` it.
+
+    Returns:
+        The process id of the child; 0 in the child.
+    """
     adopt_orphans()
-    try:
-        command = start(argv)
-    except OSError as error:
-        print("cannot run %s: %s" % (argv[0], error.strerror), file=sys.stderr)
-        return NOT_FOUND
+    begun, end_of_begun = os.pipe()
+    command = os.fork()
+    if command:
+        os.close(end_of_begun)
+        os.read(begun, 1)  # until the child can be told to end
+        os.close(begun)
+        return command
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    for number in (nothing, begun, end_of_begun):
+        os.close(number)
+    return 0
+
+
+def follow(command: int) -> int:
+    """Obey the driver until the command has ended, and all that it started; return the exit code.
+
+    Arguments:
+        command: its process id.
+    """
     gone: list[bool] = []
     _thread.start_new_thread(listen, (command, gone))
     try:
@@ -120,6 +142,17 @@ def main(argv: list[str]) -> int:
     if gone:
         return KILLED
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def main(argv: list[str]) -> int:
+    """Run the command `argv` and return its exit code, 128 + N for signal N."""
+    adopt_orphans()
+    try:
+        command = start(argv)
+    except OSError as error:
+        print("cannot run %s: %s" % (argv[0], error.strerror), file=sys.stderr)
+        return NOT_FOUND
+    return follow(command)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.repo import closed, state
-from helpers.repo.contents import Unknown, contents
+from helpers.repo.contents import Contents, Unknown, contents, is_still
 from helpers.test.unit_fixtures import git, make_repo
 
 
@@ -127,6 +127,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 def test_any_change_gives_another_name_there_and_nowhere_else(root: Path, name: str) -> None:
     before = contents(root)
     CHANGES[name](root)
+    assert not is_still(before)
     after = contents(root)
     assert after.digest("a") != before.digest("a")
     assert after.digest(".") != before.digest(".")
@@ -152,6 +153,15 @@ def test_what_holds_the_same_has_the_same_name(root: Path, change: Callable[[Pat
     before = contents(root).digest("a")
     change(root)
     assert contents(root).digest("a") == before
+
+
+def test_what_is_as_it_was_is_still_the_same(root: Path) -> None:
+    git(root, "add", "--all")
+    then = contents(root)
+    assert then.looks and is_still(then)
+    (root / "a" / "one.py").touch()
+    assert is_still(then)
+    assert not is_still(Contents({}))
 
 
 def test_a_clone_has_the_same_names(root: Path, tmp_path: Path) -> None:

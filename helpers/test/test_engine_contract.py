@@ -149,7 +149,7 @@ def waiting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waiting]
         tier="fast",
         arguments=(),
     )
-    command = (*spec.argv[:-2], str(container.INSIDE / "prepared.py"), str(results / "order"))
+    command = (spec.argv[-3], str(container.INSIDE / "prepared.py"), str(results / "order"))
     prepared = engine.prepare(replace(spec, argv=command))
     assert prepared
     yield Waiting(engine, prepared, spec)

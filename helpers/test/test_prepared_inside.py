@@ -52,15 +52,19 @@ class Place:
         """Give the order, and return the verdict and the output."""
         assert self.process
         os.set_blocking(self.file, True)
-        os.write(self.file, json.dumps({**self._order(), "environment": ENVIRONMENT}).encode())
+        os.write(self.file, json.dumps({**self.order(), "environment": ENVIRONMENT}).encode())
         os.close(self.file)
         return self._verdict(self.process)
 
     def fresh(self, **variables: str) -> tuple[dict[str, Any], str]:
         """Return the same of a Python that starts now."""
-        return self._verdict(self._start([str(self.inside / "run_pytest.py"), json.dumps(self._order())], variables))
+        runner = ["-I", "-S", str(self.inside / "runner.py"), sys.executable]
+        return self._verdict(
+            self._start([*runner, str(self.inside / "run_pytest.py"), json.dumps(self.order())], variables)
+        )
 
-    def _order(self) -> dict[str, Any]:
+    def order(self) -> dict[str, Any]:
+        """Return the order to run all tests."""
         options = ["-p", "no:cacheprovider", "-c", "pytest.ini"]
         return {"results": str(self.results), "nonce": "n1", "tier": "fast", "arguments": options}
 
@@ -69,11 +73,20 @@ class Place:
         env |= {"PYTHONPATH": str(self.tests), "PYTHONDONTWRITEBYTECODE": "1", **variables}
         pipe, merged = subprocess.PIPE, subprocess.STDOUT
         return subprocess.Popen(
-            [sys.executable, *arguments], cwd=self.tests, env=env, stdout=pipe, stderr=merged, encoding="utf-8"
+            [sys.executable, *arguments],
+            cwd=self.tests,
+            env=env,
+            # The driver holds it open.
+            stdin=pipe,
+            stdout=pipe,
+            stderr=merged,
+            encoding="utf-8",
         )
 
     def _verdict(self, process: subprocess.Popen[str]) -> tuple[dict[str, Any], str]:
-        output, _ = process.communicate(timeout=60)
+        assert process.stdout and process.stdin
+        with process:
+            output = process.stdout.read()
         file = self.results / "verdict.json"
         return json.loads(file.read_text()) if file.exists() else {}, output
 
@@ -88,8 +101,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     write(made, "test_it.py", "def test_it(): pass\n")
     yield made
     if made.process and made.process.poll() is None:
-        made.process.kill()
-        made.process.communicate()
+        made.process.communicate(timeout=10)  # nobody holds its input then
 
 
 def write(place: Place, name: str, text: str) -> None:
@@ -212,6 +224,24 @@ def test_a_module_of_the_checkout_is_the_one_that_is_imported(place: Place, case
     (place.tests / name).write_text(f"{text}\nMARK = 'new'\n")
     verdict, output = place.go()
     assert verdict.get("counts") == {"passed": 1}, output
+
+
+@pytest.mark.parametrize(("order", "code"), [(b"t", 128 + 15), (b"", 128 + 9)])
+@pytest.mark.parametrize("given", [False, True])
+def test_it_ends_as_its_driver_says_or_with_it(place: Place, order: bytes, code: int, given: bool) -> None:
+    write(place, "test_it.py", "import time\ndef test_it(): open('began', 'w').close(); time.sleep(60)\n")
+    place.start()
+    assert place.process and place.process.stdin
+    if given:
+        os.write(place.file, json.dumps({**place.order(), "environment": {}}).encode())
+        os.close(place.file)
+        until = time.monotonic() + 20
+        while not (place.tests / "began").exists():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    place.process.stdin.write(order.decode())
+    place.process.stdin.flush() if order else place.process.stdin.close()
+    assert place.process.wait(10) == code
 
 
 def test_without_pytest_it_says_what_a_start_says(place: Place) -> None:
