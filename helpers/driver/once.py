@@ -121,7 +121,7 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order, ends: ExitSt
     directory = run_directory(run_id)
     engine = choose.choose(options.engine)
     if options.begun:
-        engine = _with_begun(options, order.root, engine, directory)
+        engine = _with_begun(options, order.root, engine, directory, rest)
     ends.callback(engine.finish)
     engine.reap()
     how = run.Options(
@@ -147,9 +147,10 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order, ends: ExitSt
     return Ran([known[item.name] for item in plan.dirs], engine.name, directory, results)
 
 
-def _with_begun(options: argparse.Namespace, root: Path, engine: Engine, directory: Path) -> Engine:
-    """Return the engine with the containers that were started before all else."""
-    return PreparedEngine(engine, directory / "prepared", 0, HeadStart(options.begun, root))
+def _with_begun(options: argparse.Namespace, root: Path, engine: Engine, directory: Path, plan: Plan) -> Engine:
+    """Return the engine with those of the containers that were started before all else that `plan` may need."""
+    wanted = [item.runnable.path for item in plan.dirs if item.runnable]
+    return PreparedEngine(engine, directory / "prepared", 0, HeadStart(options.begun, root, wanted))
 
 
 def _shared(control: Control) -> SharedVerdicts | None:

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,12 +82,15 @@ class HeadStart:
     Arguments:
         handed: what is known of them.
         root: absolute path of the repo.
+        wanted: the directories that will be tested; the containers of others end now.
     """
 
-    def __init__(self, handed: headstart.Handed, root: Path) -> None:
+    def __init__(self, handed: headstart.Handed, root: Path, wanted: Collection[Path]) -> None:
         self._guard, self._directory, _, begun = handed
         self._begun = {root / one[0]: one for one in begun}
         self._children = {path: Child.adopted(*one[4:7]) for path, one in self._begun.items()}
+        for path in set(self._begun) - set(wanted):
+            self._children[path].close_input()
 
     def take(self, spec: RunSpec, engine: Engine) -> _Container | None:
         """Return the container that was started where tests are to be run; None without one.
@@ -108,10 +111,10 @@ class HeadStart:
         form = form_of(spec) if engine.start_command(wanted) == command else ""
         return _Container(form, Path(results), _Paths(held), waiting)
 
-    def end(self) -> None:
-        """End those that nobody has taken: they are removed after our death."""
-        for path in self._begun:
-            self._children[path].close_input()
+    def end(self, engine: Engine) -> None:
+        """Let the engine remove those that nobody has taken; what it can not remove yet goes after our death."""
+        for path, begun in self._begun.items():
+            engine.drop(begun[2], self._children[path])
         if not self._begun:
             call_off(self._guard)
             shutil.rmtree(self._directory, ignore_errors=True)
@@ -162,6 +165,10 @@ class PreparedEngine:
         """Ask the engine."""
         return self._engine.start_command(spec)
 
+    def drop(self, name: str, begun: Child) -> None:
+        """Let the engine do it."""
+        self._engine.drop(name, begun)
+
     def reap(self) -> int:
         """Let the engine do it."""
         return self._engine.reap()
@@ -210,9 +217,9 @@ class PreparedEngine:
             for container in self._waiting.values():
                 container.drop()
             self._waiting.clear()
-        self._engine.finish()
         if self._begun:
-            self._begun.end()
+            self._begun.end(self._engine)
+        self._engine.finish()
 
     def _spec(self, item: DirPlan, image: str, tier: str, arguments: Sequence[str]) -> RunSpec | None:
         """Return what would run the tests of a directory; None where that can not be said now."""

@@ -204,17 +204,18 @@ class DockerEngine:
         def follow(log: Path, timeout: float, control: Control) -> Outcome:
             return self._run(spec, log, timeout, control, child=child, again=False)
 
-        def remove() -> None:
-            removal = self._removals[spec.name] = _Removal(spec.name)
-            try:
-                # Where the engine does not answer it counts as not seen; others are still to be dropped.
-                with suppress(InfrastructureError):
-                    removal.seen = bool(self._state(spec.name))
-            finally:
-                child.kill()
-                removal.start()
+        return Waiting(Path(spec.argv[-1]), child, follow, lambda: self.drop(spec.name, child))
 
-        return Waiting(Path(spec.argv[-1]), child, follow, remove)
+    def drop(self, name: str, begun: proc.Child) -> None:
+        """Kill the client, and remove the container."""
+        removal = self._removals[name] = _Removal(name)
+        try:
+            # Where the engine does not answer it counts as not seen; others are still to be dropped.
+            with suppress(InfrastructureError):
+                removal.seen = bool(self._state(name))
+        finally:
+            begun.kill()
+            removal.start()
 
     def _run(
         self,

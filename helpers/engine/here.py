@@ -68,6 +68,9 @@ class HereEngine:
     def prepare(self, spec: RunSpec, begun: Child | None = None) -> None:
         """Prepare nothing: a process here starts in no time."""
 
+    def drop(self, name: str, begun: Child) -> None:
+        """Do nothing: nothing is begun."""
+
     def start_command(self, spec: RunSpec) -> list[str]:
         """Return nothing: there is nothing to wait in."""
         return []

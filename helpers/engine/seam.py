@@ -188,6 +188,14 @@ class Engine(Protocol):
             spec: the container.
         """
 
+    def drop(self, name: str, begun: Child) -> None:
+        """End a container that was begun and is not wanted, and remove it; `finish` waits for that.
+
+        Arguments:
+            name: of the container.
+            begun: the client that has started it.
+        """
+
     def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:
         """Return the command line that runs `command` as in a container, without us; empty if there is none.
 

@@ -82,6 +82,9 @@ class VenvEngine:
         """Return nothing: there is nothing to wait in."""
         return []
 
+    def drop(self, name: str, begun: proc.Child) -> None:
+        """Do nothing: nothing is begun."""
+
     def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:
         """Return the command with the environment's Python, in the directory."""
         python = str(Path(spec.image) / "bin" / "python")

@@ -126,6 +126,9 @@ class FakeEngine:
     def start_command(self, spec: RunSpec) -> list[str]:
         return ["fake", "run", spec.image]
 
+    def drop(self, name: str, begun: object) -> None:
+        raise AssertionError("no client of another engine is known here")
+
     def prepare(self, spec: RunSpec, begun: object = None) -> FakePrepared | None:
         assert begun is None, "no client of another engine is known here"
         name = spec.labels[LABEL_DIR]

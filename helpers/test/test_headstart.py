@@ -254,6 +254,22 @@ def test_tests_run_in_the_one_that_was_started_first(adopted: Scene) -> None:
     assert not [path for path in Path(headstart.folder()).iterdir() if path.is_dir()]
 
 
+def test_one_that_nobody_wants_ends_at_once_and_is_removed_at_the_end(adopted: Scene) -> None:
+    dropped: list[str] = []
+
+    def drop(engine: FakeEngine, name: str, begun: Child) -> None:
+        assert begun.wait(5) == 0, "its input is still held"
+        begun.output.close()
+        dropped.append(name)
+
+    adopted.monkeypatch.setattr(FakeEngine, "drop", drop)
+    write("a/code.py", "code = 1\n")(adopted)
+    write("b/code.py", "code = 2\n")(adopted)
+    assert adopted.run() == (0, {"b"})
+    assert len(dropped) == 1 and dropped[0].startswith("helpers-") and "go a" not in adopted.calls
+    os.wait()
+
+
 def test_one_that_another_code_of_ours_would_start_in_another_way_is_not_used(adopted: Scene) -> None:
     def otherwise(engine: FakeEngine, spec: RunSpec) -> list[str]:
         return [*waits(engine, spec), "--another-option"]

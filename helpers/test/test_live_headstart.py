@@ -7,12 +7,13 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from helpers.engine.argv import DOCKER
-from helpers.test.conftest import Scratch, until
+from helpers.test.conftest import Scratch, scratch_repo, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -63,11 +64,13 @@ class Noted:
 
 
 @pytest.fixture
-def noted(scratch: Scratch, tmp_path: Path) -> Noted:
-    found = Noted(scratch, tmp_path)
-    assert found.run() == (0, {"reads": "PASS", "other": "PASS"}, 2)
-    assert not any(word.endswith("/order") for word in found.started())
-    return found
+def noted(tmp_path: Path) -> Iterator[Noted]:
+    # Another place each time: a note of a repo that was there before would count.
+    with scratch_repo(tmp_path / f"repo-{os.urandom(4).hex()}") as scratch:
+        found = Noted(scratch, tmp_path)
+        assert found.run() == (0, {"reads": "PASS", "other": "PASS"}, 2)
+        assert not any(word.endswith("/order") for word in found.started())
+        yield found
 
 
 def test_the_tests_of_what_changed_run_in_it_on_the_files_as_they_are(noted: Noted) -> None:
