@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from itertools import islice
 
 from helpers import spawn
 from helpers.driver.memo import all_given, as_bytes, read
@@ -24,6 +25,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# Another one where a note of an older code of ours would be read in another way.
+_FORMAT = "2"
 # What Python and git write for themselves.
 _NOT_LOOKED_AT = (MADE_BY_PYTHON, ".git")
 # Stand in a command for what is another one in each run.
@@ -58,7 +61,7 @@ def folder() -> str:
 
 def path_of(root: str, argv: Sequence[str]) -> str:
     """Return where the note of a run is; `memo.all_given` says by what."""
-    return os.path.join(folder(), f"{all_given(root, argv)}.note")
+    return os.path.join(folder(), f"{all_given(root, argv)}-{_FORMAT}.note")
 
 
 def answer(script: str, argv: Sequence[str]) -> int | None:
@@ -123,7 +126,8 @@ class _Look:
             return 0.0
         while todo and self.left > 0:
             try:
-                entries = list(os.scandir(todo.pop()))
+                # From the top down: what is big lies deep.
+                entries = list(islice(os.scandir(todo.pop(0)), self.left))
             except OSError:
                 continue  # a file, or one that is not for us
             self.left -= len(entries)

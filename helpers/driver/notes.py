@@ -25,7 +25,7 @@ _OLD_SECONDS = 86400.0
 
 
 def leave(
-    options: argparse.Namespace, plan: Plan, kept: VerdictCache, engine: Engine, verdicts: Sequence[Verdict]
+    options: argparse.Namespace, plan: Plan, kept: VerdictCache, engine: Engine | None, verdicts: Sequence[Verdict]
 ) -> None:
     """Write down how the containers were started that tests have just run in.
 
@@ -33,7 +33,7 @@ def leave(
         options: of the command line, with all its words as `argv`.
         plan: what was run.
         kept: the verdicts' store, which has asked what the files hold.
-        engine: ran the tests.
+        engine: ran the tests; None where none ran, so that what was begun was begun in vain, and is not the next time.
         verdicts: on the directories of `plan`, in its order.
     """
     if kept.now is None or options.stage != Stage.LOCAL.value or options.coverage:
@@ -45,7 +45,7 @@ def leave(
         if verdict.status is Status.STOPPED:
             continue  # as it was
         hows.pop(item.name, None)
-        if how := _how(item, verdict, engine, plan.tier, kept.arguments):
+        if engine and (how := _how(item, verdict, engine, plan.tier, kept.arguments)):
             hows[item.name] = how
     failed = [verdict.name for verdict in verdicts if verdict.status is not Status.PASS]
     note: headstart.Note = (kept.now.asked_at, options.jobs, dict(list(hows.items())[-_MOST:]), failed)

@@ -114,6 +114,8 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order, ends: ExitSt
     if not rest.dirs:
         verdicts = [known[item.name] for item in plan.dirs]
         remember.keep(options, order.root, plan, kept, verdicts)
+        if options.begun and kept:
+            notes.leave(options, rest, kept, None, ())
         return Ran(verdicts)
     seconds = durations.of_steps(order.root, rest)
     order.observers.begin(Work(rest, options.jobs, seconds))

@@ -114,6 +114,7 @@ class HeadStart:
     def end(self, engine: Engine) -> None:
         """Let the engine remove those that nobody has taken; what it can not remove yet goes after our death."""
         for path, begun in self._begun.items():
+            self._children[path].close_input()
             engine.drop(begun[2], self._children[path])
         if not self._begun:
             call_off(self._guard)

@@ -6,7 +6,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -45,9 +45,10 @@ _ENGINE_DOWN = (
 class _Removal(threading.Thread):
     """Removes a container that has ended, beside whatever comes next: that takes as long as a third of its start."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, look: Callable[[], bool] = lambda: False) -> None:
         super().__init__(name=f"removal of {name}")
         self._container = name
+        self._look = look
         # One that was not seen may be in the making still, and come to be after it was removed.
         self.seen = False
         self.done = False
@@ -56,6 +57,7 @@ class _Removal(threading.Thread):
         """Remove it."""
         # What is left then is removed after our death.
         with suppress(InfrastructureError):
+            self.seen = self._look() or self.seen
             self.done = client.remove_container(self._container) and self.seen
 
 
@@ -207,15 +209,16 @@ class DockerEngine:
         return Waiting(Path(spec.argv[-1]), child, follow, lambda: self.drop(spec.name, child))
 
     def drop(self, name: str, begun: proc.Child) -> None:
-        """Kill the client, and remove the container."""
-        removal = self._removals[name] = _Removal(name)
-        try:
-            # Where the engine does not answer it counts as not seen; others are still to be dropped.
-            with suppress(InfrastructureError):
-                removal.seen = bool(self._state(name))
-        finally:
-            begun.kill()
-            removal.start()
+        """Kill the client, and remove the container; where the engine does not answer it counts as not seen."""
+
+        def look() -> bool:
+            try:
+                return bool(self._state(name))
+            finally:
+                begun.kill()
+
+        removal = self._removals[name] = _Removal(name, look)
+        removal.start()
 
     def _run(
         self,

@@ -75,8 +75,19 @@ def is_stale(foreign: List[str]) -> bool:
 
 def marks() -> List[Tuple[int, int]]:
     """Return when each of our own files here was changed last, as the kernel noted it, and which file it is."""
-    found = [os.stat(os.path.join(OWN, name)) for name in sorted(os.listdir(OWN))]
+    try:
+        found = [os.lstat(os.path.join(OWN, name)) for name in sorted(os.listdir(OWN)) if name.endswith(".py")]
+    except OSError:  # one has just gone
+        return []
     return [(one.st_ctime_ns, one.st_ino) for one in found]
+
+
+def is_alone() -> bool:
+    """Say whether this process has one thread: more, of something that Python starts with, a child would not have."""
+    try:
+        return len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return True
 
 
 def main(fifo: str) -> None:
@@ -84,21 +95,21 @@ def main(fifo: str) -> None:
 
     That one is not started before this one: a second Python would take as long to start as all that is done here.
     """
+    before, alone = marks(), is_alone()
+    whole = list(sys.path)
+    foreign = [entry for entry in whole[1:] if not is_of_python(entry)]
+    sys.path[:] = [entry for entry in whole if entry not in foreign]
     runner = runpy.run_path(os.path.join(OWN, "runner.py"))
     child = runner["fork"]()
     if child:
         os._exit(runner["follow"](child))
-    before = marks()
-    whole = list(sys.path)
-    foreign = [entry for entry in whole[1:] if not is_of_python(entry)]
-    sys.path[:] = [entry for entry in whole if entry not in foreign]
     runpy.run_path(RUN_PYTEST)["import_pytest"]()
     with open(fifo, encoding="utf-8") as file:
         given = json.loads(file.read())
     os.environ.update(given.pop("environment"))
     order = json.dumps(given)
     sys.path[:] = whole
-    if marks() != before or is_stale([*foreign, os.getcwd()]):
+    if not alone or not before or marks() != before or is_stale([*foreign, os.getcwd()]):
         os.execv(sys.executable, [sys.executable, RUN_PYTEST, order])
     sys.path_importer_cache.clear()
     importlib.invalidate_caches()

@@ -56,7 +56,8 @@ def import_pytest() -> None:
         importlib.import_module("pytest")
         for name in sys.modules["_pytest.config"].default_plugins:
             importlib.import_module("_pytest." + name)
-        importlib.import_module(PLUGIN)
+        if sys.flags.optimize < 2:  # its docstring tells pytest that it may be imported before
+            importlib.import_module(PLUGIN)
     except (ImportError, AttributeError, KeyError):
         pass  # then the run says what is missing
     if hasattr(gc, "freeze"):

@@ -138,8 +138,36 @@ def test_so_many_files_are_looked_at_those_of_the_last_tested_first(early: Early
     write("a/code.py", "newer\n")(early.scene)
     write("b/code.py", "newer\n")(early.scene)
     assert set(early.begun()) == {"a", "b"}
-    early.scene.monkeypatch.setattr(headstart, bound, 1)
+    all_of_it = len(list((early.scene.root / "b").rglob("*")))
+    early.scene.monkeypatch.setattr(headstart, bound, all_of_it if bound == "MOST_LOOKED_AT" else 0)
     assert list(early.begun()) == ["b"]
+
+
+def test_no_more_of_a_big_directory_is_looked_at(early: Early, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(50):
+        write(f"a/file{number}", "")(early.scene)
+    monkeypatch.setattr(headstart, "MOST_LOOKED_AT", 20)
+    look = headstart._Look()
+    look.last_change(str(early.scene.root / "a"), [])
+    assert look.left == 0
+
+
+def test_a_guess_that_was_wrong_is_not_made_again(early: Early) -> None:
+    (early.scene.root / "a" / "code.py").touch()
+    assert list(early.begun()) == ["a"]
+    with early.scene.monkeypatch.context() as patched:
+        patched.setattr(headstart, "handed", lambda: (os.pipe()[1], "none", time.time(), []))
+        assert early.scene.run() == (0, set())
+    assert early.begun() == {}
+    write("a/code.py", "code = 2\n")(early.scene)
+    assert list(early.begun()) == ["a"]
+
+
+def test_a_note_of_an_older_code_of_ours_is_not_read(early: Early) -> None:
+    assert all(note.stem.endswith(f"-{headstart._FORMAT}") for note in notes())
+    write("a/code.py", "code = 2\n")(early.scene)
+    early.scene.monkeypatch.setattr(headstart, "_FORMAT", "3")
+    assert early.begun() == {}
 
 
 def test_what_did_not_pass_is_started_as_it_will_be_tested_again(early: Early) -> None:

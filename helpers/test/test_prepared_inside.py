@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -85,10 +86,15 @@ class Place:
 
     def _verdict(self, process: subprocess.Popen[str]) -> tuple[dict[str, Any], str]:
         assert process.stdout and process.stdin
+        limit = threading.Timer(60, process.kill)
+        limit.start()
         with process:
             output = process.stdout.read()
+        limit.cancel()
         file = self.results / "verdict.json"
-        return json.loads(file.read_text()) if file.exists() else {}, output
+        verdict = json.loads(file.read_text()) if file.exists() else {}
+        file.unlink(missing_ok=True)  # the next one is another one's
+        return verdict, output
 
 
 @pytest.fixture
@@ -242,6 +248,34 @@ def test_it_ends_as_its_driver_says_or_with_it(place: Place, order: bytes, code:
     place.process.stdin.write(order.decode())
     place.process.stdin.flush() if order else place.process.stdin.close()
     assert place.process.wait(10) == code
+
+
+@pytest.mark.parametrize("name", ["ctypes.py", "struct.py"])
+def test_what_the_checkout_calls_like_a_module_of_the_runner_is_for_the_tests_alone(place: Place, name: str) -> None:
+    write(place, name, "MARK = 1\n")
+    write(place, "test_it.py", f"def test_it():\n    import {name[:-3]}\n    assert {name[:-3]}.MARK\n")
+    place.start()
+    verdict, output = place.go()
+    # pytest itself may need that module, and then a start says so as well.
+    assert verdict.get("counts") == place.fresh()[0].get("counts"), output
+
+
+def test_a_file_of_ours_that_leads_nowhere_is_no_fault(place: Place, tmp_path: Path) -> None:
+    place.inside = shutil.copytree(INSIDE, tmp_path / "inside", ignore=shutil.ignore_patterns("__pycache__"))
+    (place.inside / ".#runner.py").symlink_to("nobody@nowhere")
+    place.start()
+    verdict, output = place.go()
+    assert verdict.get("counts") == {"passed": 1}, output
+
+
+def test_a_python_that_has_threads_from_its_start_is_not_gone_on_with(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    thread = "import threading, time\nthreading.Thread(target=time.sleep, args=[30], daemon=True).start()\n"
+    (tmp_path / "more" / "sitecustomize.py").write_text(thread)
+    write(place, "test_it.py", "import threading\ndef test_it(): assert threading.active_count() == 2\n")
+    place.start(PYTHONPATH=f"{tmp_path / 'more'}:{place.tests}")
+    verdict, output = place.go()
+    assert verdict.get("counts") == {"passed": 1}, output
 
 
 def test_without_pytest_it_says_what_a_start_says(place: Place) -> None:

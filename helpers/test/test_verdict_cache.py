@@ -133,6 +133,13 @@ def test_what_changes_while_its_tests_run_is_not_kept(scene: Scene) -> None:
     assert scene.run() == (0, {"a"})
 
 
+def test_where_our_own_code_changes_while_tests_run_nothing_is_kept(scene: Scene) -> None:
+    judge = scene.package / "driver" / "verdict.py"
+    scene.tests["a"] = Tests(PASSES, lambda spec: judge.write_text("another\n"))
+    assert scene.run() == (0, ALL)
+    assert scene.run() == (0, ALL)
+
+
 @pytest.mark.parametrize("way", ["written", "replaced", "beside", "in a used directory"])
 def test_what_is_another_thing_only_while_its_tests_run_is_not_kept(scene: Scene, way: str) -> None:
     file = scene.root / ("lib/x.py" if way == "in a used directory" else "a/code.py")

@@ -155,7 +155,8 @@ def run(script: str, module: str) -> int:
     # What is imported stays: to look it through for garbage, now and at the end, would only take time.
     gc.disable()
     main = import_module(module).main
-    gc.freeze()
+    if hasattr(gc, "freeze"):
+        gc.freeze()
     gc.enable()
     return int(main())
 
