@@ -55,9 +55,11 @@ class _Removal(threading.Thread):
 
     def run(self) -> None:
         """Remove it."""
+        # Whatever the engine says instead of an answer, it is removed.
+        with suppress(Exception):
+            self.seen = self._look() or self.seen
         # What is left then is removed after our death.
         with suppress(InfrastructureError):
-            self.seen = self._look() or self.seen
             self.done = client.remove_container(self._container) and self.seen
 
 

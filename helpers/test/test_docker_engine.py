@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -118,8 +118,7 @@ def test_a_waiting_container_is_removed_where_the_engine_does_not_say_how_it_is(
     monkeypatch.setattr(engine, "_state", state, raising=False)
     waiting = engine.prepare(replace(SPEC, argv=("python", str(tmp_path / "order"))))
     assert waiting
-    with suppress(KeyError):
-        waiting.drop()
+    waiting.drop()
     engine.finish()
     # It was not seen: it may still come to be, so what removes it after our death stays.
     assert calls == ["removed n"]
