@@ -7,6 +7,7 @@ import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from helpers.driver import again, durations, export, history, notes, remember, report, run
@@ -21,6 +22,9 @@ from helpers.engine.seam import Control, Engine
 from helpers.engine.supervise import obey_signals
 from helpers.errors import OK
 from helpers.storage import run_directory
+
+# Each takes some memory, and of those that run more seldom end at once.
+_MOST_WAITING = 4
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,9 +126,8 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order, ends: ExitSt
     run_id = run.new_run_id()
     directory = run_directory(run_id)
     engine = choose.choose(options.engine)
-    if options.begun:
-        engine = _with_begun(options, order.root, engine, directory, rest)
-    ends.callback(engine.finish)
+    prepared = _prepared(options, order.root, engine, directory, rest)
+    ends.callback(prepared.finish)
     engine.reap()
     how = run.Options(
         run_id,
@@ -136,8 +139,9 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order, ends: ExitSt
         began=again.began(options, order.root),
         seconds=seconds,
         coverage=options.coverage,
+        ahead=partial(prepared.make_ready_soon, tier=plan.tier, arguments=order.arguments),
     )
-    verdicts = run.Run(rest, engine, how, order.control, order.observers.event).execute()
+    verdicts = run.Run(rest, prepared, how, order.control, order.observers.event).execute()
     if not order.arguments:
         durations.record(order.root, plan.tier, verdicts)
         history.record(order.root, plan.tier, verdicts, engine.name)
@@ -149,10 +153,12 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order, ends: ExitSt
     return Ran([known[item.name] for item in plan.dirs], engine.name, directory, results)
 
 
-def _with_begun(options: argparse.Namespace, root: Path, engine: Engine, directory: Path, plan: Plan) -> Engine:
-    """Return the engine with those of the containers that were started before all else that `plan` may need."""
-    wanted = [item.runnable.path for item in plan.dirs if item.runnable]
-    return PreparedEngine(engine, directory / "prepared", 0, HeadStart(options.begun, root, wanted))
+def _prepared(options: argparse.Namespace, root: Path, engine: Engine, directory: Path, plan: Plan) -> PreparedEngine:
+    """Return the engine with the containers that were started before all else, and with those that will wait."""
+    begun = None
+    if options.begun:
+        begun = HeadStart(options.begun, root, [item.runnable.path for item in plan.dirs if item.runnable])
+    return PreparedEngine(engine, directory / "prepared", min(options.jobs, _MOST_WAITING), begun)
 
 
 def _shared(control: Control) -> SharedVerdicts | None:

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +25,9 @@ from helpers.errors import HelpersError
 from helpers.host import user
 from helpers.proc import Child
 from helpers.spawn import call_off
+
+# The tests that have just begun get the machine first. Those that take less would win nothing by what comes then.
+_AHEAD_SECONDS = 0.25
 
 
 class _Paths:
@@ -92,6 +95,11 @@ class HeadStart:
         for path in set(self._begun) - set(wanted):
             self._children[path].close_input()
 
+    @property
+    def paths(self) -> list[Path]:
+        """The directories of the containers that nobody has taken."""
+        return list(self._begun)
+
     def take(self, spec: RunSpec, engine: Engine) -> _Container | None:
         """Return the container that was started where tests are to be run; None without one.
 
@@ -141,6 +149,9 @@ class PreparedEngine:
         self._lock = threading.Lock()
         self._number = 0
         self._waiting: dict[Path, _Container] = {}
+        # Those whose turn it was, to wait or to run.
+        self._had: set[Path] = set(begun.paths) if begun else set()
+        self._finished = False
 
     def find(self, references: Sequence[str]) -> dict[str, str]:
         """Ask the engine."""
@@ -177,6 +188,7 @@ class PreparedEngine:
     def run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
         """Run tests in the container that waits for them, or in a new one."""
         with self._lock:
+            self._had.add(spec.cwd)
             container = self._waiting.pop(spec.cwd, None)
             if not container and self._begun:
                 container = self._begun.take(spec, self._engine)
@@ -212,9 +224,34 @@ class PreparedEngine:
                 if made := self._start(chosen[path]):
                     self._waiting[path] = made
 
+    def make_ready_soon(self, likely: Iterable[tuple[DirPlan, str]], tier: str, arguments: Sequence[str]) -> None:
+        """Let containers wait for those of `likely` that come next in a run that tests each directory once.
+
+        Arguments:
+            likely: those that may be tested, in this order, and the id of the image of each; asked for only then.
+            tier: which tests.
+            arguments: pytest's own.
+        """
+
+        def make_ready() -> None:
+            with self._lock:
+                for item, image in likely:
+                    if self._finished or len(self._waiting) >= self._most:
+                        return
+                    if not item.runnable or item.runnable.path in self._had:
+                        continue
+                    self._had.add(item.runnable.path)
+                    if (spec := self._spec(item, image, tier, arguments)) and (made := self._start(spec)):
+                        self._waiting[spec.cwd] = made
+
+        timer = threading.Timer(_AHEAD_SECONDS, make_ready)
+        timer.daemon = True
+        timer.start()
+
     def finish(self) -> None:
         """Leave no container behind."""
         with self._lock:
+            self._finished = True
             for container in self._waiting.values():
                 container.drop()
             self._waiting.clear()

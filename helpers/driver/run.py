@@ -48,6 +48,8 @@ class Options:
         coverage: whether the lines that run are noted.
         adapt: changes the container that tests run in, for another image than the one that they are written in.
         controls: what stops the tests of one directory alone, by its name.
+        ahead: is given, as the tests of a directory begin, those whose images are there, in the order in which they
+            are begun, with the ids of these images.
     """
 
     run_id: str
@@ -61,6 +63,7 @@ class Options:
     coverage: bool = False
     adapt: Callable[[RunSpec], RunSpec] = lambda spec: spec
     controls: Mapping[str, Control] = field(default_factory=dict)
+    ahead: Callable[[Iterator[tuple[DirPlan, str]]], None] = lambda following: None
 
 
 class Run:
@@ -97,14 +100,24 @@ class Run:
 
         def do(step: str) -> None:
             if step in tests:
+                self._options.ahead(self._following(in_order, images))
                 self._test(tests[step], images)
             elif not self._stopping():
                 images.get(keys[step])
 
         weights = longest(self._plan.steps, self._options.seconds)
+        heaviest = sorted(self._plan.steps, key=lambda step: -weights.get(step.key, 0.0))
+        in_order = [tests[step.key] for step in heaviest if step.key in tests]
         room = share.room(self._plan.dirs) if self._engine.isolates else None
         follow({step.key: step.needs for step in self._plan.steps}, do, self._options.jobs, weights, room)
         return [self._verdicts[item.name] for item in self._plan.dirs]
+
+    def _following(self, in_order: Sequence[DirPlan], images: Images) -> Iterator[tuple[DirPlan, str]]:
+        for item in in_order:
+            if self._stopping():
+                return
+            if item.chain and (image := images.digests.get(item.chain[-1].key)):
+                yield item, image
 
     @contextmanager
     def _show(self, key: str, doing: str) -> Iterator[None]:

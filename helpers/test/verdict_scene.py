@@ -38,6 +38,8 @@ class Scene:
         tests: what the tests of each directory do.
         arguments: of the driver.
         prefix: begins the ids of all images.
+        isolates: whether the engine does.
+        prepares: whether the engine lets containers wait.
     """
 
     root: Path
@@ -47,6 +49,7 @@ class Scene:
     arguments: list[str] = field(default_factory=list)
     prefix: str = "id"
     isolates: bool = True
+    prepares: bool = False
 
     def run(self, *arguments: str) -> tuple[int, set[str]]:
         """Run the driver, and return its exit code and the directories whose tests ran."""
@@ -54,10 +57,10 @@ class Scene:
         every = discover.runnable_paths(self.root)
         images = planner.make(self.root, every, every, "fast").images
         engine = FakeEngine(images, has=tuple(images), tests=self.tests)
-        engine.isolates = self.isolates
+        engine.isolates, engine.prepares = self.isolates, self.prepares
         self.monkeypatch.setattr(choosing, "choose", lambda name: engine)
+        self.engine, self.calls = engine, engine.calls
         code = cli.main([*self.arguments, *arguments], self.root)
-        self.calls = engine.calls
         return code, {call.removeprefix("test ") for call in engine.calls if call.startswith("test ")}
 
 
