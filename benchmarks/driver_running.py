@@ -79,6 +79,13 @@ class Suites:
                 (self.root / item["directory"] / "fail").unlink()
         subprocess.run(self._driver, cwd=self.root, check=True, capture_output=True)
 
+    def change(self, *names: str, number: int) -> None:
+        """Write a file of each of the named directories anew, with `number` in it."""
+        for name in names:
+            (self.root / name / "module0.py").write_text(f"number = {1000 + number}\n")
+        # What was written at this moment has to be read twice, which is no matter of the driver.
+        time.sleep(2.5)
+
     def ours(self, *options: str) -> Command:
         """Return our command."""
         return Command("main_pytest.py", ((*self._driver, *options),), self.root)
@@ -96,9 +103,7 @@ def changed(directory: Path, prefix: str) -> bool:
     ours, bare = suites.ours(), suites.bare(name)
     pairs = []
     for number in range(ROUNDS + 1):
-        (suites.root / name / "module0.py").write_text(f"number = {1000 + number}\n")
-        # What was written at this moment has to be read twice, which is no matter of the driver.
-        time.sleep(2.5)
+        suites.change(name, number=number)
         pairs.append((ours.seconds(), bare.seconds()))
     mine, its = (statistics.median(times) for times in zip(*pairs[1:], strict=True))
     print(f"1 of {CHANGED_DIRS} directories changed, medians of {ROUNDS}:\n")
@@ -129,10 +134,13 @@ def lengths(directory: Path, prefix: str) -> bool:
     suites.learn(*suites.names)
     others = [Command("a loop of docker run", suites.bare(*suites.names).programs, suites.root), _xargs(suites)]
     others += driver_sessions.others(suites.root, suites.names)
-    ours = suites.ours("--no-cache", "-j2")
+    ours = suites.ours("-j2")
+    suites.change(*suites.names, number=ROUNDS)
+    ours.seconds()  # the first run of a command has nothing to go by
     seconds: list[list[float]] = [[] for _ in (ours, *others)]
     alone: list[list[float]] = [[] for _ in suites.names]
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
+        suites.change(*suites.names, number=number)
         for command, times in zip((ours, *others), seconds, strict=True):
             times.append(command.seconds())
         for name, times in zip(suites.names, alone, strict=True):

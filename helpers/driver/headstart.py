@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Another one where a note of an older code of ours would be read in another way.
-_FORMAT = "2"
+_FORMAT = "3"
 # What Python and git write for themselves.
 _NOT_LOOKED_AT = (MADE_BY_PYTHON, ".git")
 # Stand in a command for what is another one in each run.
@@ -41,8 +41,8 @@ MOST_LOOKED_AT, MORE_LOOKED_AT = 2000, 200
 HOLD = getattr(os, "O_PATH", os.O_RDONLY)
 
 # How a directory's container was started: the command, the paths that it has mounted, those of them that its tests can
-# only read, and what does not count below these.
-How = tuple[list[str], list[str], list[str], list[str]]
+# only read, what does not count below these, and how many seconds its tests took.
+How = tuple[list[str], list[str], list[str], list[str], float]
 # When the files were read for that run (seconds since the epoch), how many may be started, how each was, by the
 # directory's name (the newest last), and the names of those that did not pass.
 Note = tuple[float, int, dict[str, How], list[str]]
@@ -88,16 +88,18 @@ def answer(script: str, argv: Sequence[str]) -> int | None:
 
 
 def _likely(note: Note) -> list[str]:
-    """Return the names of the directories that will be tested, as far as that can be told so early, newest first."""
+    """Return the names of the directories that will be tested first, as far as that can be told so early."""
     since, most, hows, failed = note
     look = _Look()
     changed = []
-    for name, (_, _, seen, without) in reversed(hows.items()):
+    for name, (_, _, seen, without, _) in reversed(hows.items()):
         if (when := max((look.last_change(path, without) for path in seen), default=0.0)) > since:
             changed.append((when, name))
             look.left = min(look.left, MORE_LOOKED_AT)
-    found = [name for _, name in sorted(changed, reverse=True)]
-    return [name for name in dict.fromkeys([*found, *failed]) if name in hows][:most]
+    newest = [name for _, name in sorted(changed, reverse=True)]
+    found = [name for name in dict.fromkeys([*newest, *failed]) if name in hows]
+    # As a run begins them.
+    return sorted(found, key=lambda name: -hows[name][-1])[:most]
 
 
 class _Look:

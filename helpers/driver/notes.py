@@ -64,7 +64,7 @@ def _how(item: DirPlan, verdict: Verdict, engine: Engine, tier: str, arguments: 
     words = [word.replace(this_owner(), headstart.OWNER) for word in command]
     writable = [mount.path for mount in spec.mounts if not mount.read_only]
     seen = [mount.path for mount in spec.mounts if mount.read_only]
-    return words, _texts(prepared.mounted(spec)), _texts(seen), _texts([*spec.hidden, *writable])
+    return words, _texts(prepared.mounted(spec)), _texts(seen), _texts([*spec.hidden, *writable]), verdict.seconds
 
 
 def _texts(paths: Iterable[Path]) -> list[str]:

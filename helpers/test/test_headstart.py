@@ -18,7 +18,7 @@ from helpers.driver.headstart import Handed
 from helpers.engine.ownership import this_owner
 from helpers.engine.specs import RunSpec
 from helpers.proc import Child
-from helpers.test.fake_engine import FAILS, FakeEngine, FakePrepared, Tests
+from helpers.test.fake_engine import FAILS, PASSES, FakeEngine, FakePrepared, Tests
 from helpers.test.unit_fixtures import cache, git, no_poetry
 from helpers.test.verdict_scene import ALL, Scene, scene, setting, write
 
@@ -166,7 +166,7 @@ def test_a_guess_that_was_wrong_is_not_made_again(early: Early) -> None:
 def test_a_note_of_an_older_code_of_ours_is_not_read(early: Early) -> None:
     assert all(note.stem.endswith(f"-{headstart._FORMAT}") for note in notes())
     write("a/code.py", "code = 2\n")(early.scene)
-    early.scene.monkeypatch.setattr(headstart, "_FORMAT", "3")
+    early.scene.monkeypatch.setattr(headstart, "_FORMAT", "next")
     assert early.begun() == {}
 
 
@@ -187,6 +187,16 @@ def test_no_more_are_started_than_may_be_tested_at_a_time(early: Early) -> None:
     for name in ("a", "b", "base"):
         write(f"{name}/code.py", "newest\n")(early.scene)
     assert len(early.begun()) == 2
+
+
+def test_those_are_started_that_a_run_begins_first_the_longest(early: Early) -> None:
+    for content in ("newer", "newest"):
+        for name, seconds in {"a": 2.0, "b": 9.0, "base": 5.0}.items():
+            early.scene.tests[name] = Tests(PASSES, changes={"seconds": seconds})
+            write(f"{name}/code.py", f"{content}\n")(early.scene)
+        if content == "newer":
+            assert early.scene.run()[0] == 0
+    assert list(early.begun()) == ["b", "base"]
 
 
 @pytest.mark.parametrize(
