@@ -157,11 +157,8 @@ def _configuration(path: Path) -> list[str]:
 
 def _hidden(runnable: RunnableDir) -> tuple[Path, ...]:
     used = [_inside_repo(runnable, name) for name in runnable.settings.uses]
-    nested = [
-        path
-        for path in runnable.nested
-        if path not in used and not any(path != up and path.is_relative_to(up) for up in runnable.nested)
-    ]
+    inside = set(runnable.nested)
+    nested = [path for path in runnable.nested if path not in used and inside.isdisjoint(path.parents)]
     git = runnable.path / ".git"
     return (*nested, git) if git.is_dir() else tuple(nested)
 

@@ -161,7 +161,7 @@ def _begin(chosen: Sequence[tuple[str, list[str], list[str]]]) -> Handed:
             break  # it would have to be written in another way
         if sum(len(one[-1]) for one in begun) + len(paths) > MOST_HELD:
             continue
-        held = _hold(paths)
+        held = hold(paths)
         if held is None:
             continue  # one of them is gone, and the plan will see that
         os.makedirs(results)
@@ -176,7 +176,12 @@ def _begin(chosen: Sequence[tuple[str, list[str], list[str]]]) -> Handed:
     return guard, directory, began_at, begun
 
 
-def _hold(paths: Sequence[str]) -> list[tuple[str, int]] | None:
+def hold(paths: Sequence[str]) -> list[tuple[str, int]] | None:
+    """Return each path with a file descriptor that holds it open; None, and nothing is held, where one can not be.
+
+    Arguments:
+        paths: files and directories.
+    """
     held: list[tuple[str, int]] = []
     try:
         for path in paths:

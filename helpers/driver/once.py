@@ -7,10 +7,10 @@ import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from helpers.driver import again, durations, export, history, notes, remember, report, run
+from helpers.driver.ahead import MOST_WAITING, Ahead
 from helpers.driver.container import check_runs_tests
 from helpers.driver.events import Event, Observer, Ran, Work
 from helpers.driver.plan import Plan, without
@@ -22,9 +22,6 @@ from helpers.engine.seam import Control, Engine
 from helpers.engine.supervise import obey_signals
 from helpers.errors import OK
 from helpers.storage import run_directory
-
-# Each takes some memory, and of those that run more seldom end at once.
-_MOST_WAITING = 4
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,7 +136,7 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order, ends: ExitSt
         began=again.began(options, order.root),
         seconds=seconds,
         coverage=options.coverage,
-        ahead=partial(prepared.make_ready_soon, tier=plan.tier, arguments=order.arguments),
+        ahead=Ahead(prepared, plan.tier, order.arguments).look if engine.isolates else lambda following: None,
     )
     verdicts = run.Run(rest, prepared, how, order.control, order.observers.event).execute()
     if not order.arguments:
@@ -158,7 +155,7 @@ def _prepared(options: argparse.Namespace, root: Path, engine: Engine, directory
     begun = None
     if options.begun:
         begun = HeadStart(options.begun, root, [item.runnable.path for item in plan.dirs if item.runnable])
-    return PreparedEngine(engine, directory / "prepared", min(options.jobs, _MOST_WAITING), begun)
+    return PreparedEngine(engine, directory / "prepared", min(options.jobs, MOST_WAITING), begun)
 
 
 def _shared(control: Control) -> SharedVerdicts | None:

@@ -10,11 +10,12 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from helpers.containers.environment import services_file
 from helpers.driver import headstart, share
 from helpers.driver.container import INSIDE, test_container
 from helpers.driver.plan import DirPlan
@@ -25,9 +26,6 @@ from helpers.errors import HelpersError
 from helpers.host import user
 from helpers.proc import Child
 from helpers.spawn import call_off
-
-# The tests that have just begun get the machine first. Those that take less would win nothing by what comes then.
-_AHEAD_SECONDS = 0.25
 
 
 class _Paths:
@@ -41,6 +39,9 @@ class _Paths:
 
     def __init__(self, held: Sequence[tuple[str, int]]) -> None:
         self._held = held
+
+    def __len__(self) -> int:
+        return len(self._held)
 
     def are_the_same(self) -> bool:
         """Say whether each path still leads to the same file or directory."""
@@ -149,8 +150,9 @@ class PreparedEngine:
         self._lock = threading.Lock()
         self._number = 0
         self._waiting: dict[Path, _Container] = {}
-        # Those whose turn it was, to wait or to run.
-        self._had: set[Path] = set(begun.paths) if begun else set()
+        # Those that were asked to wait once, and those whose tests were begun.
+        self._asked: set[Path] = set(begun.paths) if begun else set()
+        self._ran: set[Path] = set()
         self._finished = False
 
     def find(self, references: Sequence[str]) -> dict[str, str]:
@@ -188,7 +190,7 @@ class PreparedEngine:
     def run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
         """Run tests in the container that waits for them, or in a new one."""
         with self._lock:
-            self._had.add(spec.cwd)
+            self._ran.add(spec.cwd)
             container = self._waiting.pop(spec.cwd, None)
             if not container and self._begun:
                 container = self._begun.take(spec, self._engine)
@@ -224,40 +226,49 @@ class PreparedEngine:
                 if made := self._start(chosen[path]):
                     self._waiting[path] = made
 
-    def make_ready_soon(self, likely: Iterable[tuple[DirPlan, str]], tier: str, arguments: Sequence[str]) -> None:
-        """Let containers wait for those of `likely` that come next in a run that tests each directory once.
+    def make_one_ready(self, item: DirPlan, image: str, tier: str, arguments: Sequence[str]) -> bool:
+        """Let a container wait for a directory that is tested later in a run, if it is asked for the first time.
 
         Arguments:
-            likely: those that may be tested, in this order, and the id of the image of each; asked for only then.
+            item: the directory.
+            image: id of its image.
             tier: which tests.
             arguments: pytest's own.
+
+        Returns:
+            Whether more may wait.
         """
-
-        def make_ready() -> None:
+        if not item.runnable or services_file(item.runnable) or item.runnable.settings.docker:
+            return True
+        path = item.runnable.path
+        with self._lock:
+            if self._finished or len(self._waiting) >= self._most:
+                return False
+            if path in self._asked | self._ran:
+                return True
+            self._asked.add(path)
+        # Others may begin meanwhile, this directory too.
+        spec = self._spec(item, image, tier, arguments)
+        if made := self._start(spec) if spec else None:
             with self._lock:
-                for item, image in likely:
-                    if self._finished or len(self._waiting) >= self._most:
-                        return
-                    if not item.runnable or item.runnable.path in self._had:
-                        continue
-                    self._had.add(item.runnable.path)
-                    if (spec := self._spec(item, image, tier, arguments)) and (made := self._start(spec)):
-                        self._waiting[spec.cwd] = made
-
-        timer = threading.Timer(_AHEAD_SECONDS, make_ready)
-        timer.daemon = True
-        timer.start()
+                if self._finished or path in self._ran:
+                    made.drop()
+                else:
+                    self._waiting[path] = made
+        return True
 
     def finish(self) -> None:
         """Leave no container behind."""
         with self._lock:
             self._finished = True
-            for container in self._waiting.values():
+            left, self._waiting = list(self._waiting.values()), {}
+        try:
+            for container in left:
                 container.drop()
-            self._waiting.clear()
-        if self._begun:
-            self._begun.end(self._engine)
-        self._engine.finish()
+            if self._begun:
+                self._begun.end(self._engine)
+        finally:
+            self._engine.finish()
 
     def _spec(self, item: DirPlan, image: str, tier: str, arguments: Sequence[str]) -> RunSpec | None:
         """Return what would run the tests of a directory; None where that can not be said now."""
@@ -266,19 +277,23 @@ class PreparedEngine:
         return spec_of(item, image, tier, arguments, name=f"helpers-{new_run_id()}-next", results=results)
 
     def _start(self, spec: RunSpec) -> _Container | None:
+        paths = [str(path) for path in mounted(spec)]
         results = _results_of(spec)
-        with suppress(OSError, HelpersError):
+        if sum(len(one.paths) for one in list(self._waiting.values())) + len(paths) > headstart.MOST_HELD:
+            return None
+        if (found := headstart.hold(paths)) is None:
+            return None  # one of them is gone, and who runs the tests will see that
+        held, waiting = _Paths(found), None
+        try:
             results.mkdir(parents=True)
-            paths = _Paths([(str(path), os.open(path, headstart.HOLD | os.O_CLOEXEC)) for path in mounted(spec)])
-            try:
-                if waiting := self._engine.prepare(to_wait(spec, results)):
-                    return _Container(form_of(spec), results, paths, waiting)
-            except BaseException:
-                paths.close()
-                raise
-            paths.close()
-        shutil.rmtree(results.parent, ignore_errors=True)
-        return None
+            waiting = self._engine.prepare(to_wait(spec, results))
+        except (OSError, HelpersError):
+            pass  # a container waits or not; what is wrong is told when the tests are run
+        finally:
+            if not waiting:
+                held.close()
+                shutil.rmtree(results.parent, ignore_errors=True)
+        return _Container(form_of(spec), results, held, waiting) if waiting else None
 
 
 def _use(container: _Container, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome | None:
@@ -287,18 +302,21 @@ def _use(container: _Container, spec: RunSpec, log: Path, timeout: float, contro
     # Inside it the results have the name of its own directory; outside they are found under both.
     order = json.loads(spec.argv[-1].replace(json.dumps(str(results))[1:-1], json.dumps(str(container.results))[1:-1]))
     order["environment"] = {share.WORKERS: spec.env[share.WORKERS]} if share.WORKERS in spec.env else {}
-    results.rmdir()
-    results.symlink_to(container.results)
     outcome = None
     try:
+        results.rmdir()
+        results.symlink_to(container.results)
         outcome = container.waiting.go(json.dumps(order), log, timeout, control)
     finally:
+        if not outcome:
+            container.waiting.drop()
         container.close()
-        results.unlink()
+        with suppress(OSError):
+            results.unlink()
         if outcome:
             os.replace(container.results, results)
         else:
-            results.mkdir()
+            results.mkdir(exist_ok=True)
         shutil.rmtree(container.results.parent, ignore_errors=True)
     return outcome
 

@@ -24,7 +24,7 @@ from helpers.engine.seam import Control, Engine, UnsupportedError
 from helpers.engine.specs import RunSpec
 from helpers.errors import OK, HelpersError
 from helpers.host import user
-from helpers.images.parallel import Images, follow
+from helpers.images.parallel import Images, Room, follow
 from helpers.model.graph import longest
 
 # More is not what our plugin writes.
@@ -48,8 +48,8 @@ class Options:
         coverage: whether the lines that run are noted.
         adapt: changes the container that tests run in, for another image than the one that they are written in.
         controls: what stops the tests of one directory alone, by its name.
-        ahead: is given, as the tests of a directory begin, those whose images are there, in the order in which they
-            are begun, with the ids of these images.
+        ahead: is given, as the tests of a directory begin, those that come next and whose images are there, in the
+            order in which they are begun, with the ids of these images.
     """
 
     run_id: str
@@ -87,6 +87,9 @@ class Run:
         self._observer = notify
         self._verdicts: dict[str, Verdict] = {}
         self._no_more = threading.Event()
+        # Directories that are not begun, those first that will be, and those that are tested now, by step.
+        self._left: dict[str, DirPlan] = {}
+        self._running: dict[str, DirPlan] = {}
 
     def execute(self) -> list[Verdict]:
         """Do every step of the plan and return one verdict for each directory, in the plan's order."""
@@ -98,25 +101,32 @@ class Run:
         keys = {image_step(key): key for key in self._plan.images}
         tests = {item.step: item for item in self._plan.dirs}
 
-        def do(step: str) -> None:
-            if step in tests:
-                self._options.ahead(self._following(in_order, images))
-                self._test(tests[step], images)
-            elif not self._stopping():
-                images.get(keys[step])
-
         weights = longest(self._plan.steps, self._options.seconds)
         heaviest = sorted(self._plan.steps, key=lambda step: -weights.get(step.key, 0.0))
-        in_order = [tests[step.key] for step in heaviest if step.key in tests]
-        room = share.room(self._plan.dirs) if self._engine.isolates else None
+        self._left = {step.key: tests[step.key] for step in heaviest if step.key in tests}
+        room = share.room(self._plan.dirs) if self._engine.isolates else Room(0, {})
+
+        def do(step: str) -> None:
+            if step not in tests:
+                if not self._stopping():
+                    images.get(keys[step])
+                return
+            self._running[step] = self._left.pop(step)
+            try:
+                self._test(tests[step], images, room)
+            finally:
+                del self._running[step]
+
         follow({step.key: step.needs for step in self._plan.steps}, do, self._options.jobs, weights, room)
         return [self._verdicts[item.name] for item in self._plan.dirs]
 
-    def _following(self, in_order: Sequence[DirPlan], images: Images) -> Iterator[tuple[DirPlan, str]]:
-        for item in in_order:
+    def _following(self, images: Images, room: Room) -> Iterator[tuple[DirPlan, str]]:
+        """Yield what can be begun when one that runs has ended, with the id of its image."""
+        running = sorted(self._running, key=lambda step: room.needs.get(step, 0))[1:]
+        for step, item in list(self._left.items()):
             if self._stopping():
                 return
-            if item.chain and (image := images.digests.get(item.chain[-1].key)):
+            if (image := images.digests.get(item.chain[-1].key)) and room.fits(step, running):
                 yield item, image
 
     @contextmanager
@@ -142,7 +152,7 @@ class Run:
     def _stopping(self) -> bool:
         return bool(self._control.level) or self._no_more.is_set()
 
-    def _test(self, item: DirPlan, images: Images) -> None:
+    def _test(self, item: DirPlan, images: Images, room: Room) -> None:
         image = item.chain[-1]
         fault = images.faults.get(image.key)
         if self._stopping() or self._control_of(item).level:
@@ -155,7 +165,8 @@ class Run:
             self._settle(verdicts.of_error(item.name, fault))
         else:
             try:
-                self._settle(self._run_tests(item, images.digests[image.key]))
+                following = self._following(images, room)
+                self._settle(self._run_tests(item, images.digests[image.key], following))
             except UnsupportedError as error:
                 self._settle(self._skip(item, error))
             except HelpersError as error:
@@ -166,7 +177,7 @@ class Run:
     def _skip(self, item: DirPlan, error: UnsupportedError) -> Verdict:
         return Verdict(item.name, Status.SKIP, OK, f"{error} (engine {self._engine.name} can not give it)")
 
-    def _run_tests(self, item: DirPlan, image: str) -> Verdict:
+    def _run_tests(self, item: DirPlan, image: str, following: Iterator[tuple[DirPlan, str]]) -> Verdict:
         assert item.runnable
         number = self._plan.dirs.index(item)
         results = self._options.directory / f"{number}" / "results"
@@ -190,6 +201,7 @@ class Run:
         for text in weaker(item.runnable) if self._engine.isolates else ():
             self._notify(Event("weaker", item.name, text))
         control = self._control_of(item)
+        self._options.ahead(following)
         outcome = self._engine.run(self._options.adapt(spec), results.with_name("output.log"), timeout, control)
         for text in outcome.weaker:
             self._notify(Event("weaker", item.name, text))

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from helpers.driver import ahead as ahead_module
 from helpers.driver import headstart, prepared
 from helpers.driver import plan as planner
+from helpers.engine import memory
 from helpers.engine.specs import RunSpec
 from helpers.test.conftest import until
 from helpers.test.fake_engine import FAILS, PASSES, Tests
 from helpers.test.unit_fixtures import cache, no_poetry
-from helpers.test.verdict_scene import ALL, Scene, scene, write
+from helpers.test.verdict_scene import ALL, Scene, scene, setting
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +31,8 @@ SECONDS = 10.0
 def ahead(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """A repo whose engine lets containers wait, with a look ahead as soon as tests begin."""
     scene.prepares = True
-    monkeypatch.setattr(prepared, "_AHEAD_SECONDS", 0.01)
+    monkeypatch.setattr(ahead_module, "_SECONDS", 0.01)
+    monkeypatch.setattr(memory, "available", lambda: 64 << 30)  # this may be a container with little
     return scene
 
 
@@ -35,69 +41,190 @@ def each(scene: Scene, meanwhile: Callable[[RunSpec], object]) -> None:
     scene.tests |= {name: Tests(PASSES, meanwhile) for name in ALL}
 
 
-def begun(scene: Scene) -> list[str]:
-    """Return the directories whose tests were begun, in that order."""
-    return [call.removeprefix("test ") for call in scene.calls if call.startswith("test ")]
+def noted(scene: Scene, call: str) -> list[str]:
+    """Return the directories that the engine did something for, in that order."""
+    return [text.removeprefix(f"{call} ") for text in scene.calls if text.startswith(f"{call} ")]
+
+
+def all_wait(scene: Scene, most: int) -> Callable[[RunSpec], None]:
+    """Return what waits until as many containers wait as may, or as there are directories left."""
+
+    def meanwhile(spec: RunSpec) -> None:
+        def so_many() -> bool:
+            return len(scene.engine.waiting) >= min(most, len(ALL) - len(noted(scene, "test")))
+
+        until(so_many, SECONDS)
+
+    return meanwhile
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_next_ones_wait_while_tests_run_and_are_used_in_their_turn(ahead: Scene, jobs: int) -> None:
-    most = [0]
+    each(ahead, all_wait(ahead, jobs))
+    assert ahead.run("--no-cache", f"-j{jobs}") == (0, ALL)
+    assert sorted(noted(ahead, "test")[:jobs] + noted(ahead, "go")) == sorted(ALL)
+    assert not noted(ahead, "drop") and not ahead.engine.waiting
+
+
+def test_no_more_than_a_few_wait(ahead: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("helpers.driver.once.MOST_WAITING", 2)
+    most = []
 
     def meanwhile(spec: RunSpec) -> None:
-        left = len(ALL) - len(begun(ahead))
-        until(lambda: len(ahead.engine.waiting) >= min(jobs, left), SECONDS)
-        most[0] = max(most[0], len(ahead.engine.waiting))
+        time.sleep(0.1)
+        most.append(len(ahead.engine.waiting))
 
     each(ahead, meanwhile)
-    assert ahead.run("--no-cache", f"-j{jobs}") == (0, ALL)
-    went = [call.removeprefix("go ") for call in ahead.calls if call.startswith("go ")]
-    assert sorted(begun(ahead)[:jobs] + went) == sorted(ALL)
-    assert most == [jobs] and not ahead.engine.waiting
-    assert not [call for call in ahead.calls if call.startswith("drop")]
+    assert ahead.run("--no-cache", "-j3") == (0, ALL)
+    assert max(most) == 2
+
+
+def test_the_tests_that_begin_get_the_machine_first(ahead: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead_module, "_SECONDS", 60.0)
+    each(ahead, lambda spec: time.sleep(0.05))
+    assert ahead.run("--no-cache", "-j1") == (0, ALL)
+    assert not noted(ahead, "prepare")
 
 
 def test_the_results_of_one_that_waited_are_where_those_of_every_run_are(ahead: Scene, tmp_path: Path) -> None:
-    seen: list[Path] = []
-
-    def meanwhile(spec: RunSpec) -> None:
-        seen.extend(mount.path for mount in spec.mounts if not mount.read_only)
-        until(lambda: len(seen) == len(ALL) or bool(ahead.engine.waiting), SECONDS)
-
-    each(ahead, meanwhile)
+    each(ahead, all_wait(ahead, 1))
     ahead.run("--no-cache", "-j1")
     (run,) = (tmp_path / "cache" / "runs").iterdir()
     assert sorted(path.parents[1].name for path in run.glob("*/results/verdict.json")) == [str(n) for n in range(6)]
-    assert not any((run / "prepared").iterdir()) and sum("prepared" in str(path) for path in seen) == 5
+    assert not any((run / "prepared").iterdir()) and len(noted(ahead, "go")) == 5
 
 
 def test_none_is_left_where_the_run_ends_before_their_turn(ahead: Scene) -> None:
-    ahead.tests |= {
-        name: Tests(FAILS, lambda spec: until(lambda: len(ahead.engine.waiting) == 2, SECONDS)) for name in ALL
-    }
+    both = Tests(FAILS, lambda spec: until(lambda: len(ahead.engine.waiting) == 2, SECONDS))
+    ahead.tests |= dict.fromkeys(ALL, both)
     code, tested = ahead.run("--no-cache", "-j2", "--exitfirst")
     assert code == 1 and len(tested) < len(ALL)
     assert not ahead.engine.waiting and ahead.calls[-1] == "finish"
-    assert len([call for call in ahead.calls if call.startswith("drop")]) == 2
+    assert len(noted(ahead, "drop")) == 2
 
 
-@pytest.mark.parametrize("over", [False, True])
-def test_nothing_is_made_ready_when_the_run_is_over(ahead: Scene, tmp_path: Path, over: bool) -> None:
+@pytest.fixture
+def alone(ahead: Scene, tmp_path: Path) -> Iterator[tuple[prepared.PreparedEngine, planner.DirPlan]]:
+    """An engine that lets one container wait, and a directory."""
     assert ahead.run("--no-cache", "-j1") == (0, ALL)
-    plan = planner.make(ahead.root, [ahead.root / "a"], [ahead.root / "a"], "fast")
-    engine = prepared.PreparedEngine(ahead.engine, tmp_path / "prepared", 1)
     ahead.calls.clear()
-    if over:
-        engine.finish()
-    engine.make_ready_soon([(plan.dirs[0], "id a")], "fast", ())
-    time.sleep(0.5)
-    assert ahead.calls == (["finish"] if over else ["prepare a"])
+    plan = planner.make(ahead.root, [ahead.root / "a"], [ahead.root / "a"], "fast")
+    engine = prepared.PreparedEngine(ahead.engine, tmp_path / "prepared", 2)
+    yield engine, plan.dirs[0]
     engine.finish()
+    assert not ahead.engine.waiting and not any((tmp_path / "prepared").glob("*"))
+
+
+Alone = tuple[prepared.PreparedEngine, planner.DirPlan]
+
+
+def test_a_directory_is_made_ready_once_and_none_when_the_run_is_over(ahead: Scene, alone: Alone) -> None:
+    engine, item = alone
+    assert engine.make_one_ready(item, "id a", "fast", ())
+    assert engine.make_one_ready(item, "id a", "fast", ())
+    assert ahead.calls == ["prepare a"]
+    engine.finish()
+    assert not engine.make_one_ready(item, "id a", "fast", ())
+    assert noted(ahead, "prepare") == ["a"]
+
+
+def test_one_whose_tests_began_while_it_was_made_ready_is_dropped(
+    ahead: Scene, alone: Alone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, item = alone
+    spec = engine._spec(item, "id a", "fast", ())
+    assert spec and item.runnable
+
+    def begin(*arguments: object, **named: object) -> RunSpec:
+        engine._ran.add(spec.cwd)
+        return spec
+
+    monkeypatch.setattr(prepared, "spec_of", begin)
+    assert engine.make_one_ready(item, "id a", "fast", ())
+    assert ahead.calls == ["prepare a", "drop a"]
+
+
+def test_more_paths_than_may_be_held_open_are_none(ahead: Scene, alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, item = alone
+    monkeypatch.setattr(headstart, "MOST_HELD", 2)
+    before = os.listdir("/proc/self/fd")
+    engine.make_one_ready(item, "id a", "fast", ())
+    assert ahead.calls == [] and len(os.listdir("/proc/self/fd")) == len(before)
+
+
+def test_where_a_path_is_gone_none_is_held(ahead: Scene, alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, item = alone
+    monkeypatch.setattr(prepared, "mounted", lambda spec: [ahead.root, ahead.root / "gone"])
+    before = os.listdir("/proc/self/fd")
+    engine.make_one_ready(item, "id a", "fast", ())
+    assert ahead.calls == [] and len(os.listdir("/proc/self/fd")) == len(before)
+
+
+def test_one_that_can_not_be_given_its_order_is_dropped(ahead: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    each(ahead, all_wait(ahead, 1))
+
+    def full(self: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "symlink_to", full)
+    code, _ = ahead.run("--no-cache", "-j1", "--exitfirst")
+    assert code != 0 and len(noted(ahead, "prepare")) == len(noted(ahead, "drop")) > 0
     assert not ahead.engine.waiting
 
 
+def test_what_is_wrong_with_one_is_no_matter_of_the_others(ahead: Scene, capfd: pytest.CaptureFixture[str]) -> None:
+    spec_of = prepared.spec_of
+
+    def refuse(item: planner.DirPlan, *arguments: object, **named: object) -> RunSpec | None:
+        if item.name in ("b", "base", "outer"):
+            raise PermissionError(item.name)
+        return spec_of(item, *arguments, **named)  # type: ignore[arg-type]
+
+    ahead.monkeypatch.setattr(prepared, "spec_of", refuse)
+    each(ahead, lambda spec: time.sleep(0.1))
+    assert ahead.run("--no-cache", "-j1") == (0, ALL)
+    assert {"b", "base", "outer"}.isdisjoint(noted(ahead, "prepare")) and noted(ahead, "prepare")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_where_no_more_threads_are_allowed_all_goes_on_without(ahead: Scene) -> None:
+    def refuse(self: threading.Timer) -> None:
+        raise RuntimeError("can't start new thread")
+
+    ahead.monkeypatch.setattr(threading.Timer, "start", refuse)
+    assert ahead.run("--no-cache", "-j1") == (0, ALL)
+    assert not noted(ahead, "prepare")
+
+
+def test_an_engine_that_does_not_isolate_is_not_asked(ahead: Scene) -> None:
+    ahead.isolates = False
+    each(ahead, lambda spec: time.sleep(0.1))
+    assert ahead.run("--no-cache", "-j1") == (0, ALL)
+    assert not noted(ahead, "prepare")
+
+
+def test_what_there_is_no_memory_for_when_one_ends_does_not_wait(ahead: Scene) -> None:
+    ahead.monkeypatch.setattr(memory, "available", lambda: 4 << 30)
+    for name in ALL:
+        setting(name, f'memory = "{3 if name == "user" else 2}g"')(ahead)
+        ahead.tests[name] = Tests(PASSES, changes={"seconds": {"a": 30.0, "b": 20.0, "user": 10.0}.get(name, 0.1)})
+    ahead.prepares = False
+    assert ahead.run("--no-cache") == (0, ALL)
+    ahead.prepares = True
+    asked: list[str] = []
+
+    def meanwhile(spec: RunSpec) -> None:
+        until(lambda: len(ahead.engine.waiting) == 2 or bool(asked), SECONDS)
+        asked.extend(noted(ahead, "prepare"))
+
+    for name in "ab":
+        ahead.tests[name] = Tests(PASSES, meanwhile)
+    assert ahead.run("--no-cache", "-j2") == (0, ALL)
+    assert sorted(noted(ahead, "test")[:2]) == ["a", "b"]
+    assert set(asked[:2]) <= {"base", "outer", "outer/inner"}
+
+
 def test_what_was_started_before_the_run_is_not_made_ready_as_well(ahead: Scene) -> None:
-    ahead.run("-j1")
     handed: headstart.Handed = (0, str(ahead.root), time.time(), [])
     had = prepared.HeadStart(handed, ahead.root, [])
     ahead.monkeypatch.setattr(had, "_begun", {ahead.root / "b": None})
@@ -105,7 +232,13 @@ def test_what_was_started_before_the_run_is_not_made_ready_as_well(ahead: Scene)
     ahead.monkeypatch.setattr(had, "end", lambda engine: None)
     ahead.monkeypatch.setattr("helpers.driver.once.HeadStart", lambda *arguments: had)
     ahead.monkeypatch.setattr(headstart, "handed", lambda: handed)
-    each(ahead, lambda spec: time.sleep(0.1))
-    write("lib/x.py", "x = 2\n")(ahead)
+    first: list[str] = []
+
+    def meanwhile(spec: RunSpec) -> None:
+        if not first:
+            first.append(spec.cwd.name)
+            until(lambda: len(ahead.engine.waiting) == 1, SECONDS)
+
+    each(ahead, meanwhile)
     assert ahead.run("--no-cache", "-j1") == (0, ALL)
-    assert sum(call.startswith("prepare") for call in ahead.calls) == len(ALL) - 2 and "prepare b" not in ahead.calls
+    assert noted(ahead, "prepare") and "b" not in noted(ahead, "prepare")
