@@ -148,6 +148,8 @@ class PreparedEngine:
         self._most = most
         self._begun = begun
         self._lock = threading.Lock()
+        # Held while one is made for later, which nobody waits for but who finishes.
+        self._making = threading.Lock()
         self._number = 0
         self._waiting: dict[Path, _Container] = {}
         # Those that were asked to wait once, and those whose tests were begun.
@@ -239,28 +241,31 @@ class PreparedEngine:
             Whether more may wait.
         """
         if not item.runnable or services_file(item.runnable) or item.runnable.settings.docker:
-            return True
+            return True  # no engine lets it wait
         path = item.runnable.path
-        with self._lock:
-            if self._finished or len(self._waiting) >= self._most:
-                return False
-            if path in self._asked | self._ran:
-                return True
-            self._asked.add(path)
-        # Others may begin meanwhile, this directory too.
-        spec = self._spec(item, image, tier, arguments)
-        if made := self._start(spec) if spec else None:
+        with self._making:
             with self._lock:
-                if self._finished or path in self._ran:
-                    made.drop()
-                else:
-                    self._waiting[path] = made
+                if self._finished or len(self._waiting) >= self._most:
+                    return False
+                if path in self._asked | self._ran:
+                    return True
+                self._asked.add(path)
+            # Others may begin meanwhile, this directory too.
+            spec = self._spec(item, image, tier, arguments)
+            if made := self._start(spec) if spec else None:
+                with self._lock:
+                    if self._finished or path in self._ran:
+                        made.drop()
+                    else:
+                        self._waiting[path] = made
         return True
 
     def finish(self) -> None:
         """Leave no container behind."""
         with self._lock:
             self._finished = True
+        # After what is just being made.
+        with self._making, self._lock:
             left, self._waiting = list(self._waiting.values()), {}
         try:
             for container in left:

@@ -144,6 +144,25 @@ def test_one_whose_tests_began_while_it_was_made_ready_is_dropped(
     assert ahead.calls == ["prepare a", "drop a"]
 
 
+def test_the_end_of_a_run_waits_for_what_is_just_being_made(
+    ahead: Scene, alone: Alone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, item = alone
+    spec = engine._spec(item, "id a", "fast", ())
+    end = threading.Thread(target=engine.finish)
+
+    def finish(*arguments: object, **named: object) -> RunSpec | None:
+        end.start()
+        until(lambda: engine._finished, SECONDS)
+        time.sleep(0.1)
+        return spec
+
+    monkeypatch.setattr(prepared, "spec_of", finish)
+    engine.make_one_ready(item, "id a", "fast", ())
+    end.join(SECONDS)
+    assert ahead.calls == ["prepare a", "drop a", "finish"]
+
+
 def test_more_paths_than_may_be_held_open_are_none(ahead: Scene, alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, item = alone
     monkeypatch.setattr(headstart, "MOST_HELD", 2)
