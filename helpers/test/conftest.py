@@ -11,8 +11,9 @@ import sys
 import tempfile
 import textwrap
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,15 @@ def until(condition: Callable[[], object], seconds: float) -> float:
         assert time.monotonic() - begin < seconds, f"not within {seconds} s"
         time.sleep(0.05)
     return time.monotonic() - begin
+
+
+def open_files() -> Counter[str]:
+    """Return what this process holds open; `after - before` is what was opened, whatever was closed meanwhile."""
+    found: Counter[str] = Counter()
+    for number in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # that of the list itself
+            found[os.readlink(f"/proc/self/fd/{number}")] += 1
+    return found
 
 
 def docker_images(*filters: str) -> list[str]:

@@ -16,7 +16,8 @@ from helpers.driver import headstart, prepared
 from helpers.driver import plan as planner
 from helpers.engine import memory
 from helpers.engine.specs import RunSpec
-from helpers.test.conftest import until
+from helpers.errors import InfrastructureError
+from helpers.test.conftest import open_files, until
 from helpers.test.fake_engine import FAILS, PASSES, Tests
 from helpers.test.unit_fixtures import cache, no_poetry
 from helpers.test.verdict_scene import ALL, Scene, scene, setting
@@ -166,17 +167,29 @@ def test_the_end_of_a_run_waits_for_what_is_just_being_made(
 def test_more_paths_than_may_be_held_open_are_none(ahead: Scene, alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, item = alone
     monkeypatch.setattr(headstart, "MOST_HELD", 2)
-    before = os.listdir("/proc/self/fd")
+    before = open_files()
     engine.make_one_ready(item, "id a", "fast", ())
-    assert ahead.calls == [] and len(os.listdir("/proc/self/fd")) == len(before)
+    assert ahead.calls == [] and not open_files() - before
 
 
 def test_where_a_path_is_gone_none_is_held(ahead: Scene, alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, item = alone
     monkeypatch.setattr(prepared, "mounted", lambda spec: [ahead.root, ahead.root / "gone"])
-    before = os.listdir("/proc/self/fd")
+    before = open_files()
     engine.make_one_ready(item, "id a", "fast", ())
-    assert ahead.calls == [] and len(os.listdir("/proc/self/fd")) == len(before)
+    assert ahead.calls == [] and not open_files() - before
+
+
+def test_where_none_can_be_started_nothing_is_held(ahead: Scene, alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, item = alone
+
+    def refuse(spec: RunSpec, begun: object = None) -> None:
+        raise InfrastructureError("no")
+
+    monkeypatch.setattr(ahead.engine, "prepare", refuse)
+    before = open_files()
+    assert engine.make_one_ready(item, "id a", "fast", ())
+    assert not open_files() - before
 
 
 def test_one_that_can_not_be_given_its_order_is_dropped(ahead: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

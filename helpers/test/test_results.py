@@ -15,6 +15,7 @@ from helpers.driver import failures, junit, measuring, run
 from helpers.driver.report.progress import Progress
 from helpers.driver.results import MOST_JUNIT_BYTES, read_more, read_result
 from helpers.driver.verdict import Status, Verdict
+from helpers.test.conftest import open_files
 from helpers.test.fake_engine import PASSES, Tests
 from helpers.test.unit_fixtures import cache, no_poetry
 from helpers.test.verdict_scene import ALL, Scene, scene
@@ -93,9 +94,9 @@ def test_each_reader_reads_what_is_written_in_good_faith(tmp_path: Path, reader:
 def test_what_is_no_plain_file_is_as_if_it_was_not_there(tmp_path: Path, reader: str, what: str) -> None:
     read, name, good, nothing = READERS[reader]
     PUT[what](tmp_path / name, good)
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     assert in_time(lambda: read(tmp_path)) == nothing
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert not open_files() - before
 
 
 def test_a_file_that_holds_more_than_it_may_is_none(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from helpers import proc, spawn
+from helpers.test.conftest import open_files
 
 pytestmark = pytest.mark.slow
 
@@ -82,7 +83,7 @@ def test_it_holds_none_of_our_files_open() -> None:
 
 
 def test_a_program_that_is_not_there_leaves_nothing_open() -> None:
-    before = os.listdir("/proc/self/fd")
+    before = open_files()
     with pytest.raises(FileNotFoundError):
         spawn.begin(["/nonexistent/program"])
-    assert os.listdir("/proc/self/fd") == before
+    assert not open_files() - before
