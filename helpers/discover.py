@@ -165,12 +165,23 @@ def select(root: Path, names: Iterable[str], cwd: Path, every: list[Path]) -> li
     return sorted({path for name in names for path in _named(root, name, cwd, every)})
 
 
+def _meant(root: Path, path: Path, cwd: Path, every: list[Path]) -> str:
+    """Return what is told of a path that is not there: the runnable dir with almost that name, or how to see them."""
+    from difflib import get_close_matches
+
+    names = {os.path.relpath(other, root): other for other in every}
+    near = get_close_matches(os.path.relpath(path, root), names, n=1)
+    return f"did you mean --dir {shlex.quote(os.path.relpath(names[near[0]], cwd))}?" if near else "invoke dir_list"
+
+
 def _named(root: Path, name: str, cwd: Path, every: list[Path]) -> list[Path]:
+    if not name:
+        raise UsageError("--dir '' names no directory", where=cwd, fix="leave it out for all, or say --dir .")
     path = Path(os.path.realpath(cwd / name))
     if not path.is_relative_to(root):
         raise UsageError(f"--dir {name!r} leads out of the repo", where=path, why=f"the repo is {root}")
     if not path.is_dir():
-        raise UsageError(f"--dir {name!r} is not a directory", where=path, fix="invoke dir_list")
+        raise UsageError(f"--dir {name!r} is not a directory", where=path, fix=_meant(root, path, cwd, every))
     if is_runnable(path) or lost_a_mark(path):
         return [path]
     below = [other for other in every if other.is_relative_to(path)]

@@ -84,6 +84,20 @@ def test_names_that_select_nothing_say_so(root: Path) -> None:
         select(root, ["group/no_devops"], root)
 
 
+def test_a_name_with_a_slip_of_the_pen_is_answered_with_the_one_that_was_meant(root: Path) -> None:
+    with pytest.raises(UsageError) as raised:
+        select(root, ["tow"], root / "group")
+    assert raised.value.fix == "did you mean --dir two?"
+    with pytest.raises(UsageError) as raised:
+        select(root, ["nowhere"], root)
+    assert raised.value.fix == "invoke dir_list"
+
+
+def test_no_name_is_not_taken_for_all(root: Path) -> None:
+    with pytest.raises(UsageError, match="'' names no directory"):
+        select(root, [""], root)
+
+
 def test_an_empty_repo_has_nothing_to_run(tmp_path: Path) -> None:
     with pytest.raises(NothingSelectedError, match="no runnable dir in this repo"):
         select(make_repo(tmp_path / "r"), [], tmp_path)
