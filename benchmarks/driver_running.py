@@ -62,7 +62,7 @@ class Suites:
 
     def __init__(self, root: Path, prefix: str, tests: Mapping[str, str]) -> None:
         prefix = f"{prefix}-{root.name}"
-        self.root = small_dirs(root, prefix, tests)
+        self.root = small_dirs(root, prefix, tests, driver_sessions.ENVIRONMENTS)
         self.names = list(tests)
         self._driver = (sys.executable, str(root / "main_pytest.py"), "--engine", "docker")
         self._bare: dict[str, list[str]] = {}

@@ -16,6 +16,8 @@ from pathlib import Path
 from timing import Command
 
 ONE_ENVIRONMENT = "pytest -n 2, one environment"
+# Where tox and nox make theirs: thousands of files, which no repo that uses them shows to git.
+ENVIRONMENTS = (".tox", ".nox")
 
 
 @dataclass(frozen=True)
