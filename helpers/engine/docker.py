@@ -25,6 +25,9 @@ from helpers.model.image import LABEL_BASE_DIGEST, BaseKind, digest_tag, goes_by
 from helpers.storage import use
 
 _BUILD_SECONDS = 3600.0
+# The engine makes a container in a tenth of this; a machine may be busy.
+_MAKING_SECONDS = 5.0
+_LOOK_SECONDS = 0.02
 # The installer's words when the shared recipe asks for a Python that the base does not have.
 _NO_PYTHON = "No interpreter found for Python"
 # How the scripts in engine/recipe begin the line that says why they failed.
@@ -45,22 +48,21 @@ _ENGINE_DOWN = (
 class _Removal(threading.Thread):
     """Removes a container that has ended, beside whatever comes next: that takes as long as a third of its start."""
 
-    def __init__(self, name: str, look: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, name: str, is_made: Callable[[], bool]) -> None:
         super().__init__(name=f"removal of {name}")
         self._container = name
-        self._look = look
-        # One that was not seen may be in the making still, and come to be after it was removed.
-        self.seen = False
+        self._is_made = is_made
         self.done = False
 
     def run(self) -> None:
         """Remove it."""
+        made = False
         # Whatever the engine says instead of an answer, it is removed.
         with suppress(Exception):
-            self.seen = self._look() or self.seen
-        # What is left then is removed after our death.
+            made = self._is_made()
+        # What is left then is removed after our death; one that is in the making still comes to be after this.
         with suppress(InfrastructureError):
-            self.done = client.remove_container(self._container) and self.seen
+            self.done = client.remove_container(self._container) and made
 
 
 class DockerEngine:
@@ -211,15 +213,24 @@ class DockerEngine:
         return Waiting(Path(spec.argv[-1]), child, follow, lambda: self.drop(spec.name, child))
 
     def drop(self, name: str, begun: proc.Child) -> None:
-        """Kill the client, and remove the container; where the engine does not answer it counts as not seen."""
+        """End the client, and remove the container; one that the engine does not tell of may come to be later."""
+        begun.close_input()
 
-        def look() -> bool:
+        def is_made() -> bool:
+            # The engine goes on making it without the client too.
+            end = time.monotonic() + _MAKING_SECONDS
             try:
-                return bool(self._state(name))
+                while not (made := bool(self._state(name))) and begun.wait(_LOOK_SECONDS) is None:
+                    if time.monotonic() >= end:
+                        return False
+                return made or bool(self._state(name))
             finally:
                 begun.kill()
 
-        removal = self._removals[name] = _Removal(name, look)
+        self._remove(name, is_made)
+
+    def _remove(self, name: str, is_made: Callable[[], bool]) -> None:
+        removal = self._removals[name] = _Removal(name, is_made)
         removal.start()
 
     def _run(
@@ -234,7 +245,7 @@ class DockerEngine:
     ) -> Outcome:
         """Run a container, look at how the engine says that it ended, and remove it."""
         child = child or _start(spec)
-        removal = self._removals[spec.name] = _Removal(spec.name)
+        made = False
         try:
             ladder = [
                 (lambda: child.write(b"t"), 3.0),
@@ -244,12 +255,12 @@ class DockerEngine:
             ]
             ended = supervise(child, log, timeout, control, ladder)
             state = self._state(spec.name)
-            removal.seen = bool(state) and not (spec.services or spec.docker)
+            made = bool(state) and not (spec.services or spec.docker)
         finally:
             child.kill()
-            removal.start()
+            self._remove(spec.name, lambda: made)
         if not state and again and _LOST_LAYER.search(ended.output):
-            removal.join()
+            self._removals[spec.name].join()
             return self._run(spec, log, timeout, control, again=False)
         if not (ended.timed_out or ended.stopped):
             _check_followed(ended, state)

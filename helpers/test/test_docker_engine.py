@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -122,6 +123,85 @@ def test_a_waiting_container_is_removed_where_the_engine_does_not_say_how_it_is(
     engine.finish()
     # It was not seen: it may still come to be, so what removes it after our death stays.
     assert calls == ["removed n"]
+
+
+@pytest.mark.parametrize(
+    ("looks", "ends_at", "before", "called_off"),
+    [
+        # Seen at once; made while its client goes on; only once its client has ended; never.
+        ([True], 0, 0, True),
+        ([False, False, True], 0, 2, True),
+        ([False, False, True], 2, 2, True),
+        ([False, False, False], 2, 2, False),
+    ],
+)
+def test_a_waiting_container_that_is_dropped_while_it_is_made_is_removed_once_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: list[bool], ends_at: int, before: int, called_off: bool
+) -> None:
+    calls: list[str] = []
+    answers = iter(looks)
+
+    class Making(Killed):
+        waits = 0
+
+        def wait(self, timeout: float) -> int | None:
+            assert 0 < timeout < 1
+            calls.append("waited")
+            self.waits += 1
+            return 0 if self.waits == ends_at else None
+
+        def kill(self) -> None:
+            calls.append("killed")
+
+        def close_input(self) -> None:
+            if "closed" not in calls:
+                calls.append("closed")
+
+    def remove(name: str) -> bool:
+        calls.append("removed")
+        return True
+
+    monkeypatch.setattr(proc, "Child", Making)
+    monkeypatch.setattr(client, "remove_container", remove)
+    monkeypatch.setattr(spawn, "after_death", lambda action: 7)
+    monkeypatch.setattr(spawn, "call_off", lambda guard: calls.append("called off"))
+    monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
+    engine = DockerEngine()
+    monkeypatch.setattr(engine, "_state", lambda name: {"Image": "i"} if next(answers) else {}, raising=False)
+    waiting = engine.prepare(replace(SPEC, argv=("python", str(tmp_path / "order"))))
+    assert waiting
+    waiting.drop()
+    engine.finish()
+    last = ["called off"] if called_off else []
+    assert calls == ["closed", *["waited"] * before, "killed", "removed", *last]
+
+
+def test_a_waiting_container_that_never_comes_to_be_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Making(Killed):
+        def wait(self, timeout: float) -> int | None:
+            time.sleep(0.001)
+            return None
+
+    removed: list[str] = []
+
+    def remove(name: str) -> bool:
+        removed.append(name)
+        return True
+
+    monkeypatch.setattr(proc, "Child", Making)
+    monkeypatch.setattr(docker, "_MAKING_SECONDS", 0.05)
+    monkeypatch.setattr(client, "remove_container", remove)
+    monkeypatch.setattr(spawn, "after_death", lambda action: 7)
+    monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
+    engine = DockerEngine()
+    monkeypatch.setattr(engine, "_state", lambda name: {}, raising=False)
+    waiting = engine.prepare(replace(SPEC, argv=("python", str(tmp_path / "order"))))
+    assert waiting
+    waiting.drop()
+    engine.finish()
+    assert removed == ["n"]
 
 
 def test_an_engine_that_does_not_answer_leaves_no_other_waiting_container(

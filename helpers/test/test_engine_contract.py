@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -119,6 +120,12 @@ class Waiting:
     def order(self) -> str:
         return json.dumps({**json.loads(self.spec.argv[-1]), "environment": {}})
 
+    def left(self) -> list[str]:
+        """Return the names of those that are there, running or not."""
+        if isinstance(self.engine, FakeEngine):
+            return self.engine.waiting
+        return docker("ps", "--all", "--filter", f"name={self.spec.name}", "--format", "{{.Names}}").splitlines()
+
 
 @pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.engine)])
 def waiting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waiting]:
@@ -149,13 +156,17 @@ def waiting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waiting]
         tier="fast",
         arguments=(),
     )
-    command = (spec.argv[-3], str(container.INSIDE / "prepared.py"), str(results / "order"))
-    prepared = engine.prepare(replace(spec, argv=command))
+    prepared = engine.prepare(_waits(spec, results / "order"))
     assert prepared
     yield Waiting(engine, prepared, spec)
     prepared.drop()
     engine.finish()
     assert not live or not scratch.containers()
+
+
+def _waits(spec: RunSpec, order: Path) -> RunSpec:
+    """Return what waits for an order where `spec` runs its own."""
+    return replace(spec, argv=(spec.argv[-3], str(container.INSIDE / "prepared.py"), str(order)))
 
 
 def test_a_container_that_waits_runs_its_order(waiting: Waiting, tmp_path: Path) -> None:
@@ -169,6 +180,25 @@ def test_a_container_that_is_dropped_takes_no_order(waiting: Waiting, tmp_path: 
     waiting.prepared.drop()
     assert waiting.prepared.go(waiting.order(), tmp_path / "log", 60, Control()) is None
     assert not (tmp_path / "results" / "verdict.json").exists()
+
+
+def test_those_that_are_dropped_while_they_are_made_are_gone_once_the_engine_has_finished(
+    waiting: Waiting, tmp_path: Path
+) -> None:
+    waiting.prepared.drop()
+    for batch in range(4):
+        drops = []
+        for number in range(6):
+            spec = replace(waiting.spec, name=f"{waiting.spec.name}-{batch}-{number}")
+            prepared = waiting.engine.prepare(_waits(spec, tmp_path / "results" / spec.name))
+            assert prepared
+            # Each at another moment of its start.
+            drops.append(threading.Timer(0.01 + 0.03 * number, prepared.drop))
+            drops[-1].start()
+        for drop in drops:
+            drop.join()
+        waiting.engine.finish()
+        assert waiting.left() == []
 
 
 def test_a_container_that_ends_while_it_waits_takes_no_order(waiting: Waiting, tmp_path: Path) -> None:
