@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 
 from helpers.driver.plan import DirPlan
 from helpers.driver.prepared import PreparedEngine
@@ -44,9 +43,11 @@ class Ahead:
             self._pending = True
         timer = threading.Timer(_SECONDS, self._make_ready, [following])
         timer.daemon = True
-        # Where no more threads are allowed, nothing waits.
-        with suppress(RuntimeError):
+        try:
             timer.start()
+        except RuntimeError:  # no more threads are allowed now
+            with self._lock:
+                self._pending = False
 
     def _make_ready(self, following: Iterable[tuple[DirPlan, str]]) -> None:
         with self._lock:

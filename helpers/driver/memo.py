@@ -9,9 +9,10 @@ It is sound because it answers only where that run would find, and so print, the
 - All files that it can have read, of the repo and of the toolchain in it, hold what they held. Git says so, asked with
   the same words as for the verdicts' keys, and its answer is compared whole: with the same index (by the hash that it
   ends with), the same configuration and the same answer, each file that git vouches for is the same one. Those that it
-  only names (changed, untracked, ignored) are looked at again, as for a key. What git told that run itself is what is
-  kept, so that nothing can have changed between its verdicts and its memo. Where git can be made to overlook something
-  (attributes, filters, hidden entries, submodules that are not there) no memo is written.
+  only names (changed, untracked, ignored) are looked at again, as for a key; a directory that it ignores as a whole
+  only where the tests or the plan see something of it. What git told that run itself is what is kept, so that nothing
+  can have changed between its verdicts and its memo. Where git can be made to overlook something (attributes, filters,
+  hidden entries, submodules that are not there) no memo is written.
 - What git does not see, empty directories and where links lead, is listed by itself.
 - The images of the verdicts have the same digests.
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 # Of a memo, and of what else goes by the same name.
-_FORMAT = "2"
+_FORMAT = "3"
 # Other ones in each shell and each call; a memo of tests that are given one of them is not written.
 PASSING = ("_", "SHLVL", "PWD", "OLDPWD", "HELPERS_ENTERED", "HELPERS_HEADSTART")
 _DIGEST_LETTERS = 64

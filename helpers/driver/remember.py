@@ -57,7 +57,7 @@ def keep(
     now = kept.now if kept else None
     if now is None or now.looks is None or not verdicts or not _may_have_one(options, root, plan, verdicts):
         return
-    if _read_outside(root, now):
+    if _read_outside(root, plan, now):
         return
     known = {
         str(digests.file_of(item.chain[-1].reference)): verdict.image
@@ -89,14 +89,16 @@ def _may_have_one(options: argparse.Namespace, root: Path, plan: Plan, verdicts:
     )
 
 
-def _read_outside(root: Path, now: Contents) -> bool:
-    """Say whether something that plans are made of may lie where git does not look."""
-    inside, kept, tools = f"{root}/", f"{root}/.git/", f"{Path(memo.PACKAGE).relative_to(root).as_posix()}/"
-    for path in now.links():
-        if _is_read_for_plans(path) or path.startswith(tools):
-            leads_to = os.path.realpath(root / path)
-            if not leads_to.startswith(inside) or leads_to.startswith(kept):
-                return True
+def _read_outside(root: Path, plan: Plan, now: Contents) -> bool:
+    """Say whether something that this plan is made of may lie where nobody has looked."""
+    kept, tools = root / ".git", f"{Path(memo.PACKAGE).relative_to(root).as_posix()}/"
+    read = [root / path for path in now.links() if _is_read_for_plans(path) or path.startswith(tools)]
+    read += [image.directory for item in plan.dirs for image in item.chain if image.directory]
+    for path in map(Path, map(os.path.realpath, read)):
+        if not path.is_relative_to(root) or path.is_relative_to(kept):
+            return True
+        if not now.knows(path.relative_to(root).as_posix()):
+            return True
     return False
 
 

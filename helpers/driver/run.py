@@ -89,7 +89,7 @@ class Run:
         self._no_more = threading.Event()
         # Directories that are not begun, those first that will be, and those that are tested now, by step.
         self._left: dict[str, DirPlan] = {}
-        self._running: dict[str, DirPlan] = {}
+        self._running: set[str] = set()
 
     def execute(self) -> list[Verdict]:
         """Do every step of the plan and return one verdict for each directory, in the plan's order."""
@@ -111,11 +111,12 @@ class Run:
                 if not self._stopping():
                     images.get(keys[step])
                 return
-            self._running[step] = self._left.pop(step)
+            del self._left[step]
+            self._running.add(step)
             try:
                 self._test(tests[step], images, room)
             finally:
-                del self._running[step]
+                self._running.discard(step)
 
         follow({step.key: step.needs for step in self._plan.steps}, do, self._options.jobs, weights, room)
         return [self._verdicts[item.name] for item in self._plan.dirs]

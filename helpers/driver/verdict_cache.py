@@ -27,6 +27,7 @@ from helpers.errors import HelpersError
 from helpers.images import digests
 from helpers.model.runnable import RunnableDir
 from helpers.repo.contents import Contents, Unknown, contents, is_still, is_untouched, of_directory
+from helpers.repo.seen import Seen
 from helpers.storage import cache_dir, digest
 
 TYPE_CHECKING = False
@@ -70,6 +71,8 @@ class VerdictCache:
         self._coverage = coverage
         self._since = since
         self._keys: dict[str, str] = {}
+        # What the tests of each directory run in, by its name.
+        self._containers: dict[str, RunSpec | None] = {}
         # The name of helpers itself, and the files that it is made of.
         self._own: tuple[Contents | None, str] = (None, "")
         # The files that `find` made its keys of; None before, and where nobody can say.
@@ -85,7 +88,7 @@ class VerdictCache:
         found: dict[str, Verdict] = {}
         unknown: dict[str, DirPlan] = {}
         try:
-            now = self.now = now or contents(self.root)
+            now = self.now = now or contents(self.root, seen=self.seen(dirs))
         except Unknown:
             return {}  # then nothing is kept either
         for item in dirs:
@@ -136,7 +139,7 @@ class VerdictCache:
             return
         # A full disk only costs the next run its time.
         with suppress(Unknown, OSError):
-            now = self._again()
+            now = self._again(dirs)
             new = {
                 self._keys[item.name]: _about(verdict, reports[item.name])
                 for item, verdict in passed
@@ -148,10 +151,17 @@ class VerdictCache:
                 self._shared.add(new)
             _drop_oldest()
 
-    def _again(self) -> Contents:
+    def _again(self, dirs: Sequence[DirPlan]) -> Contents:
         """Return what the files of the checkout hold now, after the tests."""
         self._own = (None, "")  # it may lie outside of the checkout
-        return self.now if self.now and is_still(self.now) else contents(self.root)
+        self._containers.clear()
+        return self.now if self.now and is_still(self.now) else contents(self.root, seen=self.seen(dirs))
+
+    def seen(self, dirs: Sequence[DirPlan]) -> Seen:
+        """Return what of the checkout the names depend on that this gives to directories."""
+        specs = filter(None, map(self._container, dirs))
+        paths = {_PACKAGE, *(mount.path for spec in specs for mount in spec.mounts)}
+        return Seen(_below(path, self.root) for path in paths if path.is_relative_to(self.root))
 
     def _key(self, item: DirPlan, now: Contents) -> str:
         """Return the name of all that the tests of a directory depend on; empty where that can not be said."""
@@ -162,17 +172,24 @@ class VerdictCache:
 
         What they may write themselves does not count. They may depend on more: see `why_never`.
         """
-        try:
-            spec = self._container(item)
-        except HelpersError:
-            return ""  # it is told when the tests are to run
+        spec = self._container(item)
         if not spec:
             return ""
-        seen = [self._mounted(mount.path, spec, now) for mount in spec.mounts if mount.read_only]
-        return digest(_FORMAT, _started_with(spec), *seen, self.own_state(now))
+        with suppress(Unknown):  # a link leads elsewhere than a moment ago
+            seen = [self._mounted(mount.path, spec, now) for mount in spec.mounts if mount.read_only]
+            return digest(_FORMAT, _started_with(spec), *seen, self.own_state(now))
+        return ""
 
     def _container(self, item: DirPlan) -> RunSpec | None:
-        """Return what the tests of a directory run in; None where there is nothing to run."""
+        """Return what the tests of a directory run in; None where there is nothing to run, or nothing that can be."""
+        if item.name not in self._containers:
+            self._containers[item.name] = None
+            # A fault is told when the tests are to run.
+            with suppress(HelpersError):
+                self._containers[item.name] = self._new_container(item)
+        return self._containers[item.name]
+
+    def _new_container(self, item: DirPlan) -> RunSpec | None:
         if not item.runnable or not item.chain:
             return None
         return test_container(

@@ -150,7 +150,8 @@ class Watch:
         config.forget()
         try:
             plan = self._how.plan()
-            now = contents(self._how.root)
+            kept = VerdictCache(self._how.root, self._how.tier, self._how.arguments)
+            now = contents(self._how.root, seen=kept.seen(plan.dirs))
         except Unknown as error:
             self._say(errors.InfrastructureError(f"what the files hold can not be said: {error}"))
             return
@@ -158,7 +159,6 @@ class Watch:
             self._say(error)
             return
         self._plan = plan
-        kept = VerdictCache(self._how.root, self._how.tier, self._how.arguments)
         self._check_own(kept.own_state(now))
         states = {item.name: kept.state(item, now) or _wrong(item) for item in plan.dirs}
         with self._lock:

@@ -14,6 +14,7 @@ from helpers.errors import HelpersError
 from helpers.repo import state
 from helpers.repo.door import look, may_filter
 from helpers.repo.location import common_dir, git_dir
+from helpers.repo.seen import EVERYTHING, Seen
 from helpers.repo.submodules import submodule_at
 from helpers.storage import digest
 
@@ -39,12 +40,18 @@ class Contents:
         files: a name for the content of each, by its path relative to the root.
         looks: of each checkout, by which all of this can be found the same again; None where it can not be.
         asked_at: when that was asked for, in seconds since the epoch.
+        unseen: directories that nobody has looked into.
     """
 
     def __init__(
-        self, files: dict[str, str], looks: Sequence[state.Look | None] = (None,), asked_at: float = 0.0
+        self,
+        files: dict[str, str],
+        looks: Sequence[state.Look | None] = (None,),
+        asked_at: float = 0.0,
+        unseen: Iterable[str] = (),
     ) -> None:
         self.asked_at = asked_at
+        self._unseen = Seen(unseen)
         self._files = sorted(files.items())
         self._paths = [path for path, _ in self._files]
         self._looks = looks
@@ -65,13 +72,22 @@ class Contents:
         """Return the paths of all symlinks."""
         return [path for path, content in self._files if content.startswith(_LINK)]
 
+    def knows(self, path: str) -> bool:
+        """Say whether all that is at and below `path`, which is relative to the root, was looked at."""
+        return not self._unseen.touches(path)
+
     def digest(self, path: str, without: Sequence[str] = ()) -> str:
         """Return a name for all that is at and below `path`: it is another one when anything of that is.
 
         Arguments:
             path: relative to the root, which is `.`.
             without: paths below it that do not count.
+
+        Raises:
+            Unknown: something of that was not looked at.
         """
+        if not self.knows(path):
+            raise Unknown(f"{path}: nobody has looked at all of it")
         left_out = tuple(f"{name}/" for name in without)
         asked = (path, *left_out)
         if asked not in self._digests:
@@ -105,19 +121,20 @@ class Contents:
         return [*own, *self._files[first : bisect_left(self._paths, f"{path}0")]]
 
 
-def contents(root: Path, *, exact: bool = True) -> Contents:
+def contents(root: Path, *, exact: bool = True, seen: Seen = EVERYTHING) -> Contents:
     """Return what all files of the checkout at `root` hold now.
 
     Arguments:
         root: of the checkout.
         exact: whether that also counts which git ignores, or takes for equal, as line ends can be.
+        seen: what will be asked for; a directory that git ignores as a whole may be big, and count for nothing else.
 
     Raises:
         Unknown: git does not answer, or a name is not UTF-8.
     """
-    looks: list[state.Look | None] = []
+    checkout = _Checkout(exact, seen)
     asked_at = time.time()
-    return Contents(_files(root, looks, exact=exact), looks, asked_at)
+    return Contents(checkout.files(root), checkout.looks, asked_at, checkout.unseen)
 
 
 def is_still(then: Contents) -> bool:
@@ -166,7 +183,7 @@ def uncommitted(root: Path, commit: str) -> dict[str, str]:
         Unknown: git does not answer, or a name is not UTF-8.
     """
     before = dict(_committed(root, commit)) if commit else {}
-    now = _files(root, [], exact=False)
+    now = _Checkout(exact=False).files(root)
     differ = (path for path in {*before, *_tracked(root)} if before.get(path) != now.get(path))
     # Git was told not to look at some: only reading them tells.
     read = {path: _read(root / path) for path in sorted(differ)}
@@ -233,31 +250,59 @@ def _committed(root: Path, commit: str) -> Iterator[tuple[str, str]]:
         yield from ((f"{path}/{inside}", content) for inside, content in below.items())
 
 
-def _files(root: Path, looks: list[state.Look | None], *, exact: bool) -> dict[str, str]:
-    before = _marks(root) if exact else None
-    listed, changed = _ask_both(root, _LIST, state.status_words(exact=exact))
-    named = _named(root, changed)
-    found: dict[str, str] = {}
-    converted = exact and _converts(root, listed, named)
-    vouched = not converted
-    for entry in listed.split("\0")[:-1]:
-        parts = _ENTRY.fullmatch(entry)
-        if parts is None:
-            raise Unknown(f"git lists {entry!r}")
-        tag, mode, name, path = parts.groups()
-        if mode == _GITLINK:
-            found |= _of_submodule(root, path, looks, exact=exact)
-        elif tag == "H" and not converted:
-            found[path] = f"{mode} {name}"
-        else:
-            # Git was told not to look at them, or they are in conflict.
-            found[path] = _seen(root / path)
-            vouched = False
-    found |= named
-    # The very words that these names come from: who finds the same again has the same files.
-    same = vouched and before is not None and before == _marks(root)
-    looks.append((str(root), before[0], before[1], changed.encode(), named) if same and before else None)
-    return {path: content for path, content in found.items() if content}
+class _Checkout:
+    """Finds the files of a checkout and its submodules, and what is told of them; the arguments are of `contents`."""
+
+    def __init__(self, exact: bool, seen: Seen = EVERYTHING) -> None:
+        self._exact = exact
+        self._seen = seen
+        self.looks: list[state.Look | None] = []
+        self.unseen: list[str] = []
+
+    def files(self, root: Path, at: str = "") -> dict[str, str]:
+        """Return the names of all files of the checkout at `root`, which lies `at` a path of another one."""
+        before = _marks(root) if self._exact else None
+        listed, changed = _ask_both(root, _LIST, state.status_words(exact=self._exact))
+        unseen = [name for name in state.ignored_directories(changed) if not self._seen.touches(at + name[:-1])]
+        self.unseen += [at + name[:-1] for name in unseen]
+        named = _named(root, changed, unseen)
+        found: dict[str, str] = {}
+        converted = self._exact and _converts(root, listed, named)
+        vouched = not converted
+        for entry in listed.split("\0")[:-1]:
+            parts = _ENTRY.fullmatch(entry)
+            if parts is None:
+                raise Unknown(f"git lists {entry!r}")
+            tag, mode, name, path = parts.groups()
+            if mode == _GITLINK:
+                found |= self._of_submodule(root, path, at)
+            elif tag == "H" and not converted:
+                found[path] = f"{mode} {name}"
+            else:
+                # Git was told not to look at them, or they are in conflict.
+                found[path] = _looked_at(root / path)
+                vouched = False
+        found |= named
+        # The very words that these names come from: who finds the same again has the same files.
+        same = vouched and before is not None and before == _marks(root)
+        look = (str(root), before[0], before[1], changed.encode(), tuple(unseen), named) if same and before else None
+        self.looks.append(look)
+        return {path: content for path, content in found.items() if content}
+
+    def _of_submodule(self, root: Path, path: str, at: str) -> dict[str, str]:
+        try:
+            there = submodule_at(root, path)
+        except HelpersError as error:
+            raise Unknown(f"{path}: {error.what}") from None
+        if there is None:
+            # What somebody has put there counts all the same.
+            self.looks.append(None)
+            return {name: _read(root / name) for name in state.walk(str(root / path), f"{path}/")}
+        found = {f"{path}/{name}": content for name, content in self.files(root / path, f"{at}{path}/").items()}
+        if self._exact and (root / path / ".git").is_dir():
+            self.looks.append(None)
+            found[f"{path}/.git"] = f"changes at any time {time.time_ns()}"
+        return found
 
 
 def _marks(root: Path) -> tuple[str, tuple[str, ...], tuple[int, int]] | None:
@@ -273,9 +318,9 @@ def _marks(root: Path) -> tuple[str, tuple[str, ...], tuple[int, int]] | None:
     return (str(kept), seen, (index.st_ino, index.st_ctime_ns)) if state.index_is_hashed(seen) else None
 
 
-def _named(root: Path, status: str) -> dict[str, str]:
+def _named(root: Path, status: str, unseen: Sequence[str]) -> dict[str, str]:
     try:
-        return state.named(str(root), status)
+        return state.named(str(root), status, unseen)
     except OSError as error:
         raise Unknown(f"{error.filename} can not be read: {error.strerror}") from None
 
@@ -324,22 +369,6 @@ def _ask_both(root: Path, first: Sequence[str], second: Sequence[str]) -> tuple[
     return answer, said[0]
 
 
-def _of_submodule(root: Path, path: str, looks: list[state.Look | None], *, exact: bool) -> dict[str, str]:
-    try:
-        there = submodule_at(root, path)
-    except HelpersError as error:
-        raise Unknown(f"{path}: {error.what}") from None
-    if there is None:
-        # What somebody has put there counts all the same.
-        looks.append(None)
-        return {name: _read(root / name) for name in state.walk(str(root / path), f"{path}/")}
-    found = {f"{path}/{name}": content for name, content in _files(root / path, looks, exact=exact).items()}
-    if exact and (root / path / ".git").is_dir():
-        looks.append(None)
-        found[f"{path}/.git"] = f"changes at any time {time.time_ns()}"
-    return found
-
-
 def _read(path: Path) -> str:
     """Return the mode and the name that git has or would have for a file; empty when it is not there."""
     try:
@@ -348,7 +377,7 @@ def _read(path: Path) -> str:
         raise Unknown(f"{path} can not be read: {error.strerror}") from None
 
 
-def _seen(path: Path) -> str:
+def _looked_at(path: Path) -> str:
     try:
         return state.by_looking(str(path))
     except OSError as error:

@@ -14,7 +14,7 @@ from helpers.spawn import Asked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # Settings of a repo by which git would overlook a change (https://git-scm.com/docs/git-config).
 EXACT = (
@@ -32,8 +32,8 @@ _HASH_BYTES = 32
 _NO_HASH = bytes(20)
 
 # What git said of a checkout, as plain data: its root, where git keeps it, what decides how git sees it, what git said
-# of changed files, and the names of those.
-Look = tuple[str, str, tuple[str, ...], bytes, dict[str, str]]
+# of changed files, the directories of those that are not looked into, and the names of all others.
+Look = tuple[str, str, tuple[str, ...], bytes, tuple[str, ...], dict[str, str]]
 
 
 def status_words(*, exact: bool) -> tuple[str, ...]:
@@ -45,24 +45,35 @@ def status_words(*, exact: bool) -> tuple[str, ...]:
     return (*_STATUS, f"--ignored={'matching' if exact else 'no'}")
 
 
-def named(root: str, status: str) -> dict[str, str]:
+def ignored_directories(status: str) -> list[str]:
+    """Return the directories that git ignores as a whole, each with a slash at its end.
+
+    Arguments:
+        status: what git said.
+    """
+    return [entry[2:] for entry in status.split("\0") if entry.startswith("! ") and entry.endswith("/")]
+
+
+def named(root: str, status: str, unseen: Sequence[str] = ()) -> dict[str, str]:
     """Return a name for the content of each file that git's status speaks of; empty for one that is not there.
 
     Arguments:
         root: of the checkout.
         status: what git said.
+        unseen: those of its `ignored_directories` in which nobody sees a file.
 
     Raises:
         OSError: a file can not be read.
     """
     found = {}
+    left_out = set(unseen)
     for entry in status.split("\0")[:-1]:
         kind, rest = entry[:1], entry[2:]
         if kind in ("1", "u"):
             words = rest.split(" ", 7 if kind == "1" else 9)
             if words[0][1] != "." or kind == "u":
                 found[words[-1]] = by_reading(f"{root}/{words[-1]}")
-        elif kind in ("?", "!"):
+        elif kind in ("?", "!") and rest not in left_out:
             name_of = by_reading if kind == "?" else by_looking
             paths = walk(f"{root}/{rest}", rest) if rest.endswith("/") else [rest]
             found |= {path: name_of(f"{root}/{path}") for path in paths if not _is_made(path)}
@@ -185,10 +196,10 @@ class Question:
         Raises:
             OSError: a file can not be read.
         """
-        root, found, seen, status, files = self._look
+        root, found, seen, status, unseen, files = self._look
         # After git has looked: what changes from here on has changed after this run began.
         said = self._asked.answer()
-        return said == status and marks(root, found) == seen and named(root, status.decode()) == files
+        return said == status and marks(root, found) == seen and named(root, status.decode(), unseen) == files
 
     def stop(self) -> None:
         """Ask no more."""

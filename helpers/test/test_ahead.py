@@ -227,6 +227,22 @@ def test_where_no_more_threads_are_allowed_all_goes_on_without(ahead: Scene) -> 
     assert not noted(ahead, "prepare")
 
 
+def test_it_looks_again_once_a_thread_is_allowed_again(ahead: Scene) -> None:
+    start = threading.Timer.start
+    refused: list[threading.Timer] = []
+
+    def refuse_first(self: threading.Timer) -> None:
+        if not refused:
+            refused.append(self)
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    ahead.monkeypatch.setattr(threading.Timer, "start", refuse_first)
+    each(ahead, lambda spec: time.sleep(0.1))
+    assert ahead.run("--no-cache", "-j1") == (0, ALL)
+    assert refused and noted(ahead, "go")
+
+
 def test_an_engine_that_does_not_isolate_is_not_asked(ahead: Scene) -> None:
     ahead.isolates = False
     each(ahead, lambda spec: time.sleep(0.1))

@@ -9,6 +9,7 @@ import pytest
 
 from helpers.repo import closed, state
 from helpers.repo.contents import Contents, Unknown, contents, is_still
+from helpers.repo.seen import Seen
 from helpers.test.unit_fixtures import git, make_repo
 
 
@@ -198,6 +199,26 @@ def test_an_ignored_file_is_read_only_when_it_is_new(root: Path, monkeypatch: py
     read.clear()
     contents(root)
     assert read == ["new.py"]
+
+
+def test_an_ignored_directory_that_nobody_looks_into_is_asked_for_in_vain(root: Path) -> None:
+    (root / "a" / "sub" / "built").mkdir()
+    (root / "a" / "sub" / "built" / "z").write_text("ignored by the submodule")
+    (root / "a" / "sub" / ".gitignore").write_text("built/\n")
+    paths = {"a/built/y", "a/sub/built/z"}
+    assert paths <= set(contents(root).paths())
+    now = contents(root, seen=Seen(["ab", "a/sub/s.py"]))
+    assert paths.isdisjoint(now.paths()) and "a/x.tmp" in now.paths()
+    assert now.digest("ab") and now.digest("a/sub/s.py") and now.digest("a/one.py")
+    for path in (".", "a", "a/built", "a/built/y", "a/sub", "a/sub/built", "a/sub/built/z"):
+        assert not now.knows(path)
+        with pytest.raises(Unknown, match=f"^{path}: "):
+            now.digest(path)
+    (root / "a" / "built" / "y").write_text("another")
+    assert is_still(now)
+    deep = {"a/sub/built/z"}
+    for seen, found in (("a", paths), ("a/built", paths - deep), ("a/sub", deep), ("a/sub/built/z", deep)):
+        assert paths & set(contents(root, seen=Seen([seen])).paths()) == found
 
 
 def test_names_that_are_not_utf_8_can_not_be_vouched_for(root: Path) -> None:

@@ -12,6 +12,8 @@ import pytest
 from helpers.driver import verdict_cache
 from helpers.engine.specs import RunSpec
 from helpers.errors import InfrastructureError
+from helpers.repo import state
+from helpers.repo.seen import Seen
 from helpers.test.fake_engine import FAILS, PASSES, Tests
 from helpers.test.unit_fixtures import cache, no_poetry
 from helpers.test.verdict_scene import ALL, CHANGES, Scene, scene, setting, write, write_junit
@@ -76,7 +78,7 @@ def test_the_plan_names_the_directories_that_would_not_be_tested_again(
 def test_where_nobody_can_say_what_the_files_hold_the_plan_says_nothing_of_it(
     scene: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(root: Path) -> None:
+    def broken(root: Path, seen: Seen) -> None:
         raise InfrastructureError("git gave no answer")
 
     scene.run()
@@ -178,6 +180,77 @@ def test_tests_that_may_see_more_than_the_key_covers_always_run(scene: Scene, li
     scene.tests["a"] = Tests(PASSES, services=services, docker=docker)
     assert scene.run() == (0, ALL)
     assert scene.run() == (0, {"a"})
+
+
+# What lies in a directory that git ignores as a whole: a file, the settings of `a`, and whose tests see the file.
+IGNORED = {
+    "in a directory": ("a/built/x", "", {"a"}),
+    "far down": ("a/deep/built/deep/x", "", {"a"}),
+    "in a used one": ("lib/built/x", "", {"a"}),
+    "that is used": ("built/x", "../built", {"a"}),
+    "of which a part is used": ("built/lib/x", "../built/lib", {"a"}),
+    "of which another part is used": ("built/x", "../built/lib", set()),
+    "at which a link leads that is used": ("built/x", "../link", {"a"}),
+    "that nobody sees": ("built/x", "", set()),
+    "with a name like one that is used": ("lib built/x", "", set()),
+}
+
+
+@pytest.mark.parametrize("name", IGNORED)
+def test_a_directory_that_git_ignores_counts_where_tests_see_it_and_is_not_looked_into_elsewhere(
+    scene: Scene, name: str
+) -> None:
+    path, used, again = IGNORED[name]
+    file = scene.root / path
+    (scene.root / ".gitignore").write_text("built/\nlib built/\n")
+    (scene.root / "link").symlink_to("built")
+    for parent in (file.parent, scene.root / "built" / "lib"):
+        parent.mkdir(parents=True, exist_ok=True)
+        (parent / "x").write_text("one")
+    if used:
+        setting("a", f'uses = ["../lib", "{used}"]')(scene)
+        text = (scene.root / "a" / "pyproject.toml").read_text()
+        (scene.root / "a" / "pyproject.toml").write_text(text.replace('uses = ["../lib"]\n', ""))
+    assert scene.run() == (0, ALL)
+    assert scene.run() == (0, set())
+    looked: list[str] = []
+    by_looking = state.by_looking
+
+    def noted(path: str) -> str:
+        looked.append(path)
+        return by_looking(path)
+
+    scene.monkeypatch.setattr(state, "by_looking", noted)
+    file.write_text("two")
+    assert scene.run() == (0, again)
+    # A part of it is not told from the rest.
+    assert (str(file) in looked) == bool(again or used)
+    assert scene.run() == (0, set())
+
+
+@pytest.mark.parametrize("where", ["link", "unseen/link"])
+def test_a_link_that_leads_to_another_ignored_directory_meanwhile_keeps_no_verdict(scene: Scene, where: str) -> None:
+    (scene.root / ".gitignore").write_text("one/\ntwo/\nunseen/\nlink\n")
+    for name in ("one", "two", "unseen"):
+        (scene.root / name).mkdir()
+        (scene.root / name / "x").write_text("x")
+    link = scene.root / where
+    link.symlink_to(scene.root / "one")
+    setting("b", f'uses = ["../{where}"]')(scene)
+
+    def meanwhile(spec: RunSpec) -> None:
+        link.unlink()
+        link.symlink_to(scene.root / "two")
+
+    scene.tests["b"] = Tests(PASSES, meanwhile)
+    assert scene.run() == (0, ALL)
+    scene.tests["b"] = Tests(PASSES)
+    # On neither of the two: nobody knows which one its tests have seen.
+    for leads_to in ("two", "one"):
+        link.unlink()
+        link.symlink_to(scene.root / leads_to)
+        assert scene.run() == (0, {"b"})
+        assert scene.run() == (0, set())
 
 
 def test_without_the_cache_all_run_and_their_verdicts_stay(scene: Scene) -> None:
