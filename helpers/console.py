@@ -67,7 +67,8 @@ def report_error(error: BaseException) -> int:
         _print_traceback(error)
     if isinstance(error, errors.HelpersError):
         label = paint(f"{error.title}:", "red", sys.stderr)
-        put_line(f"helpers: {label} {error}", sys.stderr)
+        more = where_invoke_is(error.fix or "")
+        put_line(f"helpers: {label} {error}" + (f"\n  {more}" if more else ""), sys.stderr)
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
         say("interrupted")
@@ -82,6 +83,15 @@ def report_error(error: BaseException) -> int:
     print(f"helpers: {label} {type(error).__name__}: {error}", file=sys.stderr)
     print("  fix: run it again with HELPERS_DEBUG=1 and report what it prints", file=sys.stderr, flush=True)
     return errors.BUG
+
+
+def where_invoke_is(text: str) -> str:
+    """Return a line for who is told to call `invoke` by `text`, and has not got it on PATH; otherwise nothing."""
+    if "invoke " not in text:
+        return ""
+    from shutil import which
+
+    return "" if which("invoke") else "invoke is there after: source dev_scripts/setenv.sh  (in the repo's root)"
 
 
 def unforeseen(error: Exception) -> errors.HelpersError:

@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from helpers import config
-from helpers.driver.container import INSIDE
+from helpers.driver.container import INSIDE, links
 from helpers.driver.plan import DirPlan, Plan, without
 from helpers.errors import ConfigError, InfrastructureError, NothingSelectedError, UsageError
-from helpers.model.image import BaseKind
 from helpers.model.runnable import RunnableDir
 from helpers.repo import history, merging
 from helpers.repo.contents import Contents, Unknown, contents, contents_of
@@ -93,8 +92,8 @@ def _changes(root: Path, item: DirPlan, before: Contents, now: Contents) -> Iter
         yield f"{item.name}: its files are wrong"
         return
     nested = [path for path in (_below(path, root) for path in item.runnable.nested) if path]
-    for link in _links(item.runnable):
-        yield from now.differences(before, link)
+    for link in links(item.runnable):
+        yield from now.differences(before, _below(link, root))
     for path in _seen(item.runnable):
         # What is nested in the directory counts only where it is named.
         left_out = nested if path == item.runnable.path else []
@@ -108,16 +107,6 @@ def _changes(root: Path, item: DirPlan, before: Contents, now: Contents) -> Iter
 def _seen(runnable: RunnableDir) -> list[Path]:
     used = [Path(os.path.realpath(runnable.path / name)) for name in runnable.settings.uses]
     return [runnable.path, *(path for path in used if path.is_relative_to(runnable.root))]
-
-
-def _links(runnable: RunnableDir) -> Iterator[str]:
-    """Yield the links, relative to the root, that lead to what a directory uses or stands on."""
-    names = [*runnable.settings.uses, *([runnable.base.value] if runnable.base.kind is BaseKind.DIR else [])]
-    for name in names:
-        path = Path(os.path.normpath(runnable.path / name))
-        for step in (path, *path.parents):
-            if step.is_symlink() and (link := _below(step, runnable.root)):
-                yield link
 
 
 def _registry_moved(root: Path, before: Contents, now: Contents, since: str) -> list[str]:

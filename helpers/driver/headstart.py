@@ -12,14 +12,13 @@ What is started here belongs to this process, and to the one that it becomes as 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from itertools import islice
 
 from helpers import spawn
 from helpers.driver.memo import all_given, as_bytes, read
 from helpers.repo.state import MADE_BY_PYTHON
-from helpers.thin_env import INTERRUPTED, cache_path
+from helpers.thin_env import cache_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,9 +78,6 @@ def answer(script: str, argv: Sequence[str]) -> int | None:
         names = _likely(note) if note else []
         if note and names:
             os.environ["HELPERS_HEADSTART"] = hand_over(_begin([(name, *note[2][name][:2]) for name in names]))
-    except KeyboardInterrupt:
-        sys.stderr.write("helpers: interrupted\n")
-        return INTERRUPTED
     except Exception:
         return None  # the run does without
     return None

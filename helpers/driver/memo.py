@@ -29,7 +29,7 @@ import time
 
 from helpers.repo import state
 from helpers.repo.state import Look, Question, fingerprint
-from helpers.thin_env import INTERRUPTED, cache_path
+from helpers.thin_env import cache_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,9 +104,6 @@ def answer(script: str, argv: Sequence[str]) -> int | None:
     begin = time.monotonic()
     try:
         said = _said(os.path.dirname(os.path.realpath(script)), argv)
-    except KeyboardInterrupt:
-        sys.stderr.write("helpers: interrupted\n")
-        return INTERRUPTED
     except Exception:
         return None  # whatever is wrong, the run as ever says it better
     return _print(said, time.monotonic() - begin) if said else None

@@ -6,7 +6,7 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import TextIO
@@ -18,6 +18,7 @@ from helpers.driver.verdict import Status, Verdict
 from helpers.driver.verdict_cache import VerdictCache
 from helpers.images import digests
 from helpers.model import base_lock, system_lock
+from helpers.model.image import BaseKind
 from helpers.model.runnable import RunnableDir
 from helpers.repo.contents import TICK_SECONDS, Contents, changed_at
 
@@ -57,7 +58,8 @@ def keep(
     now = kept.now if kept else None
     if now is None or now.looks is None or not verdicts or not _may_have_one(options, root, plan, verdicts):
         return
-    if _read_outside(root, plan, now):
+    leads = _leads(options, root, plan, now)
+    if not _is_known(root, plan, now, leads):
         return
     known = {
         str(digests.file_of(item.chain[-1].reference)): verdict.image
@@ -66,7 +68,7 @@ def keep(
     said = _said(options, verdicts)
     if said is None:
         return
-    kinds, leads = _unseen_by_git(options, root, plan, now)
+    kinds = _kinds(options, root, plan, now)
     made_of = {Path(path).parent for path in kinds} | {root / path for path in now.paths() if _is_read_for_plans(path)}
     if any(changed_at(path) > options.asked_at - TICK_SECONDS for path in made_of):
         return  # the plan may have been made before that
@@ -89,23 +91,36 @@ def _may_have_one(options: argparse.Namespace, root: Path, plan: Plan, verdicts:
     )
 
 
-def _read_outside(root: Path, plan: Plan, now: Contents) -> bool:
-    """Say whether something that this plan is made of may lie where nobody has looked."""
-    kept, tools = root / ".git", f"{Path(memo.PACKAGE).relative_to(root).as_posix()}/"
-    read = [root / path for path in now.links() if _is_read_for_plans(path) or path.startswith(tools)]
-    read += [image.directory for item in plan.dirs for image in item.chain if image.directory]
-    for path in map(Path, map(os.path.realpath, read)):
-        if not path.is_relative_to(root) or path.is_relative_to(kept):
-            return True
+def _leads(options: argparse.Namespace, root: Path, plan: Plan, now: Contents) -> dict[str, str]:
+    """Return where the paths lead that a plan is read by: links, and what the settings and the command line name."""
+    tools = f"{Path(memo.PACKAGE).relative_to(root).as_posix()}/"
+    paths = [str(root / path) for path in now.links() if _is_read_for_plans(path) or path.startswith(tools)]
+    for item in plan.dirs:
+        paths += _used(item.runnable) if item.runnable else []
+        paths += [
+            os.path.join(image.directory, image.base.value)
+            for image in item.chain
+            if image.directory and image.base.kind is BaseKind.DIR
+        ]
+    return {path: os.path.realpath(path) for path in (*options.dir, *paths)}
+
+
+def _is_known(root: Path, plan: Plan, now: Contents, leads: Mapping[str, str]) -> bool:
+    """Say whether all that this plan is made of lies where somebody has looked."""
+    # The files of a directory itself are those that its tests see.
+    bases = {image.directory for item in plan.dirs for image in item.chain[:-1] if image.directory}
+    files = [os.path.join(base, name) for base in bases for name in _READ_FOR_PLANS]
+    links = leads.keys() & {str(root / path) for path in now.links()}
+    for path in map(Path, map(os.path.realpath, (*files, *links))):
+        if not path.is_relative_to(root) or path.is_relative_to(root / ".git"):
+            return False
         if not now.knows(path.relative_to(root).as_posix()):
-            return True
-    return False
+            return False
+    return True
 
 
-def _unseen_by_git(
-    options: argparse.Namespace, root: Path, plan: Plan, now: Contents
-) -> tuple[dict[str, int], dict[str, str]]:
-    """Return what decides a plan and is no file: the kinds of paths, and where paths lead."""
+def _kinds(options: argparse.Namespace, root: Path, plan: Plan, now: Contents) -> dict[str, int]:
+    """Return what is at the paths that decide a plan and may be no files, of which git does not tell."""
     folders = {
         os.path.dirname(path)
         for path in now.paths()
@@ -113,28 +128,26 @@ def _unseen_by_git(
         if path.endswith(("changelog.txt", "pyproject.toml"))
     }
     paths = [os.path.join(root, folder, "devops") for folder in folders]
-    leads = {name: os.path.realpath(name) for name in options.dir}
     for item in plan.dirs:
-        if item.runnable:
-            probed, used = _probed(item.runnable)
-            paths += [*probed, *used]
-            leads |= {path: os.path.realpath(path) for path in used}
-    paths += [str(root / "helpers" / ".git"), *options.dir]
-    return {path: memo.kind_of(path) for path in paths}, leads
+        paths += _probed(item.runnable) if item.runnable else []
+    return {path: memo.kind_of(path) for path in (*paths, str(root / "helpers" / ".git"), *options.dir)}
 
 
 def _is_read_for_plans(path: str) -> bool:
     return os.path.basename(path) in _READ_FOR_PLANS or path.split("/")[-2:-1] == ["devops"]
 
 
-def _probed(runnable: RunnableDir) -> tuple[list[str], list[str]]:
-    """Return the paths that may be empty directories, and those that may lead elsewhere."""
-    path, settings = str(runnable.path), runnable.settings
-    used = [os.path.join(path, name) for name in settings.uses]
-    if runnable.settings.base.startswith("dir:"):
-        used.append(os.path.join(path, runnable.base.value))
+def _probed(runnable: RunnableDir) -> list[str]:
+    """Return the paths that may be empty directories."""
+    path, used = str(runnable.path), _used(runnable)
     below = [os.path.join(one, name) for one in (path, *used) for name in ("src", ".git")]
-    return [*(os.path.join(path, name) for name in settings.tests), *below], used
+    return [*(os.path.join(path, name) for name in runnable.settings.tests), *below, *used]
+
+
+def _used(runnable: RunnableDir) -> list[str]:
+    """Return the paths, as they are written, of what a directory uses and stands on."""
+    base = [runnable.base.value] if runnable.base.kind is BaseKind.DIR else []
+    return [os.path.join(runnable.path, name) for name in (*runnable.settings.uses, *base)]
 
 
 class _Like(io.StringIO):

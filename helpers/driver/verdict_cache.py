@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from helpers import discover, errors, host, repo
 from helpers.console import printable, say
 from helpers.driver import failures, memo, plan
-from helpers.driver.container import INSIDE, test_container, weaker
+from helpers.driver.container import INSIDE, links, test_container, weaker
 from helpers.driver.plan import DirPlan
 from helpers.driver.results import JUNIT, MOST_JUNIT_BYTES, read_result
 from helpers.driver.verdict import Status, Verdict
@@ -26,7 +25,7 @@ from helpers.engine.specs import RunSpec
 from helpers.errors import HelpersError
 from helpers.images import digests
 from helpers.model.runnable import RunnableDir
-from helpers.repo.contents import Contents, Unknown, contents, is_still, is_untouched, of_directory
+from helpers.repo.contents import Contents, Unknown, changed_at, contents, is_still, is_untouched, of_directory
 from helpers.repo.seen import Seen
 from helpers.storage import cache_dir, digest
 
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
     from helpers.driver.shared_verdicts import SharedVerdicts
 
 _PACKAGE = INSIDE.parent
+# The parts of helpers that a verdict does not depend on.
+_NOT_RUN = (Path("test"), Path("templates"))
 # Where results go is another place in each run.
 _RESULTS = Path("/results")
 _FORMAT = "2"
@@ -71,8 +72,6 @@ class VerdictCache:
         self._coverage = coverage
         self._since = since
         self._keys: dict[str, str] = {}
-        # What the tests of each directory run in, by its name.
-        self._containers: dict[str, RunSpec | None] = {}
         # The name of helpers itself, and the files that it is made of.
         self._own: tuple[Contents | None, str] = (None, "")
         # The files that `find` made its keys of; None before, and where nobody can say.
@@ -154,42 +153,43 @@ class VerdictCache:
     def _again(self, dirs: Sequence[DirPlan]) -> Contents:
         """Return what the files of the checkout hold now, after the tests."""
         self._own = (None, "")  # it may lie outside of the checkout
-        self._containers.clear()
         return self.now if self.now and is_still(self.now) else contents(self.root, seen=self.seen(dirs))
 
     def seen(self, dirs: Sequence[DirPlan]) -> Seen:
         """Return what of the checkout the names depend on that this gives to directories."""
-        specs = filter(None, map(self._container, dirs))
-        paths = {_PACKAGE, *(mount.path for spec in specs for mount in spec.mounts)}
-        return Seen(_below(path, self.root) for path in paths if path.is_relative_to(self.root))
+        paths = {_PACKAGE}
+        for item in dirs:
+            if item.runnable:
+                paths |= {item.runnable.path, *(item.runnable.path / name for name in item.runnable.settings.uses)}
+        return Seen(_below(path, self.root) for path in map(_resolved, paths) if path.is_relative_to(self.root))
 
     def _key(self, item: DirPlan, now: Contents) -> str:
         """Return the name of all that the tests of a directory depend on; empty where that can not be said."""
-        return "" if why_never(item) else self.state(item, now)
+        if why_never(item):
+            return ""
+        with suppress(Unknown):  # a link leads elsewhere than a moment ago
+            return self.state(item, now)
+        return ""
 
     def state(self, item: DirPlan, now: Contents) -> str:
         """Return the name of all of the checkout that the tests of a directory depend on; empty if there are none.
 
         What they may write themselves does not count. They may depend on more: see `why_never`.
+
+        Raises:
+            Unknown: something of it was not looked at, or can not be read.
         """
-        spec = self._container(item)
+        try:
+            spec = self._container(item)
+        except HelpersError:
+            return ""  # it is told when the tests are to run
         if not spec:
             return ""
-        with suppress(Unknown):  # a link leads elsewhere than a moment ago
-            seen = [self._mounted(mount.path, spec, now) for mount in spec.mounts if mount.read_only]
-            return digest(_FORMAT, _started_with(spec), *seen, self.own_state(now))
-        return ""
+        seen = [self._mounted(mount.path, spec, now) for mount in spec.mounts if mount.read_only]
+        return digest(_FORMAT, _started_with(spec), *seen, self.own_state(now))
 
     def _container(self, item: DirPlan) -> RunSpec | None:
-        """Return what the tests of a directory run in; None where there is nothing to run, or nothing that can be."""
-        if item.name not in self._containers:
-            self._containers[item.name] = None
-            # A fault is told when the tests are to run.
-            with suppress(HelpersError):
-                self._containers[item.name] = self._new_container(item)
-        return self._containers[item.name]
-
-    def _new_container(self, item: DirPlan) -> RunSpec | None:
+        """Return what the tests of a directory run in; None where there is nothing to run."""
         if not item.runnable or not item.chain:
             return None
         return test_container(
@@ -208,34 +208,31 @@ class VerdictCache:
     def _is_untouched(self, item: DirPlan) -> bool:
         """Say whether nothing that the tests of a directory see was changed meanwhile and then changed back."""
         spec = self._container(item)
-        if not spec or not self.now:
+        if not spec or not item.runnable or not self.now:
             return False
         others = {*spec.hidden, *(mount.path for mount in spec.mounts if not mount.read_only)}
         since = min(self.now.asked_at, self._since or self.now.asked_at)
+        if any(changed_at(link) > since for link in links(item.runnable)):
+            return False
         return all(is_untouched(mount.path, since, others - {mount.path}) for mount in spec.mounts if mount.read_only)
 
     def own_state(self, now: Contents) -> str:
         """Return the name of all of helpers that a verdict depends on; the same for each directory."""
         if self._own[0] is not now:
-            self._own = (now, self._name(_PACKAGE, now, self._not_run))
+            self._own = (now, self._name(_PACKAGE, now, _NOT_RUN))
         return self._own[1]
 
     def _mounted(self, path: Path, spec: RunSpec, now: Contents) -> str:
         # What is hidden in one mount may be mounted by itself.
         others = [*spec.hidden, *(mount.path for mount in spec.mounts if not mount.read_only)]
-        hidden = [_below(one, self.root) for one in others if one != path and one.is_relative_to(path)]
-        return self._name(path, now, hidden)
+        return self._name(path, now, [one.relative_to(path) for one in others if one != path and path in one.parents])
 
-    @cached_property
-    def _not_run(self) -> list[str]:
-        """The parts of helpers that a verdict does not depend on."""
-        inside = _PACKAGE.is_relative_to(self.root)
-        return [_below(_PACKAGE / name, self.root) for name in ("test", "templates")] if inside else []
-
-    def _name(self, path: Path, now: Contents, without: Sequence[str]) -> str:
-        if path.is_relative_to(self.root):
-            return now.digest(_below(path, self.root), without)
-        return of_directory(path) if path.is_dir() else digest(path.read_bytes())
+    def _name(self, path: Path, now: Contents, without: Iterable[Path]) -> str:
+        """Return the name of all that is at and below a path, but for some paths below it; both may be links."""
+        real = _resolved(path)
+        if real.is_relative_to(self.root):
+            return now.digest(_below(real, self.root), [_below(real / one, self.root) for one in without])
+        return of_directory(real) if real.is_dir() else digest(real.read_bytes())
 
 
 def why_never(item: DirPlan) -> str:
@@ -253,6 +250,11 @@ def _uses_git(runnable: RunnableDir) -> bool:
     kept = runnable.root / ".git"
     used = [Path(os.path.realpath(runnable.path / name)) for name in runnable.settings.uses]
     return kept.is_dir() and any(kept.is_relative_to(path) or path.is_relative_to(kept) for path in used)
+
+
+def _resolved(path: Path) -> Path:
+    """Return where a path leads: an engine that mounts it follows links, too."""
+    return Path(os.path.realpath(path))
 
 
 def _below(path: Path, root: Path) -> str:

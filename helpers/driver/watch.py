@@ -152,6 +152,7 @@ class Watch:
             plan = self._how.plan()
             kept = VerdictCache(self._how.root, self._how.tier, self._how.arguments)
             now = contents(self._how.root, seen=kept.seen(plan.dirs))
+            own, states = kept.own_state(now), {item.name: kept.state(item, now) or _wrong(item) for item in plan.dirs}
         except Unknown as error:
             self._say(errors.InfrastructureError(f"what the files hold can not be said: {error}"))
             return
@@ -159,8 +160,7 @@ class Watch:
             self._say(error)
             return
         self._plan = plan
-        self._check_own(kept.own_state(now))
-        states = {item.name: kept.state(item, now) or _wrong(item) for item in plan.dirs}
+        self._check_own(own)
         with self._lock:
             self._forget_others(states)
             for name, running in self._running.items():

@@ -64,6 +64,18 @@ class _Removal(threading.Thread):
         with suppress(InfrastructureError):
             self.done = client.remove_container(self._container) and made
 
+    def begin(self) -> None:
+        """Start it; where no more threads are allowed, all of it is done here."""
+        try:
+            self.start()
+        except RuntimeError:
+            self.run()
+
+    def wait(self) -> None:
+        """Wait until it is done."""
+        if self.ident:
+            self.join()
+
 
 class DockerEngine:
     """The engine seam over the docker client."""
@@ -180,7 +192,7 @@ class DockerEngine:
             ready = compose.start(nesting.grant(spec), services, control)
             outcome = self._run(ready.spec, log, timeout, control)
             # What is removed below can not be while the container stands on it.
-            self._removals[spec.name].join()
+            self._removals[spec.name].wait()
             if outcome.code:
                 compose.note_logs(spec.name, services)
             return replace(outcome, weaker=ready.weaker)
@@ -231,7 +243,7 @@ class DockerEngine:
 
     def _remove(self, name: str, is_made: Callable[[], bool]) -> None:
         removal = self._removals[name] = _Removal(name, is_made)
-        removal.start()
+        removal.begin()
 
     def _run(
         self,
@@ -260,7 +272,7 @@ class DockerEngine:
             child.kill()
             self._remove(spec.name, lambda: made)
         if not state and again and _LOST_LAYER.search(ended.output):
-            self._removals[spec.name].join()
+            self._removals[spec.name].wait()
             return self._run(spec, log, timeout, control, again=False)
         if not (ended.timed_out or ended.stopped):
             _check_followed(ended, state)
@@ -283,7 +295,7 @@ class DockerEngine:
         """Wait until all that was run is removed; where nothing can be left, nothing is done after our death."""
         removals = list(self._removals.values())
         for removal in removals:
-            removal.join()
+            removal.wait()
         if all(removal.done for removal in removals):
             spawn.call_off(self._guard)
 

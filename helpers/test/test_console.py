@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import TextIO
 
 import pytest
@@ -63,6 +64,32 @@ def test_an_error_is_one_message_without_a_traceback(
     out, err = capsys.readouterr()
     assert says in err and err.startswith("helpers: ")
     assert "Traceback" not in err and out == ""
+
+
+@pytest.mark.parametrize(
+    ("fix", "there", "told"),
+    [
+        ("invoke doctor", False, True),
+        ("wait, or: invoke doctor", False, True),
+        ("invoke doctor", True, False),
+        ("df -h", False, False),
+        (None, False, False),
+    ],
+)
+def test_who_has_no_invoke_on_path_is_told_where_it_comes_from(
+    fix: str | None,
+    there: bool,
+    told: bool,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if there:
+        (tmp_path / "invoke").write_text("#!/bin/sh\n")
+        (tmp_path / "invoke").chmod(0o755)
+    assert console.report_error(errors.UsageError("no", fix=fix)) == 2
+    assert ("source dev_scripts/setenv.sh" in capsys.readouterr().err) == told
 
 
 def test_a_traceback_is_shown_on_demand(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

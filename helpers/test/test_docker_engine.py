@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -202,6 +203,33 @@ def test_a_waiting_container_that_never_comes_to_be_is_not_waited_for_without_en
     waiting.drop()
     engine.finish()
     assert removed == ["n"]
+
+
+def test_where_no_more_threads_are_allowed_containers_are_removed_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed: list[str] = []
+
+    def remove(name: str) -> bool:
+        removed.append(name)
+        return True
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(proc, "Child", Killed)
+    monkeypatch.setattr(client, "remove_container", remove)
+    monkeypatch.setattr(spawn, "after_death", lambda action: 7)
+    monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
+    engine = DockerEngine()
+    monkeypatch.setattr(engine, "_state", lambda name: {"Image": "i"}, raising=False)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    for name in ("one", "two"):
+        waiting = engine.prepare(replace(SPEC, name=name, argv=("python", str(tmp_path / name))))
+        assert waiting
+        waiting.drop()
+    engine.finish()
+    assert removed == ["one", "two"]
 
 
 def test_an_engine_that_does_not_answer_leaves_no_other_waiting_container(

@@ -109,41 +109,6 @@ def is_same(looks: list[state.Look]) -> bool:
         return False
 
 
-def ignored(scene: Scene) -> None:
-    """Let git ignore a directory, in which there is a file."""
-    (scene.root / "built" / "lib").mkdir(parents=True)
-    (scene.root / "built" / "lib" / "x").write_text("one")
-    (scene.root / ".gitignore").write_text("built/\n")
-
-
-@pytest.mark.parametrize("used", ["../built/lib", "../lib"])
-def test_a_change_in_a_directory_that_git_ignores_is_seen_where_tests_see_it(inside: Scene, used: str) -> None:
-    ignored(inside)
-    text = (inside.root / "a" / "pyproject.toml").read_text().replace("../lib", used)
-    (inside.root / "a" / "pyproject.toml").write_text(text)
-    assert [inside.run(), inside.run()] == [(0, ALL), (0, set())]
-    assert answer(inside) == 0
-    (inside.root / "built" / "lib" / "x").write_text("two")
-    assert answer(inside) == (0 if used == "../lib" else None)
-
-
-@pytest.mark.parametrize("way", ["a recipe", "a base", "our own part"])
-def test_a_plan_that_is_made_of_what_git_ignores_as_a_whole_is_not_remembered(inside: Scene, way: str) -> None:
-    ignored(inside)
-    link = inside.root / "a" / "tox.ini"
-    if way == "a recipe":
-        link.symlink_to("../built/lib/x")
-    elif way == "our own part":
-        (inside.package / "driver" / "link.py").symlink_to("../../built/lib/x")
-    else:
-        shutil.move(inside.root / "base", inside.root / "built" / "base")
-        for file in (inside.root / "b" / "pyproject.toml",):
-            file.write_text(file.read_text().replace("dir:../base", "dir:../built/base"))
-    found = ALL - ({"base"} if way == "a base" else set())
-    assert [inside.run(), inside.run()] == [(0, found), (0, set())]
-    assert answer(inside) is None
-
-
 def test_a_change_within_the_tick_of_a_clock_is_seen(tmp_path: Path) -> None:
     root = make_repo(tmp_path / "r")
     for number in range(20):

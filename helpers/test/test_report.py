@@ -91,6 +91,16 @@ def test_one_directory_is_no_directories(capsys: pytest.CaptureFixture[str]) -> 
     assert "\n1 directory: 1 PASS; " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("hint", "told"), [("fix: invoke docker_lock", True), ("hint: more memory", False)])
+def test_who_is_to_call_invoke_and_has_it_not_is_told_where_it_is(
+    hint: str, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = [Verdict("a", Status.CONFIG, 2, "no lock", hints=(hint,))]
+    print_table(found, interrupted=False, engine="x", seconds=0, folder=None)
+    assert ("\nhint: invoke is there after: source dev_scripts/setenv.sh" in capsys.readouterr().out) == told
+
+
 def test_a_run_that_was_stopped_says_that_its_table_is_partial(capsys: pytest.CaptureFixture[str]) -> None:
     print_table([STOPPED], interrupted=True, engine="x", seconds=0, folder=Path("/r"))
     assert capsys.readouterr().out.startswith("INTERRUPTED: this report is partial\n")

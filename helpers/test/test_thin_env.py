@@ -279,6 +279,18 @@ def test_main_pytest_goes_on_inside_with_the_same_process_and_exit_code(warm: Ch
     assert line == f"cli {pid} {warm.envs()[0].resolve()} ['--dir', 'two words']"
 
 
+@pytest.mark.parametrize("name", ["memo", "headstart", "cli"])
+def test_a_ctrl_c_while_something_is_imported_is_one_line(warm: Checkout, name: str) -> None:
+    file = warm.root / "helpers" / "driver" / f"{name}.py"
+    before = file.read_text()
+    file.write_text("raise KeyboardInterrupt\n")
+    try:
+        done = warm.run(sys.executable, "main_pytest.py")
+    finally:
+        file.write_text(before)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "helpers: interrupted\n")
+
+
 @pytest.mark.parametrize("variable", ["PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE"])
 def test_main_pytest_works_by_a_link_from_elsewhere_and_keeps_the_checkout_clean(
     warm: Checkout, tmp_path: Path, variable: str

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
-from helpers.driver import verdict_cache
+from helpers.driver import container, verdict_cache
 from helpers.engine.specs import RunSpec
 from helpers.errors import InfrastructureError
 from helpers.repo import state
 from helpers.repo.seen import Seen
 from helpers.test.fake_engine import FAILS, PASSES, Tests
-from helpers.test.unit_fixtures import cache, no_poetry
+from helpers.test.unit_fixtures import add_dir, cache, git, no_poetry
 from helpers.test.verdict_scene import ALL, CHANGES, Scene, scene, setting, write, write_junit
 
 pytestmark = pytest.mark.slow
@@ -251,6 +252,53 @@ def test_a_link_that_leads_to_another_ignored_directory_meanwhile_keeps_no_verdi
         link.symlink_to(scene.root / leads_to)
         assert scene.run() == (0, {"b"})
         assert scene.run() == (0, set())
+
+
+def test_a_link_that_leads_elsewhere_only_while_tests_run_keeps_no_verdict(scene: Scene) -> None:
+    (scene.root / "link").symlink_to("lib")
+    setting("b", 'uses = ["../link"]')(scene)
+
+    def meanwhile(spec: RunSpec) -> None:
+        for leads_to in ("a", "lib"):
+            (scene.root / "link").unlink()
+            (scene.root / "link").symlink_to(leads_to)
+
+    scene.tests["b"] = Tests(PASSES, meanwhile)
+    assert scene.run() == (0, ALL)
+    scene.tests["b"] = Tests(PASSES)
+    assert scene.run() == (0, {"b"})
+    assert scene.run() == (0, set())
+
+
+@pytest.mark.parametrize("place", ["built/new", "outside"])
+def test_a_directory_that_is_only_a_link_is_seen_through_it(scene: Scene, tmp_path: Path, place: str) -> None:
+    (scene.root / ".gitignore").write_text("built/\n")
+    add_dir(scene.root, "new")
+    git(scene.root, "add", "--all")
+    scene.tests["new"] = Tests(PASSES)
+    there = tmp_path / "elsewhere" if place == "outside" else scene.root / place
+    there.parent.mkdir(exist_ok=True)
+    shutil.move(scene.root / "new", there)
+    (scene.root / "new").symlink_to(there)
+    assert [scene.run(), scene.run()] == [(0, {*ALL, "new"}), (0, set())]
+    for name in ("test/test_it.py", "conftest.py"):
+        (there / name).write_text("def test_it():\n    asserT\n")
+        assert [scene.run(), scene.run()] == [(0, {"new"}), (0, set())]
+
+
+@pytest.mark.parametrize("place", ["vendor", "built"])
+def test_a_package_that_is_reached_by_a_link_counts(scene: Scene, place: str) -> None:
+    (scene.root / ".gitignore").write_text("built/\n")
+    (scene.root / place).mkdir()
+    shutil.move(scene.package, scene.root / place / "helpers")
+    (scene.root / "helpers").symlink_to(f"{place}/helpers")
+    scene.package = scene.root / "helpers"
+    scene.monkeypatch.setattr(container, "INSIDE", scene.package / "inside")
+    scene.monkeypatch.setattr(verdict_cache, "_PACKAGE", scene.package)
+    assert [scene.run(), scene.run()] == [(0, ALL), (0, set())]
+    for file in ("driver/verdict.py", "inside/helpers_verdict.py"):
+        (scene.package / file).write_text("another\n")
+        assert [scene.run(), scene.run()] == [(0, ALL), (0, set())]
 
 
 def test_without_the_cache_all_run_and_their_verdicts_stay(scene: Scene) -> None:

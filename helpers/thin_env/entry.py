@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from helpers.thin_env import use_bytecode_cache
+from helpers.thin_env import INTERRUPTED, use_bytecode_cache
 
 # What may answer a whole run by itself, or begin with it, in any Python, before the environment is entered.
 _ASKED_FIRST = {"helpers.driver.cli": ("helpers.driver.memo", "helpers.driver.headstart")}
@@ -18,6 +18,15 @@ def start(script: str, module: str) -> int:
         script: the shim's `__file__`.
         module: the full name of a module with `main() -> int`.
     """
+    try:
+        return _start(script, module)
+    except KeyboardInterrupt:
+        # While something is imported, as most of a short start is; whoever does more ends it in words of his own.
+        sys.stderr.write("helpers: interrupted\n")
+        return INTERRUPTED
+
+
+def _start(script: str, module: str) -> int:
     use_bytecode_cache()
     for first in _ASKED_FIRST.get(module, ()) if "HELPERS_ENTERED" not in os.environ else ():
         code: int | None = __import__(first, fromlist=["answer"]).answer(script, sys.argv[1:])

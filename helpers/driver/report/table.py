@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from helpers.console import paint, printable
+from helpers.console import paint, printable, where_invoke_is
 from helpers.driver.events import Observer, Ran
 from helpers.driver.report.hints import hint_lines
 from helpers.driver.report.words import colour
@@ -72,8 +72,11 @@ def print_table(
     for verdict in verdicts:
         for test in verdict.flaky_tests:
             print(safe(f"flaky {printable(verdict.name)}: {printable(test)}"))
-    for line in hint_lines(verdicts):
+    hints = hint_lines(verdicts)
+    for line in hints:
         print(safe(line))
+    if more := where_invoke_is("\n".join(line for line in hints if line.startswith("fix"))):
+        print(f"hint: {more}")
     cached = sum(verdict.cached for verdict in verdicts)
     known = f"; {cached} cached" if cached else ""
     where = f"; engine {engine}; {seconds:.1f} s; logs in {folder}" if folder else f"; {seconds:.1f} s"
