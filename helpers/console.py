@@ -10,6 +10,8 @@ from typing import TextIO
 
 from helpers import errors
 
+# Makes the thin environment, and puts our commands on PATH.
+THIN_ENV = "source dev_scripts/setenv.sh"
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
 # While a region of lines is drawn at the end of the terminal, this prints a line above it.
 shown_above: Callable[[str], None] | None = None
@@ -91,7 +93,7 @@ def where_invoke_is(text: str) -> str:
         return ""
     from shutil import which
 
-    return "" if which("invoke") else "invoke is there after: source dev_scripts/setenv.sh  (in the repo's root)"
+    return "" if which("invoke") else f"invoke is there after: {THIN_ENV}  (in the repo's root)"
 
 
 def unforeseen(error: Exception) -> errors.HelpersError:

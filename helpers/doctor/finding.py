@@ -11,7 +11,6 @@ from helpers.engine.install import install_command
 
 OK, WARN, MISSING = "ok", "warn", "missing"
 INSTALL = install_command()
-THIN_ENV = "source dev_scripts/setenv.sh"
 
 Facts = TypeVar("Facts")
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from helpers import repo
-from helpers.doctor.finding import MISSING, OK, THIN_ENV, WARN, Check
+from helpers.console import THIN_ENV
+from helpers.doctor.finding import MISSING, OK, WARN, Check
 from helpers.thin_env import bootstrap, is_ready
 
 _PACKAGES = ("invoke", "uv")

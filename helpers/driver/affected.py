@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from helpers import config
-from helpers.driver.container import INSIDE, links
+from helpers.driver.container import INSIDE
 from helpers.driver.plan import DirPlan, Plan, without
+from helpers.driver.ways import links, ways
 from helpers.errors import ConfigError, InfrastructureError, NothingSelectedError, UsageError
 from helpers.model.runnable import RunnableDir
 from helpers.repo import history, merging
 from helpers.repo.contents import Contents, Unknown, contents, contents_of
 
 # What an image is made from, of all that lies in the directory of one.
-_OF_AN_IMAGE = ("devops", "pyproject.toml", "poetry.lock", "changelog.txt")
+_OF_AN_IMAGE = ("devops", "devops/Dockerfile", "pyproject.toml", "poetry.lock", "changelog.txt")
 _USUAL = ("main", "master")
 _SHOWN = 3
 
@@ -82,7 +83,7 @@ def only(root: Path, plan: Plan, since: str) -> Plan:
     package = _below(INSIDE.parent, root)
     everywhere = now.differences(before, package, [f"{package}/test", f"{package}/templates"]) if package else []
     everywhere = everywhere or _registry_moved(root, before, now, since)
-    changed = {item.name: everywhere or list(_changes(root, item, before, now)) for item in plan.dirs}
+    changed = {item.name: everywhere or list(dict.fromkeys(_changes(root, item, before, now))) for item in plan.dirs}
     left = without(plan, [name for name, paths in changed.items() if not paths])
     return replace(left, dirs=tuple(replace(item, changed=_told(changed[item.name])) for item in left.dirs))
 
@@ -91,17 +92,26 @@ def _changes(root: Path, item: DirPlan, before: Contents, now: Contents) -> Iter
     if item.runnable is None:
         yield f"{item.name}: its files are wrong"
         return
+
+    def differences(paths: Iterable[str]) -> Iterator[str]:
+        for path in paths:
+            if below := _below(Path(path), root):
+                yield from now.differences(before, below)
+
     nested = [path for path in (_below(path, root) for path in item.runnable.nested) if path]
-    for link in links(item.runnable):
-        yield from now.differences(before, _below(link, root))
+    for way in ways(item):
+        yield from differences(links(way, str(root)))
     for path in _seen(item.runnable):
         # What is nested in the directory counts only where it is named.
         left_out = nested if path == item.runnable.path else []
         yield from now.differences(before, _below(path, root), left_out)
     for image in item.chain:
-        if image.directory and image.directory != item.runnable.path:
-            for name in _OF_AN_IMAGE:
-                yield from now.differences(before, _below(image.directory / name, root))
+        for name in _OF_AN_IMAGE if image.directory else ():
+            file = os.path.join(str(image.directory), name)
+            if image.directory != item.runnable.path:
+                yield from differences([file])
+            if os.path.islink(file):
+                yield from differences([*links(file, str(root)), os.path.realpath(file)])
 
 
 def _seen(runnable: RunnableDir) -> list[Path]:
@@ -128,5 +138,5 @@ def _below(path: Path, root: Path) -> str:
 
 
 def _told(paths: Sequence[str]) -> str:
-    shown = ", ".join(dict.fromkeys(paths[:_SHOWN]))
+    shown = ", ".join(paths[:_SHOWN])
     return f"{shown} and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else shown

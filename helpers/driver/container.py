@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from helpers import config, inside
@@ -14,7 +14,6 @@ from helpers.driver import measuring
 from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import ConfigError, NothingSelectedError, UsageError
 from helpers.host import User
-from helpers.model.image import BaseKind
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings import DOCKER
 
@@ -92,14 +91,6 @@ def test_container(
         services=services_file(runnable),
         docker=settings.docker,
     )
-
-
-def links(runnable: RunnableDir) -> Iterator[Path]:
-    """Yield the links of the repo on the way to a directory, to what it uses and to what it stands on."""
-    base = [runnable.base.value] if runnable.base.kind is BaseKind.DIR else []
-    for name in (".", *runnable.settings.uses, *base):
-        path = Path(os.path.normpath(runnable.path / name))
-        yield from (step for step in (path, *path.parents) if runnable.root in step.parents and step.is_symlink())
 
 
 def weaker(runnable: RunnableDir) -> list[str]:

@@ -16,9 +16,9 @@ from helpers.driver.events import Event, Ran
 from helpers.driver.plan import Plan
 from helpers.driver.verdict import Status, Verdict
 from helpers.driver.verdict_cache import VerdictCache
+from helpers.driver.ways import links, ways
 from helpers.images import digests
 from helpers.model import base_lock, system_lock
-from helpers.model.image import BaseKind
 from helpers.model.runnable import RunnableDir
 from helpers.repo.contents import TICK_SECONDS, Contents, changed_at
 
@@ -70,6 +70,8 @@ def keep(
         return
     kinds = _kinds(options, root, plan, now)
     made_of = {Path(path).parent for path in kinds} | {root / path for path in now.paths() if _is_read_for_plans(path)}
+    made_of |= {Path(end) for end in leads.values()}
+    made_of |= {Path(link) for path in leads for link in links(os.path.join(os.getcwd(), path), str(root))}
     if any(changed_at(path) > options.asked_at - TICK_SECONDS for path in made_of):
         return  # the plan may have been made before that
     # A full disk only costs the next run its time.
@@ -95,23 +97,16 @@ def _leads(options: argparse.Namespace, root: Path, plan: Plan, now: Contents) -
     """Return where the paths lead that a plan is read by: links, and what the settings and the command line name."""
     tools = f"{Path(memo.PACKAGE).relative_to(root).as_posix()}/"
     paths = [str(root / path) for path in now.links() if _is_read_for_plans(path) or path.startswith(tools)]
-    for item in plan.dirs:
-        paths += _used(item.runnable) if item.runnable else []
-        paths += [
-            os.path.join(image.directory, image.base.value)
-            for image in item.chain
-            if image.directory and image.base.kind is BaseKind.DIR
-        ]
+    # Git tells of a directory itself, unless there is a link on the way to it.
+    paths += [path for item in plan.dirs for path in ways(item) if os.path.realpath(path) != path]
     return {path: os.path.realpath(path) for path in (*options.dir, *paths)}
 
 
 def _is_known(root: Path, plan: Plan, now: Contents, leads: Mapping[str, str]) -> bool:
     """Say whether all that this plan is made of lies where somebody has looked."""
-    # The files of a directory itself are those that its tests see.
-    bases = {image.directory for item in plan.dirs for image in item.chain[:-1] if image.directory}
-    files = [os.path.join(base, name) for base in bases for name in _READ_FOR_PLANS]
-    links = leads.keys() & {str(root / path) for path in now.links()}
-    for path in map(Path, map(os.path.realpath, (*files, *links))):
+    found = leads.keys() & {str(root / path) for path in now.links()}
+    own = [str(item.runnable.path) for item in plan.dirs if item.runnable]
+    for path in map(Path, map(os.path.realpath, (*found, *own))):
         if not path.is_relative_to(root) or path.is_relative_to(root / ".git"):
             return False
         if not now.knows(path.relative_to(root).as_posix()):
@@ -129,7 +124,7 @@ def _kinds(options: argparse.Namespace, root: Path, plan: Plan, now: Contents) -
     }
     paths = [os.path.join(root, folder, "devops") for folder in folders]
     for item in plan.dirs:
-        paths += _probed(item.runnable) if item.runnable else []
+        paths += _probed(item.runnable, *ways(item)) if item.runnable else []
     return {path: memo.kind_of(path) for path in (*paths, str(root / "helpers" / ".git"), *options.dir)}
 
 
@@ -137,17 +132,10 @@ def _is_read_for_plans(path: str) -> bool:
     return os.path.basename(path) in _READ_FOR_PLANS or path.split("/")[-2:-1] == ["devops"]
 
 
-def _probed(runnable: RunnableDir) -> list[str]:
-    """Return the paths that may be empty directories."""
-    path, used = str(runnable.path), _used(runnable)
-    below = [os.path.join(one, name) for one in (path, *used) for name in ("src", ".git")]
-    return [*(os.path.join(path, name) for name in runnable.settings.tests), *below, *used]
-
-
-def _used(runnable: RunnableDir) -> list[str]:
-    """Return the paths, as they are written, of what a directory uses and stands on."""
-    base = [runnable.base.value] if runnable.base.kind is BaseKind.DIR else []
-    return [os.path.join(runnable.path, name) for name in (*runnable.settings.uses, *base)]
+def _probed(runnable: RunnableDir, path: str, *others: str) -> list[str]:
+    """Return the paths that may be empty directories; `others` are what a directory uses and stands on."""
+    below = [os.path.join(one, name) for one in (path, *others) for name in ("src", ".git")]
+    return [*(os.path.join(path, name) for name in runnable.settings.tests), *below, *others]
 
 
 class _Like(io.StringIO):

@@ -17,10 +17,11 @@ from typing import Any
 from helpers import discover, errors, host, repo
 from helpers.console import printable, say
 from helpers.driver import failures, memo, plan
-from helpers.driver.container import INSIDE, links, test_container, weaker
+from helpers.driver.container import INSIDE, test_container, weaker
 from helpers.driver.plan import DirPlan
 from helpers.driver.results import JUNIT, MOST_JUNIT_BYTES, read_result
 from helpers.driver.verdict import Status, Verdict
+from helpers.driver.ways import links, ways
 from helpers.engine.specs import RunSpec
 from helpers.errors import HelpersError
 from helpers.images import digests
@@ -157,10 +158,7 @@ class VerdictCache:
 
     def seen(self, dirs: Sequence[DirPlan]) -> Seen:
         """Return what of the checkout the names depend on that this gives to directories."""
-        paths = {_PACKAGE}
-        for item in dirs:
-            if item.runnable:
-                paths |= {item.runnable.path, *(item.runnable.path / name for name in item.runnable.settings.uses)}
+        paths = {str(_PACKAGE), *(path for item in dirs for path in ways(item))}
         return Seen(_below(path, self.root) for path in map(_resolved, paths) if path.is_relative_to(self.root))
 
     def _key(self, item: DirPlan, now: Contents) -> str:
@@ -208,13 +206,16 @@ class VerdictCache:
     def _is_untouched(self, item: DirPlan) -> bool:
         """Say whether nothing that the tests of a directory see was changed meanwhile and then changed back."""
         spec = self._container(item)
-        if not spec or not item.runnable or not self.now:
+        if not spec or not self.now:
             return False
-        others = {*spec.hidden, *(mount.path for mount in spec.mounts if not mount.read_only)}
+        written = [mount.path for mount in spec.mounts if not mount.read_only]
+        others = {_resolved(path) for path in (*spec.hidden, *written)}
         since = min(self.now.asked_at, self._since or self.now.asked_at)
-        if any(changed_at(link) > since for link in links(item.runnable)):
-            return False
-        return all(is_untouched(mount.path, since, others - {mount.path}) for mount in spec.mounts if mount.read_only)
+        met = (Path(link) for path in ways(item) for link in links(path, str(self.root)))
+        seen = (_resolved(mount.path) for mount in spec.mounts if mount.read_only)
+        return all(changed_at(link) <= since for link in met) and all(
+            is_untouched(path, since, others - {path}) for path in seen
+        )
 
     def own_state(self, now: Contents) -> str:
         """Return the name of all of helpers that a verdict depends on; the same for each directory."""
@@ -248,11 +249,12 @@ def why_never(item: DirPlan) -> str:
 
 def _uses_git(runnable: RunnableDir) -> bool:
     kept = runnable.root / ".git"
-    used = [Path(os.path.realpath(runnable.path / name)) for name in runnable.settings.uses]
-    return kept.is_dir() and any(kept.is_relative_to(path) or path.is_relative_to(kept) for path in used)
+    used = [_resolved(runnable.path / name) for name in runnable.settings.uses]
+    inside = any(path.is_relative_to(kept) for path in (_resolved(runnable.path), *used))
+    return kept.is_dir() and (inside or any(kept.is_relative_to(path) for path in used))
 
 
-def _resolved(path: Path) -> Path:
+def _resolved(path: Path | str) -> Path:
     """Return where a path leads: an engine that mounts it follows links, too."""
     return Path(os.path.realpath(path))
 

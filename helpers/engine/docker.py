@@ -61,7 +61,7 @@ class _Removal(threading.Thread):
         with suppress(Exception):
             made = self._is_made()
         # What is left then is removed after our death; one that is in the making still comes to be after this.
-        with suppress(InfrastructureError):
+        with suppress(Exception):
             self.done = client.remove_container(self._container) and made
 
     def begin(self) -> None:

@@ -35,11 +35,17 @@ def root(tmp_path: Path, no_poetry: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     git(source, "submodule", "--quiet", "add", str(sub), "lib")
     (source / ".gitignore").write_text("*.tmp\n")
     add_dir(source, "a", 'uses = ["../lib"]')
-    add_dir(source, "base")
+    add_dir(source, "low")
+    link(source, "lowest", "low")
+    add_dir(source, "base", 'base = "dir:../lowest"')
     add_dir(source, "b", 'base = "dir:../base"')
     link(source, "current", "base")
-    link(source, "data", "outer")
+    link(source, "next", "outer")
+    link(source, "data", "next")
     add_dir(source, "linked", 'base = "dir:../current"\nuses = ["../data/devops"]')
+    (source / "shared").mkdir()
+    (source / "shared" / "Dockerfile").write_text("ARG BASE\nFROM ${BASE}\n")
+    link(source, "linked/devops/Dockerfile", "../../shared/Dockerfile")
     add_dir(source, "outer")
     add_dir(source, "outer/inner")
     for directory in source.rglob("devops"):
@@ -57,7 +63,7 @@ def write(path: str, text: str = "new\n") -> Callable[[Path], object]:
 
 
 ON_BASE = {"base", "b", "linked"}
-EVERY = {"a", "b", "base", "linked", "outer", "outer/inner"}
+EVERY = {"a", "b", "base", "linked", "low", "outer", "outer/inner"}
 
 
 def more(path: str, text: str) -> Callable[[Path], object]:
@@ -96,6 +102,9 @@ CHANGES: dict[str, tuple[Callable[[Path], object], set[str]]] = {
     "the recipe of a base": (write("base/devops/Dockerfile", "ARG BASE\nFROM ${BASE}\n"), ON_BASE),
     "where a link to a base leads": (lambda root: link(root, "current", "outer"), {"linked"}),
     "where a used link leads": (lambda root: link(root, "data", "lib"), {"linked"}),
+    "where a link leads that a link leads to": (lambda root: link(root, "next", "low"), {"linked"}),
+    "where a link to a base of a base leads": (lambda root: link(root, "lowest", "outer"), ON_BASE),
+    "what a recipe is a link to": (write("shared/Dockerfile", "ARG BASE\nFROM ${BASE}\n# more\n"), {"linked"}),
     "the registry": (write("pyproject.toml", '[tool.helpers]\nregistry = "two.example"\n'), EVERY),
     "another setting of the root": (write("pyproject.toml", "[tool.ruff]\n"), set()),
     "a test of a base": (write("base/test/test_it.py"), {"base"}),

@@ -9,7 +9,7 @@ import pytest
 
 from helpers.test.fake_engine import PASSES, Tests
 from helpers.test.test_memo import answer, inside
-from helpers.test.unit_fixtures import cache, git, no_poetry
+from helpers.test.unit_fixtures import add_dir, cache, git, no_poetry
 from helpers.test.verdict_scene import ALL, Scene, scene, setting, write_junit
 
 pytestmark = pytest.mark.slow
@@ -78,18 +78,43 @@ def test_what_git_ignores_in_a_base_leaves_the_memo_of_what_stands_on_it(inside:
     assert answer(inside) == 0
 
 
-@pytest.mark.parametrize("way", ["a recipe", "a base", "our own part"])
+@pytest.mark.parametrize("way", ["a recipe", "our own part"])
 def test_a_plan_that_is_made_of_what_git_ignores_as_a_whole_is_not_remembered(inside: Scene, way: str) -> None:
     ignored(inside)
-    link = inside.root / "a" / "tox.ini"
     if way == "a recipe":
-        link.symlink_to("../built/lib/x")
-    elif way == "our own part":
-        (inside.package / "driver" / "link.py").symlink_to("../../built/lib/x")
+        (inside.root / "a" / "tox.ini").symlink_to("../built/lib/x")
     else:
-        shutil.move(inside.root / "base", inside.root / "built" / "base")
-        text = (inside.root / "b" / "pyproject.toml").read_text()
-        (inside.root / "b" / "pyproject.toml").write_text(text.replace("dir:../base", "dir:../built/base"))
-    found = ALL - ({"base"} if way == "a base" else set())
-    assert [inside.run(), inside.run()] == [(0, found), (0, set())]
+        (inside.package / "driver" / "link.py").symlink_to("../../built/lib/x")
+    assert [inside.run(), inside.run()] == [(0, ALL), (0, set())]
     assert answer(inside) is None
+
+
+def test_a_base_in_a_directory_that_git_ignores_is_looked_at(inside: Scene) -> None:
+    ignored(inside)
+    shutil.move(inside.root / "base", inside.root / "built" / "base")
+    text = (inside.root / "b" / "pyproject.toml").read_text()
+    (inside.root / "b" / "pyproject.toml").write_text(text.replace("dir:../base", "dir:../built/base"))
+    assert [inside.run(), inside.run()] == [(0, ALL - {"base"}), (0, set())]
+    assert answer(inside) == 0
+    (inside.root / "built" / "base" / "poetry.lock").write_text("# another\n")
+    assert answer(inside) is None
+
+
+@pytest.mark.parametrize("link", ["group", "group/new"])
+@pytest.mark.parametrize("place", ["outside", "built"])
+def test_a_directory_that_a_link_out_of_the_repo_leads_to_has_no_memo(
+    inside: Scene, tmp_path: Path, place: str, link: str
+) -> None:
+    (inside.root / ".gitignore").write_text("built/\n")
+    add_dir(inside.root, "group/new")
+    git(inside.root, "add", "--all")
+    inside.tests["group/new"] = Tests(PASSES, write_junit)
+    there = tmp_path / "there" if place == "outside" else inside.root / "built" / "there"
+    there.parent.mkdir(exist_ok=True)
+    shutil.move(inside.root / link, there)
+    (inside.root / link).symlink_to(there)
+    assert [inside.run(), inside.run()] == [(0, {*ALL, "group/new"}), (0, set())]
+    before = answer(inside)
+    (inside.root / "group" / "new" / "conftest.py").write_text("more = 1\n")
+    assert (before, answer(inside)) == ((None, None) if place == "outside" else (0, None))
+    assert inside.run() == (0, {"group/new"})

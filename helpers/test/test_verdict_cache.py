@@ -254,14 +254,18 @@ def test_a_link_that_leads_to_another_ignored_directory_meanwhile_keeps_no_verdi
         assert scene.run() == (0, set())
 
 
-def test_a_link_that_leads_elsewhere_only_while_tests_run_keeps_no_verdict(scene: Scene) -> None:
-    (scene.root / "link").symlink_to("lib")
+@pytest.mark.parametrize("name", ["link", "next"])
+def test_a_link_that_leads_elsewhere_only_while_tests_run_keeps_no_verdict(scene: Scene, name: str) -> None:
+    (scene.root / "link").symlink_to("next")
+    (scene.root / "next").symlink_to("lib")
     setting("b", 'uses = ["../link"]')(scene)
 
     def meanwhile(spec: RunSpec) -> None:
-        for leads_to in ("a", "lib"):
-            (scene.root / "link").unlink()
-            (scene.root / "link").symlink_to(leads_to)
+        link = scene.root / name
+        was = os.readlink(link)
+        for leads_to in ("a", was):
+            link.unlink()
+            link.symlink_to(leads_to)
 
     scene.tests["b"] = Tests(PASSES, meanwhile)
     assert scene.run() == (0, ALL)
@@ -275,12 +279,19 @@ def test_a_directory_that_is_only_a_link_is_seen_through_it(scene: Scene, tmp_pa
     (scene.root / ".gitignore").write_text("built/\n")
     add_dir(scene.root, "new")
     git(scene.root, "add", "--all")
-    scene.tests["new"] = Tests(PASSES)
     there = tmp_path / "elsewhere" if place == "outside" else scene.root / place
     there.parent.mkdir(exist_ok=True)
     shutil.move(scene.root / "new", there)
     (scene.root / "new").symlink_to(there)
-    assert [scene.run(), scene.run()] == [(0, {*ALL, "new"}), (0, set())]
+
+    def meanwhile(spec: RunSpec) -> None:
+        (there / "conftest.py").touch()
+        (there / "conftest.py").unlink()
+
+    scene.tests["new"] = Tests(PASSES, meanwhile)
+    assert scene.run() == (0, {*ALL, "new"})
+    scene.tests["new"] = Tests(PASSES)
+    assert [scene.run(), scene.run()] == [(0, {"new"}), (0, set())]
     for name in ("test/test_it.py", "conftest.py"):
         (there / name).write_text("def test_it():\n    asserT\n")
         assert [scene.run(), scene.run()] == [(0, {"new"}), (0, set())]
