@@ -36,13 +36,15 @@ def base_of(root: Path, ref: str) -> str:
     if ref:
         return history.named_commit(root, ref)
     head = history.commit_of(root, "HEAD")
+    if not head:
+        raise UsageError("there is no commit to count changes from", where=root, fix="git commit, then again")
     remote = history.remote(root).name
     known = history.default_branch(root, remote)
     heads = [f"refs/remotes/{remote}/{known}"] if known else []
     heads += [f"{where}/{usual}" for where in (f"refs/remotes/{remote}", "refs/heads") for usual in _USUAL]
     for name in heads:
         tip = history.commit_of(root, name)
-        if head and tip and (found := history.merge_base(root, head, tip)):
+        if tip and (found := history.merge_base(root, head, tip)):
             return found
     raise UsageError("no default branch to count changes from", where=root, fix="name a commit: --affected REF")
 

@@ -201,6 +201,12 @@ def test_without_a_default_branch_one_must_be_named(tmp_path: Path) -> None:
     assert affected.base_of(root, "trunk") == git(root, "rev-parse", "HEAD").strip()
 
 
+def test_before_the_first_commit_nobody_is_told_to_name_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no commit to count") as raised:
+        affected.base_of(make_repo(tmp_path / "r"), "")
+    assert raised.value.fix == "git commit, then again"
+
+
 def test_helpers_itself_affects_everything(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(affected, "INSIDE", root / "helpers" / "inside")
     for path in ("helpers/driver/run.py", "helpers/test/test_run.py"):
