@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import threading
 import time
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,32 +99,59 @@ def test_the_reaper_is_called_off_only_where_nothing_can_be_left(
     assert calls == ["removed", *(["called off"] if called_off else [])]
 
 
-@pytest.mark.parametrize("fault", [InfrastructureError("no answer"), KeyError("State")])
-def test_a_waiting_container_is_removed_where_the_engine_does_not_say_how_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
-) -> None:
-    calls: list[str] = []
+@dataclass
+class Drops:
+    """An engine that prepares containers and drops them, and what it then did, in that order."""
 
-    def state(name: str) -> dict[str, Any]:
-        raise fault
+    folder: Path
+    monkeypatch: pytest.MonkeyPatch
+    calls: list[str]
+
+    def drop(
+        self, state: Callable[[str], dict[str, Any]], names: Sequence[str] = ("n",), child: type[Killed] = Killed
+    ) -> list[str]:
+        """Prepare containers, drop all of them, and end.
+
+        Arguments:
+            state: what the engine says of one.
+            names: of the containers.
+            child: the client.
+        """
+        self.monkeypatch.setattr(proc, "Child", child)
+        engine = DockerEngine()
+        self.monkeypatch.setattr(engine, "_state", state, raising=False)
+        specs = [replace(SPEC, name=name, argv=("python", str(self.folder / name))) for name in names]
+        for waiting in [engine.prepare(spec) for spec in specs]:
+            assert waiting
+            waiting.drop()
+        engine.finish()
+        return self.calls
+
+
+@pytest.fixture
+def drops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drops:
+    calls: list[str] = []
 
     def remove(name: str) -> bool:
         calls.append(f"removed {name}")
         return True
 
-    monkeypatch.setattr(proc, "Child", Killed)
     monkeypatch.setattr(client, "remove_container", remove)
     monkeypatch.setattr(spawn, "after_death", lambda action: 7)
     monkeypatch.setattr(spawn, "call_off", lambda guard: calls.append("called off"))
     monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
-    engine = DockerEngine()
-    monkeypatch.setattr(engine, "_state", state, raising=False)
-    waiting = engine.prepare(replace(SPEC, argv=("python", str(tmp_path / "order"))))
-    assert waiting
-    waiting.drop()
-    engine.finish()
-    # It was not seen: it may still come to be, so what removes it after our death stays.
-    assert calls == ["removed n"]
+    return Drops(tmp_path, monkeypatch, calls)
+
+
+@pytest.mark.parametrize("fault", [InfrastructureError("no answer"), KeyError("State")])
+def test_waiting_containers_are_removed_where_the_engine_does_not_say_how_they_are(
+    drops: Drops, fault: Exception
+) -> None:
+    def state(name: str) -> dict[str, Any]:
+        raise fault
+
+    # None was seen: each may still come to be, so what removes it after our death stays.
+    assert sorted(drops.drop(state, ["one", "two"])) == ["removed one", "removed two"]
 
 
 @pytest.mark.parametrize(
@@ -137,9 +165,8 @@ def test_a_waiting_container_is_removed_where_the_engine_does_not_say_how_it_is(
     ],
 )
 def test_a_waiting_container_that_is_dropped_while_it_is_made_is_removed_once_it_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: list[bool], ends_at: int, before: int, called_off: bool
+    drops: Drops, looks: list[bool], ends_at: int, before: int, called_off: bool
 ) -> None:
-    calls: list[str] = []
     answers = iter(looks)
 
     class Making(Killed):
@@ -147,115 +174,38 @@ def test_a_waiting_container_that_is_dropped_while_it_is_made_is_removed_once_it
 
         def wait(self, timeout: float) -> int | None:
             assert 0 < timeout < 1
-            calls.append("waited")
+            drops.calls.append("waited")
             self.waits += 1
             return 0 if self.waits == ends_at else None
 
         def kill(self) -> None:
-            calls.append("killed")
+            drops.calls.append("killed")
 
         def close_input(self) -> None:
-            if "closed" not in calls:
-                calls.append("closed")
+            if "closed" not in drops.calls:
+                drops.calls.append("closed")
 
-    def remove(name: str) -> bool:
-        calls.append("removed")
-        return True
-
-    monkeypatch.setattr(proc, "Child", Making)
-    monkeypatch.setattr(client, "remove_container", remove)
-    monkeypatch.setattr(spawn, "after_death", lambda action: 7)
-    monkeypatch.setattr(spawn, "call_off", lambda guard: calls.append("called off"))
-    monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
-    engine = DockerEngine()
-    monkeypatch.setattr(engine, "_state", lambda name: {"Image": "i"} if next(answers) else {}, raising=False)
-    waiting = engine.prepare(replace(SPEC, argv=("python", str(tmp_path / "order"))))
-    assert waiting
-    waiting.drop()
-    engine.finish()
+    calls = drops.drop(lambda name: {"Image": "i"} if next(answers) else {}, child=Making)
     last = ["called off"] if called_off else []
-    assert calls == ["closed", *["waited"] * before, "killed", "removed", *last]
+    assert calls == ["closed", *["waited"] * before, "killed", "removed n", *last]
 
 
-def test_a_waiting_container_that_never_comes_to_be_is_not_waited_for_without_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_waiting_container_that_never_comes_to_be_is_not_waited_for_without_end(drops: Drops) -> None:
     class Making(Killed):
         def wait(self, timeout: float) -> int | None:
             time.sleep(0.001)
             return None
 
-    removed: list[str] = []
-
-    def remove(name: str) -> bool:
-        removed.append(name)
-        return True
-
-    monkeypatch.setattr(proc, "Child", Making)
-    monkeypatch.setattr(docker, "_MAKING_SECONDS", 0.05)
-    monkeypatch.setattr(client, "remove_container", remove)
-    monkeypatch.setattr(spawn, "after_death", lambda action: 7)
-    monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
-    engine = DockerEngine()
-    monkeypatch.setattr(engine, "_state", lambda name: {}, raising=False)
-    waiting = engine.prepare(replace(SPEC, argv=("python", str(tmp_path / "order"))))
-    assert waiting
-    waiting.drop()
-    engine.finish()
-    assert removed == ["n"]
+    drops.monkeypatch.setattr(docker, "_MAKING_SECONDS", 0.05)
+    assert drops.drop(lambda name: {}, child=Making) == ["removed n"]
 
 
-def test_where_no_more_threads_are_allowed_containers_are_removed_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    removed: list[str] = []
-
-    def remove(name: str) -> bool:
-        removed.append(name)
-        return True
-
+def test_where_no_more_threads_are_allowed_containers_are_removed_all_the_same(drops: Drops) -> None:
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(proc, "Child", Killed)
-    monkeypatch.setattr(client, "remove_container", remove)
-    monkeypatch.setattr(spawn, "after_death", lambda action: 7)
-    monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
-    engine = DockerEngine()
-    monkeypatch.setattr(engine, "_state", lambda name: {"Image": "i"}, raising=False)
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    for name in ("one", "two"):
-        waiting = engine.prepare(replace(SPEC, name=name, argv=("python", str(tmp_path / name))))
-        assert waiting
-        waiting.drop()
-    engine.finish()
-    assert removed == ["one", "two"]
-
-
-def test_an_engine_that_does_not_answer_leaves_no_other_waiting_container(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    removed: list[str] = []
-
-    def state(name: str) -> dict[str, Any]:
-        raise InfrastructureError("no answer")
-
-    def remove(name: str) -> bool:
-        removed.append(name)
-        return True
-
-    monkeypatch.setattr(proc, "Child", Killed)
-    monkeypatch.setattr(client, "remove_container", remove)
-    monkeypatch.setattr(spawn, "after_death", lambda action: 7)
-    monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
-    engine = DockerEngine()
-    monkeypatch.setattr(engine, "_state", state, raising=False)
-    specs = [replace(SPEC, name=name, argv=("python", str(tmp_path / name))) for name in ("one", "two")]
-    for waiting in [engine.prepare(spec) for spec in specs]:
-        assert waiting
-        waiting.drop()
-    engine.finish()
-    assert sorted(removed) == ["one", "two"]
+    drops.monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert drops.drop(lambda name: {"Image": "i"}, ["one", "two"]) == ["removed one", "removed two", "called off"]
 
 
 @pytest.mark.parametrize(
