@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from helpers.model import git_status
+
 # The mode of an entry that names a commit of another repo (https://git-scm.com/docs/gitsubmodules).
 _GITLINK = "160000"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -53,11 +55,9 @@ def parse_status(text: str) -> Status:
     head = branch = ""
     ahead = behind = None
     changed = untracked = 0
-    entries = iter(text.split("\0"))
-    for entry in entries:
-        kind, _, rest = entry.partition(" ")
+    for kind, fields, _ in git_status.entries(text):
         if kind == "#":
-            name, _, value = rest.partition(" ")
+            name, value = fields[0], " ".join(fields[1:])
             if name == "branch.oid" and _COMMIT.fullmatch(value):
                 head = value
             elif name == "branch.head" and value != "(detached)":
@@ -65,17 +65,15 @@ def parse_status(text: str) -> Status:
             elif name == "branch.ab" and (counts := re.fullmatch(r"\+(\d+) -(\d+)", value)):
                 ahead, behind = int(counts[1]), int(counts[2])
         elif kind in ("1", "2", "u"):
-            changed += not _only_stands_elsewhere(kind, rest)
-            if kind == "2":
-                next(entries, None)  # the name that it had before is an entry of its own
+            changed += not _only_stands_elsewhere(kind, fields)
         elif kind == "?":
             untracked += 1
     return Status(head, branch, ahead, behind, changed, untracked)
 
 
-def _only_stands_elsewhere(kind: str, rest: str) -> bool:
+def _only_stands_elsewhere(kind: str, fields: list[str]) -> bool:
     """Say whether an entry is a submodule whose checkout has moved, which its own row tells."""
-    states, submodule = rest.split(" ", 2)[:2]
+    states, submodule = fields[:2]
     return kind == "1" and submodule.startswith("S") and states == ".M"
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from helpers.errors import PolicyError
 from helpers.model.stage import Stage
 from helpers.model.version import Version
+
+# Paths that an error names.
+CHANGES_SHOWN = 5
 
 
 class Action(Enum):
@@ -82,6 +86,25 @@ class State:
         return self.behind and self.withdrawn
 
 
+def check_committed(where: str, changes: Sequence[str]) -> None:
+    """Refuse a checkout with changes.
+
+    Arguments:
+        where: what the error names: the runnable dir, or the root of the checkout.
+        changes: the changed and untracked paths.
+
+    Raises:
+        PolicyError: there are changes.
+    """
+    if changes:
+        raise PolicyError(
+            "the checkout has changes that no commit holds",
+            where=where,
+            why=", ".join(changes[:CHANGES_SHOWN]) + (" ..." if len(changes) > CHANGES_SHOWN else ""),
+            fix="git add --all && git commit  (git status names the changes)",
+        )
+
+
 def actions(state: State) -> tuple[Action, ...]:
     """Return what is left to do, in order; nothing when the release is done.
 
@@ -98,11 +121,7 @@ def actions(state: State) -> tuple[Action, ...]:
             why=f"the registry has {state.published.digest}, this checkout gives {state.built}",
             fix="add a new version to changelog.txt: a released one never changes",
         )
-    if state.changes:
-        listed = ", ".join(state.changes[:5]) + (" ..." if len(state.changes) > 5 else "")
-        raise PolicyError(
-            "the checkout has changes that no commit holds", where=state.name, why=listed, fix="git status; git commit"
-        )
+    check_committed(state.name, state.changes)
     if state.newest and state.newest > state.version:
         raise PolicyError(
             f"changelog.txt says {state.version}, and {state.newest} is released",

@@ -1,4 +1,4 @@
-"""That what is released is what a commit holds: looked at before a build, and again after it."""
+"""That what is released is what a commit holds: looked at again after a build."""
 
 from __future__ import annotations
 
@@ -7,23 +7,7 @@ from pathlib import Path
 from helpers import repo
 from helpers.errors import PolicyError
 from helpers.images.artifact import Source
-
-_SHOWN = 5
-
-
-def check_committed(root: Path, changes: list[str]) -> None:
-    """Raise an error when the checkout at `root` has `changes`.
-
-    Raises:
-        PolicyError: it has.
-    """
-    if changes:
-        raise PolicyError(
-            "the checkout has changes that no commit holds",
-            where=root,
-            why=", ".join(changes[:_SHOWN]) + (" ..." if len(changes) > _SHOWN else ""),
-            fix="git status; git commit",
-        )
+from helpers.model.release import CHANGES_SHOWN
 
 
 def check_unchanged(root: Path, source: Source) -> None:
@@ -38,6 +22,6 @@ def check_unchanged(root: Path, source: Source) -> None:
         raise PolicyError(
             "the checkout was changed during the build",
             where=root,
-            why=", ".join(changes[:_SHOWN]) or moved,
+            why=", ".join(changes[:CHANGES_SHOWN]) or moved,
             fix="run it again",
         )

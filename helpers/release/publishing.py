@@ -23,10 +23,11 @@ from helpers.images import artifact
 from helpers.images.artifact import Artifact
 from helpers.model.base_lock import prod_tag
 from helpers.model.image import LABEL_BASE_DIGEST, LABEL_INPUTS
+from helpers.model.release import check_committed
 from helpers.model.stage import LATEST, DateTag, Stage, date_tags, next_date_tag
 from helpers.registry.once import TagTakenError
 from helpers.release import moving
-from helpers.release.committed import check_committed, check_unchanged
+from helpers.release.committed import check_unchanged
 from helpers.release.job import Job
 
 # So many others would have to publish at the same moment.
@@ -70,7 +71,7 @@ class Publishing:
             BuildError: it can not be built, or does not work.
             InfrastructureError: engine or registry did not do their part; nothing follows a tag that is there by half.
         """
-        check_committed(self._runnable.root, repo.changes(self._runnable.root))
+        check_committed(str(self._runnable.root), repo.changes(self._runnable.root))
         base = self._build()
         check_unchanged(self._runnable.root, self._job.source)
         tag = self._published(base)

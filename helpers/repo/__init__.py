@@ -81,12 +81,14 @@ def changes(root: Path) -> list[str]:
     Raises:
         InfrastructureError: git fails.
     """
-    # Most commands of a super-repo do without it.
+    # Most commands of a super-repo do without them.
+    from helpers.model import git_status
     from helpers.repo.submodules import gitlinks, submodule_at
 
     # The status of a submodule would be asked by git itself, which knows nothing of that repo's filters.
-    out = git(root, "status", "--porcelain=v1", "-z", "--untracked-files=normal", "--ignore-submodules=dirty")
-    found = [entry[3:] for entry in out.split("\0") if len(entry) > 3]
+    # Renames are not looked for: that reads whole files, by way of their filters. Both paths are named all the same.
+    options = ("--untracked-files=normal", "--ignore-submodules=dirty", "--no-renames")
+    found = git_status.changed_paths(git(root, "status", "--porcelain=v2", "-z", *options))
     inside = [path for path in gitlinks(root) if path not in found and submodule_at(root, path)]
     return [*found, *(path for path in inside if changes(root / path))]
 

@@ -9,6 +9,7 @@ import os
 import stat
 import time
 
+from helpers.model import git_status
 from helpers.repo import closed
 from helpers.spawn import Asked
 
@@ -51,7 +52,7 @@ def ignored_directories(status: str) -> list[str]:
     Arguments:
         status: what git said.
     """
-    return [entry[2:] for entry in status.split("\0") if entry.startswith("! ") and entry.endswith("/")]
+    return [path for kind, _, path in git_status.entries(status) if kind == "!" and path.endswith("/")]
 
 
 def named(root: str, status: str, unseen: Sequence[str] = ()) -> dict[str, str]:
@@ -67,15 +68,13 @@ def named(root: str, status: str, unseen: Sequence[str] = ()) -> dict[str, str]:
     """
     found = {}
     left_out = set(unseen)
-    for entry in status.split("\0")[:-1]:
-        kind, rest = entry[:1], entry[2:]
+    for kind, fields, name in git_status.entries(status):
         if kind in ("1", "u"):
-            words = rest.split(" ", 7 if kind == "1" else 9)
-            if words[0][1] != "." or kind == "u":
-                found[words[-1]] = by_reading(f"{root}/{words[-1]}")
-        elif kind in ("?", "!") and rest not in left_out:
+            if fields[0][1] != "." or kind == "u":
+                found[name] = by_reading(f"{root}/{name}")
+        elif kind in ("?", "!") and name not in left_out:
             name_of = by_reading if kind == "?" else by_looking
-            paths = walk(f"{root}/{rest}", rest) if rest.endswith("/") else [rest]
+            paths = walk(f"{root}/{name}", name) if name.endswith("/") else [name]
             found |= {path: name_of(f"{root}/{path}") for path in paths if not _is_made(path)}
     return found
 

@@ -103,6 +103,13 @@ def test_what_is_not_committed_is_refused(maker: Maker, path: str) -> None:
     assert maker.tip() == ""
 
 
+@pytest.mark.parametrize("to", ["X", "helpers/new.py", "a -> b"])
+def test_a_staged_rename_is_refused_before_anything_is_published(maker: Maker, to: str) -> None:
+    git(maker.root, "mv", "helpers/__init__.py", to)
+    with pytest.raises(PolicyError, match=r"helpers/__init__\.py.*: not committed"):
+        maker.publish(dry_run=True)
+
+
 def test_other_content_needs_a_newer_version(maker: Maker) -> None:
     maker.publish()
     first = maker.tip()

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -72,3 +75,101 @@ def test_a_failure_of_git_says_what_git_said(tmp_path: Path) -> None:
     (tmp_path / ".git").write_text("gitdir: /nowhere\n")
     with pytest.raises(InfrastructureError, match="git ls-files failed: fatal: not a git repository"):
         repo.files(tmp_path, "*")
+
+
+NAMES = ("a -> b", "-dash", 'quo"te', "new\nline", " space ", "tab\t", "ü", "R100 a", "2 R. x")
+
+
+def _renamed(root: Path, name: str) -> set[str]:
+    git(root, "mv", "--", "b.txt", name)
+    return {"b.txt", name}
+
+
+def _copied(root: Path, name: str) -> set[str]:
+    (root / name).write_text((root / "b.txt").read_text())
+    (root / "b.txt").write_text("another text\n")
+    git(root, "add", "--all")
+    return {"b.txt", name}
+
+
+def _renamed_then_edited(root: Path, name: str) -> set[str]:
+    git(root, "mv", "--", "b.txt", name)
+    (root / name).write_text("another text\n")
+    return {"b.txt", name}
+
+
+def _intended(root: Path, name: str) -> set[str]:
+    (root / name).write_text("new\n")
+    git(root, "add", "--intent-to-add", "--", name)
+    return {name}
+
+
+def _typed(root: Path, name: str) -> set[str]:
+    committed(root, name)
+    (root / name).unlink()
+    (root / name).symlink_to("b.txt")
+    return {name}
+
+
+def _deleted(root: Path, name: str) -> set[str]:
+    committed(root, name)
+    git(root, "rm", "--quiet", "--cached", "--", name)
+    return {name}
+
+
+def _unmerged(root: Path, name: str) -> set[str]:
+    committed(root, name)
+    git(root, "checkout", "--quiet", "-B", "theirs")
+    (root / name).write_text("theirs\n")
+    git(root, "commit", "--quiet", "--all", "--message", "theirs")
+    git(root, "checkout", "--quiet", "-")
+    git(root, "rm", "--quiet", "--", name)
+    git(root, "commit", "--quiet", "--message", "ours")
+    with pytest.raises(subprocess.CalledProcessError):
+        git(root, "merge", "--quiet", "theirs")
+    return {name}
+
+
+def _untracked_beside_an_ignored_file(root: Path, name: str) -> set[str]:
+    (root / ".git" / "info" / "exclude").write_text("junk\n")
+    (root / "junk").write_text("")
+    (root / name).write_text("")
+    return {name}
+
+
+CHANGES = (
+    *(_renamed, _copied, _renamed_then_edited, _intended, _typed, _deleted, _unmerged),
+    _untracked_beside_an_ignored_file,
+)
+
+
+@pytest.mark.parametrize("settings", ["", "copies"])
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__.strip("_"))
+def test_changes_name_every_path_of_every_kind_of_change(
+    super_repo: Path, change: Callable[[Path, str], set[str]], settings: str
+) -> None:
+    if settings:
+        git(super_repo, "config", "status.renames", settings)
+        git(super_repo, "config", "status.showUntrackedFiles", "no")
+        git(super_repo, "config", "core.quotePath", "true")
+    for name in NAMES:
+        expected = change(super_repo, name)
+        assert set(repo.changes(super_repo)) == expected, name
+        git(super_repo, "reset", "--quiet", "--hard")
+        git(super_repo, "clean", "--quiet", "--force", "-d")
+    assert repo.changes(super_repo) == []
+
+
+@pytest.mark.parametrize("change", ["moved", "edited", "untracked"])
+def test_changes_name_a_submodule_that_has_moved_or_holds_changes(super_repo: Path, change: str) -> None:
+    sub = super_repo / "sub dir" / "sub"
+    (sub / "changelog.txt" if change == "edited" else sub / "new").write_text("changed")
+    if change == "moved":
+        committed(sub, "new")
+    assert repo.changes(super_repo) == ["sub dir/sub"]
+
+
+def test_changes_name_a_path_that_is_not_utf_8(super_repo: Path) -> None:
+    (super_repo / os.fsdecode(b"caf\xe9.txt")).write_text("")
+    (found,) = repo.changes(super_repo)
+    assert found.startswith("caf") and found.endswith(".txt")
