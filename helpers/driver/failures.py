@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -121,20 +121,6 @@ class Follower:
                 continue
             if found:
                 yield found
-
-
-def kept(found: tuple[Failure, ...]) -> list[dict[str, Any]]:
-    """Return failures as what is kept of them in a file; `from_kept` reads it."""
-    return [{**asdict(one), "sections": []} for one in found]
-
-
-def from_kept(data: Any) -> tuple[Failure, ...]:
-    """Return failures from what was kept of them.
-
-    Raises:
-        TypeError: it is something else.
-    """
-    return tuple(Failure(**{**one, "sections": ()}) for one in data)
 
 
 def _below(path: str, root: Path) -> str:

@@ -29,7 +29,6 @@ from helpers.model.graph import longest
 
 # More is not what our plugin writes.
 _MOST_REPORT_BYTES, _MOST_PROGRESS_BYTES = 64 << 20, 16 << 20
-_MOST_COUNTED = 1 << 40
 
 
 @dataclass
@@ -262,14 +261,14 @@ def _read_report(path: Path) -> dict[str, Any] | None:
 
 def _is_sound(report: dict[str, Any]) -> bool:
     """Say whether a report has what each one has that our plugin writes."""
-    counts, failed, hints = (report.get(name) for name in ("counts", "failures", "hints"))
-    if not (isinstance(counts, dict) and isinstance(failed, list) and isinstance(hints, list)):
+    failed, hints = report.get("failures"), report.get("hints")
+    if not (isinstance(failed, list) and isinstance(hints, list)) or verdicts.counts_fault(report.get("counts")):
         return False
-    numbers = [*(report.get(name) for name in ("exit", "collected", "reported", "collect_errors")), *counts.values()]
-    # Python prints no number of more than 4300 digits.
-    return all(isinstance(one, int) and abs(one) < _MOST_COUNTED for one in numbers) and all(
-        isinstance(one, str) for one in (*failed, *hints)
-    )
+    # A plugin may end pytest with a negative exit code.
+    exit_code = abs(report["exit"]) if isinstance(report.get("exit"), int) else None
+    numbers = (exit_code, *(report.get(name) for name in ("collected", "reported", "collect_errors")))
+    texts = (report.get("runs_no_test"), *failed, *hints)
+    return all(map(verdicts.is_count, numbers)) and all(isinstance(one, str) for one in texts)
 
 
 def _finished_tests(progress: Path) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """Verdicts that a team shares: in a directory that its machines mount, or in a repository of a registry.
 
-Off unless `HELPERS_VERDICTS` names the place. Everybody reads it; only who has `HELPERS_VERDICTS_WRITE=1` adds to it,
-and whoever can write there can make any test pass: give that to trusted branches only. A place that does not answer
-costs a warning and is not asked again in that run; no run fails for it.
+Off unless `HELPERS_VERDICTS` names the place. Every run reads it; a run with `HELPERS_VERDICTS_WRITE=1` adds to it.
+Write access to the place can make any test pass: give it to trusted branches only. An entry that no run can have
+written is a line and a miss. A place that does not answer costs a warning, and the run does not ask it again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from helpers.console import say
+from helpers.console import printable, say
+from helpers.driver import kept_verdict
+from helpers.driver.results import read_result
+from helpers.driver.verdict import Verdict
 from helpers.engine.seam import Control
 from helpers.errors import ConfigError, HelpersError, InfrastructureError, UsageError
 from helpers.images import layout
@@ -38,12 +41,16 @@ _EMPTY = "application/vnd.oci.empty.v1+json"
 class Store(Protocol):
     """A place for verdicts; each has a key, and never another content."""
 
-    def read(self, key: str) -> dict[str, Any] | None:
-        """Return the verdict that is kept by a key; None if there is none.
+    def read(self, key: str) -> Any:
+        """Return the JSON that is kept by a key; None if there is none.
 
         Raises:
+            DamagedVerdictError: something else is kept there.
             InfrastructureError: the place does not answer.
         """
+
+    def where(self, key: str) -> str:
+        """Return the name of the place that has the verdict of a key, for messages."""
 
     def write(self, key: str, verdict: dict[str, Any]) -> None:
         """Keep a verdict by its key.
@@ -63,19 +70,26 @@ class Directory:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def read(self, key: str) -> dict[str, Any] | None:
+    def read(self, key: str) -> Any:
         """See `Store`."""
+        file = self._file(key)
         try:
-            found = json.loads(self._file(key).read_bytes())
+            file.lstat()
         except FileNotFoundError as error:
             if not self._path.is_dir():
                 raise self._failed("read", error) from None
             return None
-        except (ValueError, RecursionError):
-            return None  # a damaged one is as good as none
         except OSError as error:
             raise self._failed("read", error) from None
-        return found if isinstance(found, dict) else None
+        # Neither a link nor a FIFO is followed or waited for.
+        data = read_result(file, kept_verdict.MOST_BYTES)
+        if data is None:
+            raise kept_verdict.DamagedVerdictError("it is no regular file, too large, or not readable")
+        return kept_verdict.parsed(data)
+
+    def where(self, key: str) -> str:
+        """See `Store`."""
+        return str(self._file(key))
 
     def write(self, key: str, verdict: dict[str, Any]) -> None:
         """See `Store`."""
@@ -115,10 +129,17 @@ class Repository:
         self._control = control
         self._threads = threading.local()
 
-    def read(self, key: str) -> dict[str, Any] | None:
+    def read(self, key: str) -> Any:
         """See `Store`."""
-        found = self._registry.find(_tag(key))
-        return self._registry.config(found.digest) if found else None
+        try:
+            found = self._registry.find(_tag(key))
+            return self._registry.config(found.digest) if found else None
+        except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
+            raise kept_verdict.DamagedVerdictError("it is no artifact with a verdict") from None
+
+    def where(self, key: str) -> str:
+        """See `Store`."""
+        return f"{self._name}:{_tag(key)}"
 
     def write(self, key: str, verdict: dict[str, Any]) -> None:
         """See `Store`."""
@@ -158,15 +179,24 @@ class SharedVerdicts:
         self._failed = threading.Event()
         self._lock = threading.Lock()
 
-    def find(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the verdicts that are kept by some keys; a key that has none is left out."""
-        found: dict[str, dict[str, Any]] = {}
+    def find(self, names: Mapping[str, str]) -> dict[str, Verdict]:
+        """Return the verdicts that are kept by some keys; a key that has none is left out.
+
+        Arguments:
+            names: of the runnable dirs, by the keys.
+        """
+        found: dict[str, Verdict] = {}
 
         def read(key: str) -> None:
-            if verdict := self._store.read(key):
-                found[key] = verdict
+            try:
+                data = self._store.read(key)
+                if data is not None:
+                    found[key] = kept_verdict.from_entry(data, names[key])
+            except kept_verdict.DamagedVerdictError as error:
+                where = printable(f"{self._store.where(key)}; why: {error}")
+                say(f"warning: a shared verdict on {printable(names[key])} is not believed: {where}")
 
-        self._with_each(keys, read)
+        self._with_each(names, read)
         return found
 
     def add(self, verdicts: Mapping[str, dict[str, Any]]) -> None:
@@ -174,16 +204,16 @@ class SharedVerdicts:
         if self._writes:
             self._with_each(verdicts, lambda key: self._store.write(key, verdicts[key]))
 
-    def complete(self, keys: Iterable[str], give: Callable[[str], dict[str, Any]]) -> None:
+    def complete(self, names: Mapping[str, str], give: Callable[[str], dict[str, Any]]) -> None:
         """Keep verdicts that were known before, as far as they are lacking and this run may.
 
         Arguments:
-            keys: of the verdicts.
-            give: returns the one of a key.
+            names: of the runnable dirs, by the keys of their verdicts.
+            give: returns the entry of a key.
         """
         if self._writes:
-            there = self.find(keys)
-            self.add({key: give(key) for key in keys if key not in there})
+            there = self.find(names)
+            self.add({key: give(key) for key in names if key not in there})
 
     def _with_each(self, keys: Iterable[str], do: Callable[[str], None]) -> None:
         def attempt(key: str) -> None:

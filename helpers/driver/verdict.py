@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -44,8 +44,12 @@ CODES = {
     Status.INFRA: errors.INFRASTRUCTURE,
     Status.BUG: errors.BUG,
 }
-# How a test ends, in the words of our plugin.
-OUTCOMES = ("passed", "xfailed", "xpassed", "failed", "error", "skipped")
+# The words of pytest's last line: how a test, a part of one, or an earlier run of one ends.
+OUTCOMES = ("passed", "xfailed", "xpassed", "failed", "error", "skipped", "rerun", "subtests passed")
+_GREEN = ("passed", "xfailed", "xpassed")
+_RED = ("failed", "error")
+# Python prints no number of more than 4300 digits.
+MOST_COUNTED = 1_000_000_000
 # https://docs.pytest.org/en/stable/reference/exit-codes.html
 _PYTEST_INTERRUPTED, _PYTEST_INTERNAL, _PYTEST_USAGE, _PYTEST_EMPTY = 2, 3, 4, 5
 _NO_TEST = "no test was selected (by tier, -k or -m) or collected"
@@ -108,12 +112,12 @@ class Verdict:
     @property
     def passed(self) -> int:
         """How many tests passed, an expected failure included."""
-        return self.counts.get("passed", 0) + self.counts.get("xfailed", 0) + self.counts.get("xpassed", 0)
+        return _sum(self.counts, _GREEN)
 
     @property
     def failed(self) -> int:
         """How many tests failed or could not be set up, torn down or imported."""
-        return self.counts.get("failed", 0) + self.counts.get("error", 0)
+        return _sum(self.counts, _RED)
 
     @property
     def skipped(self) -> int:
@@ -205,6 +209,34 @@ def _hints(status: Status, why: str, report: dict[str, Any] | None) -> tuple[str
     return (*((_HINTS[why],) if why in _HINTS else ()), *(f"hint: {' '.join(guess.split())}" for guess in guesses))
 
 
+def counts_fault(counts: Any) -> str:
+    """Return why `counts` does not say how many tests ended how; empty if it does."""
+    if not isinstance(counts, dict):
+        return "counts is no object"
+    if unknown := next((name for name in counts if name not in OUTCOMES), None):
+        return f"counts has {str(unknown)[:100]!r}, which is no outcome of a test"
+    wrong = (name for name, number in counts.items() if not is_count(number))
+    return next((f"counts has no sound number of {name}" for name in wrong), "")
+
+
+def is_count(number: Any) -> bool:
+    """Say whether `number` is a number of tests."""
+    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number < MOST_COUNTED
+
+
+def counted(counts: Mapping[str, int]) -> tuple[Status, str]:
+    """Return the verdict that the counts of a run allow, and why it is not PASS."""
+    if failed := _sum(counts, _RED):
+        return Status.FAIL, f"{failed} failed"
+    if not _sum(counts, _GREEN):
+        return Status.EMPTY, _ALL_SKIPPED if counts.get("skipped") else _NO_TEST
+    return Status.PASS, ""
+
+
+def _sum(counts: Mapping[str, int], names: Sequence[str]) -> int:
+    return sum(counts.get(name, 0) for name in names)
+
+
 def pytest_id(failure: str) -> str:
     """Return what pytest calls something that failed: our plugin puts words behind a file that was not imported."""
     return failure.removesuffix(": could not be imported")
@@ -252,7 +284,9 @@ def _by_report(outcome: Outcome, report: dict[str, Any]) -> tuple[Status, str]:
     if exit_code == _PYTEST_EMPTY or (exit_code == 0 and report["runs_no_test"]) or (exit_code in (0, 1) and nothing):
         return Status.EMPTY, _why_empty(report)
     if failures:
-        more = f" and {failures - 1} more" if failures > 1 else ""
+        # The list of failures is cut, and one test may fail several times.
+        rest = max(failures, _sum(report["counts"], _RED) + report["collect_errors"]) - 1
+        more = f" and {rest} more" if rest else ""
         return Status.FAIL, f"{report['failures'][0]}{more}"
     if exit_code == _PYTEST_INTERRUPTED:
         return Status.CRASH, "pytest was interrupted from inside"
@@ -261,9 +295,7 @@ def _by_report(outcome: Outcome, report: dict[str, Any]) -> tuple[Status, str]:
     if exit_code or outcome.code:
         ended = f"pytest ended with exit code {exit_code}, its container with {outcome.code}"
         return Status.FAIL, str((exit_code and report.get("coverage_low")) or ended)
-    if not any(report["counts"].get(outcome) for outcome in ("passed", "xfailed", "xpassed")):
-        return Status.EMPTY, _ALL_SKIPPED
-    return Status.PASS, ""
+    return counted(report["counts"])
 
 
 def _why_empty(report: dict[str, Any]) -> str:

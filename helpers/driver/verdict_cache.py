@@ -16,7 +16,7 @@ from typing import Any
 
 from helpers import discover, errors, host, repo
 from helpers.console import printable, say
-from helpers.driver import failures, memo, plan
+from helpers.driver import kept_verdict, memo, plan
 from helpers.driver.container import INSIDE, test_container, weaker
 from helpers.driver.plan import DirPlan
 from helpers.driver.results import JUNIT, MOST_JUNIT_BYTES, read_result
@@ -39,7 +39,7 @@ _PACKAGE = INSIDE.parent
 _NOT_RUN = (Path("test"), Path("templates"))
 # Where results go is another place in each run.
 _RESULTS = Path("/results")
-_FORMAT = "2"
+_FORMAT = str(kept_verdict.FORMAT)
 _MOST = 20_000
 _MOST_BYTES = 500_000_000
 
@@ -94,29 +94,28 @@ class VerdictCache:
         for item in dirs:
             if key := self._key(item, now):
                 self._keys[item.name] = key
-                verdict = _read(key, item)
+                verdict = _read(key, item.name)
                 if verdict and verdict.image == digests.known(item.chain[-1].reference):
                     found[item.name] = verdict
                 else:
                     unknown[key] = item
         if self._shared:
             with suppress(OSError, ValueError):
-                self._shared.complete([self._keys[name] for name in found], _load)
+                self._shared.complete({self._keys[name]: name for name in found}, _load)
         return {**found, **self._take_over(unknown)}
 
     def _take_over(self, unknown: Mapping[str, DirPlan]) -> dict[str, Verdict]:
         """Return what the team knows of directories, by name, and keep it here; `unknown` is by key."""
         found = {}
-        for key, about in self._shared.find(unknown).items() if self._shared and unknown else ():
-            item = unknown[key]
-            reference = item.chain[-1].reference
-            verdict = _verdict(about, item)
+        names = {key: item.name for key, item in unknown.items()}
+        for key, verdict in self._shared.find(names).items() if self._shared and unknown else ():
+            reference = unknown[key].chain[-1].reference
             # An image that was never here would be made of the same locked inputs: its name is their hash.
-            if verdict and digests.known(reference) in ("", verdict.image):
-                found[item.name] = replace(verdict, why="cached by the team")
+            if digests.known(reference) in ("", verdict.image):
+                found[verdict.name] = replace(verdict, why="cached by the team")
                 digests.remember(reference, verdict.image)
                 with suppress(OSError):
-                    _write(key, about)
+                    _write(key, kept_verdict.entry(verdict, verdict.junit))
         return found
 
     def keep(self, dirs: Sequence[DirPlan], verdicts: Sequence[Verdict], reports: Mapping[str, Path]) -> None:
@@ -141,7 +140,7 @@ class VerdictCache:
         with suppress(Unknown, OSError):
             now = self._again(dirs)
             new = {
-                self._keys[item.name]: _about(verdict, reports[item.name])
+                self._keys[item.name]: kept_verdict.entry(verdict, _junit(reports[item.name]))
                 for item, verdict in passed
                 if self._key(item, now) == self._keys[item.name] and self._is_untouched(item)
             }
@@ -278,54 +277,26 @@ def _file(key: str) -> Path:
     return _folder() / key[:2] / f"{key}.json"
 
 
-def _read(key: str, item: DirPlan) -> Verdict | None:
-    """Return the verdict that is kept by a key; one that can not be read is put aside and counts as none."""
+def _read(key: str, name: str) -> Verdict | None:
+    """Return the verdict that is kept by a key; a damaged file is put aside and counts as none."""
     file = _file(key)
-    verdict = None
     try:
-        verdict = _verdict(_load(key), item)
+        return kept_verdict.from_entry(_load(key), name)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError):
-        pass
-    if not verdict:
+    except (OSError, ValueError):
         with suppress(OSError):
             os.replace(file, file.with_suffix(".damaged"))
-    return verdict
+        return None
 
 
 def _load(key: str) -> Any:
-    return json.loads(_file(key).read_bytes())
+    return kept_verdict.parsed(_file(key).read_bytes())
 
 
-def _verdict(about: Any, item: DirPlan) -> Verdict | None:
-    """Return the verdict that a file, or somebody else, tells of; None for what tells of none."""
-    try:
-        counts = {str(name): int(number) for name, number in about["counts"].items()}
-        seconds, image, junit = float(about["seconds"]), str(about["image"]), str(about["junit"])
-        flaky = failures.from_kept(about["flaky"])
-        slowest = tuple((str(name), float(took)) for name, took in about["slowest"])
-        coverage = str(about.get("coverage", ""))
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        return None
-    plain = Verdict(item.name, Status.PASS, 0, "cached", counts, seconds, image, cached=True, junit=junit)
-    return replace(plain, flaky=flaky, slowest=slowest, coverage=coverage)
-
-
-def _about(verdict: Verdict, results: Path) -> dict[str, Any]:
-    # Who gives pytest a place of his own for it finds it there.
-    junit = read_result(results / JUNIT, MOST_JUNIT_BYTES) or b""
-    return {
-        "directory": verdict.name,
-        "counts": verdict.counts,
-        "seconds": round(verdict.seconds, 3),
-        "image": verdict.image,
-        "flaky": failures.kept(verdict.flaky),
-        "slowest": verdict.slowest,
-        "junit": junit.decode(errors="replace"),
-        # Part of the key: it is there where it is asked for.
-        "coverage": verdict.coverage,
-    }
+def _junit(results: Path) -> str:
+    # Tests may write the report to another place; then there is none here.
+    return (read_result(results / JUNIT, MOST_JUNIT_BYTES) or b"").decode(errors="replace")
 
 
 def _write(key: str, about: dict[str, Any]) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from helpers.driver import shared_verdicts
+from helpers.driver import kept_verdict, shared_verdicts
+from helpers.driver.verdict import Status, Verdict
 from helpers.engine.seam import Control
 from helpers.errors import UsageError
 from helpers.images import digests
@@ -20,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 __all__ = ["cache", "no_poetry", "scene"]
 KEY = "ab" * 32
-VERDICT = {"counts": {"passed": 1}, "directory": "a", "image": "id", "junit": "<x>\u00fc</x>", "seconds": 0.5}
+VERDICT = Verdict("a", Status.PASS, 0, counts={"passed": 1}, image="id", junit="<x>\u00fc</x>", seconds=0.5)
 
 
 @pytest.fixture(params=["directory", pytest.param("registry", marks=pytest.mark.host)])
@@ -101,15 +105,41 @@ def test_an_image_that_is_another_one_here_is_tested_here(scene: Scene, tmp_path
     assert scene.run() == (0, ALL)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"counts": 1}', '{"counts": {}, "seconds": "x"}', "\xff"])
-def test_a_damaged_verdict_of_the_team_counts_as_none(scene: Scene, tmp_path: Path, text: str) -> None:
+def failed_counts(file: Path) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), "counts": {"failed": 5}}))
+
+
+def a_link(file: Path) -> None:
+    file.rename(file.with_suffix(".elsewhere"))
+    file.symlink_to(file.with_suffix(".elsewhere"))
+
+
+def a_fifo(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(lambda file, text=text: file.write_text(text, encoding="latin-1") for text in ["", "{", "[]", "{}", "\xff"]),
+        *(failed_counts, a_link, a_fifo),
+    ],
+)
+def test_an_entry_that_no_run_wrote_is_a_line_and_a_miss(
+    scene: Scene, tmp_path: Path, damage: Callable[[Path], object], capsys: pytest.CaptureFixture[str]
+) -> None:
     place = Path(a_directory(tmp_path))
     on_another_machine(scene, str(place), writes=True)
     scene.run()
-    for file in place.glob("*/*.json"):
-        file.write_text(text, encoding="latin-1")
+    files = list(place.glob("*/*.json"))
+    for file in files:
+        damage(file)
     on_another_machine(scene, str(place), writes=True)
+    capsys.readouterr()
     assert scene.run() == (0, ALL)
+    err = capsys.readouterr().err
+    assert err.count("is not believed") == len(ALL) and all(str(file) in err for file in files)
     on_another_machine(scene, str(place))
     assert scene.run() == (0, set()), "it was not written anew"
 
@@ -139,9 +169,8 @@ def test_a_store_gives_back_what_it_was_given(place: str, monkeypatch: pytest.Mo
     monkeypatch.setenv("HELPERS_VERDICTS", place)
     monkeypatch.setenv("HELPERS_VERDICTS_WRITE", "1")
     shared = shared_verdicts.named(Control())
-    assert shared.find([KEY]) == {}
-    shared.add({KEY: VERDICT})
-    assert shared.find([KEY, "cd" * 32]) == {KEY: VERDICT}
-    newer = {**VERDICT, "seconds": 0.75}
-    shared.add({KEY: newer})
-    assert shared.find([KEY]) == {KEY: newer}
+    assert shared.find({KEY: "a"}) == {}
+    for verdict in (VERDICT, replace(VERDICT, seconds=0.75)):
+        shared.add({KEY: kept_verdict.entry(verdict, verdict.junit)})
+        found = shared.find({KEY: "a", "cd" * 32: "b"})
+        assert found == {KEY: replace(verdict, cached=True, why="cached")}

@@ -57,6 +57,8 @@ CASES: dict[str, Case] = {
         1,
         "t.py: x",
     ),
+    "counts a failure and names none": ({}, {"counts": {"passed": 2, "failed": 1}}, Status.FAIL, 1, "1 failed"),
+    "counts nothing": ({}, {"counts": {}}, Status.EMPTY, 5, "no test"),
     "skips all": ({}, {"counts": {"skipped": 3}}, Status.EMPTY, 5, "every test was skipped"),
     "calls pytest wrongly": ({"code": 4}, {"exit": 4, "collected": 0}, Status.CONFIG, 2, "does not accept"),
     "breaks pytest": ({"code": 3}, {"exit": 3}, Status.CRASH, 8, "internal error"),
