@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -11,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from helpers import discover
+from helpers import checkout_file, discover
+from helpers.console import cut, excerpt
 from helpers.errors import ConfigError
 from helpers.model import base_lock
 from helpers.model import changelog as changelog_format
@@ -19,11 +21,18 @@ from helpers.model.runnable import RunnableDir
 from helpers.model.settings import Settings, parse_settings
 from helpers.storage import cache_dir, digest, write_once
 
+read_text = checkout_file.read_text
 # Reads the runnable dir at a path.
 Loader = Callable[[Path], RunnableDir]
 
 # What we read of a `pyproject.toml`; a table stands after the one that it is in.
 _TABLES = (("project",), ("dependency-groups",), ("tool",), ("tool", "poetry"), ("tool", "helpers"))
+
+_MOST_DEPTH = 100
+_INTEGERS = 1 << 63
+# A key as TOML spells it (https://toml.io/en/v1.0.0#keys), with a limit where a hostile line would take minutes.
+_PART = r"""(?:(?<![\w-])[\w-]+|"(?:[^"\\]|\\.){0,200}"|'[^']{0,200}')"""
+_DEEP_KEY = rf"(?:{_PART}[ \t]*\.[ \t]*){{{_MOST_DEPTH}}}"
 
 
 def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
@@ -81,32 +90,15 @@ def loader(root: Path, all_paths: Sequence[Path] = ()) -> Loader:
     return cache(lambda path: load(root, path, below.get(str(path), ())))
 
 
-def read_text(path: Path) -> str:
-    """Return the content of a file that a user wrote.
-
-    Raises:
-        ConfigError: it is missing, can not be read, or is not UTF-8.
-    """
-    try:
-        # newline="" keeps carriage returns: the format's own check reports or accepts them.
-        return path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        raise ConfigError("is missing", where=path, fix="invoke dir_check  (lists what a runnable dir needs)") from None
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise ConfigError("is not UTF-8", where=f"{path}:{line}", fix="save it as UTF-8") from None
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {os.strerror(error.errno or 0).lower()}", where=path) from None
-
-
 @cache
 def read_shared(path: Path) -> str:
-    """Return the content of a file of helpers that many directories are built by, as `read_text` does."""
-    return read_text(path)
+    """Return the content of a file of helpers itself that many directories are built by."""
+    return path.read_text("utf-8")
 
 
 def forget() -> None:
     """Read every `pyproject.toml` anew from now on: one that was read once counts for the whole life of a process."""
+    checkout_file.forget()
     read_shared.cache_clear()
     read_pyproject.cache_clear()
     _settings.cache_clear()
@@ -135,17 +127,40 @@ def parse_toml(text: str, file: Path, fix: str | None = None) -> dict[str, Any]:
         fix: what to do when it is not TOML.
 
     Raises:
-        ConfigError: it is not TOML.
+        ConfigError: it is not TOML, or holds tables too deep or integers too large for TOML.
     """
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     try:
+        if any(line.count(".") >= _MOST_DEPTH and re.search(_DEEP_KEY, line) for line in text.splitlines()):
+            raise RecursionError  # the parser's time grows with the square of a key's parts
         parsed: dict[str, Any] = tomllib.loads(text)
-        return parsed
+        _check_sane(parsed)
+    except RecursionError:
+        raise ConfigError(f"holds values nested deeper than {_MOST_DEPTH}", where=file, fix=fix) from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"is not TOML: {error}", where=file, fix=fix) from None
+        line = re.search(r"at line (\d+)", str(error))
+        where = f"{file}:{line.group(1)}" if line else file
+        raise ConfigError(f"is not TOML: {cut(str(error))}", where=where, fix=fix) from None
+    except ValueError:
+        raise ConfigError("is not TOML: an integer has more than 64 bits", where=file, fix=fix) from None
+    return parsed
+
+
+def _check_sane(parsed: dict[str, Any]) -> None:
+    """Raise for what is legal to the parser only: later steps write and compare these values."""
+    level: list[Any] = [parsed]
+    for _ in range(_MOST_DEPTH):
+        inner = [item for value in level for item in (value.values() if isinstance(value, dict) else value)]
+        # https://toml.io/en/v1.0.0#integer: 64 bits.
+        if any(isinstance(item, int) and not -_INTEGERS <= item < _INTEGERS for item in inner):
+            raise ValueError
+        level = [item for item in inner if isinstance(item, (dict, list))]
+        if not level:
+            return
+    raise RecursionError
 
 
 def _remembered_toml(text: str, file: Path) -> dict[str, Any]:
@@ -155,7 +170,7 @@ def _remembered_toml(text: str, file: Path) -> dict[str, Any]:
         found = json.loads(remembered.read_bytes())
         if isinstance(found, dict):
             return found
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         pass
     parsed = parse_toml(text, file)
     try:
@@ -170,7 +185,7 @@ def _check_table(parsed: dict[str, Any], keys: Sequence[str], file: Path) -> Non
     for key in keys:
         inner = inner.get(key, {})
     if not isinstance(inner, dict):
-        raise ConfigError(f"{'.'.join(keys)} must be a table, not {inner!r}", where=file)
+        raise ConfigError(f"{'.'.join(keys)} must be a table, not {excerpt(inner)}", where=file)
 
 
 def read_base_lock(runnable: RunnableDir) -> base_lock.BaseLock | None:
@@ -185,7 +200,7 @@ def read_base_lock(runnable: RunnableDir) -> base_lock.BaseLock | None:
     recorded = base_lock.parse(read_text(file), str(file))
     if recorded.base != runnable.settings.base:
         raise ConfigError(
-            f"records the base {recorded.base!r}, and [tool.helpers] base is {runnable.settings.base!r}",
+            f"records the base {excerpt(recorded.base)}, and [tool.helpers] base is {excerpt(runnable.settings.base)}",
             where=file,
             fix=f"{update_command(runnable.path)}  (for a base that is made here: remove the file)",
         )

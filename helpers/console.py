@@ -13,6 +13,7 @@ from helpers import errors
 # Makes the thin environment, and puts our commands on PATH.
 THIN_ENV = "source dev_scripts/setenv.sh"
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
+_SHOWN_CHARS = 80
 # While a region of lines is drawn at the end of the terminal, this prints a line above it.
 shown_above: Callable[[str], None] | None = None
 
@@ -51,6 +52,17 @@ def counted(number: int, what: str) -> str:
 def printable(text: str) -> str:
     """Return `text` with control characters (a directory's name may hold a newline) shown as escapes."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def excerpt(value: object) -> str:
+    """Return how a value from a file is shown in a message: on one line and cut, however large the value is."""
+    return cut(repr(value))
+
+
+def cut(text: str) -> str:
+    """Return `text`, which may hold parts of a file, as a message shows it: on one line of bounded length."""
+    text = printable(text)
+    return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 3]}..."
 
 
 def print_rows(rows: Sequence[Sequence[str]]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from helpers import config, discover, host
+from helpers.console import excerpt
 from helpers.engine.specs import SCRIPTS, ImageSpec
 from helpers.errors import ConfigError, HelpersError
 from helpers.images import code
@@ -63,7 +64,7 @@ def image_layers(runnable: RunnableDir, load: config.Loader) -> list[RunnableDir
         path = Path(os.path.realpath(top.path / top.base.value))
         where = top.path / "pyproject.toml"
         if not path.is_relative_to(top.root):
-            raise ConfigError(f"[tool.helpers] base {top.settings.base!r} leads out of the repo", where=where)
+            raise ConfigError(f"[tool.helpers] base {excerpt(top.settings.base)} leads out of the repo", where=where)
         if path in [layer.path for layer in layers]:
             # The graph's own check words the circle.
             order(Step(one.name, (other.name,)) for one, other in zip(layers, [*layers[1:], load(path)], strict=True))
@@ -71,7 +72,8 @@ def image_layers(runnable: RunnableDir, load: config.Loader) -> list[RunnableDir
         try:
             layers.append(load(path))
         except HelpersError as error:
-            raise ConfigError(f"base {top.settings.base!r} is not a sound runnable dir: {error}", where=where) from None
+            what = f"base {excerpt(top.settings.base)} is not a sound runnable dir: {error}"
+            raise ConfigError(what, where=where) from None
     return layers
 
 
@@ -88,7 +90,7 @@ def outside(layer: RunnableDir, stage: Stage = Stage.LOCAL, platforms: tuple[str
     if layer.base.kind is BaseKind.IMAGE:
         if "@" not in layer.base.value:
             raise ConfigError(
-                f"the base {str(layer.base)!r} has no recorded digest",
+                f"the base {excerpt(str(layer.base))} has no recorded digest",
                 where=layer.path / "pyproject.toml",
                 why="a tag may be another image tomorrow",
                 fix=config.update_command(layer.path),

@@ -9,6 +9,7 @@ import datetime
 import re
 from dataclasses import dataclass, fields
 
+from helpers.console import excerpt
 from helpers.errors import ConfigError
 from helpers.model.stage import DateTag, Stage
 
@@ -93,7 +94,7 @@ def parse(text: str, where: str) -> BaseLock:
             continue
         match = _LINE.fullmatch(line.strip())
         if not match or match[1] not in {item.name for item in fields(BaseLock)}:
-            raise _wrong(f'expected a line like digest = "sha256:...", not {line!r}', f"{where}:{number}")
+            raise _wrong(f'expected a line like digest = "sha256:...", not {excerpt(line)}', f"{where}:{number}")
         if match[1] in found:
             raise _wrong(f"says {match[1]} twice", f"{where}:{number}")
         found[match[1]], lines[match[1]] = match[2], number
@@ -102,9 +103,9 @@ def parse(text: str, where: str) -> BaseLock:
             raise _wrong(f"does not say its {key}", f"{where}:{lines.get(key, 1)}")
     for key in ("digest", "prod"):
         if found.get(key) and not _DIGEST.fullmatch(found[key]):
-            raise _wrong(f"{key} {found[key]!r} is not sha256: and 64 digits", f"{where}:{lines[key]}")
+            raise _wrong(f"{key} {excerpt(found[key])} is not sha256: and 64 digits", f"{where}:{lines[key]}")
     if ":" not in found["name"].rpartition("/")[2] or "@" in found["name"]:
-        raise _wrong(f"name {found['name']!r} is not REPOSITORY:TAG", f"{where}:{lines['name']}")
+        raise _wrong(f"name {excerpt(found['name'])} is not REPOSITORY:TAG", f"{where}:{lines['name']}")
     try:
         recorded = datetime.date.fromisoformat(found.pop("recorded"))
     except ValueError:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
+from helpers.console import cut, excerpt
 from helpers.errors import ConfigError
 from helpers.model.image import NAME_PATTERN
 from helpers.model.version import Version
@@ -61,7 +62,7 @@ def parse(text: str, where: str) -> Changelog:
             blocks.append((number, line, []))
         elif line and not blocks:
             raise ConfigError(
-                f"expected an entry like '{_EXAMPLE}', not {line!r}",
+                f"expected an entry like '{_EXAMPLE}', not {excerpt(line)}",
                 where=f"{where}:{number}",
                 fix="put it below the entry that it belongs to, or remove it",
             )
@@ -80,7 +81,7 @@ def _parse_entry(number: int, head: str, body: list[tuple[int, str]], where: str
     at = f"{where}:{number}"
     if not re.fullmatch(NAME_PATTERN, name):
         raise ConfigError(
-            f"{head!r} does not name an image and version like '{_EXAMPLE}'",
+            f"{excerpt(head)} does not name an image and version like '{_EXAMPLE}'",
             where=at,
             fix="write it '# NAME-X.Y.Z', the name in lower case",
         )
@@ -89,20 +90,20 @@ def _parse_entry(number: int, head: str, body: list[tuple[int, str]], where: str
     except ValueError as error:
         raise ConfigError(str(error), where=at, fix=f"write it like '{_EXAMPLE}'") from None
     if not body:
-        raise ConfigError(f"{name}-{version} has no date", where=at, fix="add a line '- YYYY-MM-DD' below it")
+        raise ConfigError(f"{cut(name)}-{version} has no date", where=at, fix="add a line '- YYYY-MM-DD' below it")
     date_line, date_text = body[0]
     try:
         date = datetime.date.fromisoformat(date_text[2:] if _DATE.fullmatch(date_text) else "")
     except ValueError:
         raise ConfigError(
-            f"expected a date '- YYYY-MM-DD', not {date_text!r}",
+            f"expected a date '- YYYY-MM-DD', not {excerpt(date_text)}",
             where=f"{where}:{date_line}",
-            fix=f"let the line below '{head}' be the day of that version, as in '- 2026-01-31'",
+            fix=f"let the line below '{cut(head)}' be the day of that version, as in '- 2026-01-31'",
         ) from None
     notes = tuple(text.removeprefix("- ") for _, text in body[1:] if text != "-")
     if not notes:
         raise ConfigError(
-            f"{name}-{version} says nothing of what changed", where=at, fix="add a line '- what a user notices'"
+            f"{cut(name)}-{version} says nothing of what changed", where=at, fix="add a line '- what a user notices'"
         )
     return Entry(name, version, date, notes, number)
 
@@ -111,7 +112,9 @@ def _check_order(newer: Entry, older: Entry, where: str) -> None:
     at = f"{where}:{older.line}"
     if newer.name != older.name:
         raise ConfigError(
-            f"names the image {older.name!r}, the newest entry {newer.name!r}", where=at, fix="give both the same name"
+            f"names the image {excerpt(older.name)}, the newest entry {excerpt(newer.name)}",
+            where=at,
+            fix="give both the same name",
         )
     if newer.version <= older.version:
         raise ConfigError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
+from helpers.console import excerpt
 from helpers.model.archive import meant_suite
 
 # https://github.com/distribution/reference: path components of a repository name.
@@ -59,14 +60,14 @@ class Base:
         kind, colon, value = text.partition(":")
         kinds = {member.value: member for member in BaseKind}
         if not colon or kind not in kinds or not value:
-            raise ValueError(f"{text!r} is not a base: write archive:SUITE, image:NAME:TAG or dir:PATH")
+            raise ValueError(f"{excerpt(text)} is not a base: write archive:SUITE, image:NAME:TAG or dir:PATH")
         base = cls(kinds[kind], value)
         if base.kind is BaseKind.ARCHIVE and not re.fullmatch(_SUITE_PATTERN, value):
-            raise ValueError(f"{value!r} is not the name of a distribution's suite, like bookworm")
+            raise ValueError(f"{excerpt(value)} is not the name of a distribution's suite, like bookworm")
         if base.kind is BaseKind.ARCHIVE and (meant := meant_suite(value)):
-            raise ValueError(f"{value!r} is not a suite of Debian; did you mean {f'archive:{meant}'!r}?")
+            raise ValueError(f"{excerpt(value)} is not a suite of Debian; did you mean {f'archive:{meant}'!r}?")
         if base.kind is BaseKind.IMAGE and not re.fullmatch(r"[a-zA-Z0-9][\w.:/@-]*", value, re.ASCII):
-            raise ValueError(f"{value!r} is not an image reference")
+            raise ValueError(f"{excerpt(value)} is not an image reference")
         return base
 
     def __str__(self) -> str:
@@ -138,5 +139,5 @@ def parse_platforms(text: str) -> tuple[str, ...]:
     known = sorted(f"linux/{name}" for name in set(_ARCHITECTURES.values()))
     for platform in platforms:
         if platform not in known:
-            raise ValueError(f"{platform!r} is not a platform that images are built for: {', '.join(known)}")
+            raise ValueError(f"{excerpt(platform)} is not a platform that images are built for: {', '.join(known)}")
     return platforms

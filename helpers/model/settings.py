@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from helpers.console import excerpt
 from helpers.errors import ConfigError
 from helpers.model.image import NAME_PATTERN, Base
 
@@ -89,7 +90,7 @@ def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
 
             near = difflib.get_close_matches(key, known, n=1)
             raise ConfigError(
-                f"[tool.helpers] has no setting {key!r}",
+                f"[tool.helpers] has no setting {excerpt(key)}",
                 where=where,
                 fix=f"did you mean {near[0]!r}?" if near else f"the settings are: {', '.join(known)}",
             )
@@ -104,7 +105,7 @@ def _typed(key: str, value: Any, default: Any, where: str) -> Any:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise _wrong(key, value, "a list of strings", where)
         if len(set(value)) != len(value):
-            raise ConfigError(f"[tool.helpers] {key} names {_duplicate(value)!r} twice", where=where)
+            raise ConfigError(f"[tool.helpers] {key} names {excerpt(_duplicate(value))} twice", where=where)
         return tuple(value)
     if isinstance(value, bool) or not isinstance(value, type(default)):
         raise _wrong(key, value, {str: "a string", int: "a whole number"}[type(default)], where)
@@ -112,7 +113,7 @@ def _typed(key: str, value: Any, default: Any, where: str) -> Any:
 
 
 def _wrong(key: str, value: Any, wanted: str, where: str) -> ConfigError:
-    return ConfigError(f"[tool.helpers] {key} must be {wanted}, not {value!r}", where=where)
+    return ConfigError(f"[tool.helpers] {key} must be {wanted}, not {excerpt(value)}", where=where)
 
 
 def _duplicate(values: list[str]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from helpers.console import excerpt
 from helpers.errors import UsageError
 from helpers.model.version import Version
 
@@ -94,7 +95,7 @@ class DateTag:
         """
         match = re.fullmatch(r"(\d{4})\.(\d{2})\.(\d{2})\.(0|[1-9]\d*)", text, re.ASCII)
         if not match:
-            raise ValueError(f"{text!r} is not a date tag YYYY.MM.DD.P")
+            raise ValueError(f"{excerpt(text)} is not a date tag YYYY.MM.DD.P")
         year, month, day, number = (int(part) for part in match.groups())
         return cls(datetime.date(year, month, day), number)
 

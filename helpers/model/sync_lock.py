@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from helpers.console import excerpt
 from helpers.errors import ConfigError
 
 PATH = "dev_scripts/sync.lock"
@@ -49,7 +50,7 @@ def parse(text: str, where: str) -> dict[str, Merged]:
         match = _LINE.fullmatch(line.rstrip())
         if not match or match[1] in found:
             raise ConfigError(
-                f"{line!r} {'is there twice' if match else 'is no record of a common file'}",
+                f"{excerpt(line)} {'is there twice' if match else 'is no record of a common file'}",
                 where=f"{where}:{number}",
                 why="this file is written by sync_update, one line a file",
                 fix=f"git checkout HEAD -- {PATH} && invoke sync_update",

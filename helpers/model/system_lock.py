@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from helpers.console import excerpt
+
 NAME = "devops/system-packages.lock"
 _HEAD = """\
 # Made by `invoke docker_lock`; do not edit it. Every package that the image adds to its base, for each architecture.
@@ -51,7 +53,7 @@ def parse(text: str) -> SystemLock:
             section = pins.setdefault(found.group(1), [])
         elif line and not line.startswith("#"):
             if section is None or not _PIN.fullmatch(line):
-                raise ValueError(f"line {number} is no `name=version` in a section: {line!r}")
+                raise ValueError(f"line {number} is no `name=version` in a section: {excerpt(line)}")
             section.append(line)
     if "base" not in said or "packages" not in said:
         raise ValueError("it does not say for which base and packages it was made")

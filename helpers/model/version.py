@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from helpers.console import excerpt
+
 _COMPARE = {"<=": operator.le, ">=": operator.ge, "==": operator.eq, "<": operator.lt, ">": operator.gt}
 _BOUND = re.compile(r"(<=|>=|==|<|>)\s*((?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){0,2})", re.ASCII)
 _PATTERN = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)", re.ASCII)
@@ -29,7 +31,7 @@ class Version:
         """
         match = _PATTERN.fullmatch(text)
         if not match:
-            raise ValueError(f"{text!r} is not a version X.Y.Z")
+            raise ValueError(f"{excerpt(text)} is not a version X.Y.Z")
         return cls(*(int(part) for part in match.groups()))
 
     def runs_in(self, image: Version) -> bool:
@@ -65,7 +67,7 @@ class Range:
         """
         matches = [_BOUND.fullmatch(part.strip()) for part in text.split(",")]
         if not all(matches):
-            raise ValueError(f"{text!r} is no range of versions such as '>=0.1,<1'")
+            raise ValueError(f"{excerpt(text)} is no range of versions such as '>=0.1,<1'")
         return cls(text, tuple((match[1], _padded(match[2])) for match in matches if match))
 
     def allows(self, version: Version) -> bool:

@@ -79,16 +79,32 @@ def test_broken_toml_is_an_error_of_its_file(root: Path) -> None:
     (path / "pyproject.toml").write_text("[project\n")
     with pytest.raises(ConfigError, match="is not TOML") as caught:
         config.load(root, path, [path])
-    assert caught.value.where == str(path / "pyproject.toml")
+    assert caught.value.where == f"{path / 'pyproject.toml'}:1"
 
 
-def test_a_file_that_can_not_be_read_is_named(root: Path) -> None:
-    path, name = add_dir(root, "a"), "pyproject.toml"
-    (path / name).unlink()
-    (path / name).mkdir()
-    with pytest.raises(ConfigError, match="cannot be read: is a directory") as caught:
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (f"a = {'[' * 500}{']' * 500}", "nested deeper"),
+        (f"{'a.' * 200_000}a = 1", "nested deeper"),
+        ('"=" . ' * 150_000 + "a = 1", "nested deeper"),
+        (f"a = {'9' * 9_000}", "more than 64 bits"),
+        (f"a = 0x{'f' * 9_000}", "more than 64 bits"),
+        ("a = '\0'", "is not TOML"),
+        ("a = 2026-02-31", "is not TOML"),
+        ("\ufeffa = 1", "byte order mark"),
+        (f"[tool]\nhelpers = [{'1,' * 9_000}]", "must be a table"),
+        (f"[tool.helpers]\npids = [{'1,' * 9_000}]", "must be a whole number"),
+        (f"[tool.helpers]\n{'x' * 9_000} = 1", "has no setting"),
+        (f"[tool.helpers]\nbase = '{'x' * 9_000}'", "is not a base"),
+    ],
+)
+def test_a_hostile_settings_file_is_a_short_error_of_its_directory(root: Path, text: str, what: str) -> None:
+    path = add_dir(root, "a")
+    (path / "pyproject.toml").write_text(f"{text}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=what) as caught:
         config.load(root, path, [path])
-    assert caught.value.where == str(path / name)
+    assert len(caught.value.what) < 250 and str(path / "pyproject.toml") in str(caught.value.where)
 
 
 @pytest.mark.parametrize(

@@ -91,4 +91,4 @@ def test_a_key_written_twice_is_an_error_of_the_file(tmp_path: Path) -> None:
     path = add_dir(make_repo(tmp_path / "r"), "a", "timeout = 1\ntimeout = 2")
     with pytest.raises(ConfigError, match="is not TOML") as caught:
         config.load(path.parent, path, [path])
-    assert caught.value.where == str(path / "pyproject.toml")
+    assert caught.value.where == f"{path / 'pyproject.toml'}:10"

@@ -1,0 +1,273 @@
+"""Files of a checkout: only a regular file inside the repo is read or written, and never more than its kind needs.
+
+A checkout is a stranger's data: a link can lead to the caller's credentials, a FIFO can wait, a device can be endless.
+The content of a refused file is neither read nor part of a message.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import stat
+from functools import cache
+from pathlib import Path
+
+from helpers.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+_MIB = 1 << 20
+_SETTINGS_BYTES = 1 * _MIB
+_LOCK_BYTES = 16 * _MIB
+_BLOCK_BYTES = 1 << 16
+# O_NONBLOCK: the open of a FIFO must not wait for a writer. O_NOCTTY: no terminal becomes ours.
+_SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+# The limit of Linux (https://man7.org/linux/man-pages/man7/path_resolution.7.html).
+_MOST_LINKS = 40
+_KINDS = {
+    stat.S_IFDIR: "directory",
+    stat.S_IFIFO: "FIFO",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "device",
+    stat.S_IFBLK: "device",
+    stat.S_IFLNK: "link",
+}
+# The answer to O_NOFOLLOW: of Linux and macOS, of FreeBSD.
+_IS_LINK = (errno.ELOOP, errno.EMLINK)
+_GIT = ".git"
+_WHY = "helpers reads and writes only regular files inside the repo"
+_BOM = "\ufeff"
+
+
+def read(path: Path) -> bytes:
+    """Return the content of a file of a checkout.
+
+    Arguments:
+        path: absolute path.
+
+    Raises:
+        ConfigError: the file is missing, not a regular file, too large or unreadable; a link leads out of the repo or
+            into its `.git`.
+    """
+    found = read_if_there(path)
+    if found is None:
+        raise ConfigError("is missing", where=path, fix="invoke dir_check  (lists the files that a runnable dir needs)")
+    return found
+
+
+def read_if_there(path: Path) -> bytes | None:
+    """Return the content of a file of a checkout, None if nothing has that name; a link to nothing is an error.
+
+    Raises:
+        ConfigError: as in `read`.
+    """
+    file = _opened(path, os.O_RDONLY)
+    if file is None:
+        return None
+    try:
+        return _content(file, path)
+    except OSError as error:
+        _fail(error, path, "read")
+    finally:
+        os.close(file)
+
+
+def read_text(path: Path) -> str:
+    """Return the content of a text file of a checkout; carriage returns stay.
+
+    Raises:
+        ConfigError: as in `read`; or the file is not UTF-8, or starts with a byte order mark.
+    """
+    return _text(read(path), path)
+
+
+def read_text_if_there(path: Path) -> str | None:
+    """Return the content of a text file of a checkout, None if nothing has that name.
+
+    Raises:
+        ConfigError: as in `read_text`.
+    """
+    content = read_if_there(path)
+    return None if content is None else _text(content, path)
+
+
+def is_there(path: Path) -> bool:
+    """Return whether a regular file of the checkout has this name.
+
+    Raises:
+        ConfigError: something else than a regular file has it, or a link leads out of the repo or into its `.git`.
+    """
+    file = _opened(path, os.O_RDONLY)
+    if file is None:
+        return False
+    os.close(file)
+    return True
+
+
+def check_directory(path: Path) -> None:
+    """Refuse a directory that a link outside of the repo stands for; a missing directory is no error.
+
+    Arguments:
+        path: absolute path.
+
+    Raises:
+        ConfigError: a link on the way to `path` leads out of the repo, or into its `.git`.
+    """
+    if not _has_no_link(str(path)):
+        _followed(path)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file of a checkout, through links inside the repo only; a new file gets the usual permissions.
+
+    Raises:
+        ConfigError: as in `read`.
+        OSError: the disk is full or not writable.
+    """
+    file = _opened(path, os.O_WRONLY)
+    if file is None:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666)
+    with os.fdopen(file, "wb") as stream:
+        # Emptied only now: the kind of the file is known.
+        stream.truncate()
+        stream.write(content)
+
+
+def forget() -> None:
+    """Look at directories anew from now on."""
+    _has_no_link.cache_clear()
+
+
+def _opened(path: Path, access: int, followed: str = "") -> int | None:
+    """Return the descriptor of a regular file, None if nothing has that name; `followed` is where a link leads."""
+    real = followed or (str(path) if _has_no_link(os.path.dirname(path)) else _followed(path))
+    try:
+        file = os.open(real, access | _SAFE)
+    except (FileNotFoundError, NotADirectoryError):
+        if os.path.islink(path):
+            _refuse_link("is a link to a file that does not exist", [str(path)])
+        return None
+    except OSError as error:
+        if error.errno in _IS_LINK and not followed:
+            return _opened(path, access, _followed(path))
+        # A socket cannot be opened, nor can a directory be opened for writing.
+        kind = stat.S_IFMT(os.lstat(real).st_mode) if os.path.lexists(real) else stat.S_IFREG
+        if kind not in (stat.S_IFREG, stat.S_IFLNK):
+            _refuse(_is_no_file(kind), path)
+        _fail(error, path, "read" if access == os.O_RDONLY else "written")
+    return _checked(file, path)
+
+
+def _checked(file: int, path: Path) -> int:
+    kind = stat.S_IFMT(os.fstat(file).st_mode)
+    if kind == stat.S_IFREG:
+        return file
+    os.close(file)
+    _refuse(_is_no_file(kind), path)
+
+
+def _content(file: int, path: Path) -> bytes:
+    most = _LOCK_BYTES if path.suffix == ".lock" else _SETTINGS_BYTES
+    size = os.fstat(file).st_size
+    parts: list[bytes] = []
+    # The size counts before the first byte is read, the bytes where a file grows meanwhile.
+    while size <= most and (part := os.read(file, max(_BLOCK_BYTES, min(size, most) + 1))):
+        parts.append(part)
+        size = max(size, sum(map(len, parts)))
+    if size > most:
+        _refuse(f"is larger than {most // _MIB} MiB", path, "move what does not belong into this file elsewhere")
+    return b"".join(parts)
+
+
+def _text(content: bytes, path: Path) -> str:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigError("is not UTF-8", where=f"{path}:{line}", fix="save it as UTF-8") from None
+    if text.startswith(_BOM):
+        fix = rf"sed -i '1s/^\xef\xbb\xbf//' {shlex.quote(str(path))}  (or save the file as UTF-8 without the mark)"
+        raise ConfigError("starts with a byte order mark", where=f"{path}:1", fix=fix)
+    return text
+
+
+@cache
+def _has_no_link(directory: str) -> bool:
+    """Return whether neither `directory` nor a directory above is a link: one look a directory, not one a file."""
+    above = os.path.dirname(directory)
+    return above == directory or (_has_no_link(above) and not os.path.islink(directory))
+
+
+def _root_of(path: Path) -> str:
+    """Return the root of the checkout that decides where links of `path` may lead.
+
+    The nearest one: a repo gives the same answer as a submodule and alone, and a repo in the home directory permits
+    nothing. A checkout that is only reached through a link does not decide: the link is what must be judged.
+    """
+    root = ""
+    for above in path.parents:
+        if os.path.lexists(above / _GIT):
+            root = root if root and not _link_between(root, above) else str(above)
+    return root or str(path.parent)
+
+
+def _link_between(lower: str, upper: Path) -> bool:
+    here = Path(lower)
+    while here != upper:
+        if here.is_symlink():
+            return True
+        here = here.parent
+    return False
+
+
+def _followed(path: Path) -> str:
+    """Return where `path` leads; each link on the way must stay inside the repo and out of its `.git`."""
+    root = _root_of(path)
+    here, links = root, list[str]()
+    parts = os.path.relpath(path, root).split(os.sep)[::-1]
+    while parts:
+        part = parts.pop()
+        if part in ("", "."):
+            continue
+        here = os.path.dirname(here) if part == ".." else os.path.join(here, part)
+        if here != root and not here.startswith(f"{root}/"):
+            _refuse_link(f"is a link that leads out of the repo {root}", links)
+        if part.lower() == _GIT:
+            _refuse_link(f"is a link into {_GIT}", links)
+        try:
+            target = os.readlink(here)
+        except OSError:
+            continue  # no link, or nothing at all
+        links.append(here)
+        if len(links) > _MOST_LINKS:
+            _refuse_link("is a link in a circle", links)
+        here = os.path.dirname(here)
+        if target.startswith("/"):
+            # The root may be named by a path with a link.
+            names = [name for name in (root, os.path.realpath(root)) if f"{target}/".startswith(f"{name}/")]
+            if not names:
+                _refuse_link(f"is a link that leads out of the repo {root}", links)
+            here, target = root, target[len(names[0]) :]
+        parts += target.split("/")[::-1]
+    return here
+
+
+def _refuse_link(what: str, links: list[str]) -> NoReturn:
+    fix = f"rm {shlex.quote(links[0])}  (then put a file or directory in its place)" if links else None
+    raise ConfigError(what, where=links[0] if links else None, why=_WHY, fix=fix)
+
+
+def _refuse(what: str, path: Path, fix: str = "") -> NoReturn:
+    aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.aside')}  (then write a regular file)"
+    raise ConfigError(what, where=path, why=_WHY, fix=fix or aside)
+
+
+def _is_no_file(kind: int) -> str:
+    return f"is a {_KINDS.get(kind, 'special file')}, not a regular file"
+
+
+def _fail(error: OSError, path: Path, act: str) -> NoReturn:
+    raise ConfigError(f"cannot be {act}: {os.strerror(error.errno or 0).lower()}", where=path) from None
