@@ -151,7 +151,7 @@ def run_containers(suites: Sequence[Suite], checkout: Path) -> None:
     result = checkout.parent / "result.json"
     named = [part for suite in suites for part in ("--dir", suite.directory)]
     how = ("--engine", "docker", "--tier", "all", "--no-cache")
-    argv = [sys.executable, "main_pytest.py", *how, "--json", str(result), *named]
+    argv = [sys.executable, "main_pytest.py", "--only-this", *how, "--json", str(result), *named]
     started = time.monotonic()
     done = proc.run(argv, cwd=checkout, timeout=_SECONDS)
     step(f"main_pytest.py --engine docker --tier all: exit {done.code}, {time.monotonic() - started:.1f} s with builds")

@@ -46,8 +46,8 @@ fi
 # Each run tests: what passed in an earlier one is not taken over.
 step ./main_pytest.py --engine docker --tier all --no-cache --dir runnable_dirs
 # By itself, as it takes longer than all others: both cores are its own.
-step ./main_pytest.py --engine docker --tier all --no-cache --dir . -- -n auto
+step ./main_pytest.py --engine docker --tier all --no-cache --dir . --only-this -- -n auto
 step ./main_pytest.py --engine venv
 live=(-m 'engine or host' -n 2 --dist loadfile --no-loadscope-reorder --durations 10)
-step ./main_pytest.py --engine venv --dir . --tier all --timeout 3600 -- "${live[@]}"
+step ./main_pytest.py --engine venv --dir . --only-this --tier all --timeout 3600 -- "${live[@]}"
 exit "$worst"

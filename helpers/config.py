@@ -73,20 +73,22 @@ def repo_settings(root: Path) -> Settings:
     return _settings(root)
 
 
-def loader(root: Path, all_paths: Sequence[Path] = ()) -> Loader:
+def loader(root: Path, all_paths: Sequence[Path] = (), checkouts: Sequence[Path] = ()) -> Loader:
     """Return what reads each runnable dir of the repo at `root` once; `load` says what is raised.
 
     Arguments:
         root: absolute path of the repo's root.
         all_paths: absolute paths of all its runnable dirs; needed only where the ones nested in another matter.
+        checkouts: absolute paths of submodules; their runnable dirs are not nested in a directory of the repo.
     """
+    ends = {str(root), *map(str, checkouts)}
     # Only those that lie in a directory are asked whether they do: of thousands each would be asked about all others.
     below: dict[str, list[Path]] = {}
     for other in all_paths:
-        above = os.path.dirname(other)
-        while len(above) >= len(str(root)):
-            below.setdefault(above, []).append(other)
+        above = str(other)
+        while above not in ends and len(above) > len(str(root)):
             above = os.path.dirname(above)
+            below.setdefault(above, []).append(other)
     return cache(lambda path: load(root, path, below.get(str(path), ())))
 
 

@@ -32,7 +32,7 @@ def run_tier(tier: str, directory: str, engine: str, stage: str, arguments: str,
         coverage: whether to show which lines ran.
     """
     root, path = discover.nearest(directory)
-    options = [f"--dir={path}", f"--tier={tier}", f"--engine={engine}", f"--stage={stage}"]
+    options = [f"--dir={path}", "--only-this", f"--tier={tier}", f"--engine={engine}", f"--stage={stage}"]
     options += ["--coverage"] if coverage else []
     return main([*options, "--", *shlex.split(arguments)], root)
 
@@ -75,28 +75,30 @@ def _plan(options: argparse.Namespace, pytest_args: list[str], root: Path) -> Pl
     """Return the plan for what the options select."""
     from helpers.driver import plan as planner
 
-    every = discover.runnable_paths(root)
     try:
-        paths = discover.select(root, options.dir, Path.cwd(), every)
+        chosen = discover.choose(
+            root, options.dir, Path.cwd(), only_this=options.only_this, submodules=options.submodules
+        )
     except NothingSelectedError as error:
         if not options.allow_empty:
             raise
         console.say(error.summary)
-        paths = []
-    if options.stage == Stage.LOCAL.value:
-        plan = planner.make(root, paths, every, options.tier)
-    else:
+        chosen = discover.Selection([], [])
+    images = None
+    if options.stage != Stage.LOCAL.value:
         from helpers.images import released
 
         _choose_docker(options)
         # A list asks no engine, and so says of the image what it must be.
         images = released.wanted if options.list else released.find
-        plan = planner.make(root, paths, every, options.tier, images)
+    plan = planner.with_faults(
+        planner.make(root, chosen.paths, chosen.every, options.tier, images, chosen.checkouts), root, chosen.faults
+    )
     if options.coverage:
         from helpers.driver import measuring
 
         plan = measuring.checked(plan)
-    if options.affected is not None and paths:
+    if options.affected is not None and plan.dirs:
         plan = _affected(options, plan, root)
     if options.shard:
         plan = _sharded(options, plan, pytest_args, root)

@@ -19,6 +19,7 @@ examples:
   main_pytest.py                                   test every runnable dir, each in its own container
   main_pytest.py --dir runnable_dirs/forecast      test one of them
   main_pytest.py --dir runnable_dirs --tier all    test all below a directory, slow tests too
+  main_pytest.py --dir . --only-this               test the root itself, without the directories below it
   main_pytest.py --dir runnable_dirs/forecast -- -k smoothing -x
                                                    give pytest its own arguments
   main_pytest.py --list                            print the plan and do nothing
@@ -44,7 +45,13 @@ def build_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="DIR",
-        help="a runnable dir, or a directory above some; repeatable",
+        help="all runnable dirs at and below this directory; repeatable",
+    )
+    add("--only-this", action="store_true", help="with --dir: that runnable dir alone, without those below it")
+    add(
+        "--submodules",
+        action="store_true",
+        help="the runnable dirs of submodules, too, but for those of helpers itself",
     )
     add("--tier", choices=("fast", "slow", "superslow", "all"), default="fast", help="which tests (default: fast)")
     add(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,7 @@ def make(
     every: Sequence[Path],
     tier: str,
     chain_of: Callable[[RunnableDir], Sequence[ImageSpec]] | None = None,
+    checkouts: Sequence[Path] = (),
 ) -> Plan:
     """Return the plan for the runnable dirs `paths` of the repo at `root`.
 
@@ -108,8 +109,9 @@ def make(
         every: absolute paths of all runnable dirs of the repo.
         tier: which tests: `fast`, `slow`, `superslow` or `all`.
         chain_of: says which images a directory needs, bases first; by default those of this checkout's files.
+        checkouts: absolute paths of submodules whose runnable dirs are in `every`.
     """
-    load = config.loader(root, every)
+    load = config.loader(root, every, checkouts)
     dirs = []
     for path in paths:
         name = path.relative_to(root).as_posix()
@@ -125,6 +127,18 @@ def make(
     steps += [Step(item.step, (image_step(item.chain[-1].key),)) for item in dirs if item.chain]
     position = {key: index for index, key in enumerate(order(steps))}
     return Plan(tier, tuple(dirs), images, tuple(sorted(steps, key=lambda step: position[step.key])))
+
+
+def with_faults(plan: Plan, root: Path, faults: Mapping[Path, HelpersError]) -> Plan:
+    """Return the plan with a row for each place whose runnable dirs are unknown.
+
+    Arguments:
+        plan: the plan of the known runnable dirs.
+        root: absolute path of the repo.
+        faults: why they are unknown, by the absolute path of the place.
+    """
+    rows = [DirPlan(path.relative_to(root).as_posix(), error=error) for path, error in sorted(faults.items())]
+    return replace(plan, dirs=(*plan.dirs, *rows)) if rows else plan
 
 
 def without(plan: Plan, names: Container[str]) -> Plan:

@@ -26,7 +26,7 @@ _MOST = 32
 # Options under which a run in which nothing changed depends on nothing else; any other one may.
 _FREE = {
     *("argv", "asked_at", "begun"),
-    *("dir", "tier", "jobs", "exitfirst", "timeout", "allow_empty", "verbose", "quiet"),
+    *("dir", "only_this", "submodules", "tier", "jobs", "exitfirst", "timeout", "allow_empty", "verbose", "quiet"),
 }
 _AS_USUAL = {"engine": ("auto", "docker"), "stage": ("local",)}
 # What a plan is made of: read here, and not only by the tests.

@@ -231,6 +231,7 @@ class Run:
         # Where tests failed, measuring again those alone tells nothing.
         low = self._options.coverage and not verdict.failures
         began = [*self._options.began, *(["--coverage"] if low else [])]
+        began += ["--only-this"] if item.runnable.nested else []
         told = again.lines(verdict, began, self._engine, spec, self._options.arguments)
         return replace(verdict, again=tuple(told))
 

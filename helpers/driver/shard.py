@@ -138,7 +138,8 @@ def balanced(weights: Mapping[str, int], of: int) -> tuple[tuple[str, ...], ...]
 
 def _files(root: Path, plan: Plan) -> dict[str, int]:
     """Return how many files with tests each directory has; only those count that every checkout of the commit has."""
-    tracked = set(repo.tracked(root))
+    homes = {root, *(repo.find_root(item.runnable.path) for item in plan.dirs if item.runnable)}
+    tracked = {file for home in homes for file in repo.tracked(home)}
     return {item.name: max(1, _count(item, tracked)) for item in plan.dirs}
 
 

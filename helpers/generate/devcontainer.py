@@ -115,7 +115,7 @@ def main(
     here = (cwd or Path.cwd()).resolve()
     root = super_repo(here)
     every = discover.runnable_paths(root)
-    paths = discover.select(root, [directory] if directory else [], here, every)
+    paths = discover.select(root, [directory] if directory else [], here, every, only_this=bool(directory))
     files, codes = _files(root, paths)
     if not directory:
         names = [path.relative_to(root).as_posix() for path in paths]

@@ -45,7 +45,7 @@ def main(argv: List[str]) -> int:
         print("helpers: bad usage: %s is not inside a runnable dir" % place, file=sys.stderr)
         return USAGE
     script = os.path.join(root, "main_pytest.py")
-    words = ["--dir", directory, "--tier", TIERS[task], "--", *shlex.split(options.args)]
+    words = ["--dir", directory, "--only-this", "--tier", TIERS[task], "--", *shlex.split(options.args)]
     os.execvp("python", ["python", script, *words])
 
 

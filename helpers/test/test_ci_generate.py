@@ -129,7 +129,7 @@ def test_a_directory_of_any_name_is_one_word_for_the_driver_and_runs_nothing(tmp
     done = machine.run("test", {"matrix.dir.directory": name, "vars.TEST_TIER || 'all'": name})
     assert done.returncode == 0, done.stderr
     results = ["--json", str(machine.temp / "result.json"), "--junit", str(machine.temp / "junit.xml")]
-    assert json.loads(done.stdout) == ["--engine", "docker", f"--dir={name}", f"--tier={name}", *results]
+    assert json.loads(done.stdout) == ["--engine", "docker", f"--dir={name}", "--only-this", f"--tier={name}", *results]
     assert not (tmp_path / "PWNED").exists()
 
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from helpers import discover
-from helpers.errors import NothingSelectedError, UsageError
+from helpers import config, discover
+from helpers.errors import NotCheckedOutError, NothingSelectedError, UsageError
 from helpers.test.unit_fixtures import add_dir, git, make_repo
 
 # These tests start processes, and there are many of them.
@@ -46,22 +47,86 @@ def test_all_runnable_dirs_of_this_repo_are_found_and_no_others(root: Path) -> N
     "chosen, cwd, selected",
     [
         ([], ".", [".", "group/one", "group/one/nested", "group/two"]),
-        (["group/one"], ".", ["group/one"]),
-        (["group/one", "group/one/", "./group/../group/one"], ".", ["group/one"]),
+        (["group/one"], ".", ["group/one", "group/one/nested"]),
+        (["group/two", "group/two/", "./group/../group/two"], ".", ["group/two"]),
         (["group"], ".", ["group/one", "group/one/nested", "group/two"]),
         (["."], "group/two", ["group/two"]),
         (["../two", "nested"], "group/one", ["group/one/nested", "group/two"]),
-        (["."], ".", ["."]),
+        (["."], ".", [".", "group/one", "group/one/nested", "group/two"]),
+        (["sub/theirs"], ".", ["sub/theirs"]),
+        (["sub"], ".", ["sub/theirs"]),
+        (["."], "sub", ["sub/theirs"]),
+        (["sub", "group/two"], ".", ["group/two", "sub/theirs"]),
+        (["--submodules"], ".", [".", "group/one", "group/one/nested", "group/two", "sub/theirs"]),
+        (["--submodules", "sub", "group/two"], ".", ["group/two", "sub/theirs"]),
+        (["--only-this", "."], ".", ["."]),
+        (["--only-this", "group/one"], ".", ["group/one"]),
+        (["--only-this", "sub/theirs"], ".", ["sub/theirs"]),
     ],
 )
-def test_a_name_selects_one_directory_or_all_below(
+def test_a_name_selects_the_runnable_dirs_at_and_below_it(
     root: Path, chosen: list[str], cwd: str, selected: list[str]
 ) -> None:
     assert names(root, select(root, chosen, root / cwd)) == selected
 
 
-def select(root: Path, chosen: list[str], cwd: Path) -> list[Path]:
-    return discover.select(root, chosen, cwd, discover.runnable_paths(root))
+def choose(root: Path, words: list[str], cwd: Path) -> discover.Selection:
+    chosen = [word for word in words if not word.startswith("--")]
+    return discover.choose(root, chosen, cwd, only_this="--only-this" in words, submodules="--submodules" in words)
+
+
+def select(root: Path, words: list[str], cwd: Path) -> list[Path]:
+    return choose(root, words, cwd).paths
+
+
+def test_a_runnable_dir_of_a_submodule_is_never_nested_in_one_of_the_super_repo(root: Path) -> None:
+    chosen = choose(root, ["--submodules"], root)
+    load = config.loader(root, chosen.every, chosen.checkouts)
+    assert names(root, [*load(root).nested]) == ["group/one", "group/one/nested", "group/two"]
+    assert load(root).nested == config.loader(root, discover.runnable_paths(root))(root).nested
+
+
+@pytest.mark.parametrize("words", [["sub"], ["sub/theirs"], ["--submodules"], ["--submodules", "group"]])
+def test_a_submodule_that_is_not_checked_out_is_named(root: Path, words: list[str]) -> None:
+    git(root, "commit", "--quiet", "--all", "--message", "x")
+    git(root, "submodule", "deinit", "--force", "sub")
+    if words == ["sub/theirs"]:
+        words = ["sub/theirs/.."]
+        (root / "sub" / "theirs").mkdir()
+    if "--submodules" not in words:
+        with pytest.raises(NotCheckedOutError, match="is in a submodule that is not checked out") as raised:
+            select(root, words, root)
+        assert raised.value.fix and "update --init --recursive -- sub " in raised.value.fix
+        return
+    faults = choose(root, words, root).faults
+    assert names(root, [*faults]) == ([] if "group" in words else ["sub"])
+    assert all(isinstance(fault, NotCheckedOutError) for fault in faults.values())
+
+
+def test_submodules_of_submodules_are_found_and_the_toolchain_is_not(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(root / "sub", "submodule", "add", "--quiet", str(root.parent / "inner"), "deep")
+    assert names(root, select(root, ["--submodules", "sub"], root)) == ["sub/deep/theirs", "sub/theirs"]
+    assert names(root, select(root, ["sub"], root)) == ["sub/theirs"]
+    monkeypatch.setattr(discover, "__file__", str(root / "sub" / "deep" / "helpers" / "discover.py"))
+    assert names(root, select(root, ["--submodules", "sub"], root)) == ["sub/theirs"]
+    assert names(root, select(root, ["sub/deep"], root)) == ["sub/deep/theirs"]
+
+
+def test_only_this_needs_the_name_of_a_runnable_dir(root: Path) -> None:
+    for words, says in ((["--only-this"], "needs --dir"), (["--only-this", "group"], "'group' is not a runnable dir")):
+        with pytest.raises(UsageError, match=says):
+            select(root, words, root)
+
+
+def test_a_name_above_submodules_alone_says_which_option_adds_them(root: Path) -> None:
+    git(root, "mv", "sub", "group/sub")
+    for name in ("group/one", "group/two"):
+        shutil.rmtree(root / name)
+    with pytest.raises(NothingSelectedError) as raised:
+        select(root, ["group"], root)
+    assert raised.value.fix and "--submodules" in raised.value.fix
 
 
 @pytest.mark.parametrize("name", ["../../etc", "/etc", "link", "..", "group/../../inner"])

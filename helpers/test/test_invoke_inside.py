@@ -54,7 +54,7 @@ def run(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_tier_is_run_by_the_driver_for_the_enclosing_directory(tool: Path, task: str, tier: str) -> None:
     done = run(tool / "test", task, "--args", "-k 'a b' -x")
     assert done.returncode == 7, done.stderr
-    assert done.stdout == f"{['--dir', str(tool), '--tier', tier, '--', '-k', 'a b', '-x']}\n"
+    assert done.stdout == f"{['--dir', str(tool), '--only-this', '--tier', tier, '--', '-k', 'a b', '-x']}\n"
 
 
 def test_another_directory_can_be_named(tool: Path) -> None:
