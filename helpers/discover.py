@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from helpers.errors import HelpersError, NotCheckedOutError, NothingSelectedErro
 
 # Settings that are read from the root, runnable dir or not.
 OF_THE_REPO = {b"registry", b"sync", b"helpers"}
+# The cutoff of difflib.get_close_matches, which finds most slips of the pen and few other words.
+_ALIKE = 0.6
 
 
 def is_runnable(path: Path) -> bool:
@@ -293,12 +295,39 @@ def _nothing_below(root: Path, name: str, path: Path) -> HelpersError:
 
 
 def _meant(root: Path, path: Path, cwd: Path, every: list[Path]) -> str:
-    """Return what is told of a path that is not there: the runnable dir with almost that name, or how to see them."""
-    from difflib import get_close_matches
+    """Return the fix for a path that does not exist: the place with almost that name, or how to list them."""
+    from helpers.repo import submodules  # only an error needs it
 
-    names = {os.path.relpath(other, root): other for other in every}
-    near = get_close_matches(os.path.relpath(path, root), names, n=1)
-    return f"did you mean --dir {shlex.quote(os.path.relpath(names[near[0]], cwd))}?" if near else "invoke dir_list"
+    places = {*every, *(root / link for link in submodules.gitlinks(root))}
+    places |= {above for other in places for above in other.parents if above != root and above.is_relative_to(root)}
+    names = [other.relative_to(root).as_posix() for other in places - {root, *path.parents}]
+    if near := nearest_path(path.relative_to(root).as_posix(), names):
+        return f"did you mean --dir {shlex.quote(os.path.relpath(root / near, cwd))}?"
+    return "invoke dir_list"
+
+
+def nearest_path(wanted: str, known: Iterable[str], fits: Callable[[str], bool] = bool) -> str:
+    """Return the path of `known` that is almost `wanted`, or empty; directories in common make no two paths alike.
+
+    Arguments:
+        wanted: a relative path.
+        known: relative paths.
+        fits: whether one of them may be returned; it is called for those that are almost `wanted`.
+    """
+    from difflib import SequenceMatcher  # only an error needs it
+
+    matcher = SequenceMatcher()
+
+    def likeness(other: str) -> float:
+        ours, theirs = wanted.split("/"), other.split("/")
+        while len(ours) > 1 and len(theirs) > 1 and ours[0] == theirs[0]:
+            del ours[0], theirs[0]
+        matcher.set_seq2("/".join(ours))
+        matcher.set_seq1("/".join(theirs))
+        return matcher.ratio()
+
+    near = [(likeness(other), other) for other in known]
+    return next((other for ratio, other in sorted(near, reverse=True) if ratio >= _ALIKE and fits(other)), "")
 
 
 def _place(root: Path, name: str, cwd: Path, every: list[Path]) -> Path:

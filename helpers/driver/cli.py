@@ -91,9 +91,8 @@ def _plan(options: argparse.Namespace, pytest_args: list[str], root: Path) -> Pl
         _choose_docker(options)
         # A list asks no engine, and so says of the image what it must be.
         images = released.wanted if options.list else released.find
-    plan = planner.with_faults(
-        planner.make(root, chosen.paths, chosen.every, options.tier, images, chosen.checkouts), root, chosen.faults
-    )
+    plan = planner.make(root, chosen.paths, chosen.every, options.tier, images, checkouts=chosen.checkouts)
+    plan = planner.with_faults(plan, root, chosen.faults)
     if options.coverage:
         from helpers.driver import measuring
 

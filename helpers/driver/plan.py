@@ -99,6 +99,7 @@ def make(
     every: Sequence[Path],
     tier: str,
     chain_of: Callable[[RunnableDir], Sequence[ImageSpec]] | None = None,
+    *,
     checkouts: Sequence[Path] = (),
 ) -> Plan:
     """Return the plan for the runnable dirs `paths` of the repo at `root`.

@@ -69,12 +69,26 @@ def image_layers(runnable: RunnableDir, load: config.Loader) -> list[RunnableDir
             # The graph's own check words the circle.
             order(Step(one.name, (other.name,)) for one, other in zip(layers, [*layers[1:], load(path)], strict=True))
         discover.check_checked_out(top.root, [path])
+        if not (discover.is_runnable(path) or discover.lost_a_mark(path)):
+            raise _no_base(top, path)
         try:
             layers.append(load(path))
         except HelpersError as error:
-            what = f"base {excerpt(top.settings.base)} is not a sound runnable dir: {error}"
-            raise ConfigError(what, where=where) from None
+            place = f"{error.where}: " if error.where else ""
+            what = f"base {excerpt(top.settings.base)} is not a sound runnable dir: {place}{error.what}"
+            raise ConfigError(what, where=where, why=error.why, fix=error.fix) from None
     return layers
+
+
+def _no_base(top: RunnableDir, path: Path) -> ConfigError:
+    """Return the error about a `dir:` base that is no runnable dir, with the neighbour that has almost its name."""
+    what = "is not a runnable dir" if path.exists() else "does not exist"
+    beside = [one for one in (path.parent, top.path.parent) if one.is_dir()]
+    places = [one / name for one in beside for name in sorted(os.listdir(one))]
+    known = {os.path.relpath(one, top.path): one for one in places if one != path}
+    near = discover.nearest_path(os.path.relpath(path, top.path), known, lambda name: discover.is_runnable(known[name]))
+    fix = f'write base = "dir:{near}"' if near else "invoke dir_list  (names all runnable dirs)"
+    return ConfigError(f"base {excerpt(top.settings.base)} {what}", where=top.path / "pyproject.toml", fix=fix)
 
 
 def outside(layer: RunnableDir, stage: Stage = Stage.LOCAL, platforms: tuple[str, ...] = ()) -> ImageSpec:

@@ -81,7 +81,8 @@ def _tell(event: Event) -> None:
 
 def _failed(verdict: Verdict, runnable: RunnableDir, logs: Path) -> TestsFailedError:
     what = f"its tests did not pass in the image: {verdict.status.value} {verdict.told}".rstrip()
-    fix = f"main_pytest.py --tier all --only-this --dir {shlex.quote(str(runnable.path))}  (what they printed is in {logs})"
+    command = f"main_pytest.py --tier all --only-this --dir {shlex.quote(str(runnable.path))}"
+    fix = f"{command}  (what they printed is in {logs})"
     return TestsFailedError(what, verdict.code, where=runnable.path, fix=fix)
 
 

@@ -153,9 +153,17 @@ def test_a_name_with_a_slip_of_the_pen_is_answered_with_the_one_that_was_meant(r
     with pytest.raises(UsageError) as raised:
         select(root, ["tow"], root / "group")
     assert raised.value.fix == "did you mean --dir two?"
-    with pytest.raises(UsageError) as raised:
-        select(root, ["nowhere"], root)
-    assert raised.value.fix == "invoke dir_list"
+    for name, fix in (
+        ("nowhere", "invoke dir_list"),
+        ("group/nope", "invoke dir_list"),
+        ("group/tow", "did you mean --dir group/two?"),
+        ("gruop/two", "did you mean --dir group/two?"),
+        ("grup", "did you mean --dir group?"),
+        ("subs", "did you mean --dir sub?"),
+    ):
+        with pytest.raises(UsageError) as raised:
+            select(root, [name], root)
+        assert raised.value.fix == fix
 
 
 def test_no_name_is_not_taken_for_all(root: Path) -> None:

@@ -281,3 +281,37 @@ def test_a_missing_lock_is_named_with_the_command_that_writes_it(root: Path) -> 
 )
 def test_the_lock_is_made_for_the_lowest_python_that_is_allowed(text: str, minor: str) -> None:
     assert python_minor(text) == minor
+
+
+@pytest.mark.parametrize(
+    ("base", "says", "fix"),
+    [
+        ("dir:../bse", "base 'dir:../bse' does not exist", 'write base = "dir:../base"'),
+        ("dir:../../base", "base 'dir:../../base' does not exist", 'write base = "dir:../base"'),
+        ("dir:../zzz", "base 'dir:../zzz' does not exist", "invoke dir_list  (names all runnable dirs)"),
+        ("dir:../plain", "base 'dir:../plain' is not a runnable dir", "invoke dir_list  (names all runnable dirs)"),
+    ],
+)
+def test_a_base_that_does_not_exist_has_one_fix_with_the_name_that_was_meant(
+    tmp_path: Path, base: str, says: str, fix: str
+) -> None:
+    root = make_repo(tmp_path / "r")
+    add_dir(root, "group/base")
+    path = add_dir(root, "group/top", f'base = "{base}"')
+    (root / "group" / "plain").mkdir()
+    load = config.loader(root)
+    with pytest.raises(ConfigError) as raised:
+        image_chain(load(path), load)
+    assert (raised.value.what, raised.value.fix, str(raised.value).count("fix:")) == (says, fix, 1)
+
+
+def test_a_base_with_a_fault_of_its_own_is_reported_with_the_fix_of_that_fault(tmp_path: Path) -> None:
+    root = make_repo(tmp_path / "r")
+    below = add_dir(root, "base")
+    path = add_dir(root, "top", 'base = "dir:../base"')
+    (below / "pyproject.toml").unlink()
+    load = config.loader(root)
+    with pytest.raises(ConfigError) as raised:
+        image_chain(load(path), load)
+    assert "is not a sound runnable dir: " in raised.value.what and str(below) in raised.value.what
+    assert str(raised.value).count("fix:") == 1
