@@ -90,7 +90,7 @@ FAULTS: list[tuple[str, Callable[[Path], object], str]] = [
     (
         "base",
         replace("pyproject.toml", "archive:bookworm", "dir:../none"),
-        r"pyproject\.toml:10: base 'dir:\.\./none' is not",
+        r"pyproject\.toml:10: base 'dir:\.\./none' does not exist",
     ),
     ("circle", replace("pyproject.toml", "archive:bookworm", "dir:."), r"in a circle"),
     ("no pytest", replace("poetry.lock", '"pytest"', '"other"'), r"poetry\.lock:1: pytest is not in the lock"),
