@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.driver.verdict import Verdict
+from helpers.errors import HelpersError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,6 +115,17 @@ class Observers(Observer):
             member.close()
 
     def end(self, ran: Ran) -> None:
-        """Tell what came out."""
+        """Tell what came out; an observer that fails must not keep the result from those after it.
+
+        Raises:
+            HelpersError: an observer cannot write its result; the first such error.
+            OSError: standard output cannot be written.
+        """
+        faults: list[Exception] = []
         for member in self.members:
-            member.end(ran)
+            try:
+                member.end(ran)
+            except (HelpersError, OSError) as fault:
+                faults.append(fault)
+        if faults:
+            raise faults[0]

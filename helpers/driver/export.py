@@ -6,9 +6,9 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from helpers.driver import result_file
 from helpers.driver.events import Event, Observer, Ran, Work
 from helpers.driver.verdict import Verdict
 from helpers.errors import UsageError
@@ -59,7 +59,7 @@ class Files(Observer):
         """Write them.
 
         Raises:
-            UsageError: a file can not be written.
+            HelpersError: a file cannot be written; `result_file.write` says which error.
         """
         if self._json:
             data = result_data(ran.verdicts, exit_code=ran.exit_code, interrupted=ran.interrupted, engine=ran.engine)
@@ -139,13 +139,11 @@ def write_json(target: str, data: dict[str, Any]) -> None:
     """Write `data` to the file `target`; `-` is standard output.
 
     Raises:
-        UsageError: the file can not be written.
+        UsageError: no file can be there.
+        InfrastructureError: the disk is full or fails.
     """
     text = json.dumps(data, indent=2) + "\n"
     if target == "-":
         sys.stdout.write(text)
         return
-    try:
-        Path(target).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write: {error.strerror}", where=target) from None
+    result_file.write(target, text)

@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from helpers.console import printable
+from helpers.driver import result_file
 from helpers.driver.failures import Failure
 from helpers.driver.results import JUNIT, MOST_JUNIT_BYTES, read_result
 from helpers.driver.verdict import Status, Verdict
-from helpers.errors import UsageError
 
 _OUTPUT_CHARACTERS = 20_000
 # pytest's have five levels; Python writes a deep one by recursion, and fails.
@@ -43,7 +43,8 @@ def write(target: str, verdicts: Sequence[Verdict], results: Mapping[str, Path])
         results: the directory with the results of the tests that ran, by the name of the runnable dir.
 
     Raises:
-        UsageError: the file can not be written.
+        UsageError: no file can be there.
+        InfrastructureError: the disk is full or fails.
     """
     save(target, [suite(verdict, results.get(verdict.name)) for verdict in verdicts])
 
@@ -56,17 +57,15 @@ def save(target: str, suites: Sequence[ET.Element]) -> None:
         suites: of all directories.
 
     Raises:
-        UsageError: the file can not be written.
+        UsageError: no file can be there.
+        InfrastructureError: the disk is full or fails.
     """
     merged = ET.Element("testsuites", name="helpers")
     merged.extend(suites)
     for name in ("tests", *_COUNTS):
         merged.set(name, str(sum(int(one.get(name, "0")) for one in suites)))
     merged.set("time", f"{sum(float(one.get('time', '0')) for one in suites):.3f}")
-    try:
-        ET.ElementTree(merged).write(target, encoding="utf-8", xml_declaration=True)
-    except OSError as error:
-        raise UsageError(f"cannot write: {error.strerror}", where=target) from None
+    result_file.write(target, ET.tostring(merged, encoding="unicode", xml_declaration=True))
 
 
 def suite_name(directory: str) -> str:

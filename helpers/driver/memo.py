@@ -143,10 +143,7 @@ def _print(said: Said, seconds: float) -> int:
     except OSError as error:
         from helpers.console import report_error
 
-        code = report_error(error)
-        # What could not be written is not tried once more when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return code
+        return report_error(error)
     return 0
 
 

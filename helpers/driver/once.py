@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from helpers.console import report_error
 from helpers.driver import again, durations, export, history, notes, remember, report, run
 from helpers.driver.ahead import MOST_WAITING, Ahead
 from helpers.driver.container import check_runs_tests
@@ -20,7 +21,7 @@ from helpers.driver.verdict_cache import VerdictCache
 from helpers.engine import choose
 from helpers.engine.seam import Control, Engine
 from helpers.engine.supervise import obey_signals
-from helpers.errors import OK
+from helpers.errors import OK, HelpersError, worst
 from helpers.storage import run_directory
 
 TYPE_CHECKING = False
@@ -86,7 +87,10 @@ def _run_once(options: argparse.Namespace, plan: Plan, order: _Order) -> int:
             order.observers.close()
         code = order.control.exit_code or exit_code(ran.verdicts, allow_empty=options.allow_empty)
         took = time.monotonic() - begin
-        order.observers.end(replace(ran, exit_code=code, interrupted=bool(order.control.level), seconds=took))
+        try:
+            order.observers.end(replace(ran, exit_code=code, interrupted=bool(order.control.level), seconds=took))
+        except (HelpersError, OSError) as error:
+            return worst([code, report_error(error)])
     return code
 
 

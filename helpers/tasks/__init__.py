@@ -11,6 +11,7 @@ from invoke.tasks import Task
 
 from helpers.console import report_error
 from helpers.errors import ConfigError
+from helpers.thin_env.streams import make_safe
 
 
 def collect() -> Collection:
@@ -30,6 +31,7 @@ def collect() -> Collection:
     return namespace
 
 
+make_safe()
 try:
     namespace = collect()
 except ConfigError as error:

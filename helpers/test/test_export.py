@@ -8,7 +8,7 @@ import pytest
 from helpers.driver import export, junit
 from helpers.driver.failures import Failure
 from helpers.driver.verdict import Status, Verdict
-from helpers.errors import UsageError
+from helpers.errors import InfrastructureError, UsageError
 
 VERDICTS = [
     Verdict("a", Status.PASS, 0, "", {"passed": 2}, 1.23456, "sha256:1", "said", (), "/log"),
@@ -76,3 +76,16 @@ def test_a_file_that_can_not_be_written_is_bad_usage(tmp_path: Path) -> None:
         export.write_json(target, {})
     with pytest.raises(UsageError, match="cannot write: No such file"):
         junit.write(target, [], {})
+
+
+def test_file_on_a_full_disk_is_infrastructure_and_device_stays(tmp_path: Path) -> None:
+    with pytest.raises(InfrastructureError, match="cannot write: No space left"):
+        export.write_json("/dev/full", {})
+    with pytest.raises(InfrastructureError, match="cannot write: No space left"):
+        junit.write("/dev/full", [], {})
+    assert Path("/dev/full").is_char_device()
+    (tmp_path / "link").symlink_to(tmp_path / "a.json")
+    export.write_json(str(tmp_path / "link"), {})
+    assert (tmp_path / "a.json").is_file()
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "link"]

@@ -242,7 +242,7 @@ def test_report_merge_makes_the_page_of_what_the_shards_left(tmp_path: Path) -> 
 
 
 def test_a_page_that_can_not_be_written_is_bad_usage(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="the page was not written: cannot write: No such file"):
+    with pytest.raises(UsageError, match="cannot write: No such file"):
         page.write(str(tmp_path / "no" / "page.html"), Page("x", tmp_path, "fast").data(Ran([])))
     with pytest.raises(UsageError, match="is no file"):
         Page("-", tmp_path, "fast")

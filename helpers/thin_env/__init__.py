@@ -1,12 +1,34 @@
 """The thin environment: the few packages that the toolchain needs on the host. Standard library only.
 
 Here is what its two halves share: `bootstrap.py` (every start) and `install.py` (only when something is missing).
-"""
 
-from __future__ import annotations
+A Python that is too old reads this file first, and must parse it: nothing newer than Python 3.6.
+"""
 
 import os
 import sys
+
+NEEDED = (3, 10)
+
+
+def _check_python() -> None:
+    """End with one line if this Python is too old."""
+    if sys.version_info >= NEEDED:
+        return
+    import shlex
+    import shutil
+
+    names = [f"python3.{minor}" for minor in range(NEEDED[1], NEEDED[1] + 10)]
+    newer = next(filter(shutil.which, reversed(names)), names[0])
+    again = f"HELPERS_PYTHON={newer} source dev_scripts/setenv.sh"
+    if sys.argv[0].endswith("bootstrap.py"):
+        again = " ".join(map(shlex.quote, [newer, *sys.argv]))
+    old, needed = (".".join(map(str, version[:2])) for version in (sys.version_info, NEEDED))
+    text = f"helpers: error: Python {old} is too old; why: helpers needs Python {needed} or newer; fix: {again}\n"
+    sys.exit(os.write(2, text.encode()) and 2)
+
+
+_check_python()
 
 # Written last into an environment, a copy of what was installed: only an environment that has it is believed.
 MARKER = "installed.txt"

@@ -9,9 +9,9 @@ nothing of ours outside it. This module is read on every start, therefore it sta
 As a script, `python3 helpers/thin_env/bootstrap.py [CHECKOUT]` (absolute) prints the path of the ready environment,
 `bootstrap.py init [OPTIONS]` makes the repo around it ready to work with helpers, and
 `bootstrap.py invoke TASK [OPTIONS]` runs a task of ours for programs that source no `setenv.sh`.
-"""
 
-from __future__ import annotations
+This file and the package's `__init__.py`, which refuses an old Python, must parse in Python 3.6.
+"""
 
 import os
 import sys
@@ -29,6 +29,7 @@ from helpers.thin_env import (  # noqa: E402
     is_ready,
     use_bytecode_cache,
 )
+from helpers.thin_env.streams import make_safe  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,10 +41,10 @@ if TYPE_CHECKING:
 
 REQUIREMENTS = os.path.join(HERE, "requirements.txt")
 # Part of every key: raise it when what `install.py` puts into an environment changes.
-LAYOUT = "7"
+LAYOUT = "8"
 
 
-def cache_dir() -> Path:
+def cache_dir() -> "Path":
     """The directory, absolute but perhaps not yet made, for all that the toolchain can make again."""
     from pathlib import Path
 
@@ -67,7 +68,7 @@ def env_path(requirements: str) -> str:
     return os.path.join(cache_path(), "envs", f"{stem}-{key}")
 
 
-def ensure_env(requirements: Path, *, installer: Installer | None = None) -> Path:
+def ensure_env(requirements: "Path", *, installer: "Installer | None" = None) -> "Path":
     """The environment with exactly these requirements, made if need be; several processes may ask at once.
 
     Arguments:
@@ -88,11 +89,12 @@ def ensure_env(requirements: Path, *, installer: Installer | None = None) -> Pat
     return Path(env)
 
 
-def ensure_tool_env(requirements: Path) -> Path:
+def ensure_tool_env(requirements: "Path") -> "Path":
     """As `ensure_env`, but installed by the thin environment's uv: for tools that must not share our packages."""
     from pathlib import Path
 
-    if is_ready(env := env_path(str(requirements))):
+    env = env_path(str(requirements))
+    if is_ready(env):
         return Path(env)
     from helpers.thin_env import install
 
@@ -108,7 +110,7 @@ def _inside() -> bool:
         return False
 
 
-def enter(script: str, argv: Sequence[str]) -> None:
+def enter(script: str, argv: "Sequence[str]") -> None:
     """Return at once inside the thin environment; otherwise make it and start the script again in it, same pid.
 
     Raises:
@@ -165,7 +167,7 @@ def _end_on_sigterm() -> None:
     """Let SIGTERM unwind the stack, so that a build in the making is stopped and removed."""
     import signal
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def end(number: int, frame: "FrameType | None") -> None:
         sys.exit(TERMINATED)
 
     signal.signal(signal.SIGTERM, end)
@@ -197,7 +199,7 @@ def _write_pointer(root: str, env: str) -> None:
         return
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: "Sequence[str]") -> int:
     """Make the thin environment and print its path; with a checkout's root, remember it for `setenv.sh`."""
     from pathlib import Path
 
@@ -214,6 +216,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    make_safe()
     task = sys.argv[1:2] in (["init"], ["invoke"])
     if not task and sys.argv[1:] and not os.path.isabs(sys.argv[1]):
         print("usage: bootstrap.py [CHECKOUT] | bootstrap.py init [--help] | bootstrap.py invoke TASK", file=sys.stderr)

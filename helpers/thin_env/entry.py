@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from helpers.thin_env import INTERRUPTED, use_bytecode_cache
+from helpers.thin_env import INFRASTRUCTURE, INTERRUPTED, use_bytecode_cache
+from helpers.thin_env.streams import make_safe
 
 # What may answer a whole run by itself, or begin with it, in any Python, before the environment is entered.
 _ASKED_FIRST = {"helpers.driver.cli": ("helpers.driver.memo", "helpers.driver.headstart")}
@@ -18,12 +19,23 @@ def start(script: str, module: str) -> int:
         script: the shim's `__file__`.
         module: the full name of a module with `main() -> int`.
     """
+    make_safe()
     try:
-        return _start(script, module)
+        code = _start(script, module)
     except KeyboardInterrupt:
         # While something is imported, as most of a short start is; whoever does more ends it in words of his own.
         sys.stderr.write("helpers: interrupted\n")
         return INTERRUPTED
+    except SystemExit as end:
+        if not isinstance(end.code, int):
+            raise
+        code = end.code
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        sys.stderr.write(f"helpers: infrastructure: {error.filename}: {error.strerror}\n")
+        return INFRASTRUCTURE
+    return code
 
 
 def _start(script: str, module: str) -> int:

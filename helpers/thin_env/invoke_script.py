@@ -52,10 +52,14 @@ def run(program: Callable[[], object]) -> int:
         try:
             program()
         finally:
-            sys.stdout.flush()
+            if sys.stdout:  # the caller may have closed it
+                sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has stopped, as `head` does; without this Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 6
+    except OSError as error:
+        print(f"helpers: infrastructure: {error.filename or 'invoke'}: {error.strerror}", file=sys.stderr)
         return 6
     except SystemExit as end:
         # Invoke ends while it handles what it caught, and has printed that.

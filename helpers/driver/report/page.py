@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from helpers import proc
-from helpers.driver import failures, history, measuring
+from helpers.driver import failures, history, measuring, result_file
 from helpers.driver.events import Event, Observer, Ran, Work
 from helpers.driver.report.coverage import percent
 from helpers.driver.report.hints import grouped
 from helpers.driver.report.timeline import Span, Timeline
 from helpers.driver.report.words import is_bad, safe_text
 from helpers.driver.verdict import Status, Verdict
-from helpers.errors import EXIT_CODES, UsageError
+from helpers.errors import EXIT_CODES, HelpersError, UsageError
 from helpers.images.tool_environment import python_of
 
 _WRITER = Path(__file__).with_name("write_page.py")
@@ -185,12 +185,14 @@ def write(target: str, data: Mapping[str, Any]) -> None:
         data: what it shows.
 
     Raises:
-        UsageError: the file can not be written.
+        UsageError: no file can be there.
+        InfrastructureError: the disk is full or fails.
     """
     order = json.dumps({**data, "meaning": EXIT_CODES.get(data["exit_code"], ""), **_totals(data["directories"])})
-    done = proc.run([str(python_of("report")), "-I", str(_WRITER), target], stdin=order, timeout=_SECONDS)
+    done = proc.run([str(python_of("report")), "-I", str(_WRITER)], stdin=order, timeout=_SECONDS)
     if done.code:
-        raise UsageError(f"the page was not written: {done.reason}", where=target)
+        raise HelpersError(f"the page was not made: {done.reason}", where=target)
+    result_file.write(target, done.stdout)
 
 
 def _totals(directories: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Runs inside its own tool environment and imports nothing of ours.
 
-usage: python write_page.py FILE < DATA
+usage: python write_page.py < DATA > FILE
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,16 +23,9 @@ _HERE = Path(__file__).parent
 _TONES = {"PASS": "good", "SKIP": "calm", "EMPTY": "calm", "STOPPED": "calm"}
 
 
-def main(target: str) -> int:
-    """Write the page; 1 if the file can not be written."""
-    text = page(json.load(sys.stdin))
-    aside = f"{target}.{os.getpid()}.new"
-    try:
-        Path(aside).write_text(text, encoding="utf-8", errors="replace")
-        os.replace(aside, target)
-    except OSError as error:
-        print(f"cannot write: {error.strerror}", file=sys.stderr)
-        return 1
+def main() -> int:
+    """Print the page."""
+    sys.stdout.buffer.write(page(json.load(sys.stdin)).encode("utf-8", "replace"))
     return 0
 
 
@@ -98,4 +90,4 @@ def bars(history: list[dict[str, Any]]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main())
