@@ -122,6 +122,7 @@ VARIABLES = (
     Variable("GITHUB_STEP_SUMMARY", "helpers", "there: the file that the summary is added to"),
     Variable("TERM", "helpers", "`dumb`: no colours; handed on to `docker_bash`"),
     Variable("PATH", "helpers", "where programs are found; by `venv` handed on to tests"),
+    Variable("PYTHONUTF8", "helpers", "set to `1` under a locale of another encoding: file names are in UTF-8"),
     Variable("PYENV_ROOT", "helpers", "where `venv` looks for more Pythons; default: `~/.pyenv`"),
     Variable("GIT_SSH_COMMAND", "helpers", "the ssh that `repo_status` asks remotes with; it adds `-o BatchMode=yes`"),
     Variable("DOCKER_HOST", "helpers", "another engine than this machine's; read by the docker client too"),

@@ -78,15 +78,14 @@ def find(reference: str, *, first: bool = False) -> Published | None:
     if not digest:
         return None
     dated = _date_tag(registry, digest) if tag == LATEST else tag
-    config = registry.config(digest)
-    labels = config.get("config", {}).get("Labels") or {}
-    platforms = registry.manifest(digest).platforms or [f"{config.get('os')}/{config.get('architecture')}"]
+    image = registry.image(digest)
+    platforms = registry.manifest(digest).platforms or [image.platform]
     return Published(
         name=f"{repository}:{dated}",
         digest=digest,
         prod=registry.resolve(prod_tag(dated)) or "",
-        inputs=labels.get(names.LABEL_INPUTS, ""),
-        suite=labels.get(names.LABEL_SUITE, ""),
+        inputs=image.labels.get(names.LABEL_INPUTS, ""),
+        suite=image.labels.get(names.LABEL_SUITE, ""),
         platforms=",".join(sorted(platforms)),
     )
 
@@ -102,8 +101,8 @@ def layers_of(recorded: BaseLock) -> frozenset[str]:
     """
     registry = Registry(recorded.repository)
     digest = recorded.prod or recorded.digest
-    configs = [registry.config(digest, platform) for platform in registry.manifest(digest).platforms or [""]]
-    return frozenset(str(diff_id) for config in configs for diff_id in config.get("rootfs", {}).get("diff_ids", []))
+    images = [registry.image(digest, platform) for platform in registry.manifest(digest).platforms or [""]]
+    return frozenset(layer for image in images for layer in image.layers)
 
 
 def _date_tag(registry: Registry, digest: str) -> str:

@@ -63,7 +63,7 @@ def _pull(runnable: RunnableDir, registry: Registry, stage: Stage, wanted: Versi
         raise InfrastructureError(f"the registry lists the tag {tag} and does not have it", where=runnable.repository)
     reference, exact = f"{runnable.repository}:{tag}", f"{runnable.repository}@{digest}"
     # Before anything is loaded; by digest, so that this is what is pulled.
-    labels = registry.config(digest).get("config", {}).get("Labels") or {}
+    labels = registry.image(digest).labels
     # It is the registry's own tag that is wrong: to pull it again would bring the same.
     another = f"{released.pull_command(runnable)} --stage {stage.value} --version X.Y.Z"
     fix = f"somebody overwrote it in the registry: release a new version, or take another one: {another}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 import urllib.parse
@@ -11,7 +10,8 @@ from dataclasses import dataclass
 
 from helpers.errors import InfrastructureError
 from helpers.registry.address import Address, is_loopback
-from helpers.registry.connection import Answer
+from helpers.registry.answer_json import read_object, text_at
+from helpers.registry.connection import Answer, absolute_url
 from helpers.registry.credentials import Login, find_login
 from helpers.registry.deadline import Deadline
 
@@ -98,17 +98,19 @@ class Authorization:
 
     def _token(self, parameters: dict[str, str], deadline: Deadline) -> tuple[str, float]:
         realm = parameters.get("realm", "")
-        url = urllib.parse.urlsplit(realm)
+        url = urllib.parse.urlsplit(absolute_url(realm, ""))
         if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname or "")):
             raise InfrastructureError(f"{self._address.host} wants passwords sent to a place without TLS")
         asked_at = time.monotonic()
         answer = self._ask(*self._question(realm, parameters), deadline)
         try:
-            content = json.loads(answer.body) if answer.status == 200 else {}
-            token = str(content.get("token") or content.get("access_token") or "")
+            content = read_object(answer.body) if answer.status == 200 else {}
+            token = text_at(content, "token") or text_at(content, "access_token")
             seconds = float(content.get("expires_in") or _TOKEN_SECONDS)
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, OverflowError):
             token, seconds = "", 0.0
+        if not re.fullmatch(r"[!-~]*", token):
+            token = ""  # no value of a header
         return (f"Bearer {token}" if token else ""), asked_at + max(1.0, seconds - _BEFORE_THE_END)
 
     def _question(self, realm: str, parameters: dict[str, str]) -> tuple[str, str, dict[str, str], bytes | None]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 
+from helpers.console import excerpt
 from helpers.errors import InfrastructureError
 from helpers.registry.deadline import Deadline
 from helpers.registry.route import connection_to
@@ -63,6 +64,21 @@ class Answer:
     headers: Message
     body: bytes
     url: str
+
+
+def absolute_url(asked: str, location: str) -> str:
+    """Return the URL that an answer to `asked` names, which may leave out the parts that `asked` has.
+
+    Raises:
+        InfrastructureError: it is no URL of HTTP.
+    """
+    try:
+        parts = urllib.parse.urlsplit(urllib.parse.urljoin(asked, location))
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts.geturl()
+    except ValueError:
+        pass
+    raise InfrastructureError(f"the server sends us to {excerpt(location)}, which is no URL", where=asked)
 
 
 class Connections:

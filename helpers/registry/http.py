@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import time
@@ -13,8 +12,9 @@ from email.utils import parsedate_to_datetime
 from helpers.engine.seam import Control
 from helpers.errors import InfrastructureError
 from helpers.registry.address import Address, hostname, is_loopback
+from helpers.registry.answer_json import list_at, read_object
 from helpers.registry.authorization import Authorization
-from helpers.registry.connection import Answer, Body, Connections, Trouble
+from helpers.registry.connection import Answer, Body, Connections, Trouble, absolute_url
 from helpers.registry.deadline import Deadline
 
 # How long one question may take with all its tries, where nobody says otherwise.
@@ -137,7 +137,7 @@ class Http:
         if self._is_registry(url) and (date := answer.headers.get("Date")):
             try:
                 self._clock_lead = parsedate_to_datetime(date).timestamp() - time.time()
-            except ValueError:
+            except (ValueError, TypeError, OverflowError):
                 pass
         return answer
 
@@ -150,7 +150,7 @@ class Http:
 
         A registry behind a proxy that ends TLS may not know that it is spoken to with TLS: that is kept.
         """
-        parts = urllib.parse.urlsplit(urllib.parse.urljoin(asked, location))
+        parts = urllib.parse.urlsplit(absolute_url(asked, location))
         if parts.scheme == "http" and not is_loopback(hostname(parts.netloc)):
             parts = parts._replace(scheme="https")
         return parts.geturl()
@@ -181,9 +181,9 @@ def said(answer: Answer) -> str:
     The format is https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes
     """
     try:
-        errors = json.loads(answer.body)["errors"]
+        errors = list_at(read_object(answer.body), "errors", dict)
         words = "; ".join(f"{error.get('code', '')} {error.get('message', '')}".strip() for error in errors)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except ValueError:
         words = ""
     plain = re.sub(r"[^ -~]+", " ", words)[:200]
     return f"HTTP {answer.status}{': ' if plain else ''}{plain}"

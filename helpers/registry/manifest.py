@@ -7,10 +7,11 @@ https://github.com/opencontainers/image-spec/blob/main/image-index.md
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from helpers.registry.answer_json import digest_at, list_at, object_at, read_object, size_at, text_at
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -60,13 +61,11 @@ class Manifest:
         """
         manifest = cls(raw, media_type)
         try:
-            named = (
-                manifest.content.get("mediaType") or media_type or (OCI_INDEX if manifest.is_index else OCI_MANIFEST)
-            )
+            named = text_at(manifest.content, "mediaType") or media_type
             _ = manifest.children, manifest.blobs, manifest.platforms
-        except (KeyError, TypeError, AttributeError):
-            raise ValueError("no manifest and no index") from None
-        return cls(raw, str(named))
+        except ValueError as error:
+            raise ValueError(f"no manifest and no index: {error}") from None
+        return cls(raw, named or (OCI_INDEX if manifest.is_index else OCI_MANIFEST))
 
     @cached_property
     def digest(self) -> str:
@@ -76,8 +75,7 @@ class Manifest:
     @cached_property
     def content(self) -> dict[str, Any]:
         """What it says."""
-        content: dict[str, Any] = json.loads(self.raw)
-        return content
+        return read_object(self.raw)
 
     @property
     def is_index(self) -> bool:
@@ -87,25 +85,25 @@ class Manifest:
     @property
     def children(self) -> list[Blob]:
         """The manifests that an index names, attestations too; none for an image."""
-        return [_blob(item) for item in self.content.get("manifests", [])]
+        return [_blob(item) for item in list_at(self.content, "manifests", dict)]
 
     @property
     def blobs(self) -> list[Blob]:
         """Configuration and layers of an image; none for an index."""
-        config = [self.content["config"]] if "config" in self.content else []
-        return [_blob(item) for item in [*config, *self.content.get("layers", [])]]
+        config = object_at(self.content, "config")
+        return [_blob(item) for item in [*([config] if config else []), *list_at(self.content, "layers", dict)]]
 
     @property
     def platforms(self) -> dict[str, str]:
         """The digest of each platform's image (`linux/amd64`, `linux/arm/v7`), without attestations."""
         found = {}
-        for item in self.content.get("manifests", []):
-            platform = item.get("platform", {})
-            parts = (platform.get("os", ""), platform.get("architecture", ""), platform.get("variant", ""))
-            if REFERENCE_TYPE not in item.get("annotations", {}):
-                found["/".join(part for part in parts if part)] = str(item["digest"])
+        for item in list_at(self.content, "manifests", dict):
+            platform = object_at(item, "platform")
+            parts = [text_at(platform, key) for key in ("os", "architecture", "variant")]
+            if REFERENCE_TYPE not in object_at(item, "annotations"):
+                found["/".join(part for part in parts if part)] = digest_at(item, "digest")
         return found
 
 
 def _blob(item: dict[str, Any]) -> Blob:
-    return Blob(str(item["digest"]), int(item["size"]))
+    return Blob(digest_at(item, "digest"), size_at(item, "size"))

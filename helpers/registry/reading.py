@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
-import json
 import re
 import urllib.parse
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from helpers.errors import InfrastructureError
-from helpers.registry.connection import Answer
+from helpers.registry.answer_json import labels_of, list_at, object_at, read_object, text_at
+from helpers.registry.connection import Answer, absolute_url
 from helpers.registry.http import Http, said
 from helpers.registry.manifest import ACCEPT, Manifest, sha256
 
 _TAGS_A_PAGE = 1000
 _MOST_PAGES = 1000
+_OTHER_REGISTRY = "check that [tool.helpers] registry names a container registry, then run the command again"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """The parts of an image's configuration that we use.
+
+    Arguments:
+        labels: its labels.
+        platform: as in `linux/arm64`.
+        layers: the diff ids of its layers.
+    """
+
+    labels: dict[str, str]
+    platform: str
+    layers: tuple[str, ...]
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> ImageConfig:
+        """Return the parts of a configuration.
+
+        Raises:
+            ValueError: a part has a wrong type.
+        """
+        platform = "/".join(text_at(content, key) for key in ("os", "architecture"))
+        return cls(labels_of(content), platform, tuple(list_at(object_at(content, "rootfs"), "diff_ids", str)))
 
 
 class Reader:
@@ -41,7 +70,7 @@ class Reader:
             if answer.status == 404:
                 return []
             # A repository whose last tag is gone has null where its tags were.
-            found |= set(_json(self._good(answer)).get("tags") or [])
+            found |= set(self._read(answer, lambda content: list_at(content, "tags", str)))
             target = _next_page(answer)
         raise InfrastructureError("lists tags without an end", where=self.http.address)
 
@@ -74,9 +103,9 @@ class Reader:
         media_type = self._good(answer).headers.get_content_type()
         try:
             manifest = Manifest.of(answer.body, media_type)
-        except ValueError:
-            what = f"what the registry gives for {reference} is no manifest"
-            raise InfrastructureError(what, where=self.http.address) from None
+        except ValueError as error:
+            what = f"the registry's answer for {reference} is no manifest"
+            raise InfrastructureError(what, where=self.http.address, why=str(error)) from None
         self._check_digest(reference, manifest.digest)
         if (told := answer.headers.get("Docker-Content-Digest", manifest.digest)) != manifest.digest:
             raise self._other_content(reference, told, manifest.digest)
@@ -125,13 +154,31 @@ class Reader:
                     f"{reference} has no image for {platform or 'any platform'}: it has {has}", where=self.http.address
                 )
             manifest = self.manifest(digest)
-        if "config" not in manifest.content:
+        if not manifest.content.get("config"):
             raise InfrastructureError(f"{reference} is no image: it has no configuration", where=self.http.address)
         blob = manifest.content["config"]["digest"]
         answer = self._good(self.http.request("GET", f"blobs/{blob}"))
         if sha256(answer.body) != blob:
             raise self._other_content(blob, blob, sha256(answer.body))
-        return _json(answer)
+        return self._read(answer, dict)
+
+    def image(self, reference: str, platform: str = "") -> ImageConfig:
+        """Return the parts of an image's configuration that we use; arguments and errors are those of `config`."""
+        content = self.config(reference, platform)
+        try:
+            return ImageConfig.of(content)
+        except ValueError as error:
+            what = f"the configuration of {reference} is not that of an image"
+            raise InfrastructureError(what, where=self.http.address, why=str(error)) from None
+
+    def _read(self, answer: Answer, part: Callable[[dict[str, Any]], T]) -> T:
+        """Return a part of the JSON object in a good answer."""
+        try:
+            return part(read_object(self._good(answer).body))
+        except ValueError as error:
+            what = "the registry's answer is not the JSON that it must be"
+            where = answer.url.partition("?")[0]
+            raise InfrastructureError(what, where=where, why=str(error), fix=_OTHER_REGISTRY) from None
 
     def _ask(self, method: str, reference: str) -> Answer:
         return self.http.request(method, f"manifests/{reference}", headers={"Accept": ACCEPT})
@@ -152,19 +199,9 @@ class Reader:
         )
 
 
-def _json(answer: Answer) -> dict[str, Any]:
-    try:
-        content = json.loads(answer.body)
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise InfrastructureError("the registry's answer is no JSON object", where=answer.url.partition("?")[0])
-    return content
-
-
 def _next_page(answer: Answer) -> str | None:
     """Return where the list goes on, by https://www.rfc-editor.org/rfc/rfc8288; None at its end."""
     for link in answer.headers.get_all("Link", []):
         if match := re.search(r'<([^>]*)>\s*;[^,]*\brel="?next"?', link):
-            return str(urllib.parse.urljoin(answer.url, match[1]))
+            return absolute_url(answer.url, match[1])
     return None

@@ -34,7 +34,7 @@ def digest_of(registry: Registry, tag: str) -> str:
 
 def labels_of(registry: Registry, digest: str) -> dict[str, str]:
     """Return the labels of an image."""
-    return dict(registry.config(digest).get("config", {}).get("Labels") or {})
+    return registry.image(digest).labels
 
 
 def inputs_of(registry: Registry, digest: str) -> str:

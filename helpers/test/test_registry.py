@@ -50,10 +50,35 @@ def test_a_repository_that_does_not_exist_has_no_tags(server: FaultProxy, docker
     assert Registry(f"{server.host}/a").tags() == []
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b"\xff"])
-def test_a_list_of_tags_that_is_none_is_an_error(server: FaultProxy, docker_config: Path, body: bytes) -> None:
+DEEP = b'{"tags":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"[]", b"null", b"7", b"<html>", b"\xff", DEEP),
+        *(b'{"tags": 7}', b'{"tags": "v1"}', b'{"tags": {"v1": 1}}', b'{"tags": [1]}', b'{"tags": [null, ["v1"]]}'),
+    ],
+    ids=lambda body: repr(body[:20]),
+)
+def test_list_of_tags_of_another_shape_is_an_error(server: FaultProxy, docker_config: Path, body: bytes) -> None:
     server.plan("GET", "tags/list", status(200, body))
-    with pytest.raises(InfrastructureError, match="no JSON object"):
+    with pytest.raises(InfrastructureError, match="not the JSON that it must be") as caught:
+        Registry(f"{server.host}/a").tags()
+    assert caught.value.fix
+
+
+def test_long_list_of_tags_is_read(server: FaultProxy, docker_config: Path) -> None:
+    server.plan("GET", "tags/list", says({"tags": [f"dev-1.0.{number}" for number in range(100_000)]}))
+    assert len(Registry(f"{server.host}/a").tags()) == 100_000
+
+
+@pytest.mark.parametrize("link", ["http://[", "http://a:b/", "file:///etc/passwd", "http://r.invalid:99999/"])
+@pytest.mark.parametrize("header", ["Link", "Location"])
+def test_address_that_is_no_url_is_an_error(server: FaultProxy, docker_config: Path, header: str, link: str) -> None:
+    answers = {"Link": says({}, Link=f'<{link}>; rel="next"'), "Location": status(307, Location=link)}
+    server.plan("GET", "tags/list", answers[header])
+    with pytest.raises(InfrastructureError, match="is no URL"):
         Registry(f"{server.host}/a").tags()
 
 
@@ -67,7 +92,20 @@ def test_a_digest_that_head_does_not_tell_is_made_of_the_content(
     assert Registry(f"{server.host}/a").resolve("dev") == sha256(body)
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"layers": [{}]}', b'{"manifests": 1}', b'{"config": []}'])
+ODD_MANIFESTS = (
+    *(b"{", b"[]", b'{"layers": [{}]}', b'{"manifests": 1}', b'{"config": []}'),
+    *(b"", b"7", b"null", b'{"mediaType": 7}', b'{"layers": 7}', b'{"layers": [7]}', b'{"config": "x"}'),
+    *(b'{"layers": [{"digest": 7, "size": 1}]}', b'{"layers": [{"digest": "../x", "size": 1}]}'),
+    *(b'{"layers": [{"digest": "sha256:0", "size": 1e400}]}', b'{"layers": [{"digest": "sha256:0", "size": "1"}]}'),
+    *(b'{"layers": [{"digest": "sha256:0", "size": -1}]}', b'{"layers": [{"digest": "sha256:0", "size": true}]}'),
+    *(b'{"manifests": [{"digest": "sha256:0", "size": 1, "platform": 7}]}', DEEP),
+    b'{"manifests": [{"digest": "sha256:0", "size": 1, "platform": {"os": 7}}]}',
+)
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b'{"layers": [{}]}', b'{"manifests": 1}', b'{"config": []}', *ODD_MANIFESTS]
+)
 def test_what_is_no_manifest_is_told(server: FaultProxy, docker_config: Path, body: bytes) -> None:
     server.plan("GET", "manifests/dev", status(200, body))
     with pytest.raises(InfrastructureError, match="no manifest"):
@@ -91,6 +129,22 @@ def test_an_index_tells_its_platforms_without_attestations() -> None:
     index = Manifest.of(json.dumps({"manifests": [child("amd64"), arm, attestation]}).encode())
     assert index.platforms == {"linux/amd64": "sha256:amd64", "linux/arm/v7": "sha256:arm"}
     assert len(index.children) == 3
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        *({"config": 7}, {"config": {"Labels": ["a"]}}, {"config": {"Labels": {"a": 1}}}),
+        *({"os": 7}, {"rootfs": []}, {"rootfs": {"diff_ids": "sha256:0"}}, {"rootfs": {"diff_ids": [None]}}),
+    ],
+)
+def test_configuration_of_another_shape_is_an_error(server: FaultProxy, docker_config: Path, config: object) -> None:
+    blob = json.dumps(config).encode()
+    manifest = {"config": {"digest": sha256(blob), "size": len(blob)}, "layers": []}
+    server.plan("GET", "manifests/dev", says(manifest))
+    server.plan("GET", "blobs/", status(200, blob))
+    with pytest.raises(InfrastructureError, match="not that of an image"):
+        Registry(f"{server.host}/a").image("dev")
 
 
 def refused(*codes: str) -> Fault:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from helpers.errors import InfrastructureError
+from helpers.registry.http import LoginError
 from helpers.registry.manifest import sha256
 from helpers.registry.repository import Registry
 from helpers.test.fault_proxy import FaultProxy, Handler, fault_proxy, status
@@ -131,6 +132,32 @@ def test_basic_logins_are_sent_after_the_server_asked(server: FaultProxy, docker
     registry.tags()
     registry.tags()
     assert seen == ["", f"Basic {basic('u', SECRET)}", f"Basic {basic('u', SECRET)}"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(b"7", b"[]", b"null", b"{}", b"<html>", b"\xff", b'{"token": 7}', b'{"token": ["t"]}', b'{"token": null}'),
+        *(b'{"token": "a\\r\\nX: y"}', b'{"token": "\xc3\xa9"}', b'{"token": "t", "expires_in": "soon"}'),
+        *(b'{"token": "t", "expires_in": []}', b"[" * 200_000),
+    ],
+    ids=lambda answer: repr(answer[:30]),
+)
+def test_answer_of_a_token_server_without_a_token_is_no_login(
+    server: FaultProxy, docker_config: Path, answer: bytes
+) -> None:
+    server.plan("GET", "^/token", status(200, answer))
+    challenge = f'Bearer realm="http://{server.host}/token",service="reg"'
+    server.plan("GET", "^/v2/", status(401, WWW_Authenticate=challenge))
+    with pytest.raises(LoginError):
+        Registry(f"{server.host}/a").tags()
+
+
+@pytest.mark.parametrize("realm", ["http://[", "http://a:b/", "token"])
+def test_token_server_whose_address_is_no_url_is_an_error(server: FaultProxy, docker_config: Path, realm: str) -> None:
+    server.plan("GET", "^/v2/", status(401, WWW_Authenticate=f'Bearer realm="{realm}"'))
+    with pytest.raises(InfrastructureError):
+        Registry(f"{server.host}/a").tags()
 
 
 def test_passwords_are_not_sent_to_a_token_server_without_tls(server: FaultProxy, docker_config: Path) -> None:
