@@ -111,6 +111,9 @@ VARIABLES = (
     Variable(
         "HELPERS_IMAGE", "your files", "given to `devops/compose.yaml` and to siblings: the directory's own image"
     ),
+    Variable(
+        "HELPERS_USER", "your files", "given to `devops/compose.yaml`: the caller's user and group, as in `1000:100`"
+    ),
     Variable("HELPERS_LABELS", "your tests", "given to siblings: the labels of what must end with the run, one a line"),
     Variable("HELPERS_VERDICTS", "helpers", "a team's verdicts: a directory, or `HOST[:PORT]/NAME` in a registry"),
     Variable("HELPERS_VERDICTS_WRITE", "helpers", "`1`: verdicts are added there too; for trusted branches only"),

@@ -18,6 +18,7 @@ from helpers.engine.specs import ImageSpec, Mount, RunSpec
 from helpers.errors import ConfigError, UsageError
 from helpers.images.recipe import image_chain, lock_text
 from helpers.model.image import LABEL_TITLE, LABEL_VERSION, goes_by_wrong_name
+from helpers.model.policy import DEFAULT
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import RUN_STAGES, Stage, parse_stage
 from helpers.storage import cache_dir, use
@@ -142,6 +143,7 @@ def workplace(runnable: RunnableDir, user: host.User, image: ImageSpec) -> RunSp
         # An `invoke` of the image's own comes first on PATH.
         programs={"/usr/local/bin/invoke": Path(inside.__file__).with_name("invoke.py")},
         services=services_file(runnable),
+        services_may=DEFAULT,
         docker=runnable.settings.docker,
     )
 

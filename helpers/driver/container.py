@@ -14,6 +14,7 @@ from helpers.driver import measuring
 from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import ConfigError, NothingSelectedError, UsageError
 from helpers.host import User
+from helpers.model.policy import DEFAULT
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings import DOCKER
 
@@ -69,16 +70,13 @@ def test_container(
         "tier": tier,
         "arguments": pytest_arguments(runnable, results, arguments, coverage=coverage),
     }
-    mounts = [Mount(runnable.path), Mount(INSIDE), *(Mount(_inside_repo(runnable, path)) for path in settings.uses)]
-    mounts += [Mount(_inside_dir(runnable, path), read_only=False) for path in settings.writable]
     return RunSpec(
         name=name,
         image=image,
         argv=(*_RUNNER, *("python", str(INSIDE / "run_pytest.py"), json.dumps(order))),
         cwd=runnable.path,
         user=user,
-        # One mount a path; of two, the one that may be written to counts.
-        mounts=tuple({mount.path: mount for mount in (*mounts, Mount(results, read_only=False))}.values()),
+        mounts=_mounts(runnable, results),
         hidden=_hidden(runnable),
         env=base_environment(runnable, user),
         inherit=settings.env,
@@ -89,6 +87,7 @@ def test_container(
         labels=container_labels(runnable),
         image_says=image_says(labels),
         services=services_file(runnable),
+        services_may=DEFAULT,
         docker=settings.docker,
     )
 
@@ -153,6 +152,14 @@ def _configuration(path: Path) -> list[str]:
     if not first and ("pytest" in config.read_pyproject(path).get("tool", {}) or not later):
         return ["-c", str(path / "pyproject.toml")]
     return [f"--rootdir={path}"]
+
+
+def _mounts(runnable: RunnableDir, results: Path) -> tuple[Mount, ...]:
+    read = [runnable.path, INSIDE, *(_inside_repo(runnable, path) for path in runnable.settings.uses)]
+    written = [*(_inside_dir(runnable, path) for path in runnable.settings.writable), results]
+    # One mount a path; of two, the mount that may be written to counts.
+    found = {**{path: Mount(path) for path in read}, **{path: Mount(path, read_only=False) for path in written}}
+    return tuple(found.values())
 
 
 def _hidden(runnable: RunnableDir) -> tuple[Path, ...]:

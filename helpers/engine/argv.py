@@ -258,9 +258,14 @@ def endpoint() -> list[str]:
     return [DOCKER, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
 
 
-def read_compose(file: Path, project: str) -> list[str]:
-    """Return the command that prints what a compose file means, as JSON; it asks no engine."""
-    return [*_compose(file, project), "config", "--format", "json"]
+def read_compose(directory: Path, project: str) -> list[str]:
+    """Return the command that prints what a compose file on its standard input means, as JSON; it asks no engine.
+
+    Arguments:
+        directory: relative paths of the file begin here.
+        project: name of the project.
+    """
+    return [*_compose("-", project), "--project-directory", str(directory), "config", "--format", "json"]
 
 
 def build_services(file: Path, project: str) -> list[str]:
@@ -274,7 +279,7 @@ def start_services(file: Path, project: str, seconds: int) -> list[str]:
     return [*_compose(file, project), "up", *wait, "--no-build", "--pull", "never"]
 
 
-def _compose(file: Path, project: str) -> list[str]:
+def _compose(file: Path | str, project: str) -> list[str]:
     plain = ["--ansi", "never", "--progress", "plain"]
     # Compose reads a `.env` beside the file unless another is named; variables come from the setting `env` alone.
     return [DOCKER, "compose", *plain, "--env-file", "/dev/null", "--project-name", project, "--file", str(file)]

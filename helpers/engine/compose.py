@@ -16,14 +16,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from helpers import inside, proc
-from helpers.engine import argv, client
+from helpers.engine import argv, client, compose_file, service_rules
 from helpers.engine.install import install_command
 from helpers.engine.nesting import within
 from helpers.engine.seam import Control
+from helpers.engine.service_rules import USER_VARIABLE
 from helpers.engine.specs import RunSpec
 from helpers.engine.supervise import Ended, supervise
 from helpers.errors import BuildError, ConfigError, InfrastructureError
-from helpers.model.image import OURS
+from helpers.model.image import LABEL_DIR, LABEL_ROOT, OURS
+from helpers.model.policy import Need, refusal
 from helpers.storage import digest, use
 
 # Seconds until every service must be healthy, until its image must be there, and until all of that is given up.
@@ -33,8 +35,11 @@ _SLACK_SECONDS = 60.0
 _RUNNER = Path(inside.__file__).parent / "runner.py"
 _NO_COMPOSE = ("is not a docker command", "unknown flag: --ansi", "unknown command")
 _NO_SUCH_IMAGE = ("not found", "manifest unknown", "access denied", "does not exist", "invalid reference")
-_MORE_RIGHTS = ("cap_add", "devices", "device_cgroup_rules", "security_opt", "sysctls")
-_HOST_RIGHTS = ("pid", "ipc", "uts", "userns_mode", "cgroup")
+# Variables by which compose finds the engine; it is given no other one of ours, because a file can name each of them.
+_CLIENT = (
+    *("PATH", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS", "DOCKER_TLS_VERIFY"),
+    *("DOCKER_API_VERSION", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR", "TMPDIR"),
+)
 
 Data = dict[str, Any]
 
@@ -77,6 +82,7 @@ def start(spec: RunSpec, log: Path, control: Control) -> Ready:
     if not spec.services:
         return Ready(spec)
     found = read(spec.services, spec)
+    needed = _granted(found, spec)
     kept = private(found, spec)
     file = log.with_name("services.json")
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +97,7 @@ def start(spec: RunSpec, log: Path, control: Control) -> Ready:
     ports = {name: _port(service, kept["services"][name]) for name, service in found["services"].items()}
     return Ready(
         replace(spec, network=f"{spec.name}_default", env={**spec.env, **addresses(ports)}),
-        tuple(line for name, service in kept["services"].items() for line in weaker(name, service, spec.services)),
+        tuple(need.text for need in needed),
         tuple(_in_words(spec.name, ports)),
     )
 
@@ -103,14 +109,11 @@ def read(file: Path, spec: RunSpec) -> Data:
         ConfigError: compose refuses the file, or it uses a variable that is not set.
         InfrastructureError: there is no compose here.
     """
-    handed_on = {name: os.environ[name] for name in spec.inherit if name in os.environ}
-    own = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": str(Path.home()),
-        "HELPERS_IMAGE": client.name_of(spec.image),
-    }
-    settings = {"DOCKER_CONFIG": os.environ["DOCKER_CONFIG"]} if "DOCKER_CONFIG" in os.environ else {}
-    done = proc.run(argv.read_compose(file, spec.name), env={**handed_on, **settings, **own})
+    written = compose_file.read(file)
+    _granted(written, spec)
+    # What was checked is what compose reads: it may read the file's own words otherwise than we do.
+    checked = json.dumps({key: value for key, value in written.items() if not key.startswith("x-")})
+    done = proc.run(argv.read_compose(file.parent, spec.name), env=_environment(spec), stdin=checked)
     if any(text in done.stderr for text in _NO_COMPOSE):
         raise InfrastructureError("services need Docker Compose, which is not here", fix=install_command())
     if unset := re.search(r'"(\w+)\\?" variable is not set', done.stderr):
@@ -124,6 +127,34 @@ def read(file: Path, spec: RunSpec) -> Data:
     return found
 
 
+def _granted(found: Mapping[str, Any], spec: RunSpec) -> list[Need]:
+    """Return the rights that services need.
+
+    Raises:
+        ConfigError: a key or value of the file is not allowed.
+        PolicyError: the policy does not grant one of the rights.
+    """
+    assert spec.services
+    directory = Path(os.path.realpath(spec.services.parent.parent))
+    root = Path(os.path.realpath(spec.labels.get(LABEL_ROOT, directory)))
+    place = service_rules.Place(spec.services, directory, root, _caller(spec))
+    needed = service_rules.needs(found, place)
+    if missing := [need for need in needed if need.right not in spec.services_may]:
+        raise refusal(spec.labels.get(LABEL_DIR, "."), missing)
+    return needed
+
+
+def _caller(spec: RunSpec) -> str:
+    return f"{spec.user.uid}:{spec.user.gid}"
+
+
+def _environment(spec: RunSpec) -> dict[str, str]:
+    """Return the whole environment of compose: a file may use each variable of it."""
+    handed_on = {name: os.environ[name] for name in (*spec.inherit, *_CLIENT) if name in os.environ}
+    own = {"HOME": str(Path.home()), "HELPERS_IMAGE": client.name_of(spec.image), USER_VARIABLE: _caller(spec)}
+    return {"PATH": os.defpath, **handed_on, **own}
+
+
 def private(found: Mapping[str, Any], spec: RunSpec) -> Data:
     """Return compose's description of services, kept to the life of the container `spec`.
 
@@ -135,13 +166,7 @@ def private(found: Mapping[str, Any], spec: RunSpec) -> Data:
     kept.setdefault("networks", {}).setdefault("default", {})
     for kind in ("networks", "volumes"):
         for name, item in kept.get(kind, {}).items():
-            if item.get("external"):
-                raise ConfigError(
-                    f"{kind}: {name} is external: services must share nothing",
-                    where=spec.services,
-                    fix="leave `external` out: each run has one of its own",
-                )
-            item |= {"name": f"{spec.name}_{name}", "labels": {**item.get("labels", {}), **labels}}
+            item |= {"name": f"{spec.name}_{name}", "labels": dict(labels)}
     for network in kept["networks"].values():
         network["internal"] = spec.network == "none"
     for name, service in kept["services"].items():
@@ -150,51 +175,36 @@ def private(found: Mapping[str, Any], spec: RunSpec) -> Data:
 
 
 def _keep_private(name: str, service: Data, spec: RunSpec, labels: Mapping[str, str]) -> None:
-    mode = service.get("network_mode", "")
-    if mode and mode != "none" and not mode.startswith("service:"):
-        raise ConfigError(
-            f"services: {name}: network_mode {mode!r} is not private",
-            where=spec.services,
-            fix="leave network_mode out: each run has a network of its own",
-        )
-    if not mode:
+    if not service.get("network_mode"):
         service["networks"] = {"default": None, **(service.get("networks") or {})}
-    service |= {"labels": {**service.get("labels", {}), **labels}, "restart": "no"}
+    # Other programs of this machine obey labels of containers.
+    service |= {"labels": dict(labels), "restart": "no"}
+    # What it says stands in `environment`. A variable without a value would get one of ours from compose.
+    service.pop("env_file", None)
+    for table in (service, service.get("build") or {}):
+        for key in ("environment", "args"):
+            if isinstance(table.get(key), dict):
+                table[key] = {name: value for name, value in table[key].items() if value is not None}
     service.pop("container_name", None)
     ports = [] if spec.network == "none" else service.get("ports", [])
     # The engine chooses the port of this machine, so that none is ever taken.
     service["ports"] = [
         {**{key: value for key, value in port.items() if key != "published"}, "host_ip": "127.0.0.1"} for port in ports
     ]
-    if not service.get("deploy", {}).get("resources"):
-        service.setdefault("mem_limit", spec.memory)
-        service.setdefault("pids_limit", spec.pids)
+    limits = (service.get("deploy", {}).get("resources") or {}).get("limits")
+    for key, limit, value in (("mem_limit", "memory", spec.memory), ("pids_limit", "pids", spec.pids)):
+        if key not in service:
+            # Compose refuses two places with different values.
+            (limits or service).setdefault(limit if limits else key, value)
     for volume in service.get("volumes", []):
         if volume["type"] == "bind":
-            # Otherwise the engine makes a missing one, as a directory of root's.
-            volume["bind"] = {**volume.get("bind", {}), "create_host_path": False}
+            # The path that was checked is mounted. Otherwise the engine makes a missing one, as a directory of root's.
+            volume |= {"source": os.path.realpath(volume["source"]), "bind": {"create_host_path": False}}
+            if not volume.get("read_only"):
+                service["security_opt"] = [*(service.get("security_opt") or []), "no-new-privileges:true"]
     if "build" in service:
         service["image"] = f"helpers-service-{digest(str(spec.services), name)[:16]}:latest"
-        service["build"]["labels"] = {**service["build"].get("labels", {}), OURS: "image"}
-
-
-def weaker(name: str, service: Mapping[str, Any], file: Path) -> Iterator[str]:
-    """Yield what a service is given beyond Docker's own rules.
-
-    Arguments:
-        name: the service.
-        service: its description.
-        file: the compose file.
-    """
-    rights = ["privileged"] if service.get("privileged") else []
-    rights += [f"{key} {', '.join(map(str, service[key]))}" for key in _MORE_RIGHTS if service.get(key)]
-    rights += [f"{key} host" for key in _HOST_RIGHTS if service.get(key) == "host"]
-    for volume in service.get("volumes", []):
-        if volume["type"] == "bind":
-            outside = not Path(os.path.realpath(volume["source"])).is_relative_to(file.parent.parent)
-            rights += [f"reads {volume['source']}"] if outside else []
-            rights += [f"writes {volume['source']}"] if not volume.get("read_only") else []
-    yield from (f"service {name}: {right}" for right in rights)
+        service["build"]["labels"] = {OURS: "image"}
 
 
 def addresses(ports: Mapping[str, int | None]) -> dict[str, str]:
@@ -230,7 +240,7 @@ def _get_images(kept: Data, file: Path, spec: RunSpec, log: Path, control: Contr
     services = kept["services"].values()
     for image in sorted({service["image"] for service in services if "build" not in service}):
         if client.find_image(image) is None:
-            ended = _follow(argv.pull(image), log, _IMAGE_SECONDS, control)
+            ended = _follow(argv.pull(image), log, _IMAGE_SECONDS, control, dict(os.environ))
             if ended.code:
                 kind = ConfigError if any(text in ended.output for text in _NO_SUCH_IMAGE) else InfrastructureError
                 raise kind(
@@ -241,7 +251,7 @@ def _get_images(kept: Data, file: Path, spec: RunSpec, log: Path, control: Contr
     if built := [service["image"] for service in services if "build" in service]:
         for image in built:
             use("images", image)
-        ended = _follow(argv.build_services(file, spec.name), log, _IMAGE_SECONDS, control)
+        ended = _follow(argv.build_services(file, spec.name), log, _IMAGE_SECONDS, control, _environment(spec))
         if ended.code:
             what = f"the image of a service did not build: {_last(ended.output)}"
             raise BuildError(what, where=spec.services, fix=f"read {log}")
@@ -249,7 +259,7 @@ def _get_images(kept: Data, file: Path, spec: RunSpec, log: Path, control: Contr
 
 def _start(file: Path, spec: RunSpec, log: Path, control: Control) -> None:
     command = argv.start_services(file, spec.name, _HEALTHY_SECONDS)
-    ended = _follow(command, log, _HEALTHY_SECONDS + _SLACK_SECONDS, control)
+    ended = _follow(command, log, _HEALTHY_SECONDS + _SLACK_SECONDS, control, _environment(spec))
     if ended.code or ended.timed_out:
         note_logs(spec.name, log)
         _explain(ended, spec, log)
@@ -276,9 +286,9 @@ def _explain(ended: Ended, spec: RunSpec, log: Path) -> NoReturn:
     raise InfrastructureError(what, where=spec.services, fix=fix)
 
 
-def _follow(command: list[str], log: Path, timeout: float, control: Control) -> Ended:
+def _follow(command: list[str], log: Path, timeout: float, control: Control, env: Mapping[str, str]) -> Ended:
     # Compose would go on after our death and start what nobody ends; the runner ends it with us.
-    child = proc.Child([sys.executable, "-I", "-S", str(_RUNNER), *command])
+    child = proc.Child([sys.executable, "-I", "-S", str(_RUNNER), *command], env=env)
     ended = supervise(
         child, log, timeout, control, [(lambda: child.write(b"t"), 3.0), (child.close_input, 2.0), (child.kill, 5.0)]
     )

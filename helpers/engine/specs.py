@@ -111,6 +111,7 @@ class RunSpec:
         read_only: whether its root file system is read-only.
         image_says: variables by which it knows what its image is; an engine without images gives it none of them.
         services: a compose file, whose services stand beside it on a network that it shares with them alone.
+        services_may: rights of the policy that the services have.
         docker: how it may start containers: `sibling`, `child`, or empty for not at all.
         socket: where this machine's engine listens, for a `sibling`; set by the engine.
         groups: further groups of its processes, by number; set by the engine.
@@ -139,6 +140,7 @@ class RunSpec:
     publish: tuple[tuple[int, int], ...] = ()
     terminal: bool = False
     services: Path | None = None
+    services_may: tuple[str, ...] = ()
     docker: str = ""
     socket: Path | None = None
     groups: tuple[int, ...] = ()

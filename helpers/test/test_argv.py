@@ -212,7 +212,10 @@ def test_only_variables_that_a_directory_names_come_in_and_no_value_is_on_the_co
         (argv.remove_volumes(["a", "b"]), "docker volume rm a b"),
         (argv.logs("a", 5), "docker logs --tail 5 a"),
         (argv.endpoint(), "docker context inspect --format {{.Endpoints.docker.Host}}"),
-        (argv.read_compose(Path("/c y"), "p"), "--project-name p --file /c y config --format json"),
+        (
+            argv.read_compose(Path("/c y"), "p"),
+            "--project-name p --file - --project-directory /c y config --format json",
+        ),
         (argv.build_services(Path("/c"), "p"), "docker compose --ansi never --progress plain --env-file /dev/null"),
         (argv.build_services(Path("/c"), "p"), "--file /c build --builder default"),
         (

@@ -23,15 +23,15 @@ def kept(service: dict[str, Any], spec: Any = SPEC, **more: Any) -> dict[str, An
     return found
 
 
-def test_everything_carries_our_labels_beside_its_own_and_a_name_of_this_run() -> None:
+def test_everything_carries_our_labels_alone_and_a_name_of_this_run() -> None:
     found = {
         "services": {"db": {"image": "x", "labels": {"theirs": "1"}}},
         "networks": {"back": {"name": "prod"}},
         "volumes": {"data": {"name": "prod", "labels": {"theirs": "2"}}},
     }
     data = compose.private(found, SPEC)
-    assert data["services"]["db"]["labels"] == {"theirs": "1", **LABELS}
-    assert data["volumes"] == {"data": {"name": "helpers-r1-0_data", "labels": {"theirs": "2", **LABELS}}}
+    assert data["services"]["db"]["labels"] == LABELS
+    assert data["volumes"] == {"data": {"name": "helpers-r1-0_data", "labels": LABELS}}
     for name in ("back", "default"):
         assert data["networks"][name] == {"name": f"helpers-r1-0_{name}", "labels": LABELS, "internal": True}
 
@@ -56,32 +56,28 @@ def test_nothing_keeps_two_runs_from_standing_beside_each_other() -> None:
     assert shell["ports"] == [{"mode": "ingress", "target": 6379, "protocol": "tcp", "host_ip": "127.0.0.1"}]
 
 
-@pytest.mark.parametrize(
-    "service, more, says",
-    [
-        ({"network_mode": "host"}, {}, "services: db: network_mode 'host' is not private"),
-        ({"network_mode": "bridge"}, {}, "network_mode 'bridge' is not private"),
-        ({"network_mode": "container:web"}, {}, "network_mode 'container:web' is not private"),
-        ({}, {"networks": {"office": {"external": True}}}, "networks: office is external"),
-        ({}, {"volumes": {"data": {"external": True}}}, "volumes: data is external"),
-    ],
-)
-def test_what_would_be_shared_with_others_is_refused(service: dict[str, Any], more: dict[str, Any], says: str) -> None:
-    with pytest.raises(ConfigError, match=says) as caught:
-        kept(service, SPEC, **more)
-    assert caught.value.where == str(FILE) and caught.value.fix
-
-
 def test_a_service_has_the_limits_of_the_tests_unless_it_names_its_own() -> None:
     assert (kept({})["mem_limit"], kept({})["pids_limit"]) == ("2g", 1024)
     assert kept({"mem_limit": "64m"})["mem_limit"] == "64m"
     limits = {"resources": {"limits": {"memory": "64m"}}}
     assert "mem_limit" not in kept({"deploy": limits})
+    others = kept({"deploy": {"resources": {"limits": {"cpus": 1}}}})
+    assert others["deploy"]["resources"]["limits"] == {"cpus": 1, "memory": "2g", "pids": 1024}
 
 
-def test_no_directory_of_the_checkout_is_made_by_the_engine() -> None:
-    volume = {"type": "bind", "source": "/repo/dir/x", "target": "/x", "bind": {"create_host_path": True}}
-    assert kept({"volumes": [volume]})["volumes"][0]["bind"] == {"create_host_path": False}
+def test_a_mounted_path_has_no_link_is_not_made_and_gives_its_writer_no_more_rights(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("target")
+    volume = {"type": "bind", "source": str(tmp_path / "link"), "target": "/x", "bind": {"create_host_path": True}}
+    found = kept({"volumes": [volume]})
+    assert found["volumes"] == [{**volume, "source": str(tmp_path / "target"), "bind": {"create_host_path": False}}]
+    assert found["security_opt"] == ["no-new-privileges:true"]
+    assert "security_opt" not in kept({"volumes": [{**volume, "read_only": True}]})
+
+
+def test_a_variable_without_a_value_stays_unset() -> None:
+    unset = {"GITHUB_TOKEN": None}
+    found = kept({"environment": {"A": "1", **unset}, "build": {"context": "/x", "args": unset}, "env_file": ["x"]})
+    assert (found["environment"], found["build"]["args"]) == ({"A": "1"}, {}) and "env_file" not in found
 
 
 def test_an_image_that_a_service_builds_is_found_again_and_is_ours() -> None:
@@ -93,26 +89,6 @@ def test_the_description_that_was_read_stays_as_it_is() -> None:
     found: dict[str, Any] = {"services": {"db": {"image": "x", "ports": [{"target": 1}]}}}
     compose.private(found, SPEC)
     assert found == {"services": {"db": {"image": "x", "ports": [{"target": 1}]}}}
-
-
-@pytest.mark.parametrize(
-    "service, told",
-    [
-        ({}, []),
-        ({"privileged": True}, ["privileged"]),
-        ({"cap_add": ["NET_ADMIN", "SYS_TIME"]}, ["cap_add NET_ADMIN, SYS_TIME"]),
-        ({"pid": "host"}, ["pid host"]),
-        ({"volumes": [{"type": "volume", "source": "data"}]}, []),
-        ({"volumes": [{"type": "bind", "source": "/repo/dir/x", "read_only": True}]}, []),
-        ({"volumes": [{"type": "bind", "source": "/repo/dir/x"}]}, ["writes /repo/dir/x"]),
-        (
-            {"volumes": [{"type": "bind", "source": "/var/run/docker.sock"}]},
-            ["reads /var/run/docker.sock", "writes /var/run/docker.sock"],
-        ),
-    ],
-)
-def test_what_a_service_may_do_beyond_docker_s_rules_is_told(service: dict[str, Any], told: list[str]) -> None:
-    assert list(compose.weaker("db", service, FILE)) == [f"service db: {line}" for line in told]
 
 
 def test_a_test_finds_services_by_variables_of_their_names() -> None:
@@ -160,18 +136,21 @@ def test_what_compose_says_of_a_file_becomes_an_error_of_ours(
 ) -> None:
     (tmp_path / "said").write_text(said)
     fake_compose(tmp_path, monkeypatch, f"cat '{tmp_path}/said' >&2; echo '{{}}'; exit {code}")
+    (tmp_path / "compose.yaml").write_text("services: {}")
     with pytest.raises(kind, match=says) as caught:
-        compose.read(FILE, SPEC)
+        compose.read(tmp_path / "compose.yaml", SPEC)
     assert caught.value.fix
 
 
-def test_a_compose_file_sees_the_variables_that_the_container_is_given_and_no_others(
+def test_compose_has_the_variables_that_the_container_is_given_and_no_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANTED", "yes")
     monkeypatch.setenv("SECRET", "no")
     monkeypatch.setenv("COMPOSE_PROFILES", "no")
-    shown = '{"seen": "%s|%s|%s|%s"}'
-    script = f"""printf '{shown}' "$WANTED" "$SECRET" "$COMPOSE_PROFILES" "$HELPERS_IMAGE" """
+    (tmp_path / "compose.yaml").write_text("services: {db: {image: a}}\nx-more: {}")
+    shown = '{"seen": "%s|%s|%s|%s|%s", "read": %s}'
+    script = f"""printf '{shown}' "$WANTED" "$SECRET" "$COMPOSE_PROFILES" "$HELPERS_IMAGE" "$HELPERS_USER" "$(cat)" """
     fake_compose(tmp_path, monkeypatch, f'case "$1" in image) echo "[]" ;; *) {script} ;; esac')
-    assert compose.read(FILE, replace(SPEC, inherit=("WANTED", "NOT_SET"))) == {"seen": "yes|||sha256:0123"}
+    found = compose.read(tmp_path / "compose.yaml", replace(SPEC, inherit=("WANTED", "NOT_SET")))
+    assert found == {"seen": "yes|||sha256:0123|1000:100", "read": {"services": {"db": {"image": "a"}}}}

@@ -41,6 +41,24 @@ def test_the_rest_of_the_world_does_not():
     with pytest.raises(OSError):
         socket.create_connection(("192.0.2.1", 80), timeout=1)
 """
+# A service that writes to this machine as root, by a volume that is a directory of the host.
+TAKES_HOST = """\
+services:
+  evil: {image: "${HELPERS_IMAGE}", user: "0:0", command: "sh -c 'id > /host/mark; sleep 30'", volumes: ["root:/host"]}
+volumes: {root: {driver: local, driver_opts: {type: none, o: bind, device: DIRECTORY}}}
+"""
+# A service with a variable of this machine that no setting names: read now, and read again when it starts.
+GIVES_TOKEN = """\
+    environment: [SECRET_TOKEN, "LATER=$${SECRET_TOKEN}"]
+"""
+ASKS_FOR_TOKEN = (
+    ASKS
+    + """
+def test_the_service_has_no_token():
+    page = urllib.request.urlopen(URL + "env", timeout=5).read().decode()
+    assert "LATER=" in page and "very-secret" not in page
+"""
+)
 SLEEPS = "import time\ndef test_long():\n    time.sleep(600)\n"
 PASSES = "def test_it():\n    assert True\n"
 NEVER_HEALTHY = WEB.replace("retries: 100", "retries: 1000").replace("sleep 0.5", "sleep 600")
@@ -71,7 +89,9 @@ def services(scratch: Scratch) -> list[str]:
     return docker("ps", *ours, "--format", "{{.Names}}").split()
 
 
-def test_each_verdict_says_what_became_of_the_services_and_nothing_is_left(scratch: Scratch) -> None:
+def test_each_verdict_says_what_became_of_the_services_and_nothing_is_left(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add(scratch, "works", ASKS, WEB)
     add(scratch, "fails", "def test_it():\n    assert False\n", WEB)
     add(scratch, "ends", PASSES, WEB.replace("exec python", "exit 3; python"))
@@ -84,6 +104,12 @@ def test_each_verdict_says_what_became_of_the_services_and_nothing_is_left(scrat
     add(scratch, "unbuilt", PASSES, with_build(WEB, "RUN exit 7"))
     add(scratch, "shared", PASSES, WEB.replace("volumes: {data: {}}", "volumes: {data: {external: true}}"))
     add(scratch, "strong", ASKS, WEB.replace("expose:", "privileged: true\n    expose:"))
+    add(scratch, "host", PASSES, TAKES_HOST.replace("DIRECTORY", str(scratch.root)))
+    tells = WEB.replace("echo serving;", "echo serving; env > /srv/env;").replace(
+        "    expose", f"{GIVES_TOKEN}    expose"
+    )
+    add(scratch, "token", ASKS_FOR_TOKEN, tells)
+    monkeypatch.setenv("SECRET_TOKEN", "very-secret")
     result = scratch.run("--engine", "docker")
     expected = {
         "works": ("PASS", 0, ""),
@@ -97,13 +123,15 @@ def test_each_verdict_says_what_became_of_the_services_and_nothing_is_left(scrat
         "job": ("PASS", 0, ""),
         "built": ("PASS", 0, ""),
         "unbuilt": ("BUILD", 3, "the image of a service did not build"),
-        "strong": ("PASS", 0, ""),
+        "strong": ("REFUSED", 4, "service-capabilities (service web: privileged)"),
+        "host": ("CONFIG", 2, "volumes: root: driver_opts is not allowed"),
+        "token": ("PASS", 0, ""),
     }
     assert {name: result.of(name) for name in expected} == {name: item[:2] for name, item in expected.items()}
     for name, (_, _, says) in expected.items():
         assert says in result.verdicts[name]["why"], name
-    assert "weaker strong: service web: privileged" in result.stderr
     assert "weaker works" not in result.stderr
+    assert not (scratch.root / "mark").exists()
     assert scratch.leftovers() == []
     docker("image", "rm", f"helpers-service-{digest(str(scratch.root / 'built/devops/compose.yaml'), 'web')[:16]}")
     log = Path(result.verdicts["fails"]["log"]).with_name("services.log").read_text()
