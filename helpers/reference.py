@@ -305,6 +305,11 @@ def _result() -> str:
     )
     data = export.result_data([verdict], exit_code=1, interrupted=False, engine="docker")
     text = f"```json\n{json.dumps(data, indent=2)}\n```"
+    counts = (
+        "`counts` has the words of pytest's last line: `passed`, `failed`, `skipped`, `xfailed`, `xpassed`, `error`, "
+        "`rerun` and `subtests passed`. `passed` is the sum of `passed`, `xfailed` and `xpassed`; `failed` is the sum "
+        "of `failed` and `error`. The JUnit file has a case for each of them except `rerun` and `subtests passed`."
+    )
     plan = (
         "With `--list` it is the plan: `tier`, `directories` and `steps`. Each directory has `directory`, `id` (the "
         "same as one name without a slash, which no other has) and either `error` or `skip`, the reason, or what its "
@@ -318,7 +323,7 @@ def _result() -> str:
         "`junit` (where that file lies, from this one) and `page` (what the page shows); `report_merge` writes "
         "`shards` instead."
     )
-    return _section("Result as JSON", "What `--json FILE` writes:", text, more, plan)
+    return _section("Result as JSON", "What `--json FILE` writes:", text, counts, more, plan)
 
 
 def _variables() -> str:

@@ -93,6 +93,7 @@ def result_data(verdicts: Sequence[Verdict], *, exit_code: int, interrupted: boo
                 "passed": item.passed,
                 "failed": item.failed,
                 "skipped": item.skipped,
+                "counts": item.counts,
                 "seconds": round(item.seconds, 3),
                 "image": item.image,
                 "why": item.told,

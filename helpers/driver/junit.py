@@ -11,7 +11,7 @@ import os
 import posixpath
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from helpers.console import printable
@@ -30,6 +30,11 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _COUNTS = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 # A case counts once, whatever stands in it: what is left of all cases has passed.
 _WORST_FIRST = ("error", "failure", "skipped")
+# As in helpers/inside/helpers_verdict.py; a test compares.
+OUTCOMES_PROPERTY = "helpers-outcomes"
+# The part that a case has by its outcome; an outcome that is not here has no case.
+_TAGS = {"passed": "", "xpassed": "", "skipped": "skipped", "xfailed": "skipped", "failed": "failure", "error": "error"}
+_BY_TAG = {"skipped": "skipped", "failure": "failed", "error": "error"}
 _CASE_PARTS = (*_WORST_FIRST, "system-out", "system-err")
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,20}(?:Z|[+-][0-9:]{2,6})?")
 
@@ -92,7 +97,7 @@ def suite(verdict: Verdict, results: Path | None) -> ET.Element:
     for name, value in said.items():
         if value:
             ET.SubElement(properties, "property", name=name, value=_text(value))
-    found.extend(_last_runs([_case(one) for part in own for one in part.findall("testcase") if one.get("name")]))
+    found.extend(_runs([_case(one) for part in own for one in part.findall("testcase") if one.get("name")]))
     for case in found.iter("testcase"):
         _place(case, verdict.name)
     _mark_flaky(found, verdict.flaky)
@@ -151,20 +156,58 @@ def _seconds(case: ET.Element) -> float:
     return seconds if 0.0 <= seconds < _MOST_SECONDS else 0.0
 
 
-def _last_runs(cases: Sequence[ET.Element]) -> list[ET.Element]:
-    """Return the cases without the earlier runs of those that were run again, which stand there as if they had passed.
+def _runs(cases: Sequence[ET.Element]) -> Iterator[ET.Element]:
+    """Yield a case for each outcome that pytest counts in its last line.
 
-    A case that stands there twice with something in it is another thing: its test failed, and then its end did.
+    pytest writes one case for the parts of a test that failed, and one for a test that passed and its error at its end.
     """
-    last = {(case.get("classname"), case.get("name")): case for case in cases}
-    left = []
+    begun: dict[tuple[str | None, str | None], list[ET.Element]] = {}
     for case in cases:
-        final = last[case.get("classname"), case.get("name")]
-        if case is final or len(case):
-            left.append(case)
-        else:
-            final.set("time", f"{_seconds(final) + _seconds(case):.3f}")
-    return left
+        of_test = begun.setdefault((case.get("classname"), case.get("name")), [])
+        of_test.append(case)
+        if words := _words(case):
+            yield from _by_outcome(of_test, words)
+            of_test.clear()
+    # A file that was not imported has no outcomes.
+    for of_test in begun.values():
+        yield from _by_outcome(of_test, [_BY_TAG[part.tag] for part in _ends(of_test)] or ["passed"] * len(of_test))
+
+
+def _words(case: ET.Element) -> list[str]:
+    """Take the outcomes of a run, which our plugin noted, from a case; none where it noted none."""
+    noted: list[str] = []
+    for properties in case.findall("properties"):
+        for one in properties.findall(f"property[@name='{OUTCOMES_PROPERTY}']"):
+            noted = one.get("value", "").split()
+            properties.remove(one)
+        if not len(properties):
+            case.remove(properties)
+    return noted
+
+
+def _ends(cases: Sequence[ET.Element]) -> list[ET.Element]:
+    return [part for case in cases for part in case if part.tag in _WORST_FIRST]
+
+
+def _by_outcome(cases: Sequence[ET.Element], words: Sequence[str]) -> Iterator[ET.Element]:
+    """Yield a case for each word; the first one has all that is not an end."""
+    ends = _ends(cases)
+    more = [part for case in cases for part in case if part.tag not in _WORST_FIRST]
+    seconds = sum(map(_seconds, cases))
+    for word in words:
+        if word not in _TAGS:
+            continue
+        case = ET.Element("testcase", cases[0].attrib)
+        if "time" in case.attrib:
+            case.set("time", f"{seconds:.3f}")
+        if tag := _TAGS[word]:
+            end = next((part for part in ends if part.tag == tag), None)
+            if end is not None:
+                ends.remove(end)
+            case.append(ET.Element(tag) if end is None else end)
+        case.extend(more)
+        yield case
+        seconds, more = 0.0, []
 
 
 def _place(case: ET.Element, directory: str) -> None:

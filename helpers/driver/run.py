@@ -275,4 +275,5 @@ def _is_sound(report: dict[str, Any]) -> bool:
 def _finished_tests(progress: Path) -> dict[str, int]:
     """Return how many tests ended how, from the lines that our plugin wrote: all that a run leaves that was stopped."""
     lines = read_more(progress, 0, _MOST_PROGRESS_BYTES).decode(errors="replace").split()
-    return {outcome: lines.count(outcome) for outcome in verdicts.OUTCOMES if outcome in lines}
+    noted = {outcome: lines.count(outcome.replace(" ", "_")) for outcome in verdicts.OUTCOMES}
+    return {outcome: number for outcome, number in noted.items() if number}

@@ -13,6 +13,11 @@ import pytest
 # Holds the order as JSON: results (directory for our files), nonce (proves that a verdict is of this run), tier.
 ORDER = "HELPERS_TEST_ORDER"
 TIERS = ("fast", "slow", "superslow")
+# The words of pytest's last line that are about tests; helpers/driver/verdict.py has the same, a test compares.
+OUTCOMES = ("passed", "xfailed", "xpassed", "failed", "error", "skipped", "rerun", "subtests passed")
+RED = ("failed", "error")
+# The property of a case in the JUnit file that holds the outcomes of one run, for helpers/driver/junit.py.
+OUTCOMES_PROPERTY = "helpers-outcomes"
 # So many failures are told of one by one, and so many tests are named as the slowest.
 MOST_FAILURES = 100
 SLOWEST = 10
@@ -76,10 +81,11 @@ class BoundPlugin:
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: Any) -> Iterator[None]:
-        whole = report.sections
+        whole, properties = report.sections, getattr(report, "user_properties", [])
         report.sections = [(title, cut(text, SECTION_CHARACTERS)) for title, text in whole]
         yield
-        report.sections = whole
+        # `VerdictPlugin` adds one.
+        report.sections, report.user_properties = whole, properties
 
 
 class VerdictPlugin:
@@ -99,17 +105,26 @@ class VerdictPlugin:
         self.cwd = os.getcwd()
         # A test that forks may come back here in its child, which must not write a second verdict.
         self.process = os.getpid()
+        self.config: Any = None
         self.collected = 0
-        self.outcomes: Dict[str, str] = {}
+        # One id may be that of several runs, and one run of a test may have several outcomes.
+        self.reported = 0
+        self.counts: Dict[str, int] = {}
+        # The outcomes of the runs that have begun, by id and worker of pytest-xdist.
+        self.running: Dict[Tuple[str, str], List[str]] = {}
+        # The outcomes of the last run of each test that was run again.
+        self.last: Dict[str, List[str]] = {}
         self.failures: List[str] = []
         self.hints: List[str] = []
-        self.collect_errors: List[str] = []
-        self.skipped_modules: List[str] = []
+        self.collect_errors = 0
         self.seconds: Dict[str, float] = {}
         # The failures of tests that were run again, by their ids.
         self.attempts: Dict[str, List[Dict[str, Any]]] = {}
         self.told = 0
         self.progress = open(os.path.join(results, "progress"), "w", buffering=1)  # noqa: SIM115 open as long as pytest runs
+
+    def pytest_sessionstart(self, session: Any) -> None:
+        self.config = session.config
 
     def pytest_collection_finish(self, session: Any) -> None:
         if session.items or not self.collected:
@@ -118,59 +133,97 @@ class VerdictPlugin:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: List[str]) -> None:
-        # Every worker of pytest-xdist collects the same tests; the controller itself collects none.
-        self.collected = len(ids)
+        # The controller itself collects none. Every worker collects the same tests, and runs all of them by `each`.
+        each = getattr(self.config.option, "dist", "") == "each"
+        self.collected = len(ids) + (self.collected if each else 0)
         self.note("collected %d" % self.collected)
 
     def pytest_collectreport(self, report: Any) -> None:
-        # Each worker of pytest-xdist reports the same.
-        if report.failed and report.nodeid not in self.collect_errors:
-            self.collect_errors.append(report.nodeid)
-            self.failures.append("%s: could not be imported" % report.nodeid)
-            self.tell(report)
-        elif report.skipped and report.nodeid not in self.skipped_modules:
-            self.skipped_modules.append(report.nodeid)
+        if report.failed:
+            self.collect_errors += 1
+            self.fail(report, "%s: could not be imported" % report.nodeid)
+        elif report.skipped:
+            self.count("skipped")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + getattr(report, "duration", 0.0)
+        run = (report.nodeid, str(getattr(report, "worker_id", "")))
+        # This may also make a failure of the report: that of a test whose parts failed.
+        outcome = self.outcome(report)
+        if outcome:
+            self.count(outcome)
         if report.outcome not in ("passed", "failed", "skipped"):
-            # `rerun`: pytest-rerunfailures runs the test again, and only its last run counts.
-            if self.outcomes.pop(report.nodeid, "") in ("failed", "error"):
-                self.failures.remove(report.nodeid)
+            # `rerun`: pytest-rerunfailures runs the test again.
+            self.describe_case(report, self.running.pop(run, []))
             self.attempts.setdefault(report.nodeid, []).append(describe(report, self.root, self.cwd))
             return
-        before = self.outcomes.get(report.nodeid)
+        outcomes = self.running.setdefault(run, [])
+        if outcome:
+            outcomes.append(outcome)
         if report.failed:
-            outcome = "failed" if report.when == "call" else "error"
-            if before not in ("failed", "error"):
-                self.failures.append(report.nodeid)
-                self.hints.extend(hint for hint in hints(str(report.longrepr)) if hint not in self.hints)
-                self.tell(report)
-            self.outcomes[report.nodeid] = outcome if before != "failed" else before
-        elif report.skipped:
-            self.outcomes[report.nodeid] = "xfailed" if hasattr(report, "wasxfail") else "skipped"
-        elif report.when == "call":
-            self.outcomes[report.nodeid] = "xpassed" if hasattr(report, "wasxfail") else "passed"
+            self.fail(report, report.nodeid)
         if report.when == "teardown":
-            self.note(self.outcomes.get(report.nodeid, "none"))
+            self.describe_case(report, outcomes)
+            self.end(run)
+
+    @staticmethod
+    def describe_case(report: Any, outcomes: List[str]) -> None:
+        """Have the outcomes of a run written to its case in the JUnit file, which has one case for several outcomes."""
+        properties = getattr(report, "user_properties", [])
+        report.user_properties = [*properties, (OUTCOMES_PROPERTY, line_of(outcomes))]
+
+    def outcome(self, report: Any) -> str:
+        """Return the word by which pytest counts a report in its last line; empty for a report that it does not count.
+
+        A plugin may give it another word, or none; no failure is lost by that.
+        """
+        said = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
+        word = str(said[0]) if said else ""
+        if report.failed and word not in RED:
+            return "failed" if report.when == "call" else "error"
+        if word in OUTCOMES:
+            return word
+        # pytest leaves out reports on a part of a test, which have a context.
+        if report.when != "call" or report.outcome not in OUTCOMES or (not word and hasattr(report, "context")):
+            return ""
+        if hasattr(report, "wasxfail"):
+            return "xfailed" if report.skipped else "xpassed"
+        return str(report.outcome)
+
+    def count(self, outcome: str) -> None:
+        """Count one outcome."""
+        self.counts[outcome] = self.counts.get(outcome, 0) + 1
+
+    def fail(self, report: Any, name: str) -> None:
+        """Note a failure, and tell the driver of it."""
+        if len(self.failures) < MOST_FAILURES and name not in self.failures:
+            self.failures.append(name)
+        self.hints.extend(hint for hint in hints(str(report.longrepr)) if hint not in self.hints)
+        self.tell(report)
+
+    def end(self, run: Tuple[str, str]) -> None:
+        """Note the end of one run of a test."""
+        outcomes = self.running.pop(run, [])
+        # Some plugins report nothing but set-up and teardown of a run that they repeat.
+        self.reported += bool(outcomes)
+        if run[0] in self.attempts:
+            self.last[run[0]] = outcomes
+        self.note(line_of(outcomes))
 
     def pytest_sessionfinish(self, session: Any, exitstatus: int) -> None:
         if os.getpid() != self.process:
             return
-        counts: Dict[str, int] = {}
-        for outcome in self.outcomes.values():
-            counts[outcome] = counts.get(outcome, 0) + 1
-        if self.skipped_modules:
-            counts["skipped"] = counts.get("skipped", 0) + len(self.skipped_modules)
+        for run in list(self.running):
+            self.end(run)
         verdict = {
             "nonce": self.nonce,
             "exit": int(exitstatus),
             "collected": self.collected,
-            "reported": len(self.outcomes),
-            "collect_errors": len(self.collect_errors),
-            "counts": counts,
-            "failures": self.failures[:MOST_FAILURES],
+            "reported": self.reported,
+            "collect_errors": self.collect_errors,
+            "counts": self.counts,
+            "failures": self.failures,
             "flaky": self.flaky(),
             "slowest": sorted(self.seconds.items(), key=lambda item: -item[1])[:SLOWEST],
             "hints": self.hints,
@@ -184,7 +237,8 @@ class VerdictPlugin:
 
     def flaky(self) -> List[Dict[str, Any]]:
         """Return the failures of tests that failed first and passed when they were run again."""
-        passed = [name for name in self.attempts if self.outcomes.get(name) == "passed"]
+        last = {name: self.last.get(name, []) for name in self.attempts}
+        passed = [name for name in last if "passed" in last[name] and not set(RED) & set(last[name])]
         return [failure for name in passed for failure in self.attempts[name]][:MOST_FAILURES]
 
     def tell(self, report: Any) -> None:
@@ -198,6 +252,11 @@ class VerdictPlugin:
         """Tell the driver, which shows progress, of one event."""
         if os.getpid() == self.process:
             self.progress.write(line + "\n")
+
+
+def line_of(outcomes: List[str]) -> str:
+    """Return outcomes as words of a line."""
+    return " ".join(outcome.replace(" ", "_") for outcome in outcomes) or "none"
 
 
 def runs_no_test(options: Any) -> str:

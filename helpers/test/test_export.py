@@ -42,6 +42,7 @@ def test_the_json_of_a_run_says_of_each_directory_what_happened() -> None:
         "passed": 2,
         "failed": 0,
         "skipped": 0,
+        "counts": VERDICTS[0].counts,
         "seconds": 1.235,
         "image": "sha256:1",
         "why": "",

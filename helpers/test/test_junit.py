@@ -106,15 +106,33 @@ def test_a_test_that_passed_when_it_was_run_again_is_marked_as_surefire_does(tmp
     assert [one.tag for one in case] == ["flakyFailure", "flakyFailure", "system-out"]
 
 
-def test_the_runs_of_one_test_are_one_case_and_a_failure_with_an_error_after_it_are_two(tmp_path: Path) -> None:
-    cases = (
-        '<testcase classname="t" name="again" time="0.5"/><testcase classname="t" name="twice"><failure/></testcase>'
-        '<testcase classname="t" name="twice"><error/></testcase><testcase classname="t" name="again" time="0.25"/>'
-    )
+def noted(words: str) -> str:
+    return f'<properties><property name="{junit.OUTCOMES_PROPERTY}" value="{words}"/></properties>'
+
+
+# What pytest wrote of one test: the parts of each case, and the parts of each case in the merged file.
+RUNS = {
+    "passed": ([noted("passed")], [""]),
+    "passed twice": ([noted("passed"), noted("passed")], ["", ""]),
+    "passed when a plugin ran it again in silence": ([noted("none"), noted("passed")], [""]),
+    "failed, and its end too": (["<failure/>", f"<error/>{noted('failed error')}"], ["failure", "error"]),
+    "passed, and its end did not": ([f"<error/>{noted('passed error')}"], ["", "error"]),
+    "failed in two parts": (
+        [f"<failure/><failure/><skipped/>{noted('failed subtests_passed failed failed')}"],
+        ["failure"] * 3,
+    ),
+    "passed without a part": ([f"<skipped/>{noted('passed')}"], [""]),
+    "was expected to fail": ([f"<skipped/>{noted('xfailed')}"], ["skipped"]),
+    "was not imported twice": (["<error/><error/>"], ["error", "error"]),
+    "has no outcome": ([""], [""]),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_there_is_a_case_for_each_outcome_of_a_test_that(tmp_path: Path, name: str) -> None:
+    parts, wanted = RUNS[name]
+    cases = "".join(f'<testcase classname="t" name="a" time="0.25">{part}</testcase>' for part in parts)
     (suite,) = merged(tmp_path, [replace(FAIL, junit=f"<testsuite>{cases}</testsuite>")])
-    assert [(case.get("name"), case.get("time")) for case in suite.iter("testcase")] == [
-        ("twice", None),
-        ("twice", None),
-        ("again", "0.750"),
-    ]
-    assert [suite.get(name) for name in ("tests", "failures", "errors")] == ["3", "1", "1"]
+    found = list(suite.iter("testcase"))
+    assert ["".join(part.tag for part in case) for case in found] == wanted
+    assert suite.get("tests") == str(len(wanted)) and {case.get("name") for case in found} == {"a"}

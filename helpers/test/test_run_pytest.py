@@ -89,14 +89,14 @@ CASES: dict[str, tuple[str, int, dict[str, int], int, Sequence[str]]] = {
     "cannot_be_torn_down": (
         "import pytest\n@pytest.fixture\ndef f():\n    yield\n    1 / 0\ndef test_a(f): pass\n",
         1,
-        {"error": 1},
+        {"passed": 1, "error": 1},
         1,
         ("test_it.py::test_a",),
     ),
     "fails_twice": (
         "import pytest\n@pytest.fixture\ndef f():\n    yield\n    1 / 0\ndef test_a(f): assert 0\n",
         1,
-        {"failed": 1},
+        {"failed": 1, "error": 1},
         1,
         ("test_it.py::test_a",),
     ),

@@ -121,7 +121,7 @@ def test_a_test_that_passes_when_it_is_run_again_is_flaky_and_one_that_does_not_
         """,
     )
     assert done.code == 1 and done.verdict, done.output
-    assert done.verdict["counts"] == {"passed": 2, "failed": 1} and done.verdict["reported"] == 3
+    assert done.verdict["counts"] == {"passed": 2, "failed": 1, "rerun": 3} and done.verdict["reported"] == 3
     assert done.verdict["failures"] == ["test_it.py::test_never"]
     assert [failure["id"] for failure in done.failures] == ["test_it.py::test_never"]
     (flaky,) = done.verdict["flaky"]
@@ -142,12 +142,14 @@ def pytest_pyfunc_call(pyfuncitem):
 """
 
 
-def test_a_part_that_failed_before_its_test_was_run_again_is_no_failure(tmp_path: Path) -> None:
+def test_part_that_failed_before_its_test_was_run_again_is_a_failure_as_pytest_says(tmp_path: Path) -> None:
     (tmp_path / "dir").mkdir()
     (tmp_path / "dir" / "conftest.py").write_text(SUBTESTS)
     done = run(tmp_path, "def test_a(): pass\n")
     assert done.verdict, done.output
-    assert (done.verdict["failures"], done.verdict["counts"]) == ([], {"passed": 1})
+    assert done.code == 1 and "1 failed, 1 passed, 1 rerun" in done.output
+    assert done.verdict["failures"] == ["test_it.py::test_a"]
+    assert done.verdict["counts"] == {"failed": 1, "rerun": 1, "passed": 1}
     assert [failure["message"] for failure in done.verdict["flaky"]] == ["part"]
 
 

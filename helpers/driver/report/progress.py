@@ -29,12 +29,12 @@ class Progress:
         """Count what was written since the last time."""
         whole, end, _ = read_more(self._file, self._at, _MOST_BYTES).rpartition(b"\n")
         self._at += len(whole) + len(end)
-        for word, *rest in (line.split() for line in whole.splitlines() if line.strip()):
-            if word == b"collected" and rest and rest[0].isdigit():
-                self.total = int(rest[0][:_DIGITS])
+        for words in (line.split() for line in whole.splitlines() if line.strip()):
+            if words[0] == b"collected" and len(words) > 1 and words[1].isdigit():
+                self.total = int(words[1][:_DIGITS])
             else:
                 self.done += 1
-                self.failed += word in (b"failed", b"error")
+                self.failed += words.count(b"failed") + words.count(b"error")
 
     def __str__(self) -> str:
         if not self.total:
