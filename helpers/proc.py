@@ -22,6 +22,7 @@ _TICK_SECONDS = 0.01
 _MANY_BYTES = 65536
 _KEPT_BYTES = 16 * _MANY_BYTES
 _TELL_SECONDS = 10
+_GRACE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def run(
             errors="replace",
         ) as process:
             try:
-                out, err = process.communicate(stdin or None, timeout)
+                out, err = _communicate(process, stdin, timeout)
             except BaseException:
                 process.kill()
                 raise
@@ -82,6 +83,14 @@ def run(
     except subprocess.TimeoutExpired:
         raise InfrastructureError(f"'{argv[0]}' gave no answer within {timeout:g} s", why=" ".join(argv)) from None
     return Completed(tuple(argv), process.returncode, out, err)
+
+
+def _communicate(process: _Process, stdin: str, timeout: float | None) -> tuple[str, str]:
+    try:
+        return process.communicate(stdin or None, timeout)
+    except subprocess.TimeoutExpired:
+        # The program may have ended while we were stopped, as by Ctrl-Z.
+        return process.communicate(timeout=_GRACE_SECONDS)
 
 
 class _Process(subprocess.Popen[str]):

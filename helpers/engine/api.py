@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,6 +20,7 @@ from urllib.parse import quote
 from helpers.engine.argv import DEFAULT_SOCKET
 
 _SECONDS = 60.0
+_READ_BYTES = 1 << 20
 _UNIX = "unix://"
 
 
@@ -30,13 +32,16 @@ class Answer:
     data: Any = None
 
 
-def ask(path: str, method: str = "GET", *, query: Mapping[str, str] | None = None) -> Answer | None:
+def ask(
+    path: str, method: str = "GET", *, query: Mapping[str, str] | None = None, seconds: float = _SECONDS
+) -> Answer | None:
     """Return the engine's answer; None where only the client knows where the engine is, or nothing answers.
 
     Arguments:
         path: without a version, as in `/images/base:1/json`: then it is that of the engine itself.
         method: of HTTP.
         query: what stands behind the `?`.
+        seconds: how long the whole answer may take.
     """
     address = where()
     if not address:
@@ -44,18 +49,30 @@ def ask(path: str, method: str = "GET", *, query: Mapping[str, str] | None = Non
     path = quote(path, safe="/:@") + ("?" if query else "")
     target = path + "&".join(f"{name}={quote(value, safe='')}" for name, value in (query or {}).items())
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(_SECONDS)
+        connection.settimeout(seconds)
+        end = time.monotonic() + seconds
         try:
             connection.connect(address)
             # With 1.0 the answer ends where the connection does (https://www.rfc-editor.org/rfc/rfc1945).
             connection.sendall(f"{method} {target} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
-            with connection.makefile("rb") as file:
-                head, _, body = file.read().partition(b"\r\n\r\n")
+            head, _, body = _read_to_end(connection, end).partition(b"\r\n\r\n")
             # One that was cut off, as the engine ended, is no JSON: the client is asked then.
             data = json.loads(body) if b"application/json" in head.lower() else None
             return Answer(int(head.split(b" ")[1]), data)
-        except (OSError, IndexError, ValueError):
+        except (OSError, IndexError, ValueError, RecursionError):
             return None
+
+
+def _read_to_end(connection: socket.socket, end: float) -> bytes:
+    """Return all that is sent; a server that sends a byte now and then must not keep us beyond `end`."""
+    parts = []
+    while part := connection.recv(_READ_BYTES):
+        parts.append(part)
+        left = end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        connection.settimeout(left)
+    return b"".join(parts)
 
 
 def where() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from helpers.console import say
+from helpers.console import cut, say
 from helpers.engine.install import install_command
 from helpers.engine.seam import Engine
 from helpers.errors import InfrastructureError
@@ -34,11 +34,15 @@ def choose(name: str) -> Engine:
     if name == "docker":
         return docker_engine()
     if name == "auto":
-        if not client.why_not_running():
+        fault = client.why_not_running()
+        if not fault:
             from helpers.engine import docker
 
             return docker.DockerEngine()
-        say("no docker engine answers: using `venv`, one environment per directory, without a container's isolation")
+        say(
+            "no docker engine answers: using `venv`, one environment per directory, without a container's isolation;"
+            f" why: {cut(fault)}"
+        )
     from helpers.engine import venv
 
     return venv.VenvEngine()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import host, proc, spawn
+from helpers.console import say
 from helpers.engine import api, argv, ownership
 from helpers.engine.specs import RunSpec
 from helpers.errors import InfrastructureError
@@ -18,6 +21,11 @@ from helpers.model.image import OURS, short_reference
 from helpers.storage import cache_dir, digest, write_once
 
 _PULL_SECONDS = 3600.0
+# An engine gets so long for its first answer, so that a run ends within 10 s; a busy one may need 5 s.
+_PATIENCE_SECONDS = 8.0
+_QUIET_SECONDS = 2.0
+# The client's words for each object that the engine does not have.
+_MISSING = re.compile(r"no such (image|container|object)", re.IGNORECASE)
 _SAVE_SECONDS = 600.0
 # What is started, each kind after what may stand on it: how it is listed, and how removed.
 _KINDS = (
@@ -33,15 +41,27 @@ if TYPE_CHECKING:
 
 def why_not_running() -> str:
     """Return why no docker engine answers, in the client's words; empty when one does."""
-    # An engine that answers is of no use without the client.
-    if any(os.access(os.path.join(path, argv.DOCKER), os.X_OK) for path in os.get_exec_path()):
-        answer = api.ask("/_ping")
-        if answer and answer.status == 200:
-            return ""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    place = os.environ.get("DOCKER_HOST") or (api.where() and f"unix://{api.where()}")
+    waits = threading.Timer(_QUIET_SECONDS, say, [f"waiting for the engine at {place or 'the address of the client'}"])
+    waits.daemon = True
+    waits.start()
     try:
-        done = proc.run(argv.version(), timeout=20)
+        # An engine that answers is of no use without the client.
+        if any(os.access(os.path.join(path, argv.DOCKER), os.X_OK) for path in os.get_exec_path()):
+            answer = api.ask("/_ping", seconds=_PATIENCE_SECONDS)
+            if answer and answer.status == 200:
+                return ""
+        left = end - time.monotonic()
+        done = proc.run(argv.version(), timeout=left) if left > 0 else None
     except InfrastructureError as error:
-        return error.what
+        if time.monotonic() < end:
+            return error.what
+        done = None
+    finally:
+        waits.cancel()
+    if not done:
+        return f"the engine at {place or 'the address of the client'} gave no answer within {_PATIENCE_SECONDS:g} s"
     return done.reason if done.code else ""
 
 
@@ -79,27 +99,45 @@ def inspect_images(references: Sequence[str]) -> list[dict[str, Any]]:
     Raises:
         InfrastructureError: it does not answer.
     """
-    found = []
+    found: list[dict[str, Any]] = []
     for reference in references:
-        answer = api.ask(f"/images/{reference}/json")
-        if not answer or answer.status not in (200, 404):
-            break
-        found += [answer.data] if answer.status == 200 else []
-    else:
-        return found
-    done = proc.run(argv.inspect_images(references))
-    if not done.stdout.strip():
-        raise InfrastructureError(f"the engine does not answer: {done.reason}", fix="invoke doctor")
-    images: list[dict[str, Any]] = json.loads(done.stdout)
-    return images
+        known = _known(f"/images/{reference}/json")
+        if known is None:
+            return _inspected(argv.inspect_images(references))
+        found += known
+    return found
+
+
+def _known(path: str) -> list[dict[str, Any]] | None:
+    """Return the object that the engine has at a path, empty if it has none; None if only the client may say it."""
+    answer = api.ask(path)
+    if answer and answer.status == 404:
+        return []
+    return [answer.data] if answer and answer.status == 200 and isinstance(answer.data, dict) else None
+
+
+def _inspected(command: Sequence[str]) -> list[dict[str, Any]]:
+    """Return those of the objects that a command of the client inspects that the engine has."""
+    done = proc.run(command)
+    faults = [line for line in done.stderr.splitlines() if line.strip() and not _MISSING.search(line)]
+    if done.code and (faults or not done.stdout.strip()):
+        raise _no_answer(faults[-1] if faults else done.reason)
+    found: list[dict[str, Any]] = json.loads(done.stdout or "[]")
+    return found
+
+
+def _no_answer(reason: str) -> InfrastructureError:
+    return InfrastructureError(f"the engine does not answer: {reason}", fix="invoke doctor")
 
 
 def inspect_container(name: str) -> dict[str, Any]:
-    """Return what the engine says of a container; nothing if there is none."""
-    answer = api.ask(f"/containers/{name}/json")
-    if answer and answer.status in (200, 404):
-        return dict(answer.data) if answer.status == 200 else {}
-    found = json.loads(proc.run(argv.inspect_container(name)).stdout or "[]")
+    """Return what the engine says of a container; nothing if there is none.
+
+    Raises:
+        InfrastructureError: it does not answer.
+    """
+    known = _known(f"/containers/{name}/json")
+    found = _inspected(argv.inspect_container(name)) if known is None else known
     return found[0] if found else {}
 
 
@@ -209,19 +247,19 @@ def rows(command: Sequence[str]) -> list[dict[str, str]]:
         # A list fails when something on it is removed while it is made.
         done = proc.run(command)
     if done.code:
-        raise InfrastructureError(f"the engine does not answer: {done.reason}", fix="invoke doctor")
+        raise _no_answer(done.reason)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def sizes(images: Sequence[str]) -> dict[str, int]:
     """Return the bytes of each image of `images`, by its id; layers that it shares with others are counted in each."""
-    found = json.loads(proc.run(argv.inspect_images(images)).stdout or "[]") if images else []
+    found = _inspected(argv.inspect_images(images)) if images else []
     return {image["Id"]: image["Size"] for image in found}
 
 
 def name_of(image: str) -> str:
     """Return a reference of the image with the id `image`: a recipe may build on that, not on an id."""
-    found = json.loads(proc.run(argv.inspect_images([image])).stdout or "[]")
+    found = _inspected(argv.inspect_images([image]))
     names = sorted(
         (name for one in found for name in one.get("RepoTags") or []), key=lambda name: ":inputs-" not in name
     )
@@ -262,6 +300,8 @@ def _ours(path: str) -> list[dict[str, str]] | None:
     found = answer.data
     # Volumes have no number, their name is all; the engine says null for a list of none.
     items = (found.get("Volumes") if isinstance(found, dict) else found) or []
+    if not (isinstance(items, list) and all(isinstance(item, dict) for item in items)):
+        return None
     rows = []
     for item in items:
         labels = item.get("Labels") or {}

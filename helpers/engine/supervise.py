@@ -22,6 +22,8 @@ _TAIL_BYTES = 256 << 10
 _READ_BYTES = 1 << 16
 _POLL_SECONDS = 0.1
 _LAST_SECONDS = 1.6
+# A longer step of the loop means that this process was stopped, as by Ctrl-Z, or the machine slept.
+_LONGEST_STEP_SECONDS = 1.0
 
 # One rung of the ladder by which a child is ended: what to do, and how many seconds to wait before the next one.
 Rung = tuple[Callable[[], object], float]
@@ -132,7 +134,7 @@ def supervise(child: Child, log: Path, timeout: float, control: Control, ladder:
 
 
 def _follow(child: Child, sink: Log, timeout: float, control: Control, steps: _Ladder) -> Ended:
-    start = time.monotonic()
+    clock = _Clock()
     timed_out = False
     os.set_blocking(child.output.fileno(), False)
     with selectors.DefaultSelector() as selector, child.watched() as end:
@@ -145,7 +147,7 @@ def _follow(child: Child, sink: Log, timeout: float, control: Control, steps: _L
             for key, _ in selector.select(_POLL_SECONDS) if selector.get_map() else ():
                 if key.fileobj is child.output and not _read(child, sink):
                     selector.unregister(child.output)
-            timed_out = timed_out or (time.monotonic() - start > timeout and control.level is Stop.NO)
+            timed_out = timed_out or (clock.tick() > timeout and control.level is Stop.NO)
             if timed_out or control.level:
                 steps.climb(hurry=control.level is Stop.NOW)
     # What it had written before it ended is still in the pipe. A process that it left behind may hold the pipe open,
@@ -154,7 +156,22 @@ def _follow(child: Child, sink: Log, timeout: float, control: Control, steps: _L
         pass
     child.close_input()
     child.output.close()
-    return Ended(code, time.monotonic() - start, sink.close(), timed_out, bool(control.level) and not timed_out)
+    return Ended(code, clock.tick(), sink.close(), timed_out, bool(control.level) and not timed_out)
+
+
+class _Clock:
+    """Counts the seconds in which this process ran: a test must not pay for the time while its driver was stopped."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._last = time.monotonic()
+
+    def tick(self) -> float:
+        """Return the seconds so far."""
+        now = time.monotonic()
+        self._seconds += min(now - self._last, _LONGEST_STEP_SECONDS)
+        self._last = now
+        return self._seconds
 
 
 def obey_signals(control: Control) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from helpers import proc
 from helpers.engine import api, client
+from helpers.errors import InfrastructureError
 
 GONE = proc.Completed(("docker",), 1, "", "cannot connect")
 
@@ -159,3 +162,76 @@ def test_the_socket_is_that_of_the_context_which_the_client_would_take(
     if written is not None:
         (tmp_path / "config.json").write_text(written)
     assert api.where() == expected
+
+
+def drip(connection: socket.socket) -> None:
+    """Send a byte now and then."""
+    for _ in range(15):
+        connection.sendall(b"H")
+        time.sleep(0.2)
+
+
+# How a program answers that is no engine, or a broken one; each gets a connection.
+ODD_ENGINES: dict[str, Callable[[socket.socket], object]] = {
+    "silent": lambda connection: time.sleep(3),
+    "drips": drip,
+    "garbage": lambda connection: connection.sendall(b"hello\n"),
+    "closes": lambda connection: None,
+    "500": lambda connection: connection.sendall(b"HTTP/1.0 500 X\r\n\r\n"),
+    "no number": lambda connection: connection.sendall(b"HTTP/1.0 OK\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD_ENGINES)
+def test_engine_that_does_not_answer_is_given_up_with_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    monkeypatch.setattr(client, "_PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(client, "_QUIET_SECONDS", 0.2)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    # The client waits as long as the engine.
+    (tmp_path / "docker").write_text("#!/bin/sh\necho odd engine >&2\nexit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 's'}")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                ODD_ENGINES[kind](connection)
+
+        threading.Thread(target=serve, daemon=True).start()
+        begin = time.monotonic()
+        fault = client.why_not_running()
+    assert time.monotonic() - begin < 2
+    waits = kind in ("silent", "drips")
+    assert fault == (f"the engine at unix://{tmp_path / 's'} gave no answer within 1 s" if waits else "odd engine")
+    assert ("waiting for the engine at unix://" in capsys.readouterr().err) == waits
+
+
+@pytest.mark.parametrize("asked", ["image", "container"])
+def test_engine_error_is_not_taken_for_a_missing_object(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    engine.answers["/images/a:1/json"] = engine.answers["/containers/c/json"] = (500, {"message": "disk"})
+    words = "Error response from daemon: no such host: disk is broken"
+    monkeypatch.setattr(proc, "run", lambda argv, **_: proc.Completed(tuple(argv), 1, "[]\n", f"{words}\n"))
+    with pytest.raises(InfrastructureError, match="disk is broken"):
+        client.find_image("a:1") if asked == "image" else client.inspect_container("c")
+    missing = "Error response from daemon: No such image: a:1\nError: No such container: c\n"
+    monkeypatch.setattr(proc, "run", lambda argv, **_: proc.Completed(tuple(argv), 1, "[]\n", missing))
+    assert client.find_image("a:1") is None and client.inspect_container("c") == {}
+
+
+@pytest.mark.parametrize("body", [None, 7, "x", [7]])
+def test_answer_of_another_shape_is_asked_of_the_client(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, body: object
+) -> None:
+    for path in ("/images/a:1/json", "/containers/json", "/networks", "/volumes"):
+        engine.answers[path] = (200, body)
+    monkeypatch.setattr(proc, "run", lambda argv, **_: proc.Completed(tuple(argv), 0, "", ""))
+    assert client.inspect_images(["a:1"]) == []
+    assert client.remove(lambda row: True) == [0, 0, 0]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -13,6 +14,7 @@ from helpers.engine import supervise as supervising
 from helpers.engine.seam import Control, Stop
 from helpers.engine.supervise import Ended, Log, Rung, supervise
 from helpers.proc import Child
+from helpers.test.conftest import ROOT
 
 # Every test here starts processes and waits for them.
 pytestmark = pytest.mark.slow
@@ -114,3 +116,30 @@ def test_a_milder_stop_does_not_take_back_a_harder_one_and_the_first_code_stays(
     control.stop(Stop.NOW, 130)
     control.stop(Stop.POLITELY, 143)
     assert (control.level, control.exit_code) == (Stop.NOW, 130)
+
+
+STOPPED_DRIVER = """
+import sys
+from pathlib import Path
+from helpers.engine.seam import Control
+from helpers.engine.supervise import supervise
+from helpers.proc import Child, run
+child = Child([sys.executable, "-c", sys.argv[2]])
+print("begun", flush=True)
+ended = supervise(child, Path(sys.argv[1]), 2.0, Control(), [(child.kill, 5.0)])
+print(ended.code, ended.timed_out, ended.seconds < 3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [("import time; time.sleep(1); print('done')", "0 False True"), ("import time; time.sleep(60)", "-9 True True")],
+)
+def test_time_while_the_driver_is_stopped_does_not_count(tmp_path: Path, code: str, says: str) -> None:
+    argv = [sys.executable, "-c", STOPPED_DRIVER, str(tmp_path / "log"), code]
+    driver = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8")
+    assert driver.stdout and driver.stdout.readline() == "begun\n"
+    driver.send_signal(signal.SIGSTOP)
+    time.sleep(3)
+    driver.send_signal(signal.SIGCONT)
+    assert driver.communicate(timeout=30)[0].strip() == says
