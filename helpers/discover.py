@@ -9,44 +9,83 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers import repo
-from helpers.errors import HelpersError, NotCheckedOutError, NothingSelectedError, UsageError
+from helpers import checkout_file, pyproject, repo
+from helpers.errors import ConfigError, HelpersError, NotCheckedOutError, NothingSelectedError, UsageError
+from helpers.model.settings import OF_THE_REPO
 
-# Settings that are read from the root, runnable dir or not.
-OF_THE_REPO = {b"registry", b"sync", b"helpers"}
 # The cutoff of difflib.get_close_matches, which finds most slips of the pen and few other words.
 _ALIKE = 0.6
 
 
 def is_runnable(path: Path) -> bool:
-    """Say whether `path` is a runnable dir: it has `devops/` and `changelog.txt`."""
-    return (path / "devops").is_dir() and (path / "changelog.txt").is_file()
+    """Return whether `path` is a runnable dir: it has `devops/` and `changelog.txt`, sound or not."""
+    return not _missing_marks(path)
 
 
-def lost_a_mark(path: Path) -> str:
-    """Return what makes `path` no runnable dir any more although it has settings of one; empty for all other places."""
-    marks = {"devops/": (path / "devops").is_dir(), "changelog.txt": (path / "changelog.txt").is_file()}
-    missing = [mark for mark, there in marks.items() if not there]
-    project = path / "pyproject.toml"
-    if len(missing) != 1 or not project.is_file() or not _has_settings(project.read_bytes()):
-        return ""
-    return missing[0]
+def lost_marks(path: Path) -> list[str]:
+    """Return what makes `path` no runnable dir any more although it has settings of one; none for all other places."""
+    missing = _missing_marks(path)
+    # The settings of a root are often those of the whole repo: without both marks it is a plain root.
+    if not missing or (len(missing) > 1 and os.path.lexists(path / ".git")):
+        return []
+    return missing if _has_settings(path, half=len(missing) == 1) else []
 
 
-def _has_settings(text: bytes) -> bool:
-    """Say whether a `pyproject.toml` has settings of a directory, and not only those of the whole repo."""
-    _, found, rest = text.partition(b"[tool.helpers]")
-    keys = set(re.findall(rb"^[ \t]*([A-Za-z_]+)[ \t]*=", rest.partition(b"\n[")[0], re.MULTILINE))
-    return bool(found) and not (keys and keys <= OF_THE_REPO)
+def restore_command(root: Path, path: Path, missing: Iterable[str]) -> str:
+    """Return the command that gives a directory its marks back: as committed, or new where no commit has them.
+
+    Arguments:
+        root: absolute path of the repo's root.
+        path: absolute path of the directory.
+        missing: of `devops/` and `changelog.txt`.
+    """
+    from helpers.repo import history  # only something that is missing needs it
+
+    there = shlex.quote(str(path))
+    name = re.sub(r"[^a-z0-9]+", "-", path.name.lower()).strip("-") or "image"
+    day = '"$(date +%F)"'
+    new = {
+        "devops/": f"mkdir -p {there}/devops && touch {there}/devops/.gitkeep",
+        "changelog.txt": f"printf '# {name}-0.1.0\\n- %s\\n- first version\\n' {day} > {there}/changelog.txt",
+    }
+    kept = [mark for mark in missing if history.is_committed(root, (path / mark).relative_to(root).as_posix())]
+    git = [f"git -C {there} checkout HEAD -- {' '.join(kept)}"] if kept else []
+    return " && ".join([*git, *(new[mark] for mark in missing if mark not in kept)])
+
+
+def _missing_marks(path: Path) -> list[str]:
+    devops, log = path / "devops", path / "changelog.txt"
+    # A link and a special file count: the reader of the directory refuses them, and so names them.
+    marks = {"devops/": devops.is_dir() or devops.is_symlink(), "changelog.txt": os.path.lexists(log)}
+    return [mark for mark, there in marks.items() if not there]
+
+
+def _has_settings(path: Path, *, half: bool) -> bool:
+    """Return whether a directory has settings, and not only those of the whole repo.
+
+    Arguments:
+        path: absolute path of the directory.
+        half: whether one of the two marks is there: then a file that cannot be read is taken for settings.
+    """
+    try:
+        file = path / "pyproject.toml"
+        text = checkout_file.read_text_if_there(file)
+        # An escape in a quoted key can spell any name.
+        if text is None or not ("helpers" in text or "\\" in text):
+            return False
+        table = pyproject.helpers_table(pyproject.remembered_toml(text, file))
+    except ConfigError:
+        return half
+    return table is not None and bool(table.keys() - OF_THE_REPO or (half and not table))
 
 
 def runnable_paths(root: Path) -> list[Path]:
     """Return the absolute paths of all runnable dirs of the repo, sorted; those of submodules are theirs.
 
-    One that has lost its `devops/` or `changelog.txt` is among them, so that it does not leave a green run unnoticed.
+    A directory that has lost its `devops/` or `changelog.txt` is among them: it must not leave a green run unnoticed.
     """
     found = {file.parent for file in repo.files(root, "**/changelog.txt", "**/pyproject.toml")}
-    return sorted(path for path in found if is_runnable(path) or lost_a_mark(path))
+    return sorted(path for path in found if is_runnable(path) or lost_marks(path))
 
 
 def check_checked_out(root: Path, paths: Iterable[Path]) -> None:
@@ -113,7 +152,7 @@ def enclosing(start: Path) -> tuple[Path, Path]:
     start = Path(os.path.realpath(start))
     root = repo.find_root(start)
     for directory in (start, *start.parents):
-        if is_runnable(directory) or lost_a_mark(directory):
+        if is_runnable(directory) or lost_marks(directory):
             return root, directory
         if directory == root:
             break
@@ -139,7 +178,7 @@ def nearest(directory: str | None) -> tuple[Path, Path]:
     path = Path(os.path.realpath(directory))
     if not path.is_dir():
         raise UsageError(f"--dir {directory!r} is not a directory", where=path, fix="invoke dir_list")
-    if not (is_runnable(path) or lost_a_mark(path)):
+    if not (is_runnable(path) or lost_marks(path)):
         raise UsageError(
             f"--dir {directory!r} is not a runnable dir",
             where=path,
@@ -262,7 +301,7 @@ def select(
     found: set[Path] = set()
     for name in names:
         path = _place(root, name, cwd, every)
-        here = is_runnable(path) or bool(lost_a_mark(path))
+        here = is_runnable(path) or bool(lost_marks(path))
         if only_this and not here:
             raise UsageError(
                 f"--only-this: --dir {name!r} is not a runnable dir",

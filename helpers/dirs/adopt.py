@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers import config, discover, repo
+from helpers import config, discover, pyproject, repo
 from helpers.dirs import locked, metadata, names, project_text, wanted
 from helpers.dirs.metadata import Metadata
 from helpers.dirs.testfiles import pytest_settings, words
 from helpers.dirs.wanted import Wanted
 from helpers.errors import ConfigError, UsageError
+from helpers.model.settings import OF_THE_REPO
 
 _NOT_COPIED = (".git", ".hg", ".venv", "venv", ".tox", ".nox", "__pycache__", "*.pyc", ".pytest_cache", ".mypy_cache")
 _MARK = "# added by dir_create"
@@ -84,10 +85,7 @@ def read(path: Path) -> Project:
     """
     file = path / "pyproject.toml"
     text = config.read_text(file) if file.is_file() else ""
-    try:
-        data = project_text.parse(text)
-    except ValueError as error:
-        raise ConfigError(f"is not TOML: {error}", where=file) from None
+    data = pyproject.parse_toml(text, file)
     said = metadata.read(path)
     return Project(text, data, said, _tests(path), wanted.find(path, data, said))
 
@@ -178,7 +176,7 @@ def _lock(aside: Path, attempts: Sequence[tuple[str, str]], lock: Callable[[Path
             (aside / _ORIGINAL).write_bytes(original)
         before = original.decode("utf-8", "replace") if original is not None else None
         file.write_text(project_text.with_line_ends(text, before), encoding="utf-8")
-        config.read_pyproject.cache_clear()
+        pyproject.read.cache_clear()
         try:
             lock(aside)
         except ConfigError as error:
@@ -202,7 +200,7 @@ def _renamed(aside: Path, lock: Callable[[Path], bool]) -> list[str]:
     text = project_text.replace_value(before, "project", "name", other)
     file.write_text(project_text.with_line_ends(text, before), encoding="utf-8")
     (aside / "poetry.lock").unlink()
-    config.read_pyproject.cache_clear()
+    pyproject.read.cache_clear()
     lock(aside)
     return [f"[project] name is now {other!r}: what its tests need needs {own!r}, and poetry would leave that out"]
 
@@ -231,7 +229,7 @@ def _keeps(text: str, before: dict[str, Any]) -> bool:
     """Say whether `text` is TOML that makes it a runnable dir and loses nothing of `before`."""
     try:
         after = project_text.parse(text)
-    except ValueError:
+    except ConfigError:
         return False
     tool = after.get("tool", {})
     complete = tool.get("poetry", {}).get("package-mode") is False and "helpers" in tool
@@ -273,7 +271,7 @@ def _poetry_lines(project: Project) -> list[str]:
 
 def _helpers_lines(project: Project, base: str) -> list[str]:
     # The root has those of the whole repo there already.
-    if {key.encode() for key in project.data.get("tool", {}).get("helpers", {})} - discover.OF_THE_REPO:
+    if (pyproject.helpers_table(project.data) or {}).keys() - OF_THE_REPO:
         return []
     return [_MARK, f"base = {_quoted(base)}", f"tests = {project_text.toml_list(project.tests)}"]
 
@@ -304,7 +302,7 @@ def _fresh(project: Project, name: str, base: str, requires: str, requirements: 
 def _settings(project: Project, base: str) -> str:
     """Return the table `[tool.helpers]` as it was, with what is missing."""
     there = project_text.tables_below(project.text, "tool.helpers")
-    table = project_text.parse(there).get("tool", {}).get("helpers", {})
+    table = pyproject.helpers_table(project_text.parse(there)) or {}
     lines = {"base": _quoted(base), "tests": project_text.toml_list(project.tests)}
     missing = [f"{key} = {value}" for key, value in lines.items() if key not in table]
     return project_text.add_to_table(there or "[tool.helpers]\n", "tool.helpers", missing)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from helpers import config, discover, repo
+from helpers import config, discover, pyproject, repo
 from helpers.console import printable, say
 from helpers.dirs import locked, project_text
 from helpers.dirs.testfiles import test_files
@@ -113,7 +113,7 @@ def main(
 def _is_open(path: Path) -> bool:
     """Say whether the directory at `path` asks its distribution for packages and nobody has locked their versions."""
     try:
-        settings = config.read_pyproject(path).get("tool", {}).get("helpers", {})
+        settings = pyproject.settings_table(path)
     except ConfigError:
         return False
     return bool(settings.get("system_packages")) and not (path / SYSTEM_LOCK).exists()

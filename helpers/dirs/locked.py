@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from helpers import config
+from helpers import config, pyproject
 from helpers.dirs import project_text
 from helpers.dirs.wanted import normal_name
 from helpers.errors import ConfigError
@@ -24,7 +24,7 @@ def names_below(root: Path, path: Path) -> set[str]:
     seen = {path}
     while True:
         try:
-            base = config.read_pyproject(path).get("tool", {}).get("helpers", {}).get("base", "")
+            base = pyproject.settings_table(path).get("base", "")
         except ConfigError:
             return found
         path = Path(os.path.realpath(path / str(base).removeprefix("dir:")))
@@ -41,7 +41,7 @@ def needed_by_others(path: Path) -> str:
     hashes for everything finds none.
     """
     try:
-        own = str(config.read_pyproject(path).get("project", {}).get("name", ""))
+        own = str(pyproject.read(path).get("project", {}).get("name", ""))
     except ConfigError:
         return ""
     needs = {normal_name(str(name)) for package in _packages(path) or () for name in package.get("dependencies", {})}

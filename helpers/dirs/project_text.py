@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from helpers import pyproject
 
 _HEADER = re.compile(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?")
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Return what the TOML in `text` says.
+    """Return the parsed `text` of a `pyproject.toml` that is not written yet.
 
     Raises:
-        ValueError: it is not TOML.
+        ConfigError: it is not TOML.
     """
-    data: dict[str, Any] = tomllib.loads(text)
-    return data
+    return pyproject.parse_toml(text, Path("pyproject.toml"))
 
 
 def with_line_ends(text: str, like: str | None) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers import config
+from helpers import pyproject
 
 _PATTERNS = ("test_*.py", "*_test.py")
 # In the order in which pytest looks for its settings; the section that counts in each of them.
@@ -20,7 +20,7 @@ def pytest_settings(path: Path) -> dict[str, Any]:
     for name, section in _INI_FILES[:2]:
         if (path / name).is_file():
             return _ini(path / name, section)
-    tool = config.read_pyproject(path).get("tool", {}) if (path / "pyproject.toml").is_file() else {}
+    tool = pyproject.read_if_there(path).get("tool", {})
     table = tool.get("pytest", {})
     if table:
         return dict(table.get("ini_options", table))

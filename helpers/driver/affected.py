@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from helpers import config
+from helpers import config, pyproject
 from helpers.driver.container import INSIDE
 from helpers.driver.plan import DirPlan, Plan, without
 from helpers.driver.ways import links, ways
@@ -128,8 +128,8 @@ def _registry_moved(root: Path, before: Contents, now: Contents, since: str) -> 
         return []
     old = merging.text_at(root, since, file)
     try:
-        was = config.parse_toml(old or "", root / file).get("tool", {}).get("helpers", {}).get("registry", "")
-    except (ConfigError, AttributeError):
+        was = (pyproject.helpers_table(pyproject.parse_toml(old or "", root / file)) or {}).get("registry", "")
+    except ConfigError:
         return [file]
     return [] if was == config.repo_settings(root).registry else [f"{file} (registry)"]
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from helpers import config
+from helpers import pyproject
 from helpers.dirs.testfiles import pytest_settings, words
 from helpers.driver.plan import DirPlan, Plan, without
 from helpers.driver.results import read_result
@@ -106,7 +106,7 @@ def _names_sources(path: Path) -> bool:
             parser.read(path / name, encoding="utf-8")
             if parser.has_section(section):
                 return any(parser.has_option(section, key) for key in _SOURCES)
-    tool: Any = config.read_pyproject(path).get("tool", {}) if (path / "pyproject.toml").is_file() else {}
+    tool: Any = pyproject.read_if_there(path).get("tool", {})
     for key in ("coverage", "run"):
         tool = tool.get(key, {}) if isinstance(tool, dict) else {}
     return any(key in tool for key in _SOURCES)

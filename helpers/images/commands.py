@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from helpers import config, discover, repo
+from helpers import config, discover, pyproject, repo
 from helpers.console import report_error, say
 from helpers.engine import client
 from helpers.engine.choose import choose
@@ -175,8 +175,7 @@ def _write_locks(root: Path, path: Path, options: LockOptions, upgrade: Sequence
 
 def _has_system_packages(path: Path) -> bool:
     """Say whether the directory at `path` asks its distribution for packages, or did so when it was locked."""
-    settings = config.read_pyproject(path).get("tool", {}).get("helpers", {})
-    return bool(settings.get("system_packages")) or (path / system_locks.NAME).exists()
+    return bool(pyproject.settings_table(path).get("system_packages")) or (path / system_locks.NAME).exists()
 
 
 def _known(path: Path, names: Sequence[str]) -> list[str]:

@@ -27,9 +27,15 @@ DOCKER = {
 }
 
 
-def _setting(default: Any, about: str) -> Any:
-    """Declare one setting; lists are given as tuples so that settings stay hashable."""
-    return field(default=default, metadata={"about": about})
+def _setting(default: Any, about: str, *, of_the_repo: bool = False) -> Any:
+    """Declare one setting; lists are given as tuples so that settings stay hashable.
+
+    Arguments:
+        default: its value where it is not set.
+        about: what it is for, for the reference.
+        of_the_repo: whether it is read from the root only, runnable dir or not.
+    """
+    return field(default=default, metadata={"about": about, "of_the_repo": of_the_repo})
 
 
 @dataclass(frozen=True)
@@ -62,13 +68,23 @@ class Settings:
     memory: str = _setting("2g", "memory limit of a container: a number and k, m or g")
     pids: int = _setting(1024, "how many processes a container may have")
     timeout: int = _setting(600, "seconds until a test run is stopped")
-    registry: str = _setting("", "registry that images are pushed to, with port and path if any; read from the root")
+    registry: str = _setting(
+        "", "registry that images are pushed to, with port and path if any; read from the root", of_the_repo=True
+    )
     sync: tuple[str, ...] = _setting(
-        (), "common files of helpers that this repo shares, besides the shims: paths; read from the root"
+        (),
+        "common files of helpers that this repo shares, besides the shims: paths; read from the root",
+        of_the_repo=True,
     )
     helpers: str = _setting(
-        "", "versions of helpers that this repo works with, as in `>=0.1,<1`; empty: any; read from the root"
+        "",
+        "versions of helpers that this repo works with, as in `>=0.1,<1`; empty: any; read from the root",
+        of_the_repo=True,
     )
+
+
+# Settings that say nothing about the directory that they stand in.
+OF_THE_REPO = frozenset(item.name for item in fields(Settings) if item.metadata["of_the_repo"])
 
 
 def defaults_table() -> list[tuple[str, str, str]]:

@@ -99,6 +99,20 @@ def current_branch(root: Path) -> str:
     return text.removeprefix(f"ref: {_HEADS}") if text.startswith(f"ref: {_HEADS}") else ""
 
 
+def is_committed(root: Path, path: str) -> bool:
+    """Return whether the commit that is checked out at `root` holds a file or directory; False before the first commit.
+
+    Arguments:
+        root: root of the checkout.
+        path: relative to it.
+    """
+    try:
+        look(root, "cat-file", "-e", f"HEAD:{path}")
+    except InfrastructureError:
+        return False
+    return True
+
+
 def commit_of(root: Path, name: str) -> str:
     """Return the commit that a ref's full name, or a commit's id, stands for in the checkout at `root`; empty if none.
 

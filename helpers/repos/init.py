@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers import config, discover, repo
+from helpers import config, discover, pyproject, repo
 from helpers.console import paint, printable, say
 from helpers.dirs import create, project_text
 from helpers.errors import OK, ConfigError, PolicyError, UsageError
@@ -226,14 +226,12 @@ def _settings(root: Path, registry: str | None) -> File:
     after = project_text.add_to_table(_ended(before), "tool.helpers", [line]).lstrip("\n")
     after = project_text.with_line_ends(after, before)
     # A table can be spelled in ways that a line more does not go with, such as `tool.helpers.env = []`.
-    config.parse_toml(after, root / path, fix=f"write this into its [tool.helpers] by hand: {line}")
+    pyproject.parse_toml(after, root / path, fix=f"write this into its [tool.helpers] by hand: {line}")
     return File(path, before, after)
 
 
 def _table(root: Path) -> dict[str, object]:
-    if not (root / "pyproject.toml").exists():
-        return {}
-    return dict(config.read_pyproject(root).get("tool", {}).get("helpers", {}))
+    return pyproject.settings_table(root)
 
 
 def _ended(text: str | None) -> str:
@@ -275,7 +273,7 @@ def _write(root: Path, file: File) -> None:
         os.replace(root / file.path, root / shared_files.kept_beside(root, file.path))
     before = None if file.ours or file.before is None else file.before.encode()
     with shared_files.written(root, [Write(file.path, before, file.after.encode(), file.mode)]):
-        config.read_pyproject.cache_clear()
+        pyproject.read.cache_clear()
 
 
 def _notes(root: Path, files: Sequence[File]) -> None:

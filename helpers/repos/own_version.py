@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from helpers import checkout_file
 from helpers.errors import PolicyError
 
 PACKAGE = Path(__file__).resolve().parents[1]
 CHANGELOG = "changelog.txt"
-# However TOML spells it: in its table, or with dots. What is found by mistake only costs the reading of the settings.
-_MAY_BE_SET = re.compile(rb"helpers[\"']?[ \t]*=")
+# In every spelling of TOML, where a backslash can stand for any letter. A false match only costs a read of settings.
+_MAY_BE_SET = re.compile(rb"helpers[\"']?[ \t]*=|\\")
 # Tasks that say what is wrong, or that move the pin of helpers.
 _MENDERS = ("repo_", "doctor")
 
@@ -64,11 +65,8 @@ def wanted_range(root: Path) -> Range | None:
     Raises:
         ConfigError: its settings are wrong.
     """
-    try:
-        text = (root / "pyproject.toml").read_bytes()
-    except OSError:
-        return None
-    if not _MAY_BE_SET.search(text):
+    text = checkout_file.read_if_there(root / "pyproject.toml")
+    if text is None or not _MAY_BE_SET.search(text):
         return None
     from helpers import config
     from helpers.model.version import Range

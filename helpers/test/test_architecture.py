@@ -24,7 +24,17 @@ LAYERS = {
     **dict.fromkeys(("helpers", "helpers.errors", "helpers.console", "helpers.thin_env", "helpers.inside"), 0),
     **dict.fromkeys(("helpers.model",), 1),
     **dict.fromkeys(("helpers.proc", "helpers.spawn", "helpers.repo", "helpers.storage", "helpers.checkout_file"), 2),
-    **dict.fromkeys(("helpers.config", "helpers.discover", "helpers.host", "helpers.engine", "helpers.registry"), 3),
+    **dict.fromkeys(
+        (
+            "helpers.config",
+            "helpers.discover",
+            "helpers.pyproject",
+            "helpers.host",
+            "helpers.engine",
+            "helpers.registry",
+        ),
+        3,
+    ),
     **dict.fromkeys(
         (
             *("helpers.images", "helpers.containers", "helpers.dirs", "helpers.doctor", "helpers.driver"),

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from helpers import config, discover
 from helpers.errors import ConfigError
-from helpers.test.unit_fixtures import add_dir, cache, make_repo
+from helpers.test.unit_fixtures import add_dir, cache, git, make_repo
 
 __all__ = ["cache"]
 
@@ -53,8 +54,86 @@ def test_a_runnable_dir_that_lost_a_mark_is_still_found_and_is_an_error(root: Pa
     (path / mark).rename(path / "elsewhere")
     assert path in discover.runnable_paths(root)
     assert discover.enclosing(path) == (root, path)
-    with pytest.raises(ConfigError, match=f"has lost its {mark}"):
+    with pytest.raises(ConfigError, match=f"has no {mark}"):
         config.load(root, path, [path])
+
+
+SPELLINGS = (
+    '[tool.helpers]\nbase = "archive:bookworm"',
+    '[tool]\nhelpers = {base = "archive:bookworm"}',
+    'tool.helpers.base = "archive:bookworm"',
+    '[tool]\nhelpers.base = "archive:bookworm"',
+    'tool = {helpers = {base = "archive:bookworm"}}',
+    '[ "tool" . \'helpers\' ]\r\n"base" = "archive:bookworm"\r\n',
+    '[tool."h\\u0065lpers"]\n"b\\u0061se" = "archive:bookworm"',
+    "[tool.helpers]",
+    "[tool.helpers]  # [tool.other]\nregistry = ''\nbase = 'archive:bookworm'",
+    "[tool.helpers]\ntests = [\n'sync',\n]",
+    "[tool.helpers]\nbase = 'archive:bookworm'\nbase = 'twice'",
+    "[tool.helpers\nhelpers = ",
+)
+OF_THE_REPO_ONLY = (
+    '[tool.helpers]\nregistry = "one.example"\nhelpers = ">=0.1"\nsync = [\n".editorconfig",\n"base = 1"]',
+    '[tool]\nhelpers = {registry = "one.example"}',
+    'tool.helpers.registry = "one.example"',
+    '[tool.other]\nx = "[tool.helpers]\\nbase = 1"',
+    'x = """\n[tool.helpers]\nbase = 1\n"""',
+    "[project]\nname = 'helpers'",
+    "[broken",
+)
+
+
+@pytest.mark.parametrize("lost", [("devops",), ("changelog.txt",), ("devops", "changelog.txt")], ids="+".join)
+@pytest.mark.parametrize(
+    ("settings", "listed"), [*((one, True) for one in SPELLINGS), *((one, False) for one in OF_THE_REPO_ONLY)]
+)
+def test_a_runnable_dir_stays_listed_however_its_settings_are_spelled(
+    root: Path, settings: str, listed: bool, lost: tuple[str, ...]
+) -> None:
+    path = add_dir(root, "a")
+    (path / "pyproject.toml").write_bytes(settings.encode())
+    for mark in lost:
+        (path / mark).rename(path / f"{mark}.gone")
+    # Without both marks only settings that can be read say that this is a runnable dir.
+    sure = len(lost) == 1 or (settings not in SPELLINGS[-2:] and settings != "[tool.helpers]")
+    assert (discover.runnable_paths(root) == [path]) is (listed and sure)
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "directory", "link out", "link to nothing"])
+@pytest.mark.parametrize("mark", ["changelog.txt", "devops", "pyproject.toml"])
+def test_a_runnable_dir_stays_listed_whatever_takes_the_place_of_its_files(root: Path, mark: str, kind: str) -> None:
+    path = add_dir(root, "a")
+    git(root, "add", "--all")
+    (path / mark).rename(root / ".git" / mark)
+    {
+        "FIFO": lambda: os.mkfifo(path / mark),
+        "directory": (path / mark).mkdir,
+        "link out": lambda: (path / mark).symlink_to(root.parent),
+        "link to nothing": lambda: (path / mark).symlink_to("nothing"),
+    }[kind]()
+    assert discover.runnable_paths(root) == [path]
+    if (mark, kind) not in (("devops", "directory"), ("devops", "link to nothing")):
+        with pytest.raises(ConfigError):
+            config.load(root, path, [path])
+
+
+@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("lost", [("devops",), ("changelog.txt",), ("devops", "changelog.txt")], ids="+".join)
+def test_the_fix_for_a_lost_mark_gives_it_back(root: Path, lost: tuple[str, ...], committed: bool) -> None:
+    path = add_dir(root, "It's a dir", "memory = '1g'", version="1.2.3")
+    (path / "devops" / ".gitkeep").touch()
+    if committed:
+        git(root, "add", "--all")
+        git(root, "commit", "--quiet", "--message", "x")
+        git(root, "rm", "-r", "--quiet", *(str(path / mark) for mark in lost))
+    else:
+        for mark in lost:
+            (path / mark).rename(root / ".git" / mark)
+    with pytest.raises(ConfigError, match=f"has no {lost[0]}") as caught:
+        config.load(root, path, [path])
+    assert os.system(caught.value.fix or "false") == 0
+    version = "1.2.3" if committed or lost == ("devops",) else "0.1.0"
+    assert str(config.load(root, path, [path]).version) == version
 
 
 def test_settings_under_a_misspelt_name_are_an_error(root: Path) -> None:

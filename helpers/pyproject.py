@@ -1,0 +1,138 @@
+"""The one reader of TOML: `pyproject.toml` of a directory, and the table in it that holds our settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from helpers import checkout_file
+from helpers.console import cut, excerpt
+from helpers.errors import ConfigError
+from helpers.storage import cache_dir, digest, write_once
+
+# What we read of a `pyproject.toml`; a table stands after the one that it is in.
+_TABLES = (("project",), ("dependency-groups",), ("tool",), ("tool", "poetry"), ("tool", "helpers"))
+_MOST_DEPTH = 100
+_INTEGERS = 1 << 63
+# A key as TOML spells it (https://toml.io/en/v1.0.0#keys), with a limit where a hostile line would take minutes.
+_PART = r"""(?:(?<![\w-])[\w-]+|"(?:[^"\\]|\\.){0,200}"|'[^']{0,200}')"""
+_DEEP_KEY = rf"(?:{_PART}[ \t]*\.[ \t]*){{{_MOST_DEPTH}}}"
+
+
+@cache
+def read(path: Path) -> dict[str, Any]:
+    """Return the parsed `pyproject.toml` of the directory `path`.
+
+    Raises:
+        ConfigError: it is missing, not TOML, or has something else where a table belongs.
+    """
+    file = path / "pyproject.toml"
+    parsed = remembered_toml(checkout_file.read_text(file), file)
+    for keys in _TABLES:
+        _check_table(parsed, keys, file)
+    return parsed
+
+
+def read_if_there(path: Path) -> dict[str, Any]:
+    """Return the parsed `pyproject.toml` of the directory `path`; empty if the directory has none.
+
+    Raises:
+        ConfigError: as in `read`.
+    """
+    return read(path) if os.path.lexists(path / "pyproject.toml") else {}
+
+
+def settings_table(path: Path) -> dict[str, Any]:
+    """Return `[tool.helpers]` of the directory `path`, before its schema is applied; empty if there is none.
+
+    Raises:
+        ConfigError: as in `read`.
+    """
+    return helpers_table(read_if_there(path)) or {}
+
+
+def helpers_table(parsed: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return `[tool.helpers]` of a parsed `pyproject.toml`, however it is spelled; None if there is none."""
+    tool = parsed.get("tool")
+    table = tool.get("helpers") if isinstance(tool, dict) else None
+    return table if isinstance(table, dict) else None
+
+
+def parse_toml(text: str, file: Path, fix: str | None = None) -> dict[str, Any]:
+    """Return the parsed `text` of `file`.
+
+    Arguments:
+        text: TOML.
+        file: where it stands, for the message.
+        fix: what to do when it is not TOML.
+
+    Raises:
+        ConfigError: it is not TOML, or holds tables too deep or integers too large for TOML.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        if any(line.count(".") >= _MOST_DEPTH and re.search(_DEEP_KEY, line) for line in text.splitlines()):
+            raise RecursionError  # the parser's time grows with the square of a key's parts
+        parsed: dict[str, Any] = tomllib.loads(text)
+        _check_sane(parsed)
+    except RecursionError:
+        raise ConfigError(f"holds values nested deeper than {_MOST_DEPTH}", where=file, fix=fix) from None
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        where = f"{file}:{line.group(1)}" if line else file
+        raise ConfigError(f"is not TOML: {cut(str(error))}", where=where, fix=fix) from None
+    except ValueError:
+        raise ConfigError("is not TOML: an integer has more than 64 bits", where=file, fix=fix) from None
+    return parsed
+
+
+def _check_sane(parsed: dict[str, Any]) -> None:
+    """Raise for what is legal to the parser only: later steps write and compare these values."""
+    level: list[Any] = [parsed]
+    for _ in range(_MOST_DEPTH):
+        inner = [item for value in level for item in (value.values() if isinstance(value, dict) else value)]
+        # https://toml.io/en/v1.0.0#integer: 64 bits.
+        if any(isinstance(item, int) and not -_INTEGERS <= item < _INTEGERS for item in inner):
+            raise ValueError
+        level = [item for item in inner if isinstance(item, (dict, list))]
+        if not level:
+            return
+    raise RecursionError
+
+
+def remembered_toml(text: str, file: Path) -> dict[str, Any]:
+    """Return the parsed `text` of `file`, remembered by the text's hash: a tenth of the time that parsing takes.
+
+    Raises:
+        ConfigError: as in `parse_toml`.
+    """
+    remembered = cache_dir() / "parsed" / f"{digest(text)}.json"
+    try:
+        found = json.loads(remembered.read_bytes())
+        if isinstance(found, dict):
+            return found
+    except (OSError, ValueError, RecursionError):
+        pass
+    parsed = parse_toml(text, file)
+    try:
+        write_once(remembered, json.dumps(parsed))
+    except (OSError, TypeError):
+        pass  # A full disk, or a date in it: it is parsed again the next time.
+    return parsed
+
+
+def _check_table(parsed: dict[str, Any], keys: Sequence[str], file: Path) -> None:
+    inner: Any = parsed
+    for key in keys:
+        inner = inner.get(key, {})
+    if not isinstance(inner, dict):
+        raise ConfigError(f"{'.'.join(keys)} must be a table, not {excerpt(inner)}", where=file)
