@@ -69,7 +69,7 @@ def image_layers(runnable: RunnableDir, load: config.Loader) -> list[RunnableDir
             # The graph's own check words the circle.
             order(Step(one.name, (other.name,)) for one, other in zip(layers, [*layers[1:], load(path)], strict=True))
         discover.check_checked_out(top.root, [path])
-        if not (discover.is_runnable(path) or discover.lost_a_mark(path)):
+        if not (discover.is_runnable(path) or discover.lost_marks(path)):
             raise _no_base(top, path)
         try:
             layers.append(load(path))

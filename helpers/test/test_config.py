@@ -105,12 +105,12 @@ def test_a_runnable_dir_stays_listed_whatever_takes_the_place_of_its_files(root:
     path = add_dir(root, "a")
     git(root, "add", "--all")
     (path / mark).rename(root / ".git" / mark)
-    {
-        "FIFO": lambda: os.mkfifo(path / mark),
-        "directory": (path / mark).mkdir,
-        "link out": lambda: (path / mark).symlink_to(root.parent),
-        "link to nothing": lambda: (path / mark).symlink_to("nothing"),
-    }[kind]()
+    if kind == "FIFO":
+        os.mkfifo(path / mark)
+    elif kind == "directory":
+        (path / mark).mkdir()
+    else:
+        (path / mark).symlink_to(root.parent if kind == "link out" else "nothing")
     assert discover.runnable_paths(root) == [path]
     if (mark, kind) not in (("devops", "directory"), ("devops", "link to nothing")):
         with pytest.raises(ConfigError):
