@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from helpers import config, inside
@@ -14,9 +15,11 @@ from helpers.driver import measuring
 from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import ConfigError, NothingSelectedError, UsageError
 from helpers.host import User
+from helpers.model.image import LABEL_ROOT
 from helpers.model.policy import DEFAULT
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings import DOCKER
+from helpers.repo import git_dirs
 
 INSIDE = Path(inside.__file__).parent
 # It needs neither variables nor packages, and starts in half the time when it does not look for them.
@@ -90,6 +93,23 @@ def test_container(
         services_may=DEFAULT,
         docker=settings.docker,
     )
+
+
+def without_git(spec: RunSpec) -> RunSpec:
+    """Return the container of tests without what git keeps in the directories that it sees.
+
+    A CI checkout may leave its token there. A path that the settings name is seen.
+
+    Arguments:
+        spec: the container; its directories are looked through.
+    """
+    root = Path(spec.labels.get(LABEL_ROOT, spec.cwd))
+    named = [mount.path for mount in spec.mounts if git_dirs.is_within(mount.path, root)]
+    seen = [mount.path for mount in spec.mounts if mount.path not in named]
+    found = {path for one in seen for path in git_dirs.found_below(one, spec.hidden)} - {*named, *spec.hidden}
+    directories = sorted(path for path in found if path.is_dir())
+    files = {str(path): Path(os.devnull) for path in sorted(found) if not path.is_dir()}
+    return replace(spec, hidden=(*spec.hidden, *directories), programs={**spec.programs, **files})
 
 
 def weaker(runnable: RunnableDir) -> list[str]:

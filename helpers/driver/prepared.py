@@ -17,7 +17,7 @@ from pathlib import Path
 
 from helpers.containers.environment import services_file
 from helpers.driver import headstart, share
-from helpers.driver.container import INSIDE, test_container
+from helpers.driver.container import INSIDE, test_container, without_git
 from helpers.driver.plan import DirPlan
 from helpers.driver.run import new_run_id
 from helpers.engine.seam import Control, Engine, Ingredients, Outcome, Prepared
@@ -342,7 +342,7 @@ def spec_of(
     if not item.runnable or not item.chain or not image:
         return None
     try:
-        return test_container(
+        spec = test_container(
             item.runnable,
             name=name,
             image=image,
@@ -353,6 +353,7 @@ def spec_of(
             tier=tier,
             arguments=arguments,
         )
+        return without_git(spec)
     except HelpersError:
         return None
 

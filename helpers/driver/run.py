@@ -15,7 +15,7 @@ from typing import Any
 from helpers.console import printable, say, unforeseen
 from helpers.driver import again, failures, measuring, share, undeclared
 from helpers.driver import verdict as verdicts
-from helpers.driver.container import test_container, weaker
+from helpers.driver.container import test_container, weaker, without_git
 from helpers.driver.events import Event
 from helpers.driver.plan import DirPlan, Plan, image_step
 from helpers.driver.results import read_more, read_result
@@ -196,7 +196,9 @@ class Run:
             arguments=self._options.arguments,
             coverage=self._options.coverage,
         )
-        spec = share.with_workers(spec, self._options.jobs, sum(bool(each.chain) for each in self._plan.dirs))
+        spec = share.with_workers(
+            without_git(spec), self._options.jobs, sum(bool(each.chain) for each in self._plan.dirs)
+        )
         self._notify(Event("testing", item.name, str(results)))
         for text in weaker(item.runnable) if self._engine.isolates else ():
             self._notify(Event("weaker", item.name, text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,11 +27,12 @@ def is_within(path: Path, root: Path) -> bool:
     return any(all((one / mark).exists() for mark in _MARKS) for one in above)
 
 
-def found_below(path: Path) -> Iterator[Path]:
+def found_below(path: Path, without: Container[Path] = ()) -> Iterator[Path]:
     """Yield every `.git` inside a directory, and each directory inside it to which a `.git` file or link leads.
 
     Arguments:
         path: absolute, without links; nothing is inside a file.
+        without: directories that are not looked into.
     """
     todo = [str(path)]
     while todo:
@@ -43,7 +44,7 @@ def found_below(path: Path) -> Iterator[Path]:
             if entry.name.lower() == _NAME:
                 leads_to = _led_to(Path(entry.path))
                 yield from (one for one in leads_to if one != path and one.is_relative_to(path))
-            elif entry.is_dir(follow_symlinks=False):
+            elif entry.is_dir(follow_symlinks=False) and Path(entry.path) not in without:
                 todo.append(entry.path)
 
 

@@ -89,6 +89,31 @@ def test_runnable_dirs_inside_and_git_s_own_directory_are_hidden(root: Path) -> 
     assert spec_of(load(root, "a")).hidden == (root / "a" / "deep",)
 
 
+def test_tests_see_no_git_data_in_any_directory_that_they_see(root: Path) -> None:
+    path = add_dir(root, "a", 'uses = ["..", "../b"]')
+    for below in ("cloned/.git", "modules/.real", "b"):
+        (path / below).mkdir(parents=True)
+    (path / "modules" / ".git").write_text("gitdir: .real\n")
+    (path / "linked").mkdir()
+    (path / "linked" / ".git").symlink_to("../elsewhere")
+    (path / "elsewhere").mkdir()
+    (root / "b").mkdir()
+    (root / "b" / ".git").write_text("gitdir: ../.git/modules/b\n")
+    found = container.without_git(spec_of(load(root, "a")))
+    hidden = {root / ".git", path / "cloned" / ".git", path / "modules" / ".real", path / "elsewhere"}
+    assert set(found.hidden) == hidden
+    assert {path for path, shown in found.programs.items() if shown == Path("/dev/null")} == {
+        str(path / "modules" / ".git"),
+        str(root / "b" / ".git"),
+    }
+    assert container.without_git(found) == found
+
+
+def test_git_data_that_the_settings_name_is_seen(root: Path) -> None:
+    add_dir(root, "a", 'uses = ["..", "../.git"]')
+    assert container.without_git(spec_of(load(root, "a"))).hidden == ()
+
+
 def test_a_runnable_dir_inside_that_is_used_is_not_hidden(root: Path) -> None:
     add_dir(root, "a", 'uses = ["deep"]')
     add_dir(root, "a/deep")
