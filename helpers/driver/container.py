@@ -57,7 +57,7 @@ def test_container(
         labels: what the image says of itself.
         user: whose files it makes.
         results: directory that the verdict is written to.
-        nonce: what the verdict must carry.
+        nonce: what the verdict must carry; only the runner in the container gets it, on its standard input.
         tier: which tests.
         arguments: pytest's own, from the command line.
         coverage: whether the lines that run are noted.
@@ -69,14 +69,13 @@ def test_container(
     settings = runnable.settings
     order = {
         "results": str(results),
-        "nonce": nonce,
         "tier": tier,
         "arguments": pytest_arguments(runnable, results, arguments, coverage=coverage),
     }
     return RunSpec(
         name=name,
         image=image,
-        argv=(*_RUNNER, *("python", str(INSIDE / "run_pytest.py"), json.dumps(order))),
+        argv=(*_RUNNER, "--results", str(results), *("python", str(INSIDE / "run_pytest.py"), json.dumps(order))),
         cwd=runnable.path,
         user=user,
         mounts=_mounts(runnable, results),
@@ -92,6 +91,7 @@ def test_container(
         services=services_file(runnable),
         services_may=DEFAULT,
         docker=settings.docker,
+        nonce=nonce,
     )
 
 

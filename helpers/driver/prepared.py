@@ -311,7 +311,7 @@ def _use(container: _Container, spec: RunSpec, log: Path, timeout: float, contro
     try:
         results.rmdir()
         results.symlink_to(container.results)
-        outcome = container.waiting.go(json.dumps(order), log, timeout, control)
+        outcome = container.waiting.go(json.dumps(order), spec.nonce, log, timeout, control)
     finally:
         if not outcome:
             container.waiting.drop()
@@ -381,7 +381,8 @@ def form_of(spec: RunSpec) -> str:
     results = _results_of(spec)
     mounts = tuple(mount for mount in spec.mounts if mount.path != results)
     env = {name: value for name, value in spec.env.items() if name != share.WORKERS}
-    return repr(replace(spec, name="", labels={}, argv=spec.argv[:-1], mounts=mounts, env=env))
+    argv = tuple(word for word in spec.argv[:-1] if word != str(results))
+    return repr(replace(spec, name="", labels={}, argv=argv, mounts=mounts, env=env))
 
 
 def _results_of(spec: RunSpec) -> Path:

@@ -255,11 +255,17 @@ def new_run_id() -> str:
 
 
 def _read_report(path: Path) -> dict[str, Any] | None:
+    """Return the verdict in a file of our runner, its nonce included; None if there is none.
+
+    The first line is the nonce, the second what the plugin wrote.
+    """
+    nonce, _, verdict = (read_result(path, _MOST_REPORT_BYTES) or b"").partition(b"\n")
     try:
-        report = json.loads(read_result(path, _MOST_REPORT_BYTES) or b"")
+        report = json.loads(verdict)
     except (ValueError, RecursionError):
         return None
-    return report if isinstance(report, dict) and _is_sound(report) else None
+    sound = isinstance(report, dict) and _is_sound(report)
+    return {**report, "nonce": nonce.decode("ascii", "replace")} if sound else None
 
 
 def _is_sound(report: dict[str, Any]) -> bool:

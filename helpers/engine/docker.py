@@ -357,7 +357,10 @@ def _check_followed(ended: Ended, state: dict[str, Any]) -> None:
 
 
 def _start(spec: RunSpec) -> proc.Child:
-    return proc.Child(_command(spec))
+    child = proc.Child(_command(spec))
+    if spec.nonce:
+        child.write(f"{spec.nonce}\n".encode())
+    return child
 
 
 def _command(spec: RunSpec) -> list[str]:

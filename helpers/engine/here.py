@@ -14,10 +14,7 @@ from helpers.engine.seam import Control, Ingredients, Outcome
 from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.engine.supervise import run_here
 from helpers.errors import PolicyError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from helpers.proc import Child
+from helpers.proc import Child
 
 
 class HereEngine:
@@ -55,15 +52,8 @@ class HereEngine:
 
     def run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
         """Run a command as a child of ours."""
-        return run_here(
-            spec.argv,
-            cwd=spec.cwd,
-            env={**os.environ, **spec.env},
-            image=spec.image,
-            log=log,
-            timeout=timeout,
-            control=control,
-        )
+        child = Child(spec.argv, cwd=spec.cwd, env={**os.environ, **spec.env})
+        return run_here(child, spec, log, timeout, control)
 
     def prepare(self, spec: RunSpec, begun: Child | None = None) -> None:
         """Prepare nothing: a process here starts in no time."""

@@ -119,11 +119,12 @@ class Outcome:
 class Prepared(Protocol):
     """A container that was started and waits for its order; it is used once."""
 
-    def go(self, order: str, log: Path, timeout: float, control: Control) -> Outcome | None:
+    def go(self, order: str, nonce: str, log: Path, timeout: float, control: Control) -> Outcome | None:
         """Give it its order, follow it to its end and leave nothing of it behind; None when it can not take one.
 
         Arguments:
             order: what it does.
+            nonce: what its verdict must carry; only the runner in the container gets it.
             log: file that its output goes to.
             timeout: seconds from now until it is stopped.
             control: stops it earlier.

@@ -116,6 +116,7 @@ class RunSpec:
         socket: where this machine's engine listens, for a `sibling`; set by the engine.
         groups: further groups of its processes, by number; set by the engine.
         platform: which image of several, as in `linux/arm64`; empty is the engine's own.
+        nonce: what the runner in the container reads on its standard input; empty if the command is no test run.
         publish: pairs of a port on the host's loopback address and the container's port that it leads to.
         terminal: whether it gets the caller's terminal.
         labels: what the reaper knows it by.
@@ -145,3 +146,4 @@ class RunSpec:
     socket: Path | None = None
     groups: tuple[int, ...] = ()
     platform: str = ""
+    nonce: str = field(default="", repr=False)

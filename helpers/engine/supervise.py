@@ -8,12 +8,13 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from helpers.engine.seam import Control, Outcome, Stop
+from helpers.engine.specs import RunSpec
 from helpers.errors import SIGINT_EXIT, SIGTERM_EXIT
 from helpers.proc import Child
 
@@ -78,29 +79,18 @@ class Log:
         return tail[-_TAIL_BYTES:].decode("utf-8", errors="replace")
 
 
-def run_here(
-    command: Sequence[str],
-    *,
-    cwd: Path,
-    env: Mapping[str, str],
-    image: str,
-    log: Path,
-    timeout: float,
-    control: Control,
-) -> Outcome:
-    """Run a command of our runner on this machine, and end it with all that it started.
+def run_here(child: Child, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
+    """Follow a process of our runner on this machine, and end it with all that it started.
 
     Arguments:
-        command: starts with the runner inside, which reads what it is told on its standard input.
-        cwd: where it runs.
-        env: its whole environment.
-        image: what stands for the image that it runs in.
+        child: the runner, which reads what it is told on its standard input.
+        spec: what it runs.
         log: file that its output goes to.
         timeout: seconds until it is stopped.
         control: stops it earlier.
     """
-    child = Child(command, cwd=cwd, env=env)
     try:
+        child.write(f"{spec.nonce}\n".encode())
         ladder = [(lambda: child.write(b"t"), 3.0), (child.close_input, 2.0), (child.kill, 5.0)]
         ended = supervise(child, log, timeout, control, ladder)
     finally:
@@ -110,7 +100,7 @@ def run_here(
         seconds=ended.seconds,
         output=ended.output,
         log=log,
-        image=image,
+        image=spec.image,
         timed_out=ended.timed_out,
         stopped=ended.stopped,
     )

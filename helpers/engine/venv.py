@@ -73,7 +73,8 @@ class VenvEngine:
             env = {**spec.env, **inherited, "PATH": path, "HOME": home, "TMPDIR": home, "VIRTUAL_ENV": str(environment)}
             # The runner ends all that the command started when it ends, or when we do.
             command = [str(environment / "bin" / "python"), *spec.argv[1:]] if spec.argv[0] == "python" else spec.argv
-            return run_here(command, cwd=spec.cwd, env=env, image=spec.image, log=log, timeout=timeout, control=control)
+            child = proc.Child(command, cwd=spec.cwd, env=env)
+            return run_here(child, spec, log, timeout, control)
 
     def prepare(self, spec: RunSpec, begun: proc.Child | None = None) -> None:
         """Prepare nothing: a process here starts in no time."""

@@ -39,8 +39,9 @@ class Waiting:
         self._remove = remove
         self._over = False
 
-    def go(self, order: str, log: Path, timeout: float, control: Control) -> Outcome | None:
-        """Write the order, and follow the container."""
+    def go(self, order: str, nonce: str, log: Path, timeout: float, control: Control) -> Outcome | None:
+        """Write the nonce and the order, and follow the container."""
+        self._child.write(f"{nonce}\n".encode())
         if self._over or not self._hand_over(order, control):
             self.drop()
             return None

@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 
-# Holds the order as JSON: results (directory for our files), nonce (proves that a verdict is of this run), tier.
+# Holds the order as JSON: report (file descriptor for the verdict), results (directory for our other files), tier.
 ORDER = "HELPERS_TEST_ORDER"
 TIERS = ("fast", "slow", "superslow")
 # The words of pytest's last line that are about tests; helpers/driver/verdict.py has the same, a test compares.
@@ -44,7 +44,7 @@ def pytest_configure(config: Any) -> None:
     config.pluginmanager.register(TierPlugin(order["tier"]), "helpers-tier")
     if not hasattr(config, "workerinput"):
         root = str(getattr(config, "rootpath", "") or config.rootdir)
-        config.pluginmanager.register(VerdictPlugin(order["results"], order["nonce"], root), "helpers-verdict")
+        config.pluginmanager.register(VerdictPlugin(order["results"], order["report"], root), "helpers-verdict")
         config.pluginmanager.register(BoundPlugin(), "helpers-bound")
 
 
@@ -93,13 +93,13 @@ class VerdictPlugin:
 
     Arguments:
         results: directory that the files go to.
-        nonce: written into the verdict.
+        report: file descriptor that the verdict goes to.
         root: what ids of tests are relative to.
     """
 
-    def __init__(self, results: str, nonce: str, root: str = "") -> None:
+    def __init__(self, results: str, report: int, root: str = "") -> None:
         self.results = results
-        self.nonce = nonce
+        self.report = report
         self.root = root
         # A test may go somewhere else.
         self.cwd = os.getcwd()
@@ -217,7 +217,6 @@ class VerdictPlugin:
         for run in list(self.running):
             self.end(run)
         verdict = {
-            "nonce": self.nonce,
             "exit": int(exitstatus),
             "collected": self.collected,
             "reported": self.reported,
@@ -230,10 +229,8 @@ class VerdictPlugin:
             "runs_no_test": runs_no_test(session.config.option),
             **coverage(session.config.pluginmanager.getplugin("_cov")),
         }
-        path = os.path.join(self.results, "verdict.json")
-        with open(path + ".new", "w") as file:
+        with open(self.report, "w") as file:
             json.dump(verdict, file)
-        os.replace(path + ".new", path)
 
     def flaky(self) -> List[Dict[str, Any]]:
         """Return the failures of tests that failed first and passed when they were run again."""

@@ -100,12 +100,14 @@ def main(fifo: str) -> None:
     foreign = [entry for entry in whole[1:] if not is_of_python(entry)]
     sys.path[:] = [entry for entry in whole if entry not in foreign]
     runner = runpy.run_path(os.path.join(OWN, "runner.py"))
+    report = runner["Report"](os.path.dirname(fifo))
     child = runner["fork"]()
     if child:
-        os._exit(runner["follow"](child))
+        os._exit(runner["follow"](child, report))
     runpy.run_path(RUN_PYTEST)["import_pytest"]()
     with open(fifo, encoding="utf-8") as file:
         given = json.loads(file.read())
+    report.wait()
     os.environ.update(given.pop("environment"))
     order = json.dumps(given)
     sys.path[:] = whole

@@ -2,7 +2,7 @@
 
 usage: python run_pytest.py JSON
 
-JSON holds: results, nonce and tier (for the plugin), arguments (pytest's).
+JSON holds: results and tier (for the plugin), arguments (pytest's). The verdict goes to the pipe of runner.py.
 It ends with 4, without a test run, in a container whose image is not the one that the code here needs.
 """
 
@@ -28,6 +28,8 @@ NO_SESSION = {
 # Our plugin, and where it finds its order.
 PLUGIN = "helpers_verdict"
 ORDER = "HELPERS_TEST_ORDER"
+# Holds the number of the file descriptor that the verdict is written to (runner.py).
+REPORT = "HELPERS_REPORT"
 
 # What the image of this container is, `<name>-<X.Y.Z>`; not set where no container of ours is around us.
 IMAGE = "HELPERS_INSIDE"
@@ -98,12 +100,15 @@ def disagreement(directory: str, image: str) -> str:
 
 def main(order: Dict[str, Any]) -> int:
     """Run pytest as `order` says and return its exit code."""
+    report = int(os.environ.pop(REPORT))
+    # Programs that tests start do not inherit it.
+    os.set_inheritable(report, False)
     refused = disagreement(os.getcwd(), os.environ.get(IMAGE, ""))
     if refused:
         print("helpers: refused: %s" % refused, file=sys.stderr)
-        write_verdict(order, {"exit": REFUSED, "refused": refused})
+        write_verdict(report, {"exit": REFUSED, "refused": refused})
         return REFUSED
-    os.environ[ORDER] = json.dumps({key: order[key] for key in ("results", "nonce", "tier")})
+    os.environ[ORDER] = json.dumps({"report": report, "results": order["results"], "tier": order["tier"]})
     # The checkout is read-only: who measures coverage, asked by us or by settings of the directory, does it there.
     os.environ["COVERAGE_FILE"] = os.path.join(order["results"], "coverage")
     # `python -m pytest` puts the current directory first. This directory, where the plugin is, goes last.
@@ -115,14 +120,14 @@ def main(order: Dict[str, Any]) -> int:
     watch = Watch()
     code = int(pytest.main(["-p", PLUGIN, *order["arguments"]], plugins=[watch]))
     if code == 0 and not watch.began:
-        write_verdict(order, {"runs_no_test": "--help, --version or the like"})
+        write_verdict(report, {"runs_no_test": "--help, --version or the like"})
     return code
 
 
-def write_verdict(order: Dict[str, Any], verdict: Dict[str, Any]) -> None:
+def write_verdict(report: int, verdict: Dict[str, Any]) -> None:
     """Tell the driver how a run ended in which pytest never began a session."""
-    with open(os.path.join(order["results"], "verdict.json"), "w") as file:
-        json.dump({"nonce": order["nonce"], **NO_SESSION, **verdict}, file)
+    with open(report, "w") as file:
+        json.dump({**NO_SESSION, **verdict}, file)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,15 @@ The driver holds the other end of our standard input. A byte `t` on it asks the 
 the driver is gone, and everything here ends at once. In a container this process is the child of the engine's init, so
 its end is the container's end.
 
-It stands before every run of tests, so it imports little: `subprocess` alone takes as long as a start of Python.
+With `--results` the command runs tests, and the first line on our standard input is the nonce of the run. Test code
+never sees the nonce: it is read before the command starts, and no process of the same user can read our memory. The
+command writes its verdict to a pipe. `Report` puts nonce and verdict into a file after every process of the command
+has ended, so test code cannot change a verdict after the session of pytest.
 
-usage: python -I -S runner.py COMMAND [ARGUMENT...]
+This process starts before every run of tests, so it imports little: `subprocess` alone takes as long as a start of
+Python.
+
+usage: python -I -S runner.py [--results DIRECTORY] COMMAND [ARGUMENT...]
 
 `prepared.py` calls `fork` and `follow` for a command that is itself, gone on in a child.
 """
@@ -19,13 +25,86 @@ import os
 import sys
 import time
 
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36  # linux/prctl.h
 # `signal` would take as long to import as all else here (https://man7.org/linux/man-pages/man7/signal.7.html).
 SIGKILL, SIGTERM = 9, 15
 KILLED = 128 + SIGKILL
 NOT_FOUND = 127  # as a shell says it
 # SIGPIPE and SIGXFSZ: Python ignores them, and a program takes over what is ignored.
 IGNORED = (13, 25)
+# Holds the number of the file descriptor that the command writes its verdict to, one line of JSON.
+REPORT = "HELPERS_REPORT"
+VERDICT = "verdict.json"
+MOST_REPORT_BYTES = 64 << 20
+
+
+class Report:
+    """The verdict of a command that runs tests: read from a pipe, written to a file when the command has ended.
+
+    Arguments:
+        results: directory of the file.
+    """
+
+    def __init__(self, results: str) -> None:
+        self.results = results
+        self.nonce = b""
+        self.verdict = b""
+        self.begin, self.go = os.pipe()
+        self.read, self.write = os.pipe()
+        self.complete = _thread.allocate_lock()
+        os.set_inheritable(self.write, True)
+        os.environ[REPORT] = str(self.write)
+
+    def take(self, byte: bytes) -> bool:
+        """Take one byte of the nonce; return whether the nonce is complete, and then let a child of `fork` begin."""
+        if self.nonce[-1:] != b"\n":
+            self.nonce += byte
+            if byte == b"\n":
+                os.close(self.go)
+        return self.nonce[-1:] == b"\n"
+
+    def wait(self) -> None:
+        """Wait, in a child of `fork`, until its parent has the nonce."""
+        for number in (self.go, self.read):
+            os.close(number)
+        os.read(self.begin, 1)
+        os.close(self.begin)
+
+    def listen(self) -> None:
+        """Start to read the pipe, which would block the command when it is full."""
+        os.close(self.write)
+        self.complete.acquire()
+        _thread.start_new_thread(self.collect, ())
+
+    def collect(self) -> None:
+        """Read the pipe until no process can write to it; keep no more than `MOST_REPORT_BYTES`."""
+        while True:
+            piece = os.read(self.read, 1 << 16)
+            if not piece:
+                break
+            if len(self.verdict) <= MOST_REPORT_BYTES:
+                self.verdict += piece
+        self.complete.release()
+
+    def save(self) -> None:
+        """Write nonce and verdict, when all processes have ended that could write to the pipe or to the file."""
+        self.complete.acquire()
+        if not self.verdict or len(self.verdict) > MOST_REPORT_BYTES or not self.nonce:
+            return
+        path = os.path.join(self.results, VERDICT)
+        aside = "%s.%s" % (path, os.urandom(8).hex())
+        try:
+            with open(aside, "xb") as file:
+                file.write(self.nonce + self.verdict)
+            os.replace(aside, path)
+        except OSError as error:
+            print("helpers: error: the verdict cannot be written: %s" % error.strerror, file=sys.stderr)
+
+
+def hide() -> None:
+    """Let no process of the same user read our memory, which holds the nonce, nor attach to us (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def adopt_orphans() -> None:
@@ -55,23 +134,24 @@ def descendants(of: int) -> set[int]:
     return found
 
 
-def kill_rest() -> None:
-    """End all that is still running below us."""
+def kill_rest() -> bool:
+    """End all processes below us and return whether none is left.
+
+    Orphans are our children. So no child means no descendant, even if processes fork faster than /proc is read.
+    """
     for _ in range(50):
-        rest = descendants(os.getpid())
-        if not rest:
-            return
-        for process in rest:
-            try:
-                os.kill(process, SIGKILL)
-            except ProcessLookupError:
-                pass
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         except ChildProcessError:
-            pass
+            return True
+        for process in descendants(os.getpid()):
+            try:
+                os.kill(process, SIGKILL)
+            except ProcessLookupError:
+                pass
         time.sleep(0.01)
+    return False
 
 
 def start(argv: list[str]) -> int:
@@ -80,7 +160,7 @@ def start(argv: list[str]) -> int:
     return os.posix_spawnp(argv[0], argv, os.environ, file_actions=[nothing], setsid=True, setsigdef=IGNORED)
 
 
-def listen(command: int, gone: list[bool]) -> None:
+def listen(command: int, gone: list[bool], report: Report | None) -> None:
     """Obey the driver until it is gone; say so in `gone` before anything is killed for it."""
     while True:
         try:
@@ -94,6 +174,8 @@ def listen(command: int, gone: list[bool]) -> None:
             end(command, SIGKILL)
             kill_rest()
             os._exit(KILLED)
+        elif report:
+            report.take(order)
 
 
 def end(command: int, number: int) -> None:
@@ -126,33 +208,52 @@ def fork() -> int:
     return 0
 
 
-def follow(command: int) -> int:
+def follow(command: int, report: Report | None = None) -> int:
     """Obey the driver until the command has ended, and all that it started; return the exit code.
 
     Arguments:
         command: its process id.
+        report: takes its verdict; None if it has none.
     """
     gone: list[bool] = []
-    _thread.start_new_thread(listen, (command, gone))
+    if report:
+        hide()
+        report.listen()
+    _thread.start_new_thread(listen, (command, gone, report))
     try:
         status = os.waitpid(command, 0)[1]
     except ChildProcessError:
         return KILLED  # the listener has taken its exit code
-    kill_rest()
+    ended = kill_rest()
     if gone:
         return KILLED
+    if report and ended:
+        report.save()
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
 def main(argv: list[str]) -> int:
     """Run the command `argv` and return its exit code, 128 + N for signal N."""
     adopt_orphans()
+    report = None
+    if argv[0] == "--results":
+        hide()
+        report = Report(argv[1])
+        argv = argv[2:]
+        # A process of the command could read the pipe of our standard input too, so the nonce is read first.
+        for byte in iter(lambda: os.read(0, 1), b""):
+            if byte == b"t":
+                return 128 + SIGTERM
+            if report.take(byte):
+                break
+        else:
+            return KILLED
     try:
         command = start(argv)
     except OSError as error:
         print("cannot run %s: %s" % (argv[0], error.strerror), file=sys.stderr)
         return NOT_FOUND
-    return follow(command)
+    return follow(command, report)
 
 
 if __name__ == "__main__":

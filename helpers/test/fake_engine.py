@@ -117,8 +117,8 @@ class FakeEngine:
                 return Outcome(137, 0.1, "", log, spec.image, stopped=True)
         order = json.loads(spec.argv[-1])
         if tests.report is not None:
-            written = {"nonce": order["nonce"], **tests.report}
-            (Path(order["results"]) / "verdict.json").write_text(json.dumps(written))
+            nonce = tests.report.get("nonce", spec.nonce)
+            (Path(order["results"]) / "verdict.json").write_text(f"{nonce}\n{json.dumps(tests.report)}")
         code = tests.report["exit"] if tests.report else 0
         log.write_text("output\n")
         return replace(Outcome(code, 0.1, "output\n", log, spec.image), **dict(tests.changes))
@@ -161,14 +161,15 @@ class FakePrepared:
         self._spec = spec
         engine.waiting.append(spec.name)
 
-    def go(self, order: str, log: Path, timeout: float, control: Control) -> Outcome | None:
+    def go(self, order: str, nonce: str, log: Path, timeout: float, control: Control) -> Outcome | None:
         name = self._spec.labels[LABEL_DIR]
         if self._spec.name not in self._engine.waiting:
             self._engine._note(f"lost {name}")
             return None
         self._engine.waiting.remove(self._spec.name)
         self._engine._note(f"go {name}")
-        return self._engine.run(replace(self._spec, argv=(*self._spec.argv[:-1], order)), log, timeout, control)
+        spec = replace(self._spec, argv=(*self._spec.argv[:-1], order), nonce=nonce)
+        return self._engine.run(spec, log, timeout, control)
 
     def drop(self) -> None:
         self._engine._note(f"drop {self._spec.labels[LABEL_DIR]}")

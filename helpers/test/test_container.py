@@ -144,10 +144,9 @@ def test_the_order_for_pytest_says_all_that_it_needs(root: Path) -> None:
     path = add_dir(root, "a")
     spec = spec_of(load(root, "a"), "-k", "x y", "--maxfail=1")
     runner = ("python", "-I", "-S", str(INSIDE / "runner.py"))
-    assert spec.argv[:-1] == (*runner, "python", str(INSIDE / "run_pytest.py"))
+    assert spec.argv[:-1] == (*runner, "--results", "/results", "python", str(INSIDE / "run_pytest.py"))
     assert order_of(spec) == {
         "results": "/results",
-        "nonce": "n1",
         "tier": "slow",
         "arguments": [
             *("-c", str(path / "pyproject.toml"), "-o", "cache_dir=$TMPDIR/pytest-cache", "-o", "testpaths=test"),

@@ -56,19 +56,25 @@ class Place:
         os.set_blocking(self.file, True)
         os.write(self.file, json.dumps({**self.order(), "environment": ENVIRONMENT}).encode())
         os.close(self.file)
+        self._give_nonce()
         return self._verdict(self.process)
 
     def fresh(self, **variables: str) -> tuple[dict[str, Any], str]:
         """Return the same of a Python that starts now."""
-        runner = ["-I", "-S", str(self.inside / "runner.py"), self.python]
-        return self._verdict(
-            self._start([*runner, str(self.inside / "run_pytest.py"), json.dumps(self.order())], variables)
-        )
+        runner = ["-I", "-S", str(self.inside / "runner.py"), "--results", str(self.results), self.python]
+        self.process = self._start([*runner, str(self.inside / "run_pytest.py"), json.dumps(self.order())], variables)
+        self._give_nonce()
+        return self._verdict(self.process)
 
     def order(self) -> dict[str, Any]:
         """Return the order to run all tests."""
         options = ["-p", "no:cacheprovider", "-c", "pytest.ini"]
-        return {"results": str(self.results), "nonce": "n1", "tier": "fast", "arguments": options}
+        return {"results": str(self.results), "tier": "fast", "arguments": options}
+
+    def _give_nonce(self) -> None:
+        assert self.process and self.process.stdin
+        self.process.stdin.write("a1\n")
+        self.process.stdin.flush()
 
     def _start(self, arguments: list[str], variables: dict[str, str]) -> subprocess.Popen[str]:
         env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
@@ -93,9 +99,10 @@ class Place:
             output = process.stdout.read()
         limit.cancel()
         file = self.results / "verdict.json"
-        verdict = json.loads(file.read_text()) if file.exists() else {}
+        nonce, verdict = file.read_text().split("\n") if file.exists() else ("a1", "{}")
+        assert nonce == "a1"
         file.unlink(missing_ok=True)  # the next one is another one's
-        return verdict, output
+        return json.loads(verdict), output
 
 
 @pytest.fixture
@@ -240,6 +247,7 @@ def test_it_ends_as_its_driver_says_or_with_it(place: Place, order: bytes, code:
     place.start()
     assert place.process and place.process.stdin
     if given:
+        place._give_nonce()
         os.write(place.file, json.dumps({**place.order(), "environment": {}}).encode())
         os.close(place.file)
         until = time.monotonic() + 20

@@ -16,11 +16,13 @@ from helpers import inside
 from helpers.driver.container import RUN_NO_TEST
 from helpers.inside import helpers_verdict, run_pytest
 from helpers.inside.helpers_verdict import hints
+from helpers.test.hostile_tests import ATTACKS
 
 # Every test here starts processes and waits for them.
 pytestmark = pytest.mark.slow
 
 SCRIPT = Path(inside.__file__).with_name("run_pytest.py")
+RUNNER = Path(inside.__file__).with_name("runner.py")
 
 
 @dataclass
@@ -42,22 +44,29 @@ def run(tmp_path: Path, test: str, *arguments: str, tier: str = "fast") -> Done:
     (tests / "test_it.py").write_text(textwrap.dedent(test))
     (tests / "pytest.ini").write_text("[pytest]\n")
     own = ["-p", "no:cacheprovider", *arguments]
-    order = {"results": str(results), "nonce": "n1", "tier": tier, "arguments": own}
+    order = {"results": str(results), "tier": tier, "arguments": own}
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), json.dumps(order)],
+    command = [sys.executable, "-I", "-S", str(RUNNER), "--results", str(results)]
+    process = subprocess.Popen(
+        [*command, sys.executable, str(SCRIPT), json.dumps(order)],
         cwd=tests,
         env={**env, "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         encoding="utf-8",
-        timeout=60,
-        check=False,
     )
+    with process:
+        assert process.stdin and process.stdout
+        process.stdin.write("a1\n")
+        process.stdin.flush()
+        output = process.stdout.read()
     file = results / "verdict.json"
-    verdict = json.loads(file.read_text()) if file.exists() else None
+    nonce, verdict = file.read_text().split("\n") if file.is_file() else ("a1", "null")
+    assert nonce == "a1"
     progress = (results / "progress").read_text().splitlines() if (results / "progress").exists() else []
     told = (results / "failures").read_text().splitlines() if (results / "failures").exists() else []
-    return Done(done.returncode, verdict, progress, done.stdout + done.stderr, [json.loads(line) for line in told])
+    return Done(process.returncode, json.loads(verdict), progress, output, [json.loads(line) for line in told])
 
 
 CASES: dict[str, tuple[str, int, dict[str, int], int, Sequence[str]]] = {
@@ -111,7 +120,6 @@ def test_a_verdict_says_what_happened_to_a_test_that(name: str, tmp_path: Path) 
     assert done.code == code, done.output
     assert done.verdict and len(done.verdict.pop("slowest")) == collected
     assert done.verdict == {
-        "nonce": "n1",
         "exit": code,
         "collected": collected,
         "reported": collected,
@@ -136,7 +144,7 @@ def test_an_option_by_which_pytest_runs_no_test_is_in_the_verdict(option: str, t
     test = "import pytest\ndef test_a(): 1 / 0\n@pytest.mark.skip\ndef test_b(): pass\n"
     done = run(tmp_path, test, option, *(["-p", "cacheprovider"] if option == "--cache-show" else []))
     assert done.code == 0 and done.verdict, done.output
-    assert (done.verdict["nonce"], done.verdict["failures"], done.verdict["exit"]) == ("n1", [], 0)
+    assert (done.verdict["failures"], done.verdict["exit"]) == ([], 0)
     assert done.verdict["runs_no_test"].startswith("--")
 
 
@@ -227,6 +235,15 @@ def test_the_child_of_a_test_that_forks_writes_no_second_verdict(tmp_path: Path)
     )
     assert done.verdict and done.verdict["counts"] == {"passed": 1}, done.output
     assert done.progress == ["collected 1", "passed"]
+
+
+@pytest.mark.parametrize("attack", [name for name in ATTACKS if name.endswith(("session", "belongs", "nonce"))])
+def test_after_the_session_no_test_changes_the_verdict(attack: str, tmp_path: Path) -> None:
+    try:
+        done = run(tmp_path, ATTACKS[attack])
+    except json.JSONDecodeError:
+        return  # two verdicts are none
+    assert done.verdict is None or done.verdict["failures"] == ["test_it.py::test_it"]
 
 
 def test_progress_is_a_line_for_each_test(tmp_path: Path) -> None:

@@ -1,0 +1,32 @@
+"""Tests that want a PASS: the verdict is what pytest reported, and the nonce is out of their reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from helpers.test.conftest import Result, scratch_repo
+from helpers.test.hostile_tests import ATTACKS, DOORS
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Result]:
+    """The one run of all attacks."""
+    with scratch_repo(tmp_path_factory.mktemp("hostile") / "repo") as scratch:
+        for number, attack in enumerate(ATTACKS.values()):
+            scratch.add(f"d{number}", attack, image=f"d{number}")
+        scratch.add("doors", DOORS, image="doors")
+        yield scratch.run("--engine", "docker", "-j", "2")
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_no_attack_turns_a_failure_into_a_pass(attack: str, result: Result) -> None:
+    item = result.verdicts[f"d{list(ATTACKS).index(attack)}"]
+    assert item["verdict"] in ("FAIL", "CRASH"), item
+
+
+def test_no_process_of_the_tests_reads_the_memory_or_the_input_of_the_runner(result: Result) -> None:
+    assert result.of("doors") == ("PASS", 0), result.stderr
