@@ -21,6 +21,18 @@ from helpers.thin_env import pip_config
 _CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
+# Variables of the caller that any tool may read. A token of a CI service, which a tool has no use for, is none of them.
+_HANDED_ON = frozenset(
+    (
+        *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "LD_LIBRARY_PATH"),
+        *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NETRC", "SSL_CERT_DIR"),
+        *(*_CA_VARIABLES, *_PROXY_VARIABLES, *(name.upper() for name in _PROXY_VARIABLES)),
+    )
+)
+
+# By this one publishes, and nothing that is started here does.
+_TO_PUBLISH = "UV_PUBLISH_"
+
 T = TypeVar("T")
 
 
@@ -94,6 +106,19 @@ def settings() -> HostSettings:
         proxies=_proxies(os.environ, pip.get("proxy", "")),
         strategy=pip_config.uv_strategy(os.environ, extra),
     )
+
+
+def tool_environment(*own: str) -> dict[str, str]:
+    """Return the variables of the caller that a tool is given which reads files of a checkout.
+
+    Arguments:
+        own: beginnings of the names by which the tool has its own settings, as in `UV_`.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _HANDED_ON or (name.startswith(own) and not name.startswith(_TO_PUBLISH))
+    }
 
 
 @contextmanager

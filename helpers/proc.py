@@ -23,6 +23,8 @@ _MANY_BYTES = 65536
 _KEPT_BYTES = 16 * _MANY_BYTES
 _TELL_SECONDS = 10
 _GRACE_SECONDS = 0.2
+# Programs start here unless a caller names a directory: many read configuration, or load code, of the current one.
+_NEUTRAL = Path("/")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Completed:
 def run(
     argv: Sequence[str],
     *,
-    cwd: Path | None = None,
+    cwd: Path = _NEUTRAL,
     env: Mapping[str, str] | None = None,
     stdin: str = "",
     timeout: float | None = 60,
@@ -53,7 +55,7 @@ def run(
 
     Arguments:
         argv: the program and its arguments.
-        cwd: where it runs; None is the current directory.
+        cwd: where it runs; `/` holds no configuration of a checkout.
         env: its whole environment; None hands ours on.
         stdin: what it reads.
         timeout: seconds until it is killed.
@@ -157,11 +159,11 @@ class Child:
 
     Arguments:
         argv: the program and its arguments.
-        cwd: where it runs.
+        cwd: where it runs; `/` holds no configuration of a checkout.
         env: its whole environment; None hands ours on.
     """
 
-    def __init__(self, argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, argv: Sequence[str], *, cwd: Path = _NEUTRAL, env: Mapping[str, str] | None = None) -> None:
         self._process: subprocess.Popen[bytes] | _Adopted
         try:
             self._process = subprocess.Popen(
@@ -271,7 +273,14 @@ def finish(
         given.seek(0)
         try:
             process = _Process(
-                argv, env=env, stdin=given, stdout=out, stderr=err, start_new_session=True, pass_fds=(keep,)
+                argv,
+                cwd=_NEUTRAL,
+                env=env,
+                stdin=given,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+                pass_fds=(keep,),
             )
         except (FileNotFoundError, PermissionError) as error:
             raise _cannot_start(argv, error) from None

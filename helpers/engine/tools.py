@@ -59,7 +59,7 @@ def _pinned() -> str:
 
 def _fetch(arch: str, target: Path) -> None:
     settings = host.settings()
-    env = {**os.environ, **settings.environment(str(settings.ca) if settings.ca else None)}
+    env = {**host.tool_environment("UV_"), **settings.environment(str(settings.ca) if settings.ca else None)}
     with scratch() as aside:
         pinned = aside / "requirements.txt"
         pinned.write_text(_pinned())

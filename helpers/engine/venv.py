@@ -23,6 +23,8 @@ from helpers.storage import cache_dir, file_name, locked, use
 
 _INSTALL_SECONDS = 1800.0
 _HOST = "host"
+# Settings of uv, and of compilers: the lock may name a package that is built here from its source.
+_READ_BY_UV = ("UV_", "CC", "CXX", "CFLAGS", "CPPFLAGS", "LDFLAGS", "PKG_CONFIG", "MAKEFLAGS")
 _NETWORK_FAULTS = ("error sending request", "dns error", "connection refused", "timed out", "connect error")
 
 
@@ -126,7 +128,8 @@ def _make(image: ImageSpec, ingredients: Ingredients, target: Path, log: Path, c
 
 def _uv(arguments: list[str], image: ImageSpec, log: Path, control: Control) -> None:
     settings = host.settings()
-    env = {**os.environ, **settings.environment(str(settings.ca) if settings.ca else None), "NO_COLOR": "1"}
+    found = settings.environment(str(settings.ca) if settings.ca else None)
+    env = {**host.tool_environment(*_READ_BY_UV), **found, "NO_COLOR": "1"}
     env["PATH"] = os.pathsep.join((env.get("PATH", os.defpath), *_other_pythons()))
     child = proc.Child([str(uv()), *arguments], env=env)
     child.close_input()

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import urllib.parse
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from helpers import config, host, proc
 from helpers.errors import ConfigError, HelpersError, InfrastructureError, UsageError
-from helpers.images.recipe import lock_text, python_minor
-from helpers.images.tool_environment import lock_of, python_of
+from helpers.images import isolated_poetry as poetry
+from helpers.images.recipe import lock_text
+from helpers.images.tool_environment import lock_of
 from helpers.model.poetry_lock import normal_name, pinned
 from helpers.storage import cache_dir, digest, write_once
 
-_WRAPPER = Path(__file__).with_name("poetry_for_python.py")
-_SECONDS = 900.0
-_ENVIRONMENT = {
-    "POETRY_NO_INTERACTION": "1",
-    "NO_COLOR": "1",
-    "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
-}
 _BROKEN = "git checkout it, or remove it and: invoke docker_lock"
 # Poetry's own words when a project says something else than its lock.
 _STALE = ("changed significantly", "not up to date", "lock file does not exist")
@@ -49,16 +42,17 @@ def lock(path: Path, upgrade: Sequence[str] = (), days: int = 0) -> bool:
         PolicyError: a file is too young; the lock is then as it was before.
     """
     file = path / "poetry.lock"
-    before = file.read_bytes() if file.exists() else None
+    before = config.read_text(file) if file.exists() else None
     if upgrade:
         _check_names(path, upgrade)
-    try:
-        _poetry(path, ["update", "--lock", "--", *upgrade] if upgrade else ["lock"])
-        _check_ages(path, days)
-    except BaseException:
-        _restore(file, before)
-        raise
-    return file.read_bytes() != before
+    after = _poetry(path, ["update", "--lock", "--", *upgrade] if upgrade else ["lock"])
+    _check_ages(config.parse_toml(after, file), days, file)
+    if after == before:
+        return False
+    aside = file.with_name(f".{file.name}.new")
+    aside.write_bytes(after.encode())
+    os.replace(aside, file)
+    return True
 
 
 def check(path: Path, days: int = 0) -> None:
@@ -73,7 +67,7 @@ def check(path: Path, days: int = 0) -> None:
         PolicyError: a file is too young.
     """
     requirements(path)
-    _check_ages(path, days)
+    _check_ages(read_lock(path), days, path / "poetry.lock")
 
 
 def read_lock(path: Path) -> dict[str, Any]:
@@ -86,11 +80,11 @@ def read_lock(path: Path) -> dict[str, Any]:
     return config.parse_toml(config.read_text(file), file, _BROKEN) if file.exists() else {}
 
 
-def _check_ages(path: Path, days: int) -> None:
+def _check_ages(parsed: Mapping[str, Any], days: int, file: Path) -> None:
     if days:
         from helpers.images.uploads import refuse_younger  # only this needs a client of the index
 
-        refuse_younger(pinned(read_lock(path)), days, path / "poetry.lock")
+        refuse_younger(pinned(parsed), days, file)
 
 
 def _check_names(path: Path, upgrade: Sequence[str]) -> None:
@@ -105,13 +99,6 @@ def _check_names(path: Path, upgrade: Sequence[str]) -> None:
                 where=path / "poetry.lock",
                 fix=f"did you mean {near[0]!r}?" if near else "add it to pyproject.toml, then: invoke docker_lock",
             )
-
-
-def _restore(file: Path, before: bytes | None) -> None:
-    if before is None:
-        file.unlink(missing_ok=True)
-    elif file.read_bytes() != before:
-        file.write_bytes(before)
 
 
 def requirements(path: Path, groups: Sequence[str] = ()) -> Path:
@@ -137,21 +124,17 @@ def export_all(wanted: Iterable[tuple[Path, Sequence[str]]]) -> None:
     Arguments:
         wanted: directories, each with what `requirements` is given for it.
     """
-    request = {}
-    for path, groups in wanted:
-        try:
-            file = _exported(path, groups)
-            if not file.exists():
-                request[str(file)] = _arguments(path, _export(groups))
-        except HelpersError:
-            continue
-    if len(request) < 2:
-        return
-    (cache_dir() / "requirements").mkdir(parents=True, exist_ok=True)
-    with suppress(HelpersError):
-        argv = [str(python_of("poetry")), "-I", str(_WRAPPER)]
-        env = {**os.environ, **_ENVIRONMENT}
-        proc.run(argv, env=env, stdin=json.dumps(list(request.items())), timeout=_SECONDS)
+    with suppress(HelpersError), ExitStack() as stack:
+        request = {}
+        for path, groups in wanted:
+            with suppress(HelpersError):
+                file = _exported(path, groups)
+                if not file.exists():
+                    copies = stack.enter_context(poetry.copies(path, lock_text(path)))
+                    request[str(file)] = poetry.words(path, copies, _export(groups))
+        if len(request) > 1:
+            (cache_dir() / "requirements").mkdir(parents=True, exist_ok=True)
+            poetry.run_all(list(request.items()))
 
 
 def _exported(path: Path, groups: Sequence[str]) -> Path:
@@ -165,25 +148,26 @@ def _export(groups: Sequence[str]) -> list[str]:
     return ["export", *(["--only", ",".join(groups)] if groups else ["--all-groups"]), "--format", "requirements.txt"]
 
 
-def _arguments(path: Path, arguments: Sequence[str]) -> list[str]:
-    """Return what the wrapper is given to run poetry with `arguments` for the directory at `path`."""
-    minor = python_minor(str(config.read_pyproject(path).get("project", {}).get("requires-python", "")))
-    return [minor, "--directory", str(path), "--no-ansi", *arguments]
-
-
 def _poetry(path: Path, arguments: Sequence[str]) -> str:
-    python = python_of("poetry")
-    env = {**os.environ, **_ENVIRONMENT}
-    # An export asks no index, so pip, which takes a while, is not asked where that is.
-    if arguments[0] != "export":
-        settings = host.settings()
-        env |= settings.environment(str(settings.ca) if settings.ca else None)
-        env |= {"POETRY_PYPI_MIRROR_URL": host.pip_index()}
-    # -I: the directory of the wrapper holds modules whose names poetry imports from elsewhere.
-    argv = [str(python), "-I", str(_WRAPPER), *_arguments(path, arguments)]
-    done = proc.run(argv, cwd=path, env=env, timeout=_SECONDS)
-    if done.code == 0:
-        return done.stdout
+    """Return the export, or the lock, that poetry makes of the project at `path`."""
+    file = path / "poetry.lock"
+    locked = config.read_text(file) if file.exists() else None
+    with poetry.copies(path, locked) as copies:
+        online = arguments[0] != "export"
+        done = poetry.run(path, copies, arguments, online=online)
+        if done.code == 0:
+            return poetry.written(copies) if online else done.stdout
+    _explain(path, arguments[0], done)
+
+
+def _explain(path: Path, command: str, done: proc.Completed) -> NoReturn:
+    if source := poetry.needed_backend(done):
+        raise ConfigError(
+            f"a dependency says only by its build backend what it needs: {source}",
+            where=path / "pyproject.toml",
+            why="a build backend is code, and none is run on this machine to lock",
+            fix="give it a [project] table with name, version and dependencies and nothing dynamic, or name a wheel",
+        )
     said = "\n".join(line for line in (done.stderr or done.stdout).splitlines() if line.strip())
     # Where the index is, and with which password, is nobody's business who reads a log.
     said = said.replace(host.pip_index(), "INDEX").replace(_host_of(host.pip_index()), "INDEX")
@@ -195,7 +179,7 @@ def _poetry(path: Path, arguments: Sequence[str]) -> str:
         )
     if any(text in said for text in ("Connection", "ConnectTimeout", "Max retries", "All attempts to connect")):
         raise InfrastructureError(f"the package index gave no answer: {said.splitlines()[-1]}", fix="invoke doctor")
-    raise ConfigError(f"poetry {arguments[0]} failed: {said[-600:]}", where=path / "pyproject.toml")
+    raise ConfigError(f"poetry {command} failed: {said[-600:]}", where=path / "pyproject.toml")
 
 
 def _host_of(url: str) -> str:

@@ -1,12 +1,17 @@
-"""Runs poetry for a Python that need not be on this machine: locking and exporting start no interpreter.
+"""Runs poetry on copies of a project's two files, for a Python that need not be on this machine.
 
-Runs inside poetry's own tool environment and imports nothing of ours.
+Runs inside poetry's own tool environment and imports nothing of ours. Poetry loads no plugin, no `poetry.toml` and no
+build backend of the project, and starts no program but git and ssh. In a container of ours, where HELPERS_BACKENDS_RUN
+is set, build backends run.
 
-usage: python poetry_for_python.py MAJOR.MINOR POETRY_ARGUMENT...
+usage: python poetry_for_python.py MAJOR.MINOR HOME COPIES POETRY_ARGUMENT...
        python poetry_for_python.py < REQUEST
 
-REQUEST is JSON, a list of pairs of a file and of arguments as above. Poetry, whose start is most of what it does,
-starts once for all of them, and each that ends well leaves what it printed in its file.
+HOME is the project's directory; COPIES is a directory with copies of its pyproject.toml and poetry.lock. Relative
+paths in the copies count from HOME. REQUEST is JSON, a list of pairs of a file and of arguments as above. Poetry
+starts once for all pairs, and each command that succeeds leaves its output in its file.
+
+Exit code 3, and one line of JSON as the last line of standard error: a dependency needs its build backend.
 """
 
 from __future__ import annotations
@@ -14,29 +19,139 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any, NoReturn
 
+import poetry.factory
+import poetry.inspection.info
+import poetry.utils.isolated_build
 from poetry.console.application import main
+from poetry.core.factory import Factory
+from poetry.packages.locker import Locker
+from poetry.plugins.plugin_manager import PluginManager
 from poetry.utils.env import EnvManager, MockEnv
 
+NEEDS_BACKEND = 3
+# Set in a container of ours, where a build backend may run.
+BACKENDS_RUN = "HELPERS_BACKENDS_RUN"
+# Poetry fetches a git dependency by itself; an address of the form ssh: needs ssh, a user's setting may ask for git.
+_PROGRAMS = ("ssh", "git")
+# A project's license and readme lie in files, and no lock holds them.
+_NAMES_OF_FILES = ("license", "license-files", "readme")
+_Table = dict[str, Any]
 
-def run(version: str, *arguments: str) -> int:
+
+class NeedsBackendError(BaseException):
+    """A dependency says only by running its build backend what it needs; poetry must not catch this."""
+
+    def __init__(self, source: Path) -> None:
+        super().__init__(str(source))
+        self.source = source
+
+
+class _NoFile:
+    """Stands for `poetry.toml`, by which a checkout would change poetry's configuration."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def exists(self) -> bool:
+        return False
+
+
+def isolate() -> None:
+    """Keep poetry from all that a project could make it load or run."""
+    PluginManager.add_project_plugin_path = staticmethod(lambda directory: None)
+    PluginManager.ensure_project_plugins = classmethod(lambda cls, *_: None)
+    poetry.factory.TOMLFile = _NoFile
+    metadata = Factory._configure_package_metadata.__func__
+
+    def no_files(cls: type, package: object, project: _Table, tool_poetry: _Table, root: Path) -> None:
+        tables = ({key: table[key] for key in table if key not in _NAMES_OF_FILES} for table in (project, tool_poetry))
+        metadata(cls, package, *tables, root)
+
+    Factory._configure_package_metadata = classmethod(no_files)
+    if os.environ.get(BACKENDS_RUN):
+        _build_copies()
+        return
+    for module in (poetry.inspection.info, poetry.utils.isolated_build):
+        module.isolated_builder = _refuse
+    sys.addaudithook(_start_no_program)
+
+
+def _refuse(source: Path, *_: Any, **__: Any) -> NoReturn:
+    raise NeedsBackendError(source)
+
+
+def _build_copies() -> None:
+    """Let backends write beside their sources, which are mounted read-only: each builds a copy."""
+    builder = poetry.inspection.info.isolated_builder
+
+    @contextmanager
+    def of_copy(source: Path, *arguments: Any, **options: Any) -> Iterator[Any]:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as aside:
+            copy = Path(aside, source.name)
+            shutil.copytree(source, copy, symlinks=True, ignore=shutil.ignore_patterns(".git", ".venv"))
+            with builder(copy, *arguments, **options) as made:
+                yield made
+
+    poetry.inspection.info.isolated_builder = of_copy
+
+
+def _start_no_program(event: str, arguments: tuple[Any, ...]) -> None:
+    # https://docs.python.org/3/library/audit_events.html
+    if event in ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn") or (
+        event == "subprocess.Popen" and os.path.basename(str(arguments[0])) not in _PROGRAMS
+    ):
+        raise PermissionError(f"poetry starts no program here: {arguments[0]}")
+
+
+def run(version: str, home: str, copies: str, *arguments: str) -> int:
     """Run poetry for the Python `version` and return its exit code."""
     major, minor = (int(part) for part in version.split("."))
-    environment = MockEnv(version_info=(major, minor, 0, "final", 0), is_venv=True)
-    # Poetry asks for an environment only to learn which Python a project is for.
+    copies = os.path.realpath(copies)
+    # Poetry asks for an environment only to learn which Python a project is for; it clones git dependencies below it.
+    environment = MockEnv(version_info=(major, minor, 0, "final", 0), is_venv=True, path=Path(copies, "environment"))
     EnvManager.create_venv = lambda self, *args, **kwargs: environment
-    sys.argv[1:] = arguments
+    sys.argv[1:] = ["--directory", copies, "--no-ansi", *arguments]
     try:
-        return int(main())
+        with _standing_for(Path(home), Path(copies)):
+            return int(main())
     except SystemExit as end:
         return int(end.code or 0)
+    except NeedsBackendError as needed:
+        print(json.dumps({"needs_backend": str(needed.source)}), file=sys.stderr)
+        return NEEDS_BACKEND
+
+
+@contextmanager
+def _standing_for(home: Path, copies: Path) -> Iterator[None]:
+    """Let relative paths of the project in `copies` count from `home`."""
+
+    # Poetry takes the directory of the lock for that of the project.
+    at_home: Any = type("Lock", (type(Path()),), {"parent": home})
+    configure, lock = Factory.configure_package.__func__, Locker.lock
+
+    def configured(cls: type, package: object, pyproject: object, root: Path, *args: Any, **options: Any) -> None:
+        configure(cls, package, pyproject, home if root.resolve() == copies else root, *args, **options)
+
+    def found(self: Locker) -> Any:
+        return at_home(self._lock) if self._lock.parent.resolve() == copies else self._lock
+
+    Factory.configure_package, Locker.lock = classmethod(configured), property(found)
+    try:
+        yield
+    finally:
+        Factory.configure_package, Locker.lock = classmethod(configure), lock
 
 
 def run_into(file: Path, *arguments: str) -> None:
-    """Run poetry as `run` does and leave what it prints in `file`, unless it fails; nobody sees a half of it."""
+    """Run poetry as `run` does and leave its output in `file`, unless it fails; no reader sees a part of the file."""
     said = io.StringIO()
     with redirect_stdout(said), redirect_stderr(io.StringIO()):
         code = run(*arguments)
@@ -48,6 +163,7 @@ def run_into(file: Path, *arguments: str) -> None:
 
 
 if __name__ == "__main__":
+    isolate()
     if len(sys.argv) > 1:
         sys.exit(run(*sys.argv[1:]))
     for name, command in json.load(sys.stdin):

@@ -127,6 +127,8 @@ def _run(command: Command, lock: TextIO) -> str:
     """The command's output; it inherits the lock: when we are killed, nobody touches what it still writes to."""
     done = subprocess.run(
         command.argv,
+        # `-m pip` takes modules, and uv and invoke take settings, from the directory that they start in.
+        cwd="/",
         env=command.environ,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -1,0 +1,104 @@
+"""Poetry as the host starts it: on copies of a project's two files, away from the checkout and from our variables."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from helpers import config, host, proc
+from helpers.images.recipe import python_minor
+from helpers.images.tool_environment import python_of
+from helpers.storage import scratch
+
+_WRAPPER = Path(__file__).with_name("poetry_for_python.py")
+_SECONDS = 900.0
+# The wrapper's own exit code.
+_NEEDS_BACKEND = 3
+_SETTINGS = {
+    "POETRY_NO_INTERACTION": "1",
+    "NO_COLOR": "1",
+    "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+}
+# The user's own settings of poetry that a lock may need: those of private indexes. A token to publish is not needed.
+_OF_THE_USER = (
+    *("POETRY_CACHE_DIR", "POETRY_CONFIG_DIR", "POETRY_REQUESTS_", "POETRY_REPOSITORIES_"),
+    *("POETRY_HTTP_BASIC_", "POETRY_CERTIFICATES_", "SSH_AUTH_SOCK"),
+)
+
+
+@contextmanager
+def copies(path: Path, lock: str | None) -> Iterator[Path]:
+    """Yield a new directory with copies of the project at `path`: its `pyproject.toml`, and `lock` as `poetry.lock`.
+
+    Raises:
+        ConfigError: `pyproject.toml` is missing or cannot be read.
+    """
+    project = config.read_text(path / "pyproject.toml")
+    with scratch() as directory:
+        (directory / "pyproject.toml").write_bytes(project.encode())
+        if lock is not None:
+            (directory / "poetry.lock").write_bytes(lock.encode())
+        yield directory
+
+
+def words(path: Path, directory: Path, arguments: Sequence[str]) -> list[str]:
+    """Return what the wrapper reads: for which Python, project and copies poetry runs, and poetry's own arguments."""
+    minor = python_minor(str(config.read_pyproject(path).get("project", {}).get("requires-python", "")))
+    return [minor, os.path.realpath(path), os.path.realpath(directory), *arguments]
+
+
+def run(path: Path, directory: Path, arguments: Sequence[str], *, online: bool) -> proc.Completed:
+    """Run poetry on copies, and return how it ended.
+
+    Arguments:
+        path: the project.
+        directory: the copies of its files.
+        arguments: those of poetry.
+        online: whether it may ask the package index; an export needs neither the index nor settings of the user.
+    """
+    env = _online_environment() if online else _offline_environment(directory)
+    done = proc.run([*_command(), *words(path, directory, arguments)], cwd=directory, env=env, timeout=_SECONDS)
+    real = os.path.realpath(directory)
+    return proc.Completed(done.argv, done.code, done.stdout, done.stderr.replace(real, str(path)))
+
+
+def run_all(request: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """Export several locks by one start of poetry; the wrapper says what `request` is."""
+    with scratch() as directory:
+        env = _offline_environment(directory)
+        proc.run(_command(), cwd=directory, env=env, stdin=json.dumps(request), timeout=_SECONDS)
+
+
+def needed_backend(done: proc.Completed) -> str:
+    """Return the source whose build backend a run of poetry that ended as `done` needs; empty if it needs none."""
+    last = (done.stderr.splitlines() or [""])[-1]
+    return str(json.loads(last)["needs_backend"]) if done.code == _NEEDS_BACKEND else ""
+
+
+def written(directory: Path) -> str:
+    """Return the lock that poetry wrote beside the copies.
+
+    Raises:
+        ConfigError: it is missing, or not a text.
+    """
+    return config.read_text(directory / "poetry.lock")
+
+
+def _command() -> list[str]:
+    # -I: the directory of the wrapper holds modules whose names poetry imports from elsewhere.
+    return [str(python_of("poetry")), "-I", str(_WRAPPER)]
+
+
+def _offline_environment(directory: Path) -> Mapping[str, str]:
+    return {**host.tool_environment(), **_SETTINGS, "POETRY_CONFIG_DIR": str(directory / "no-settings")}
+
+
+def _online_environment() -> Mapping[str, str]:
+    settings = host.settings()
+    found = settings.environment(str(settings.ca) if settings.ca else None)
+    # An export asks no index, so pip, which takes a while, is asked for the address only here.
+    mirror = {"POETRY_PYPI_MIRROR_URL": host.pip_index()}
+    return {**host.tool_environment(*_OF_THE_USER), **_SETTINGS, **found, **mirror}
