@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from helpers import config, host, proc
+from helpers.errors import ConfigError
 from helpers.images.recipe import python_minor
 from helpers.images.tool_environment import python_of
 from helpers.storage import scratch
 
 _WRAPPER = Path(__file__).with_name("poetry_for_python.py")
 _SECONDS = 900.0
+_MANY_BYTES = 64 << 20
 # The wrapper's own exit code.
 _NEEDS_BACKEND = 3
 _SETTINGS = {
@@ -60,9 +62,7 @@ def run(path: Path, directory: Path, arguments: Sequence[str], *, online: bool) 
         online: whether it may ask the package index; an export needs neither the index nor settings of the user.
     """
     env = _online_environment() if online else _offline_environment(directory)
-    done = proc.run([*_command(), *words(path, directory, arguments)], cwd=directory, env=env, timeout=_SECONDS)
-    real = os.path.realpath(directory)
-    return proc.Completed(done.argv, done.code, done.stdout, done.stderr.replace(real, str(path)))
+    return proc.run([*_command(), *words(path, directory, arguments)], cwd=directory, env=env, timeout=_SECONDS)
 
 
 def run_all(request: Sequence[tuple[str, Sequence[str]]]) -> None:
@@ -72,19 +72,28 @@ def run_all(request: Sequence[tuple[str, Sequence[str]]]) -> None:
         proc.run(_command(), cwd=directory, env=env, stdin=json.dumps(request), timeout=_SECONDS)
 
 
-def needed_backend(done: proc.Completed) -> str:
-    """Return the source whose build backend a run of poetry that ended as `done` needs; empty if it needs none."""
-    last = (done.stderr.splitlines() or [""])[-1]
-    return str(json.loads(last)["needs_backend"]) if done.code == _NEEDS_BACKEND else ""
+def needed_backend(done: proc.Completed, directory: Path) -> str:
+    """Return the source whose build backend a run of poetry that ended as `done` needs; empty if it needs none.
+
+    The source is a directory of this machine, or the name of an archive or of a clone that poetry fetched.
+    """
+    if done.code != _NEEDS_BACKEND:
+        return ""
+    source = Path(json.loads(done.stderr.splitlines()[-1])["needs_backend"])
+    fetched = source.is_relative_to(os.path.realpath(directory)) or not source.is_dir()
+    return source.name if fetched else str(source)
 
 
 def written(directory: Path) -> str:
     """Return the lock that poetry wrote beside the copies.
 
     Raises:
-        ConfigError: it is missing, or not a text.
+        ConfigError: it is missing, or not a regular file of text: a build backend may have replaced it.
     """
-    return config.read_text(directory / "poetry.lock")
+    file = directory / "poetry.lock"
+    if file.is_symlink() or not file.is_file() or file.stat().st_size > _MANY_BYTES:
+        raise ConfigError("poetry left no lock: it is missing, too large, or not a regular file", where=file)
+    return config.read_text(file)
 
 
 def _command() -> list[str]:

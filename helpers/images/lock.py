@@ -155,22 +155,21 @@ def _poetry(path: Path, arguments: Sequence[str]) -> str:
     with poetry.copies(path, locked) as copies:
         online = arguments[0] != "export"
         done = poetry.run(path, copies, arguments, online=online)
+        if source := poetry.needed_backend(done, copies):
+            from helpers.images import lock_container  # most locks do without an engine
+
+            done = lock_container.run(path, copies, poetry.words(path, copies, arguments), source)
         if done.code == 0:
             return poetry.written(copies) if online else done.stdout
-    _explain(path, arguments[0], done)
+        _explain(path, arguments[0], done, os.path.realpath(copies))
 
 
-def _explain(path: Path, command: str, done: proc.Completed) -> NoReturn:
-    if source := poetry.needed_backend(done):
-        raise ConfigError(
-            f"a dependency says only by its build backend what it needs: {source}",
-            where=path / "pyproject.toml",
-            why="a build backend is code, and none is run on this machine to lock",
-            fix="give it a [project] table with name, version and dependencies and nothing dynamic, or name a wheel",
-        )
+def _explain(path: Path, command: str, done: proc.Completed, copies: str) -> NoReturn:
     said = "\n".join(line for line in (done.stderr or done.stdout).splitlines() if line.strip())
     # Where the index is, and with which password, is nobody's business who reads a log.
-    said = said.replace(host.pip_index(), "INDEX").replace(_host_of(host.pip_index()), "INDEX")
+    said = (
+        said.replace(copies, str(path)).replace(host.pip_index(), "INDEX").replace(_host_of(host.pip_index()), "INDEX")
+    )
     if any(text in said for text in _STALE):
         raise ConfigError(
             "pyproject.toml says something else than poetry.lock",

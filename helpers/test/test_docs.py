@@ -271,3 +271,23 @@ def test_it_writes_its_own_file_and_leaves_another_one_alone(
     assert reference.main(["--write"]) == 4
     assert file.read_text("utf-8") == "# Somebody else's\n"
     assert "is left alone" in capsys.readouterr().err
+
+
+def test_every_module_that_starts_a_program_is_in_the_table_of_host_tools() -> None:
+    starts = re.compile(
+        r"\b(proc\.(run|finish|show|together|replace)|Child|Asked|spawn\.begin|subprocess\.run|os\.exec\w+)\("
+    )
+    package = ROOT / "helpers"
+    doors = {"proc.py", "spawn.py"}
+    islands = {"inside", "templates", "test"}
+    found = {
+        name
+        for file in package.rglob("*.py")
+        if (name := file.relative_to(package).as_posix()) not in doors and name.split("/")[0] not in islands
+        if starts.search(re.sub(r"^( *)(def|class) .*", "", file.read_text("utf-8"), flags=re.MULTILINE))
+    }
+    page = (ROOT / "docs" / "host-tools.md").read_text("utf-8")
+    named = {
+        name for line in page.splitlines() if line.startswith("| ") for name in re.findall(r"`([\w/]+\.py)`", line)
+    }
+    assert (sorted(found - named), sorted(named - found)) == ([], [])

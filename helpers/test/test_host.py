@@ -164,3 +164,12 @@ def test_threads_that_ask_at_the_same_time_get_one_answer() -> None:
     assert len(asked) == 1 and len(set(answers)) == 1
     answer.cache_clear()
     assert answer() not in answers
+
+
+def test_a_tool_gets_its_own_settings_and_no_token_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "UV_PUBLISH_TOKEN", "PYTHONPATH", "UV_INDEX_ME_PASSWORD"):
+        monkeypatch.setenv(name, "x")
+    given = host.tool_environment("UV_")
+    assert given["PATH"] and given["UV_INDEX_ME_PASSWORD"] == "x"
+    assert not {"GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "UV_PUBLISH_TOKEN", "PYTHONPATH"} & set(given)
+    assert "UV_INDEX_ME_PASSWORD" not in host.tool_environment()

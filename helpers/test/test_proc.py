@@ -139,3 +139,14 @@ def test_a_command_that_prints_more_than_a_pipe_holds_is_not_waited_for(tmp_path
     ended = proc.together([command], cwd=tmp_path, env=os.environ, seconds=30)[0]
     assert ended.code == 3 and time.monotonic() - start < 15
     assert ended.stderr.startswith("first") and len(ended.stderr) == kept
+
+
+def test_programs_start_where_no_checkout_has_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert proc.run(["pwd"]).stdout == "/\n"
+    assert proc.run(["pwd"], cwd=tmp_path).stdout == f"{tmp_path}\n"
+    child = proc.Child(["pwd"])
+    assert (child.output.read(), child.wait(5)) == (b"/\n", 0)
+    with (tmp_path / "kept").open("w") as kept:
+        done = proc.finish(["pwd"], env={**os.environ}, keep=kept.fileno(), tell=lambda: None)
+    assert done.stdout == "/\n"
