@@ -10,6 +10,7 @@ from pathlib import Path
 
 from helpers import config, host, proc
 from helpers.errors import ConfigError
+from helpers.images import local_sources
 from helpers.images.recipe import python_minor
 from helpers.images.tool_environment import python_of
 from helpers.storage import scratch
@@ -36,9 +37,10 @@ def copies(path: Path, lock: str | None) -> Iterator[Path]:
     """Yield a new directory with copies of the project at `path`: its `pyproject.toml`, and `lock` as `poetry.lock`.
 
     Raises:
-        ConfigError: `pyproject.toml` is missing or cannot be read.
+        ConfigError: `pyproject.toml`, or that of a local source, is missing or not a sound file.
     """
     project = config.read_text(path / "pyproject.toml")
+    local_sources.of_project(path)
     with scratch() as directory:
         (directory / "pyproject.toml").write_bytes(project.encode())
         if lock is not None:

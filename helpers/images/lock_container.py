@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from helpers import config, host, proc, repo
 from helpers.console import say
@@ -17,6 +15,7 @@ from helpers.engine.seam import Control, Ingredients
 from helpers.engine.specs import Mount, RunSpec
 from helpers.engine.tools import uv
 from helpers.errors import ConfigError, InfrastructureError
+from helpers.images import local_sources
 from helpers.images.recipe import image_layers, outside
 from helpers.images.tool_environment import lock_of
 from helpers.model.image import LABEL_DIR, LABEL_OWNER, LABEL_ROOT
@@ -35,7 +34,6 @@ _SETTINGS = {
     "NO_COLOR": "1",
     "UV_NO_CACHE": "1",
 }
-_FILE_URL = re.compile(r"@\s*file://(/[^\s;]+)")
 
 
 def run(path: Path, copies: Path, words: Sequence[str], needed: str) -> proc.Completed:
@@ -134,7 +132,8 @@ def _environment() -> dict[str, str]:
 
 def _copied(root: Path, path: Path, aside: Path) -> Iterator[tuple[str, Path]]:
     """Copy the local sources of the project at `path` that lie in the checkout; yield each path with its copy."""
-    for number, source in enumerate(_closure(root, Path(os.path.realpath(path)))):
+    inside = (source for source in local_sources.of_project(path) if source.is_relative_to(root))
+    for number, source in enumerate(inside):
         copy = aside / str(number)
         copy.mkdir()
         for file in repo.files(repo.find_root(source), f"{source.relative_to(repo.find_root(source)).as_posix()}/**"):
@@ -143,30 +142,3 @@ def _copied(root: Path, path: Path, aside: Path) -> Iterator[tuple[str, Path]]:
             if file.is_symlink() or file.is_file():
                 shutil.copy2(file, target, follow_symlinks=False)
         yield str(source), copy
-
-
-def _closure(root: Path, path: Path) -> list[Path]:
-    found: list[Path] = []
-    waiting = [path]
-    while waiting:
-        for source in _sources(waiting.pop()):
-            if source not in found and source.is_dir() and source.is_relative_to(root):
-                found.append(source)
-                waiting.append(source)
-    return found
-
-
-def _sources(path: Path) -> Iterator[Path]:
-    """Yield the paths that the manifest of the project at `path` names: in tables of poetry, and as `file:` URLs."""
-    if (path / "pyproject.toml").is_file():
-        waiting: list[Any] = [config.read_pyproject(path)]
-        while waiting:
-            item = waiting.pop()
-            if isinstance(item, dict):
-                if isinstance(item.get("path"), str):
-                    yield Path(os.path.realpath(path / item["path"]))
-                waiting += item.values()
-            elif isinstance(item, list):
-                waiting += item
-            elif isinstance(item, str) and (url := _FILE_URL.search(item)):
-                yield Path(os.path.realpath(url[1]))

@@ -287,10 +287,10 @@ def test_several_locks_are_exported_at_once_as_they_are_one_by_one(tmp_path: Pat
 @pytest.mark.slow
 def test_a_lock_with_path_dependencies_is_that_of_poetry_in_place(tmp_path: Path, index: Index) -> None:
     # Poetry keeps in the user's cache what it read of a package, by name.
-    index.add("needed_by_near", "1.0", days=10)
+    index.add("needle", "1.0", days=10)
     near = {
-        "poetry": '[tool.poetry]\nname = "near"\nversion = "1"\n[tool.poetry.dependencies]\nneeded-by-near = "*"\n',
-        "flit": '[project]\nname = "far"\nversion = "2"\ndependencies = ["needed-by-near"]\n[build-system]\nrequires = ["x"]\n',
+        "poetry": '[tool.poetry]\nname = "near"\nversion = "1"\n[tool.poetry.dependencies]\nneedle = "*"\n',
+        "flit": '[project]\nname = "far"\nversion = "2"\ndependencies = ["needle"]\n[build-system]\nrequires = ["x"]\n',
     }
     for name, text in near.items():
         (tmp_path / name).mkdir()
@@ -301,7 +301,7 @@ def test_a_lock_with_path_dependencies_is_that_of_poetry_in_place(tmp_path: Path
         '[tool.poetry.group.x.dependencies]\nnear = {path = "../poetry", develop = true}\nfar = {path = "../flit"}\n'
     )
     # A license that lies in a file is not read.
-    text = WANTS_A_AND_B.replace('["a", "b"]', '["needed-by-near"]\nlicense = {file = "/dev/zero"}') + needs
+    text = WANTS_A_AND_B.replace('["a", "b"]', '["needle"]\nlicense = {file = "/dev/zero"}') + needs
     (path / "pyproject.toml").write_text(text)
     assert lock.lock(path)
     ours = (path / "poetry.lock").read_bytes()
