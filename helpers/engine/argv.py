@@ -1,4 +1,7 @@
-"""Every command line of the docker client, as pure functions of what is asked for."""
+"""Every command line of the docker client, as functions of what is asked for.
+
+What starts containers or builds begins with `_starting()`, which keeps variables of the client's settings out of them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from helpers.engine.client_config import PROXY_VARIABLES, without_proxies
 from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.model.image import LABEL_DIR, LABEL_OWNER, LABEL_ROOT, LABEL_WITHIN, OURS
 
@@ -28,6 +32,11 @@ _SERVICE = "com.docker.compose.service"
 _NO_RIGHTS = ("--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 
 
+def _starting() -> list[str]:
+    """Return how a command begins that starts containers or builds."""
+    return [DOCKER, *without_proxies()]
+
+
 def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
     """Return the command that runs the container `spec`.
 
@@ -36,7 +45,7 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
         account_files: directory with the `passwd` and `group` that make the caller known inside.
         remove: whether the engine removes the container itself when it ends.
     """
-    argv = [DOCKER, "run", "--name", spec.name, "--init", "--interactive", "--pull", "never"]
+    argv = [*_starting(), "run", "--name", spec.name, "--init", "--interactive", "--pull", "never"]
     # Whoever removes it himself reads what it prints: the engine need not write all of that to its own disk as well.
     argv += ["--rm"] if remove else ["--log-driver", "none"]
     argv += ["--tty"] if spec.terminal else []
@@ -86,7 +95,9 @@ def editor_options(spec: RunSpec) -> list[str]:
     Arguments:
         spec: the container in which a person works.
     """
-    return ["--init", "--pull", "never", *_NO_RIGHTS, *_limits(spec), *_inherited(spec)]
+    # The editor starts it by the client's own settings: an empty variable keeps that of a proxy out.
+    empty = {name: "" for name in PROXY_VARIABLES if name not in spec.inherit}
+    return ["--init", "--pull", "never", *_NO_RIGHTS, *_limits(spec), *_pairs("--env", empty), *_inherited(spec)]
 
 
 def editor_mount(source: str, target: str, *, read_only: bool = False) -> str:
@@ -110,7 +121,7 @@ def _inherited(spec: RunSpec) -> list[str]:
 
 def python_version(reference: str, owner: str) -> list[str]:
     """Return the command that prints the version of an image's own Python, in a container of `owner`."""
-    argv = [DOCKER, "run", "--rm", "--pull", "never", "--network", "none", "--entrypoint", "python3"]
+    argv = [*_starting(), "run", "--rm", "--pull", "never", "--network", "none", "--entrypoint", "python3"]
     return [*argv, *_pairs("--label", {OURS: "run", LABEL_OWNER: owner}), reference, "--version"]
 
 
@@ -128,7 +139,7 @@ def _rights(spec: RunSpec) -> list[str]:
 
 def run_script(reference: str, owner: str) -> list[str]:
     """Return the command that runs a script, given on standard input, as root in a container of `owner`."""
-    argv = [DOCKER, "run", "--rm", "--interactive", "--user", "0:0", "--entrypoint", "sh"]
+    argv = [*_starting(), "run", "--rm", "--interactive", "--user", "0:0", "--entrypoint", "sh"]
     return [*argv, *_pairs("--label", {OURS: "run", LABEL_OWNER: owner}), reference, "-s"]
 
 
@@ -155,7 +166,8 @@ def build_directory(image: ImageSpec, context: BuildContext, *, target: str, dir
 
 
 def _build(image: ImageSpec, context: BuildContext) -> list[str]:
-    argv = [DOCKER, "buildx", "build", *_BUILDER, "--progress", "plain", "--provenance", "false", "--pull=false"]
+    argv = [*_starting(), "buildx", "build", *_BUILDER, "--progress", "plain"]
+    argv += ["--provenance", "false", "--pull=false"]
     argv += ["--file", str(context.dockerfile)]
     argv += ["--target", context.target] if context.target else []
     argv += ["--platform", ",".join(image.platforms)] if image.platforms else []
@@ -282,7 +294,7 @@ def start_services(file: Path, project: str, seconds: int) -> list[str]:
 def _compose(file: Path | str, project: str) -> list[str]:
     plain = ["--ansi", "never", "--progress", "plain"]
     # Compose reads a `.env` beside the file unless another is named; variables come from the setting `env` alone.
-    return [DOCKER, "compose", *plain, "--env-file", "/dev/null", "--project-name", project, "--file", str(file)]
+    return [*_starting(), "compose", *plain, "--env-file", "/dev/null", "--project-name", project, "--file", str(file)]
 
 
 def list_containers_on(image: str) -> list[str]:
