@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from helpers import checkout_file, pyproject, repo
-from helpers.errors import ConfigError, HelpersError, NotCheckedOutError, NothingSelectedError, UsageError
+from helpers.errors import ConfigError, NotCheckedOutError, UsageError
 from helpers.model.settings import OF_THE_REPO
 
 # The cutoff of difflib.get_close_matches, which finds most slips of the pen and few other words.
 _ALIKE = 0.6
+_MARKS = ("**/changelog.txt", "**/pyproject.toml")
 
 
 def is_runnable(path: Path) -> bool:
@@ -79,13 +80,47 @@ def _has_settings(path: Path, *, half: bool) -> bool:
     return table is not None and bool(table.keys() - OF_THE_REPO or (half and not table))
 
 
+@dataclass(frozen=True)
+class Listing:
+    """What git lists of a checkout; submodules and repos nested in it are not entered.
+
+    Arguments:
+        root: absolute path of the checkout.
+        runnable: absolute paths of its runnable dirs, sorted; `runnable_paths` says which.
+        python: paths of the tracked Python files, relative to the root, if they were asked for.
+        settings: paths of the other files that were asked for, relative to the root.
+    """
+
+    root: Path
+    runnable: tuple[Path, ...] = ()
+    python: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+
+
+def listing(root: Path, more: Sequence[str] = ()) -> Listing:
+    """Return what git lists of the checkout at `root`, by one question.
+
+    Arguments:
+        root: absolute path of the checkout.
+        more: patterns of files that are listed besides the marks of runnable dirs.
+    """
+    listed = repo.listed(root, *dict.fromkeys((*_MARKS, *more)))
+    folders = {os.path.dirname(name) for name in listed if name.endswith(("changelog.txt", "pyproject.toml"))}
+    paths = (root / folder for folder in folders)
+    return Listing(
+        root,
+        tuple(sorted(path for path in paths if is_runnable(path) or lost_marks(path))),
+        tuple(name for name, tracked in listed.items() if tracked and name.endswith(".py")),
+        tuple(name for name in listed if not name.endswith((".py", "changelog.txt"))),
+    )
+
+
 def runnable_paths(root: Path) -> list[Path]:
     """Return the absolute paths of all runnable dirs of the repo, sorted; those of submodules are theirs.
 
     A directory that has lost its `devops/` or `changelog.txt` is among them: it must not leave a green run unnoticed.
     """
-    found = {file.parent for file in repo.files(root, "**/changelog.txt", "**/pyproject.toml")}
-    return sorted(path for path in found if is_runnable(path) or lost_marks(path))
+    return list(listing(root).runnable)
 
 
 def check_checked_out(root: Path, paths: Iterable[Path]) -> None:
@@ -102,12 +137,13 @@ def check_checked_out(root: Path, paths: Iterable[Path]) -> None:
         # The directory of a submodule that is not checked out is there, and empty.
         if path.is_file() or (path.is_dir() and any(path.iterdir())) or not path.is_relative_to(root):
             continue
-        if absent := _absent_submodule(root, path):
+        if absent := absent_submodule(root, path):
             name = absent.relative_to(root).as_posix()
-            raise _not_checked_out(root, absent, f"needs the submodule {name}, which is not checked out")
+            raise not_checked_out(root, absent, f"needs the submodule {name}, which is not checked out")
 
 
-def _not_checked_out(root: Path, absent: Path, what: str) -> NotCheckedOutError:
+def not_checked_out(root: Path, absent: Path, what: str) -> NotCheckedOutError:
+    """Return the error about `absent`, a submodule of the repo at `root` that is not checked out."""
     name = shlex.quote(absent.relative_to(root).as_posix())
     return NotCheckedOutError(
         what,
@@ -116,13 +152,14 @@ def _not_checked_out(root: Path, absent: Path, what: str) -> NotCheckedOutError:
     )
 
 
-def _absent_submodule(root: Path, path: Path) -> Path | None:
+def absent_submodule(root: Path, path: Path) -> Path | None:
+    """Return the submodule, maybe a nested one, that `path` lies in and that is not checked out, or None."""
     from helpers.repo import submodules  # only something that is missing needs it
 
     for name in submodules.gitlinks(root):
         if path.is_relative_to(root / name):
             there = submodules.submodule_at(root, name)
-            return _absent_submodule(root / name, path) if there else root / name
+            return absent_submodule(root / name, path) if there else root / name
     return None
 
 
@@ -188,163 +225,6 @@ def nearest(directory: str | None) -> tuple[Path, Path]:
     return repo.find_root(path), path
 
 
-@dataclass(frozen=True)
-class Selection:
-    """The runnable dirs that a command line selects.
-
-    Arguments:
-        paths: absolute paths of the selected runnable dirs, sorted.
-        every: absolute paths of all runnable dirs of the repo, and of each checkout in `checkouts`.
-        checkouts: absolute paths of the submodules whose runnable dirs are in `every`.
-        faults: why the runnable dirs of a submodule are unknown, by its absolute path.
-    """
-
-    paths: list[Path]
-    every: list[Path]
-    checkouts: tuple[Path, ...] = ()
-    faults: Mapping[Path, HelpersError] = field(default_factory=dict)
-
-
-def choose(
-    root: Path, names: Sequence[str], cwd: Path, *, only_this: bool = False, submodules: bool = False
-) -> Selection:
-    """Return what `--dir`, `--only-this` and `--submodules` select; `select` says what is raised.
-
-    Arguments:
-        root: absolute path of the repo's root.
-        names: as given, absolute or relative to `cwd`; empty selects the whole repo.
-        cwd: where the command was given.
-        only_this: leave out the runnable dirs below each name.
-        submodules: add the runnable dirs of submodules; those of the toolchain only where a name lies in it.
-    """
-    if only_this and not names:
-        raise UsageError("--only-this needs --dir", fix="add --dir DIR, or leave out --only-this")
-    named = [path for name in names if name and (path := Path(os.path.realpath(cwd / name))).is_relative_to(root)]
-    own = {home: None for path in named if path.is_dir() and (home := repo.find_root(path)) != root}
-    every, checkouts = runnable_paths(root), list(own)
-    faults: dict[Path, HelpersError] = {}
-    if submodules:
-        for path, fault in _submodules(root):
-            if fault:
-                faults[path] = fault
-            elif path not in own and not _is_toolchain(path):
-                checkouts.append(path)
-    for checkout in checkouts:
-        try:
-            every += runnable_paths(checkout)
-        except HelpersError as error:
-            faults[checkout] = error
-    if named:
-        faults = {path: error for path, error in faults.items() if any(path.is_relative_to(name) for name in named)}
-    try:
-        paths = select(root, names, cwd, every, only_this=only_this, homes=() if submodules else checkouts)
-    except NothingSelectedError:
-        if not faults:
-            raise
-        paths = []
-    return Selection(paths, sorted(every), tuple(checkouts), faults)
-
-
-def _submodules(root: Path) -> Iterator[tuple[Path, HelpersError | None]]:
-    """Yield the path of each submodule, nested ones too, and why it can not be entered."""
-    from helpers.repo import submodules  # few commands enter them
-
-    for name in submodules.gitlinks(root):
-        path = root / name
-        try:
-            there = submodules.submodule_at(root, name)
-        except HelpersError as error:
-            yield path, error
-            continue
-        if there is None:
-            yield path, _not_checked_out(root, path, "the submodule is not checked out, so its tests do not run")
-            continue
-        yield path, None
-        yield from _submodules(path)
-
-
-def _is_toolchain(path: Path) -> bool:
-    return Path(os.path.realpath(__file__)).is_relative_to(path)
-
-
-def select(
-    root: Path,
-    names: Iterable[str],
-    cwd: Path,
-    every: list[Path],
-    *,
-    only_this: bool = False,
-    homes: Sequence[Path] = (),
-) -> list[Path]:
-    """Return the runnable dirs that the user named with `--dir`, or all of the repo when he named none.
-
-    A name selects the runnable dirs at and below it.
-
-    Arguments:
-        root: absolute path of the repo's root.
-        names: as given, absolute or relative to `cwd`.
-        cwd: where the command was given.
-        every: all runnable dirs of the repo.
-        only_this: a name of a runnable dir selects that directory alone.
-        homes: submodules whose runnable dirs are in `every`, and are selected only by a name in the submodule.
-
-    Raises:
-        UsageError: a name leads out of the repo or does not exist.
-        NotCheckedOutError: a name lies in a submodule that is not checked out.
-        NothingSelectedError: the repo, or a named directory, has no runnable dir.
-    """
-    names = list(names)
-    if not names and not every:
-        raise NothingSelectedError("no runnable dir in this repo", where=root, fix="invoke dir_create NAME")
-    if not names:
-        return every
-    found: set[Path] = set()
-    for name in names:
-        path = _place(root, name, cwd, every)
-        here = is_runnable(path) or bool(lost_marks(path))
-        if only_this and not here:
-            raise UsageError(
-                f"--only-this: --dir {name!r} is not a runnable dir",
-                where=path,
-                why="a runnable dir has both devops/ and changelog.txt",
-                fix="leave out --only-this, or: invoke dir_list",
-            )
-        below = [] if only_this else [other for other in every if other.is_relative_to(path)]
-        if homes:
-            home = repo.find_root(path)
-            below = [other for other in below if repo.find_root(other) == home]
-        if not below and not here:
-            raise _nothing_below(root, name, path)
-        found.update(below, [path] if here else [])
-    return sorted(found)
-
-
-def _nothing_below(root: Path, name: str, path: Path) -> HelpersError:
-    from helpers.repo import submodules  # only an error needs it
-
-    if absent := _absent_submodule(root, path):
-        return _not_checked_out(root, absent, f"--dir {name!r} is in a submodule that is not checked out")
-    inside = any((root / link).is_relative_to(path) and root / link != path for link in submodules.gitlinks(root))
-    return NothingSelectedError(
-        f"--dir {name!r} is not a runnable dir and has none below it",
-        where=path,
-        why="a runnable dir has both devops/ and changelog.txt",
-        fix="add --submodules, for the runnable dirs of the submodules below it" if inside else "invoke dir_list",
-    )
-
-
-def _meant(root: Path, path: Path, cwd: Path, every: list[Path]) -> str:
-    """Return the fix for a path that does not exist: the place with almost that name, or how to list them."""
-    from helpers.repo import submodules  # only an error needs it
-
-    places = {*every, *(root / link for link in submodules.gitlinks(root))}
-    places |= {above for other in places for above in other.parents if above != root and above.is_relative_to(root)}
-    names = [other.relative_to(root).as_posix() for other in places - {root, *path.parents}]
-    if near := nearest_path(path.relative_to(root).as_posix(), names):
-        return f"did you mean --dir {shlex.quote(os.path.relpath(root / near, cwd))}?"
-    return "invoke dir_list"
-
-
 def nearest_path(wanted: str, known: Iterable[str], fits: Callable[[str], bool] = bool) -> str:
     """Return the path of `known` that is almost `wanted`, or empty; directories in common make no two paths alike.
 
@@ -367,14 +247,3 @@ def nearest_path(wanted: str, known: Iterable[str], fits: Callable[[str], bool] 
 
     near = [(likeness(other), other) for other in known]
     return next((other for ratio, other in sorted(near, reverse=True) if ratio >= _ALIKE and fits(other)), "")
-
-
-def _place(root: Path, name: str, cwd: Path, every: list[Path]) -> Path:
-    if not name:
-        raise UsageError("--dir '' names no directory", where=cwd, fix="leave it out for all, or say --dir .")
-    path = Path(os.path.realpath(cwd / name))
-    if not path.is_relative_to(root):
-        raise UsageError(f"--dir {name!r} leads out of the repo", where=path, why=f"the repo is {root}")
-    if not path.is_dir():
-        raise UsageError(f"--dir {name!r} is not a directory", where=path, fix=_meant(root, path, cwd, every))
-    return path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -9,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers import config, discover, pyproject, repo
+from helpers import config, discover, pyproject, pytest_settings, repo
 from helpers.dirs import locked, metadata, names, project_text, wanted
 from helpers.dirs.metadata import Metadata
-from helpers.dirs.testfiles import pytest_settings, words
 from helpers.dirs.wanted import Wanted
 from helpers.errors import ConfigError, UsageError
 from helpers.model.settings import OF_THE_REPO
@@ -91,21 +92,39 @@ def read(path: Path) -> Project:
 
 
 def _tests(path: Path) -> tuple[str, ...]:
-    """Return where tests are: what pytest is told, otherwise `tests/` or `test/`, otherwise the whole directory."""
-    told = tuple(name.rstrip("/") for name in words(pytest_settings(path).get("testpaths")) if (path / name).exists())
+    """Return where tests are: pytest's `testpaths`, else the least that holds all that plain pytest collects."""
+    said = pytest_settings.read(path)
+    told = [name for item in pytest_settings.words(said.get("testpaths")) for name in _existing(path, item)]
     of_repo = (path / ".git").exists() and (path / "helpers").exists()
     if told and not (of_repo and "." in told):
         return tuple(dict.fromkeys(told))
-    usual = next(((name,) for name in ("tests", "test") if (path / name).is_dir()), (".",))
-    return _tests_of_root(path) if usual == (".",) and of_repo else usual
+    found = _collected(path, said, of_repo=of_repo)
+    for name in ("tests", "test"):
+        if (path / name).is_dir() and all(file.startswith(f"{name}/") for file in found):
+            return (name,)
+    # The root of a repo holds more than its project.
+    return (tuple(sorted({file.partition("/")[0] for file in found})) or ("tests",)) if of_repo else (".",)
 
 
-def _tests_of_root(root: Path) -> tuple[str, ...]:
-    """Return where the tests of a repo's own are, below its root: those of helpers and of other directories are not."""
-    others = discover.runnable_paths(root)
-    files = [path for path in repo.files(root, "**/test_*.py", "**/*_test.py") if path.is_file()]
-    mine = [path for path in files if not any(path.is_relative_to(other) for other in (*others, root / "helpers"))]
-    return tuple(sorted({path.relative_to(root).parts[0] for path in mine})) or ("tests",)
+def _existing(path: Path, pattern: str) -> list[str]:
+    """Return the paths in the directory `path` that an item of `testpaths` names, which may be a pattern."""
+    found = sorted(glob.glob(pattern, root_dir=path, recursive=True)) if glob.has_magic(pattern) else [pattern]
+    return [os.path.normpath(name) for name in found if (path / name).exists()]
+
+
+def _collected(path: Path, said: dict[str, Any], *, of_repo: bool) -> list[str]:
+    """Return the files that plain pytest looks into, relative to `path`; not those of helpers and of runnable dirs."""
+    patterns = (*pytest_settings.python_files(said), *pytest_settings.doctest_files(said))
+    ours = [path / name for name in ("helpers", "tasks.py", "main_pytest.py")]
+    others = [*(other for other in discover.runnable_paths(path) if other != path), *ours] if of_repo else []
+    files = repo.files(path) if of_repo else (item for item in path.rglob("*") if item.is_file())
+    return [
+        name
+        for file in files
+        if file.is_file() and not any(file.is_relative_to(other) for other in others)
+        if pytest_settings.is_entered(name := file.relative_to(path).as_posix())
+        if pytest_settings.fits(name, patterns)
+    ]
 
 
 def adopt(source: Path, aside: Path, *, name: str, base: str, requires: str, lock: Callable[[Path], bool]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from helpers import config, discover, pyproject, repo
 from helpers.console import printable, say
-from helpers.dirs import locked, project_text
+from helpers.dirs import locked, lost_tests, project_text
 from helpers.dirs.testfiles import test_files
 from helpers.errors import OK, ConfigError, HelpersError, UsageError, worst
 from helpers.images import lock
@@ -65,12 +65,13 @@ def check(root: Path, path: Path, requirements: Requirements = lock.requirements
         path: absolute path of the directory.
         requirements: exports its lock, and so says whether lock and project agree.
     """
-    every = discover.runnable_paths(root)
+    listing = discover.listing(root, lost_tests.PATTERNS)
+    every = list(listing.runnable)
     nested = discover.nested_in(root, path, every)
     found = [*_changelog(path), *_project(path, nested)]
     if not found and discover.is_runnable(path) and (path / "pyproject.toml").is_file():
         # Only files that are right one by one can be read as a whole.
-        found = list(_as_a_whole(root, path, every))
+        found = [*_as_a_whole(root, path, every), *_lost_tests(root, listing, path)]
     return [
         *_missing(path, every),
         *found,
@@ -98,6 +99,7 @@ def main(
     root = repo.find_root(here)
     paths = _all(root) if every else [_named(root, here, directory) if directory else discover.enclosing(here)[1]]
     findings = [finding for path in paths for finding in check(root, path, requirements)]
+    findings += _lost_tests(root, discover.listing(root, lost_tests.PATTERNS)) if every else ()
     for finding in findings:
         print(finding.text(here))
     for path in paths:
@@ -306,6 +308,14 @@ def python_problem(base: Base, requires_python: str) -> str:
     if int(python_minor(requires_python).split(".")[1]) > number or (above and int(above.group(1)) <= number):
         return f"requires-python {requires_python!r} does not allow Python {there}, which {base} has"
     return ""
+
+
+def _lost_tests(root: Path, listing: discover.Listing, path: Path | None = None) -> Iterator[Finding]:
+    """Yield the test files of the runnable dir at `path` that never run; without a path those outside all of them."""
+    known = {path: config.loader(root, listing.runnable)(path)} if path else {}
+    for one in lost_tests.find(listing, known, listing.runnable):
+        if one.owner == path:
+            yield Finding(one.file, 1, one.what, one.fix)
 
 
 def _leftovers(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Finding]:

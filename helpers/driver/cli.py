@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from helpers import console, discover
+from helpers import console, discover, selection
 from helpers.driver import headstart
 from helpers.driver.options import build_parser, meant
 from helpers.errors import OK, NothingSelectedError, UsageError, worst
@@ -49,12 +49,14 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
     parser = build_parser()
     options, rest = parser.parse_known_args(arguments[:end])
     options.argv, options.asked_at, options.begun = list(arguments), time.time(), headstart.handed()
+    options.lost = None
     if rest:
         parser.error(f"unrecognized argument {rest[0]!r}; did you mean: main_pytest.py {meant(parser, rest[0])}")
     try:
-        return _main(options, arguments[end + 1 :], root or Path(os.path.realpath(sys.argv[0])).parent)
+        code = _main(options, arguments[end + 1 :], root or Path(os.path.realpath(sys.argv[0])).parent)
     except (Exception, KeyboardInterrupt) as error:
-        return console.report_error(error)
+        code = console.report_error(error)
+    return worst([code, options.lost.exit_code]) if options.lost else code
 
 
 def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> int:
@@ -73,17 +75,23 @@ def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> in
 
 def _plan(options: argparse.Namespace, pytest_args: list[str], root: Path) -> Plan:
     """Return the plan for what the options select."""
+    from helpers.dirs import lost_tests
     from helpers.driver import plan as planner
 
     try:
-        chosen = discover.choose(
-            root, options.dir, Path.cwd(), only_this=options.only_this, submodules=options.submodules
+        chosen = selection.choose(
+            root,
+            options.dir,
+            Path.cwd(),
+            only_this=options.only_this,
+            submodules=options.submodules,
+            more=lost_tests.PATTERNS,
         )
     except NothingSelectedError as error:
         if not options.allow_empty:
             raise
         console.say(error.summary)
-        chosen = discover.Selection([], [])
+        chosen = selection.Selection([], [])
     images = None
     if options.stage != Stage.LOCAL.value:
         from helpers.images import released
@@ -93,6 +101,7 @@ def _plan(options: argparse.Namespace, pytest_args: list[str], root: Path) -> Pl
         images = released.wanted if options.list else released.find
     plan = planner.make(root, chosen.paths, chosen.every, options.tier, images, checkouts=chosen.checkouts)
     plan = planner.with_faults(plan, root, chosen.faults)
+    plan = _with_lost_tests(options, plan, root, chosen)
     if options.coverage:
         from helpers.driver import measuring
 
@@ -104,6 +113,26 @@ def _plan(options: argparse.Namespace, pytest_args: list[str], root: Path) -> Pl
     elif options.durations:
         raise UsageError("--durations says how --shard splits", fix="add --shard I/N, or leave it out")
     return plan
+
+
+def _with_lost_tests(options: argparse.Namespace, plan: Plan, root: Path, chosen: selection.Selection) -> Plan:
+    """Return the plan with the tests that no directory collects, and print a line about them."""
+    from dataclasses import replace
+
+    from helpers.dirs import lost_tests
+
+    known = {root / item.name: item.runnable for item in plan.dirs}
+    found = [
+        os.path.relpath(one.file, root)
+        for listing in chosen.listings
+        for one in lost_tests.find(listing, known, chosen.every, chosen.named)
+    ]
+    lost = lost_tests.LostTests(tuple(sorted(found)), lost_tests.is_strict(root) or options.strict_tests)
+    # A watch makes a plan after each change.
+    if lost != options.lost:
+        lost.show()
+    options.lost = lost
+    return replace(plan, lost=lost)
 
 
 def _watch(options: argparse.Namespace, pytest_args: list[str], root: Path) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from helpers import config, inside
+from helpers import inside, pytest_settings
 from helpers.containers.environment import base_environment, container_labels, image_says, services_file
 from helpers.driver import measuring
 from helpers.engine.specs import Mount, RunSpec
@@ -21,11 +21,11 @@ from helpers.model.runnable import RunnableDir
 from helpers.model.settings import DOCKER
 from helpers.repo import git_dirs
 
+# They import helpers, which no container of tests sees.
+SHIMS = ("tasks.py", "main_pytest.py")
 INSIDE = Path(inside.__file__).parent
 # It needs neither variables nor packages, and starts in half the time when it does not look for them.
 _RUNNER = ("python", "-I", "-S", str(INSIDE / "runner.py"))
-_BEFORE_PYPROJECT = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
-_AFTER_PYPROJECT = ("tox.ini", "setup.cfg")
 # Options by which pytest prints or plans something and runs no test. Where they are hidden (`addopts`, letters in one
 # word as in -vh) our plugin tells of them.
 RUN_NO_TEST = (
@@ -136,6 +136,7 @@ def pytest_arguments(
         # pytest expands variables here; the checkout itself is read-only.
         *("-o", "cache_dir=$TMPDIR/pytest-cache"),
         *("-o", f"testpaths={shlex.join(tests)}"),
+        *_ignored(runnable, tests),
         f"--junitxml={results / 'junit.xml'}",
         # With file and line of each test, and with what those printed that failed.
         *("-o", "junit_family=xunit1", "-o", "junit_logging=all", "-o", "junit_log_passing_tests=false"),
@@ -166,10 +167,7 @@ def check_runs_tests(arguments: Sequence[str]) -> None:
 
 def _configuration(path: Path) -> list[str]:
     """Return the option that keeps pytest from taking settings of a directory further up, which no container sees."""
-    # https://docs.pytest.org/en/stable/reference/customize.html: the order in which pytest looks.
-    first = any((path / name).exists() for name in _BEFORE_PYPROJECT)
-    later = any((path / name).exists() for name in _AFTER_PYPROJECT)
-    if not first and ("pytest" in config.read_pyproject(path).get("tool", {}) or not later):
+    if pytest_settings.file_of(path) in ("", "pyproject.toml"):
         return ["-c", str(path / "pyproject.toml")]
     return [f"--rootdir={path}"]
 
@@ -180,6 +178,13 @@ def _mounts(runnable: RunnableDir, results: Path) -> tuple[Mount, ...]:
     # One mount a path; of two, the mount that may be written to counts.
     found = {**{path: Mount(path) for path in read}, **{path: Mount(path, read_only=False) for path in written}}
     return tuple(found.values())
+
+
+def _ignored(runnable: RunnableDir, tests: Sequence[str]) -> list[str]:
+    """Return the options that keep pytest out of other runnable dirs, and out of our shims, in a place with tests."""
+    places = tuple(f"{os.path.normpath(runnable.path / name)}/" for name in tests)
+    ours = [runnable.path / name for name in SHIMS] if runnable.path == runnable.root else []
+    return [f"--ignore={path}" for path in map(str, (*runnable.nested, *ours)) if path.startswith(places)]
 
 
 def _hidden(runnable: RunnableDir) -> tuple[Path, ...]:

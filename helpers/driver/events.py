@@ -58,6 +58,7 @@ class Ran:
         exit_code: of the whole run.
         interrupted: whether a signal came first.
         seconds: how long it took.
+        lost: paths of the test files that no directory collects, relative to the root.
     """
 
     verdicts: list[Verdict]
@@ -67,6 +68,7 @@ class Ran:
     exit_code: int = 0
     interrupted: bool = False
     seconds: float = 0.0
+    lost: Sequence[str] = ()
 
 
 class Observer:

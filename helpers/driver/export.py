@@ -63,7 +63,7 @@ class Files(Observer):
         """
         if self._json:
             data = result_data(ran.verdicts, exit_code=ran.exit_code, interrupted=ran.interrupted, engine=ran.engine)
-            write_json(self._json, {**data, **self._of_shard(ran)})
+            write_json(self._json, {**data, "lost_tests": list(ran.lost), **self._of_shard(ran)})
         if self._junit:
             from helpers.driver import junit
 

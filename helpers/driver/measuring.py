@@ -16,8 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from helpers import pyproject
-from helpers.dirs.testfiles import pytest_settings, words
+from helpers import pyproject, pytest_settings
 from helpers.driver.plan import DirPlan, Plan, without
 from helpers.driver.results import read_result
 from helpers.errors import ConfigError
@@ -90,7 +89,7 @@ def arguments(path: Path, results: Path) -> list[str]:
         path: absolute path of the directory.
         results: directory that the report is written to.
     """
-    said = words(pytest_settings(path).get("addopts"))
+    said = pytest_settings.words(pytest_settings.read(path).get("addopts"))
     report = f"--cov-report=json:{results / _REPORT}"
     if any(word == "--cov" or word.startswith("--cov=") for word in said):
         return [report]

@@ -161,6 +161,7 @@ def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         # One that found all verdicts kept asked none.
         "engine": next((part["engine"] for part in parts if part["engine"]), ""),
         "directories": sorted((item for part in parts for item in part["directories"]), key=lambda it: it["directory"]),
+        "lost_tests": sorted({str(name) for part in parts for name in part.get("lost_tests", ())}),
         "shards": sorted(
             ({**part["shard"], "exit_code": part["exit_code"]} for part in parts), key=lambda it: it["number"]
         ),

@@ -40,7 +40,8 @@ def write_nothing(options: argparse.Namespace, plan: Plan, root: Path, code: int
         code: the exit code, which is returned.
     """
     files = export.Files(options.json, options.junit, plan.shard, _page(options, plan, root))
-    files.end(Ran([], exit_code=code))
+    code = worst([code, plan.lost.exit_code])
+    files.end(Ran([], exit_code=code, lost=plan.lost.files))
     return code
 
 
@@ -86,9 +87,11 @@ def _run_once(options: argparse.Namespace, plan: Plan, order: _Order) -> int:
         finally:
             order.observers.close()
         code = order.control.exit_code or exit_code(ran.verdicts, allow_empty=options.allow_empty)
+        code = worst([code, plan.lost.exit_code])
         took = time.monotonic() - begin
+        ran = replace(ran, lost=plan.lost.files, exit_code=code, interrupted=bool(order.control.level), seconds=took)
         try:
-            order.observers.end(replace(ran, exit_code=code, interrupted=bool(order.control.level), seconds=took))
+            order.observers.end(ran)
         except (HelpersError, OSError) as error:
             return worst([code, report_error(error)])
     return code

@@ -92,6 +92,11 @@ def _add_what_and_how(parser: argparse.ArgumentParser) -> None:
     add("--watch", action="store_true", help="go on: test again what changes, until Ctrl-C")
     add("--no-cache", action="store_true", help="test also what passed before and has not changed since")
     add("--exitfirst", action="store_true", help="start nothing more after the first directory that does not pass")
+    add(
+        "--strict-tests",
+        action="store_true",
+        help="end with 4 if a test file that git tracks is in no directory's `tests`",
+    )
     add("--timeout", type=_positive, metavar="SECONDS", help="for one directory's tests, instead of its own setting")
     add("--allow-empty", action="store_true", help="finding no directory or no test is no error")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from helpers import config, discover
 from helpers.console import printable
 from helpers.containers.environment import services_file
+from helpers.dirs.lost_tests import LostTests
 from helpers.engine.specs import ImageSpec
 from helpers.errors import ConfigError, HelpersError, NotCheckedOutError
 from helpers.images.recipe import by_key, image_chain
@@ -64,6 +65,7 @@ class Plan:
         images: by key.
         steps: each after what it needs.
         shard: which part of a whole it is, where several machines share the work.
+        lost: tracked test files that none of the repo's directories collects.
     """
 
     tier: str
@@ -71,6 +73,7 @@ class Plan:
     images: dict[str, ImageSpec]
     steps: tuple[Step, ...]
     shard: dict[str, Any] | None = None
+    lost: LostTests = field(default_factory=LostTests)
 
     def as_data(self) -> dict[str, Any]:
         """Return the plan as plain data, for a CI matrix or another program."""
@@ -78,6 +81,7 @@ class Plan:
             "tier": self.tier,
             **({"shard": self.shard} if self.shard else {}),
             "directories": [_dir_data(item) for item in self.dirs],
+            "lost_tests": list(self.lost.files),
             "steps": [{"step": step.key, "needs": list(step.needs)} for step in self.steps],
         }
 

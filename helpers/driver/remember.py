@@ -11,12 +11,14 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import TextIO
 
+from helpers import pytest_settings
 from helpers.driver import memo, report
 from helpers.driver.events import Event, Ran
 from helpers.driver.plan import Plan
 from helpers.driver.verdict import Status, Verdict
 from helpers.driver.verdict_cache import VerdictCache
 from helpers.driver.ways import links, ways
+from helpers.errors import OK
 from helpers.images import digests
 from helpers.model import base_lock, system_lock
 from helpers.model.runnable import RunnableDir
@@ -25,15 +27,27 @@ from helpers.repo.contents import TICK_SECONDS, Contents, changed_at
 _MOST = 32
 # Options under which a run in which nothing changed depends on nothing else; any other one may.
 _FREE = {
-    *("argv", "asked_at", "begun"),
-    *("dir", "only_this", "submodules", "tier", "jobs", "exitfirst", "timeout", "allow_empty", "verbose", "quiet"),
+    *("argv", "asked_at", "begun", "lost"),
+    *(
+        "dir",
+        "only_this",
+        "submodules",
+        "strict_tests",
+        "tier",
+        "jobs",
+        "exitfirst",
+        "timeout",
+        "allow_empty",
+        "verbose",
+        "quiet",
+    ),
 }
 _AS_USUAL = {"engine": ("auto", "docker"), "stage": ("local",)}
 # What a plan is made of: read here, and not only by the tests.
 _READ_FOR_PLANS = {
     *("pyproject.toml", "poetry.lock", "changelog.txt", "devops", "Dockerfile", "compose.yaml"),
     *(os.path.basename(path) for path in (base_lock.PATH, system_lock.NAME)),
-    *("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg"),
+    *pytest_settings.FILES,
 }
 # Observers that only print; what others do would have to be done again.
 _PRINTING = {"Lines", "Quiet", "OnTerminal", "GitHub", "Table"}
@@ -65,7 +79,7 @@ def keep(
         str(digests.file_of(item.chain[-1].reference)): verdict.image
         for item, verdict in zip(plan.dirs, verdicts, strict=True)
     }
-    said = _said(options, verdicts)
+    said = _said(options, plan, verdicts)
     if said is None:
         return
     kinds = _kinds(options, root, plan, now)
@@ -84,7 +98,8 @@ def _may_have_one(options: argparse.Namespace, root: Path, plan: Plan, verdicts:
     given = {name for item in plan.dirs if item.runnable for name in item.runnable.settings.env}
     package = Path(memo.PACKAGE)
     return (
-        all(value in _AS_USUAL.get(name, (None, False)) for name, value in chosen.items() if name not in _FREE)
+        plan.lost.exit_code == OK
+        and all(value in _AS_USUAL.get(name, (None, False)) for name, value in chosen.items() if name not in _FREE)
         and all(verdict.status is Status.PASS and verdict.why == _CACHED for verdict in verdicts)
         and given.isdisjoint(memo.PASSING)
         and package.is_relative_to(root)
@@ -150,10 +165,11 @@ class _Like(io.StringIO):
         return self._stream.isatty()
 
 
-def _said(options: argparse.Namespace, verdicts: Sequence[Verdict]) -> memo.Said | None:
+def _said(options: argparse.Namespace, plan: Plan, verdicts: Sequence[Verdict]) -> memo.Said | None:
     """Return what a run with these verdicts prints; None where it does not say just once how long it took."""
     out, err = _Like(sys.stdout), _Like(sys.stderr)
     with redirect_stdout(out), redirect_stderr(err):
+        plan.lost.show()
         observers = report.choose(verbose=options.verbose, quiet=options.quiet)
         if not {type(member).__name__ for member in observers.members} <= _PRINTING:
             return None

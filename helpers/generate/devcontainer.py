@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers import config, discover
+from helpers import config, discover, selection
 from helpers.console import printable, report_error, say
 from helpers.containers import editor
 from helpers.engine import argv
@@ -115,7 +115,7 @@ def main(
     here = (cwd or Path.cwd()).resolve()
     root = super_repo(here)
     every = discover.runnable_paths(root)
-    paths = discover.select(root, [directory] if directory else [], here, every, only_this=bool(directory))
+    paths = selection.select(root, [directory] if directory else [], here, every, only_this=bool(directory))
     files, codes = _files(root, paths)
     if not directory:
         names = [path.relative_to(root).as_posix() for path in paths]

@@ -45,6 +45,16 @@ class Settings:
     base: str = _setting(DEFAULT_BASE, "what the image is built on: `archive:SUITE`, `image:NAME:TAG` or `dir:PATH`")
     system_packages: tuple[str, ...] = _setting((), "packages of the distribution that the image holds")
     tests: tuple[str, ...] = _setting(("test",), "directories and files, inside the directory, that hold tests")
+    not_tests: tuple[str, ...] = _setting(
+        (),
+        "files that are no tests although they have the names of tests: patterns of paths; also read from the root",
+        of_the_repo=True,
+    )
+    strict_tests: bool = _setting(
+        False,
+        "refuse a run while a tracked test file is in no directory's `tests`; read from the root",
+        of_the_repo=True,
+    )
     uses: tuple[str, ...] = _setting(
         (),
         "what its tests may read besides: paths in the repo, relative to it; code of runnable dirs is on the path",
@@ -123,8 +133,9 @@ def _typed(key: str, value: Any, default: Any, where: str) -> Any:
         if len(set(value)) != len(value):
             raise ConfigError(f"[tool.helpers] {key} names {excerpt(_duplicate(value))} twice", where=where)
         return tuple(value)
-    if isinstance(value, bool) or not isinstance(value, type(default)):
-        raise _wrong(key, value, {str: "a string", int: "a whole number"}[type(default)], where)
+    if type(value) is not type(default):
+        wanted = {str: "a string", int: "a whole number", bool: "true or false"}[type(default)]
+        raise _wrong(key, value, wanted, where)
     return value
 
 
@@ -176,4 +187,4 @@ def _check_values(settings: Settings, where: str) -> None:
 def _toml(value: Any) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(f'"{item}"' for item in value) + "]"
-    return str(value) if isinstance(value, int) else f'"{value}"'
+    return str(value).lower() if isinstance(value, int) else f'"{value}"'

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from helpers import config
+from helpers import config, pytest_settings
 from helpers.console import say
 from helpers.driver.events import Event
 from helpers.driver.plan import DirPlan, Plan, image_step
@@ -30,9 +30,6 @@ from helpers.model.poetry_lock import normal_name
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import Stage
 from helpers.storage import cache_dir, digest, locked, run_directory, use, write_once
-
-# What pytest reads its settings from, beside the tests themselves.
-_SETTINGS = ("pyproject.toml", "pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg")
 
 
 def is_tested(digest: str) -> bool:
@@ -91,7 +88,7 @@ def _in_prod(made: Artifact, runnable: RunnableDir, packages: Path) -> Callable[
     image = next(iter(layout.images(made.layout, made.digest).values()))
     own = dict(item.split("=", 1) for item in layout.config(made.layout, image)["config"].get("Env", []))
     sites = sorted(str(path) for path in packages.glob("python3*/site-packages"))
-    names = [*runnable.settings.tests, *_SETTINGS, "conftest.py"]
+    names = [*runnable.settings.tests, *pytest_settings.FILES, "conftest.py"]
     seen = tuple(Mount(runnable.path / name) for name in names if (runnable.path / name).exists())
 
     def adapt(spec: RunSpec) -> RunSpec:

@@ -50,6 +50,22 @@ def files(root: Path, *patterns: str) -> list[Path]:
     return [root / name for name in out.split("\0") if name]
 
 
+def listed(root: Path, *patterns: str) -> dict[str, bool]:
+    """Return the files that git does not ignore and that match a pattern, each with whether git tracks it.
+
+    Arguments:
+        root: root of a checkout, which the paths are relative to; submodules and repos nested in it are not entered.
+        patterns: globs as in git's `:(glob)` pathspecs.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    specs = [f":(glob){pattern}" for pattern in patterns]
+    out = git(root, "ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard", "--", *specs)
+    # A file in conflict has an entry for each side.
+    return {entry[2:]: entry[0] != "?" for entry in out.split("\0") if entry}
+
+
 def tracked(directory: Path) -> list[Path]:
     """Return the absolute paths of the files below `directory` that git tracks and that are there.
 

@@ -29,6 +29,8 @@ LAYERS = {
             "helpers.config",
             "helpers.discover",
             "helpers.pyproject",
+            "helpers.pytest_settings",
+            "helpers.selection",
             "helpers.host",
             "helpers.engine",
             "helpers.registry",

@@ -117,8 +117,10 @@ def test_the_last_job_waits_for_all_others_and_every_job_ends_some_time(text: st
 @pytest.mark.parametrize("plan", ["success", "failure", "cancelled", "skipped", ""])
 @pytest.mark.parametrize("test", ["success", "failure", "cancelled", "skipped", ""])
 def test_the_last_job_is_green_only_when_both_others_are(tmp_path: Path, plan: str, test: str) -> None:
-    done = runner(tmp_path, tmp_path).run("helpers", {"needs.plan.result": plan, "needs.test.result": test})
-    assert (done.returncode == 0) is (plan == test == "success"), done.stdout
+    for refused in ("", "yes"):
+        said = {"needs.plan.result": plan, "needs.test.result": test, "needs.plan.outputs.refused": refused}
+        done = runner(tmp_path, tmp_path).run("helpers", said)
+        assert (done.returncode == 0) is (plan == test == "success" and not refused), done.stdout
 
 
 @pytest.mark.parametrize("name", HOSTILE)

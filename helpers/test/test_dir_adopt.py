@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from helpers import config, discover
-from helpers.dirs import adopt, create, metadata, project_text, testfiles, wanted
+from helpers import config, discover, pytest_settings
+from helpers.dirs import adopt, create, metadata, project_text, wanted
 from helpers.errors import ConfigError, UsageError
 from helpers.test.dirs_fixtures import LOCK, agreed, findings, make_lock, new, root, sound, tree
 from helpers.test.unit_fixtures import git, make_repo
@@ -283,7 +285,50 @@ def test_relaxed_requirements_keep_extras_and_markers() -> None:
 def test_testpaths_are_read_from_every_file_that_pytest_reads(tmp_path: Path, name: str) -> None:
     section = "tool:pytest" if name == "setup.cfg" else "pytest"
     (tmp_path / name).write_text(f"[{section}]\ntestpaths = checks more\n")
-    assert testfiles.words(testfiles.pytest_settings(tmp_path)["testpaths"]) == ["checks", "more"]
+    assert pytest_settings.words(pytest_settings.read(tmp_path)["testpaths"]) == ["checks", "more"]
+
+
+DOCTEST = '"""\n>>> 1 + 1\n2\n"""\n'
+TEST = "def test_it():\n    pass\n"
+LAYOUTS = {
+    "tests in tests": {"tests/test_a.py": TEST},
+    "doctests in the package": {"pytest.ini": "[pytest]\naddopts = --doctest-modules\n", "pkg/a.py": DOCTEST},
+    "doctests in src": {"setup.cfg": "[tool:pytest]\naddopts = -q --doctest-modules\n", "src/pkg/a.py": DOCTEST},
+    "doctests by pyproject": {
+        "pyproject.toml": '[tool.pytest.ini_options]\naddopts = ["--doctest-modules"]\n',
+        "pkg/a.py": DOCTEST,
+    },
+    "doctests in docs": {"tox.ini": "[pytest]\naddopts = --doctest-glob=*.rst\n", "docs/a.rst": ">>> 1 + 1\n2\n"},
+    "doctests in a text file": {"docs/test_a.txt": ">>> 1 + 1\n2\n"},
+    "tests beside the code": {"pkg/test_b.py": TEST},
+    "names of its own": {"pytest.ini": "[pytest]\npython_files = check_*.py\n", "pkg/check_b.py": TEST},
+    "testpaths": {"pytest.ini": "[pytest]\ntestpaths = pkg tests\n", "pkg/test_b.py": TEST, "more/test_c.py": TEST},
+    "testpaths with a pattern": {"pytest.ini": "[pytest]\ntestpaths = p*/unit\n", "pkg/unit/test_b.py": TEST},
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("of_repo", [False, True])
+def test_an_adopted_project_has_the_tests_that_plain_pytest_collects(tmp_path: Path, name: str, of_repo: bool) -> None:
+    root = make_repo(tmp_path / "r")
+    for file, text in {"pyproject.toml": "", "tests/test_z.py": TEST, "tests/inside_a.py": "", **LAYOUTS[name]}.items():
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_text(text)
+    plain = collected(root)
+    if of_repo:
+        (root / "helpers" / "test").mkdir(parents=True)
+        (root / "helpers" / "test" / "test_helpers.py").write_text("raise SystemExit")
+    else:
+        shutil.rmtree(root / ".git")
+    config.forget()
+    assert plain and collected(root, "-o", f"testpaths={shlex.join(adopt.read(root).tests)}") == plain
+
+
+def collected(path: Path, *options: str) -> list[str]:
+    words = [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-p", "no:cacheprovider", *options]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    done = subprocess.run(words, cwd=path, env=env, capture_output=True, text=True, check=True)
+    return sorted(line for line in done.stdout.splitlines() if ":" in line)
 
 
 def test_the_project_is_read_before_anything_is_made(root: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import config, discover
+from helpers import config, discover, selection
 from helpers.errors import NotCheckedOutError, NothingSelectedError, UsageError
 from helpers.test.unit_fixtures import add_dir, git, make_repo
 
@@ -70,9 +70,9 @@ def test_a_name_selects_the_runnable_dirs_at_and_below_it(
     assert names(root, select(root, chosen, root / cwd)) == selected
 
 
-def choose(root: Path, words: list[str], cwd: Path) -> discover.Selection:
+def choose(root: Path, words: list[str], cwd: Path) -> selection.Selection:
     chosen = [word for word in words if not word.startswith("--")]
-    return discover.choose(root, chosen, cwd, only_this="--only-this" in words, submodules="--submodules" in words)
+    return selection.choose(root, chosen, cwd, only_this="--only-this" in words, submodules="--submodules" in words)
 
 
 def select(root: Path, words: list[str], cwd: Path) -> list[Path]:
@@ -109,7 +109,7 @@ def test_submodules_of_submodules_are_found_and_the_toolchain_is_not(
     git(root / "sub", "submodule", "add", "--quiet", str(root.parent / "inner"), "deep")
     assert names(root, select(root, ["--submodules", "sub"], root)) == ["sub/deep/theirs", "sub/theirs"]
     assert names(root, select(root, ["sub"], root)) == ["sub/theirs"]
-    monkeypatch.setattr(discover, "__file__", str(root / "sub" / "deep" / "helpers" / "discover.py"))
+    monkeypatch.setattr(selection, "__file__", str(root / "sub" / "deep" / "helpers" / "selection.py"))
     assert names(root, select(root, ["--submodules", "sub"], root)) == ["sub/theirs"]
     assert names(root, select(root, ["sub/deep"], root)) == ["sub/deep/theirs"]
 

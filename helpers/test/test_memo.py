@@ -322,3 +322,21 @@ def test_a_memo_that_can_not_be_written_costs_only_time(inside: Scene, cache: Pa
     (cache / "verdicts" / "runs").write_text("a file in its place")
     assert inside.run() == (0, set())
     assert answer(inside) is None
+
+
+def test_a_memo_names_the_lost_tests_again_and_refused_ones_have_no_memo(
+    inside: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (inside.root / "notes" / "test_lost.py").write_text("def test_it():\n    assert False\n")
+    git(inside.root, "add", "--all")
+    git(inside.root, "commit", "--quiet", "--message", "lost")
+    assert inside.run() == (0, ALL)
+    assert inside.run() == (0, set())
+    told = [line for line in capsys.readouterr().err.splitlines() if "never runs: notes/test_lost.py;" in line]
+    assert len(told) == 2 and answer(inside) == 0
+    assert told[1] in capsys.readouterr().err.splitlines()
+    with (inside.root / "pyproject.toml").open("a") as file:
+        file.write("[tool.helpers]\nstrict_tests = true\n")
+    for _ in range(2):
+        assert inside.run()[0] == 4
+    assert answer(inside) is None

@@ -14,6 +14,8 @@ FULL: dict[str, Any] = {
     "base": "dir:../base",
     "system_packages": ["g++", "libc6-dev"],
     "tests": ["test", "more/test_x.py"],
+    "not_tests": ["templates", "data/*.py"],
+    "strict_tests": True,
     "uses": ["../data"],
     "writable": ["out"],
     "network": "bridge",

@@ -1,0 +1,231 @@
+"""Finds tracked test files that no runnable dir collects: a failing test in one of them leaves a run green."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import posixpath
+import shlex
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from helpers import config, pytest_settings
+from helpers.console import printable, say
+from helpers.discover import Listing
+from helpers.errors import OK, ConfigError, PolicyError
+from helpers.model.runnable import RunnableDir
+
+# What git must list besides the marks of runnable dirs.
+PATTERNS = ("**/*.py", *(f"**/{name}" for name in pytest_settings.FILES))
+_SHOWN = 3
+_PACKAGE = Path(os.path.realpath(__file__)).parents[1]
+
+
+@dataclass(frozen=True)
+class LostTest:
+    """A tracked test file that no runnable dir collects.
+
+    Arguments:
+        file: absolute path.
+        owner: absolute path of the runnable dir that the file lies in; None outside all runnable dirs.
+        home: absolute path of the checkout.
+        skipped: the directory inside `tests` that pytest does not enter; empty if `tests` does not reach the file.
+    """
+
+    file: Path
+    owner: Path | None
+    home: Path
+    skipped: str = ""
+
+    @property
+    def what(self) -> str:
+        """What is wrong with the file."""
+        if self.skipped:
+            return f"is a test file that never runs: pytest does not enter a directory called {self.skipped}"
+        reason = "[tool.helpers] tests does not reach it" if self.owner else "it lies in no runnable dir"
+        return f"is a test file that never runs: {reason}"
+
+    @property
+    def fix(self) -> str:
+        """The edit that makes it run, and the edit that says that it is no test."""
+        place = self.owner or self.home
+        name = self.file.relative_to(place).as_posix()
+        folder = posixpath.dirname(name) or name
+        where = os.path.relpath(place / "pyproject.toml", self.home)
+        no_test = f'if it is no test, not_tests = ["{folder}"] in [tool.helpers] of {where}'
+        if self.owner:
+            return f'add "{folder}" to tests in [tool.helpers] of {where}; {no_test}'
+        parent = shlex.quote(os.path.relpath(self.file.parent, self.home))
+        return f"move it into a runnable dir, or make one: invoke dir_create {parent} --from {parent}; {no_test}"
+
+
+@dataclass(frozen=True)
+class LostTests:
+    """The lost tests of a run.
+
+    Arguments:
+        files: their paths, relative to the root of the repo, sorted.
+        strict: whether they are refused.
+    """
+
+    files: tuple[str, ...] = ()
+    strict: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a run that has nothing else to report."""
+        return PolicyError.exit_code if self.strict and self.files else OK
+
+    def show(self) -> None:
+        """Print one line about them on standard error; nothing if there are none."""
+        if not self.files:
+            return
+        count = len(self.files)
+        what = "1 test file never runs" if count == 1 else f"{count} test files never run"
+        shown = ", ".join(printable(name) for name in self.files[:_SHOWN])
+        more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
+        kind = "refused" if self.strict else "note"
+        why = "`tests` of no directory reaches " + ("it" if count == 1 else "them")
+        say(f"{kind}: {what}: {shown}{more}; why: {why}; fix: invoke dir_check --all  (names the setting for each)")
+
+
+def is_strict(root: Path) -> bool:
+    """Say whether the repo at `root` refuses lost tests by its settings."""
+    try:
+        return config.repo_settings(root).strict_tests
+    except ConfigError:
+        return False  # the run reports it
+
+
+def find(
+    listing: Listing, known: Mapping[Path, RunnableDir | None], every: Collection[Path], scope: Collection[Path] = ()
+) -> list[LostTest]:
+    """Return the lost tests of a checkout, sorted by path.
+
+    Arguments:
+        listing: what git lists of the checkout, with PATTERNS.
+        known: the runnable dirs whose files count, None for each that has a fault.
+        every: absolute paths of all runnable dirs.
+        scope: absolute paths that the files must lie below; empty for the whole checkout.
+    """
+    places = _Places(listing, known, every)
+    whole = not scope or any(listing.root.is_relative_to(path) for path in scope)
+    inside = tuple(f"{_relative(path, listing.root)}/" for path in scope if path.is_relative_to(listing.root))
+    found = []
+    for name in listing.python:
+        if not (whole or name.startswith(inside)):
+            continue
+        place = places.of(posixpath.dirname(name))
+        if place is None or (skipped := place.unreached(name)) is None or not place.is_test(name):
+            continue
+        if os.path.lexists(listing.root / name):
+            found.append(LostTest(listing.root / name, place.owner, listing.root, skipped))
+    return sorted(found, key=lambda lost: lost.file)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What counts for the files of some directories of a checkout; paths are relative to it.
+
+    Arguments:
+        owner: absolute path of the runnable dir; None outside all of them.
+        tests: the places that its tests are in.
+        settings: those of pytest.
+        not_tests: patterns of files that are no tests, each with the directory that it is relative to.
+    """
+
+    owner: Path | None = None
+    tests: tuple[str, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    not_tests: tuple[tuple[str, str], ...] = ()
+
+    def unreached(self, name: str) -> str | None:
+        """Return None for a file that runs if it is a test, else the directory that pytest does not enter, or empty."""
+        for test in self.tests:
+            if name == test:
+                return None
+            if test in ("", ".") or name.startswith(f"{test}/"):
+                below = name if test in ("", ".") else name[len(test) + 1 :]
+                stop = pytest_settings.NOT_ENTERED.search(below)
+                return stop.group(1) if stop and "norecursedirs" not in self.settings else None
+        return ""
+
+    def is_test(self, name: str) -> bool:
+        """Say whether pytest would take a file for one with tests, and nobody says that it is none."""
+        if not pytest_settings.fits(name, pytest_settings.python_files(self.settings)):
+            return False
+        return not any(_is_below(posixpath.relpath(name, base or "."), pattern) for base, pattern in self.not_tests)
+
+
+def _is_below(path: str, pattern: str) -> bool:
+    """Say whether a path, or a directory on the way to it, fits a pattern."""
+    parts = path.split("/")
+    wanted = pattern.rstrip("/")
+    return any(fnmatch.fnmatchcase("/".join(parts[: end + 1]), wanted) for end in range(len(parts)))
+
+
+class _Places:
+    """The places of a checkout, by directory."""
+
+    def __init__(self, listing: Listing, known: Mapping[Path, RunnableDir | None], every: Collection[Path]) -> None:
+        self._root = listing.root
+        self._known = known
+        self._every = {_relative(path, self._root): path for path in every if path.is_relative_to(self._root)}
+        self._configured: dict[str, list[str]] = {}
+        for name in listing.settings:
+            self._configured.setdefault(posixpath.dirname(name), []).append(posixpath.basename(name))
+        try:
+            self._not_tests = tuple(("", one) for one in config.repo_settings(self._root).not_tests)
+        except ConfigError:
+            self._not_tests = ()
+        toolchain = _toolchain(self._root, known.values())
+        self._found: dict[str, _Place | None] = {toolchain: None} if toolchain else {}
+
+    def of(self, folder: str) -> _Place | None:
+        """Return what counts for the files of a directory; None where they do not count."""
+        if folder not in self._found:
+            self._found[folder] = self._find(folder)
+        return self._found[folder]
+
+    def _find(self, folder: str) -> _Place | None:
+        if path := self._every.get(folder):
+            return self._runnable(folder, path)
+        above = self.of(posixpath.dirname(folder)) if folder else _Place(not_tests=self._not_tests)
+        if above and not above.owner and folder in self._configured:
+            return replace(above, settings=self._settings(folder) or above.settings)
+        return above
+
+    def _runnable(self, folder: str, path: Path) -> _Place | None:
+        runnable = self._known.get(path)
+        if not runnable:
+            return None
+        own = runnable.settings
+        tests = [posixpath.normpath(posixpath.join(folder, name)) for name in own.tests]
+        tests += [
+            _relative(real, self._root)
+            for name in tests
+            if os.path.islink(self._root / name)
+            and (real := Path(os.path.realpath(self._root / name))).is_relative_to(self._root)
+        ]
+        not_tests = (*self._not_tests, *((folder, one) for one in own.not_tests))
+        return _Place(path, tuple(tests), self._settings(folder), not_tests)
+
+    def _settings(self, folder: str) -> dict[str, Any]:
+        try:
+            return pytest_settings.read(self._root / folder, self._configured.get(folder, ()))
+        except ConfigError:
+            return {}  # the run of a runnable dir reports it
+
+
+def _toolchain(root: Path, known: Iterable[RunnableDir | None]) -> str:
+    """Return the path of helpers in a checkout; empty if it is not in it, or a runnable dir tests it."""
+    if not _PACKAGE.is_relative_to(root):
+        return ""
+    tests = (one.path / name for one in known if one for name in one.settings.tests)
+    return "" if any(path.is_relative_to(_PACKAGE) for path in tests) else _relative(_PACKAGE, root)
+
+
+def _relative(path: Path, root: Path) -> str:
+    return "" if path == root else path.relative_to(root).as_posix()
