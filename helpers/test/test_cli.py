@@ -168,12 +168,13 @@ def test_a_run_of_nothing_that_is_allowed_writes_empty_reports_and_asks_no_engin
 def test_the_repo_s_files_are_asked_for_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, ...]] = []
 
-    def files(top: Path, *patterns: str) -> list[Path]:
+    def listed(top: Path, *patterns: str) -> dict[str, bool]:
         asked.append(patterns)
         return original(top, *patterns)
 
-    original = repo.files
-    monkeypatch.setattr(repo, "files", files)
+    original = repo.listed
+    monkeypatch.setattr(repo, "listed", listed)
+    monkeypatch.setattr(repo, "files", listed)
     assert cli.main(["--list", "--dir", "a", "--dir", "b"], root) == 0
     assert len(asked) == 1
 
