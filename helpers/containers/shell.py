@@ -85,11 +85,8 @@ def jupyter(directory: str | None, port: int | None, stage: str) -> None:
 
 def _nearest(directory: str | None) -> tuple[RunnableDir, Path]:
     """Return the runnable dir that a command acts on, and the directory that it runs in."""
-    start = Path(os.path.realpath(directory or "."))
-    if not start.is_dir():
-        raise UsageError(f"--dir {directory!r} is not a directory", where=start, fix="invoke dir_list")
-    root, path = discover.enclosing(start)
-    return config.load(root, path, ()), start
+    root, path = discover.nearest(directory)
+    return config.load(root, path, ()), path if directory else Path.cwd()
 
 
 def _become(

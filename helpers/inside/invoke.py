@@ -36,11 +36,14 @@ def main(argv: List[str]) -> int:
         print("  fix: leave the container, and give it on the host; in here: invoke --list", file=sys.stderr)
         return USAGE
     parser = argparse.ArgumentParser(prog="invoke %s" % task, description="Run tests right here, in this container.")
-    parser.add_argument("--dir", default=".", help="the runnable dir; default: the nearest enclosing one")
+    parser.add_argument("--dir", help="the runnable dir; default: the nearest enclosing one")
     parser.add_argument("--args", default="", help="arguments for pytest, as one string")
     options = parser.parse_args(argv[1:])
-    place = os.path.realpath(options.dir)
+    place = os.path.realpath(options.dir or ".")
     root, directory = above(place, "main_pytest.py", "tasks.py"), above(place, "devops", "changelog.txt")
+    if options.dir is not None and directory != (place if options.dir else None):
+        print("helpers: bad usage: --dir '%s' is not a runnable dir" % options.dir, file=sys.stderr)
+        return USAGE
     if not root or not directory:
         print("helpers: bad usage: %s is not inside a runnable dir" % place, file=sys.stderr)
         return USAGE

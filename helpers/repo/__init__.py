@@ -26,13 +26,26 @@ def git(root: Path, *arguments: str) -> str:
 def find_root(start: Path) -> Path:
     """Return the root of the checkout that `start` lies in, without asking git.
 
+    The submodule helpers is part of the repo around it: it has no runnable dirs and no tasks of its own.
+
     Raises:
         UsageError: `start` is not inside a git checkout.
     """
+    helpers = None
     for directory in (start, *start.parents):
         if (directory / ".git").exists():
-            return directory
+            if not _is_helpers(directory):
+                return directory
+            helpers = helpers or directory
+    if helpers:
+        return helpers
     raise UsageError("not inside a git checkout", where=start, fix="cd into a checkout that has helpers in it")
+
+
+def _is_helpers(root: Path) -> bool:
+    """Say whether a checkout is the published branch of helpers, as a submodule."""
+    mark = root / ".git"
+    return (root / "thin_env" / "bootstrap.py").is_file() and mark.is_file() and "/modules/" in mark.read_text()
 
 
 def files(root: Path, *patterns: str) -> list[Path]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+if __name__ == "tasks":  # another invoke than ours takes this package for the tasks of the repo
+    _WRONG = b"invoke: error: no tasks.py here; fix: source dev_scripts/setenv.sh  (in the root), then again\n"
+    sys.exit(os.write(2, _WRONG) and 2)
 from importlib import import_module
 from pathlib import Path
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from invoke.tasks import Task, task
@@ -33,6 +33,14 @@ def after_dashes() -> list[str]:
     return sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
 
 
+def _check_directory(named: Mapping[str, Any]) -> None:
+    """Refuse `--dir ''`, as of an unset variable of a script: it must not act on the enclosing directory."""
+    if named.get("dir") == "":
+        from helpers.errors import UsageError
+
+        raise UsageError("--dir '' names no directory", fix="leave it out for the enclosing one, or say --dir .")
+
+
 def helpers_task(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
     """Return a decorator that makes an invoke task; a number that the function returns is the exit code.
 
@@ -56,6 +64,7 @@ def helpers_task(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
                 from helpers.repos import own_version
 
                 own_version.check_for_task(function.__name__)
+                _check_directory(named)
                 code = function(*arguments, **named)
             except (Exception, KeyboardInterrupt) as error:
                 from helpers.console import report_error

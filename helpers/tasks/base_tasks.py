@@ -20,7 +20,7 @@ _HELP = {
 def docker_bases(
     _: Any,
     *,
-    dir: str = "",
+    dir: str | None = None,
     update: bool = False,
     due: str = "",
     publish: bool = False,
@@ -39,5 +39,5 @@ def docker_bases(
     from helpers.images import bases
 
     if update:
-        return bases.update(dir, dry_run=dry_run)
-    return bases.show(dir, due=whole_number("due", due, 0) if due else None)
+        return bases.update(dir or "", dry_run=dry_run)
+    return bases.show(dir or "", due=whole_number("due", due, 0) if due else None)

@@ -22,7 +22,7 @@ def dir_list(ctx: Any, json: bool = False) -> int:
         "touched": "check those that the files after -- lie in: in a moment, offline, without poetry",
     }
 )
-def dir_check(ctx: Any, dir: str = "", all: bool = False, touched: bool = False) -> int:
+def dir_check(ctx: Any, dir: str | None = None, all: bool = False, touched: bool = False) -> int:
     """Say what is wrong with a runnable dir, and how to correct it."""
     if touched:
         from helpers.dirs import touched as files
@@ -30,7 +30,7 @@ def dir_check(ctx: Any, dir: str = "", all: bool = False, touched: bool = False)
         return files.main(after_dashes(), more=bool(dir or all))
     from helpers.dirs import check
 
-    return check.main(directory=dir, every=all)
+    return check.main(directory=dir or "", every=all)
 
 
 @helpers_task(

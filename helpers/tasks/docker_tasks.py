@@ -20,7 +20,7 @@ _STAGE = "local: the image of this checkout; dev: the newest released one that f
     }
 )
 def docker_build(
-    _: Any, dir: str = "", all: bool = False, stage: str = "local", platform: str = "", push: bool = False
+    _: Any, dir: str | None = None, all: bool = False, stage: str = "local", platform: str = "", push: bool = False
 ) -> int:
     """Build the image of a runnable dir, and what it is built on."""
     if push or platform:
@@ -33,7 +33,7 @@ def docker_build(
 
 
 @helpers_task(help={"dir": _DIR, "stage": _STAGE})
-def docker_bash(_: Any, dir: str = "", stage: str = "local") -> None:
+def docker_bash(_: Any, dir: str | None = None, stage: str = "local") -> None:
     """Open a shell in a runnable dir's container, the checkout mounted."""
     from helpers.containers import shell
 
@@ -41,7 +41,7 @@ def docker_bash(_: Any, dir: str = "", stage: str = "local") -> None:
 
 
 @helpers_task(help={"dir": _DIR, "cmd": "the command; quotes group words, no shell reads it", "stage": _STAGE})
-def docker_cmd(_: Any, cmd: str = "", dir: str = "", stage: str = "local") -> None:
+def docker_cmd(_: Any, cmd: str = "", dir: str | None = None, stage: str = "local") -> None:
     """Run one command in a runnable dir's container, the checkout mounted."""
     from helpers.containers import shell
 
@@ -49,7 +49,7 @@ def docker_cmd(_: Any, cmd: str = "", dir: str = "", stage: str = "local") -> No
 
 
 @helpers_task(help={"dir": _DIR, "port": "port on this machine; default: a free one", "stage": _STAGE})
-def docker_jupyter(_: Any, dir: str = "", port: str = "", stage: str = "local") -> None:
+def docker_jupyter(_: Any, dir: str | None = None, port: str = "", stage: str = "local") -> None:
     """Start Jupyter in a runnable dir's container."""
     from helpers.containers import shell
 
@@ -59,7 +59,7 @@ def docker_jupyter(_: Any, dir: str = "", port: str = "", stage: str = "local") 
 @helpers_task(
     help={"dir": _DIR, "stage": "dev or prod", "version": "exactly this one; default: the newest that fits the code"}
 )
-def docker_pull(_: Any, dir: str = "", stage: str = "dev", version: str = "") -> int:
+def docker_pull(_: Any, dir: str | None = None, stage: str = "dev", version: str = "") -> int:
     """Get the released image that a runnable dir's code needs."""
     from helpers.images import pull
 
@@ -80,7 +80,7 @@ def docker_pull(_: Any, dir: str = "", stage: str = "dev", version: str = "") ->
 def docker_lock(
     _: Any,
     *,
-    dir: str = "",
+    dir: str | None = None,
     all: bool = False,
     check: bool = False,
     upgrade: Any = None,
@@ -101,7 +101,7 @@ def docker_lock(
         "stage": "with --sbom: `local` or `prod`",
     }
 )
-def docker_images(_: Any, sbom: bool = False, dir: str = "", stage: str = "local") -> None:
+def docker_images(_: Any, sbom: bool = False, dir: str | None = None, stage: str = "local") -> None:
     """List our images, or what is in one (--sbom)."""
     if sbom:
         from helpers.images import sbom as writer

@@ -40,7 +40,7 @@ def ci_generate(_: Any, shards: str = "", check: bool = False, dry_run: bool = F
     }
 )
 def devcontainer_generate(
-    _: Any, dir: str = "", check: bool = False, dry_run: bool = False, overwrite: bool = False
+    _: Any, dir: str | None = None, check: bool = False, dry_run: bool = False, overwrite: bool = False
 ) -> int:
     """Write devcontainer.json, to open runnable dirs in VS Code or PyCharm.
 
@@ -49,11 +49,11 @@ def devcontainer_generate(
     """
     from helpers.generate import devcontainer
 
-    return devcontainer.main(directory=dir, check=check, dry_run=dry_run, overwrite=overwrite)
+    return devcontainer.main(directory=dir or "", check=check, dry_run=dry_run, overwrite=overwrite)
 
 
 @helpers_task(help={"dir": "the runnable dir; default: the nearest enclosing one"})
-def devcontainer_build(_: Any, dir: str = "") -> int:
+def devcontainer_build(_: Any, dir: str | None = None) -> int:
     """Build the image that an editor opens a runnable dir in.
 
     The image of the directory, built if need be, with the caller as its user. devcontainer.json calls it by itself.

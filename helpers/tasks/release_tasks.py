@@ -11,7 +11,7 @@ _PLATFORM = "what it is built for, with commas between, as in linux/amd64,linux/
 
 
 @helpers_task(help={"dir": _DIR, "platform": _PLATFORM + "this machine's own"})
-def docker_push(_: Any, dir: str = "", platform: str = "") -> int:
+def docker_push(_: Any, dir: str | None = None, platform: str = "") -> int:
     """Push a runnable dir's image under your own tag, local-USER-VERSION."""
     from helpers.release import commands
 
@@ -26,7 +26,9 @@ def docker_push(_: Any, dir: str = "", platform: str = "") -> int:
         "dry_run": "only print what is left to do",
     }
 )
-def docker_release(_: Any, dir: str = "", stage: str = "dev", platform: str = "", dry_run: bool = False) -> int:
+def docker_release(
+    _: Any, dir: str | None = None, stage: str = "dev", platform: str = "", dry_run: bool = False
+) -> int:
     """Build, test, push and tag a version, or do what is left of it."""
     from helpers.release import commands
 
@@ -34,7 +36,7 @@ def docker_release(_: Any, dir: str = "", stage: str = "dev", platform: str = ""
 
 
 @helpers_task(help={"dir": _DIR, "version": "the version X.Y.Z; default: that of the checkout"})
-def docker_promote(_: Any, dir: str = "", version: str = "") -> int:
+def docker_promote(_: Any, dir: str | None = None, version: str = "") -> int:
     """Give a tested prod build its version tag, and build nothing."""
     from helpers.release import commands
 
@@ -44,7 +46,7 @@ def docker_promote(_: Any, dir: str = "", version: str = "") -> int:
 @helpers_task(
     help={"dir": _DIR, "stage": "dev or prod; default: prod", "version": "the version X.Y.Z; default: list them"}
 )
-def docker_rollback(_: Any, dir: str = "", stage: str = "prod", version: str = "") -> int:
+def docker_rollback(_: Any, dir: str | None = None, stage: str = "prod", version: str = "") -> int:
     """Move `dev` or `prod` back to a released version, or list what there is."""
     from helpers.release import commands
 

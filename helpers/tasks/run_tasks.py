@@ -15,40 +15,42 @@ _HELP = {
 
 
 @helpers_task(help=_HELP)
-def run_fast_tests(_: Any, dir: str = "", engine: str = "auto", stage: str = "local", args: str = "") -> int:
+def run_fast_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local", args: str = "") -> int:
     """Run the fast tests of a runnable dir in its container."""
     from helpers.driver import cli
 
-    return cli.run_tier("fast", dir, engine, stage, args)
+    return cli.run_tier("fast", dir or "", engine, stage, args)
 
 
 @helpers_task(help=_HELP)
-def run_slow_tests(_: Any, dir: str = "", engine: str = "auto", stage: str = "local", args: str = "") -> int:
+def run_slow_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local", args: str = "") -> int:
     """Run the slow tests of a runnable dir in its container."""
     from helpers.driver import cli
 
-    return cli.run_tier("slow", dir, engine, stage, args)
+    return cli.run_tier("slow", dir or "", engine, stage, args)
 
 
 @helpers_task(help=_HELP)
-def run_superslow_tests(_: Any, dir: str = "", engine: str = "auto", stage: str = "local", args: str = "") -> int:
+def run_superslow_tests(
+    _: Any, dir: str | None = None, engine: str = "auto", stage: str = "local", args: str = ""
+) -> int:
     """Run the superslow tests of a runnable dir in its container."""
     from helpers.driver import cli
 
-    return cli.run_tier("superslow", dir, engine, stage, args)
+    return cli.run_tier("superslow", dir or "", engine, stage, args)
 
 
 @helpers_task(help=_HELP)
-def run_tests(_: Any, dir: str = "", engine: str = "auto", stage: str = "local", args: str = "") -> int:
+def run_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local", args: str = "") -> int:
     """Run all tests of a runnable dir in its container."""
     from helpers.driver import cli
 
-    return cli.run_tier("all", dir, engine, stage, args)
+    return cli.run_tier("all", dir or "", engine, stage, args)
 
 
 @helpers_task(help={**_HELP, "tier": "fast, slow, superslow or all"})
 def run_coverage(
-    _: Any, dir: str = "", tier: str = "all", engine: str = "auto", stage: str = "local", args: str = ""
+    _: Any, dir: str | None = None, tier: str = "all", engine: str = "auto", stage: str = "local", args: str = ""
 ) -> int:
     """Run the tests of a runnable dir and show which lines they reach.
 
@@ -57,4 +59,4 @@ def run_coverage(
     """
     from helpers.driver import cli
 
-    return cli.run_tier(tier, dir, engine, stage, args, coverage=True)
+    return cli.run_tier(tier, dir or "", engine, stage, args, coverage=True)

@@ -67,8 +67,10 @@ def test_another_directory_can_be_named(tool: Path) -> None:
         ([], 0, "run_fast_tests|run_slow_tests"),
         (["--list"], 0, "run_fast_tests|run_slow_tests"),
         (["docker_bash"], 2, "there is no task 'docker_bash' in a container"),
+        (["run_tests", "--dir", ""], 2, "--dir '' is not a runnable dir"),
+        (["run_tests", "--dir", "test"], 2, "--dir 'test' is not a runnable dir"),
         (["run_tests", "--no-such"], 2, "unrecognized arguments"),
-        (["run_tests", "--dir", "/"], 2, "/ is not inside a runnable dir"),
+        (["run_tests", "--dir", "/"], 2, "--dir '/' is not a runnable dir"),
     ],
 )
 def test_all_else_is_told(tool: Path, arguments: list[str], code: int, says: str) -> None:

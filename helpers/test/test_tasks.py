@@ -8,11 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from invoke.context import Context
 
 import helpers.tasks
 from helpers.errors import ConfigError, PolicyError
+from helpers.tasks import namespace
 from helpers.tasks.adapter import helpers_task
 from helpers.test.conftest import thin_env
+from helpers.test.unit_fixtures import add_dir, make_repo
 from helpers.thin_env.invoke_script import run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -225,3 +228,95 @@ def test_two_jobs_of_docker_bases_at_once_are_bad_usage(
         docker_bases(Context(), **words)
     assert caught.value.code == 2
     assert "one of them at a time" in capsys.readouterr().err
+
+
+def a_super_repo(tmp_path: Path, form: str) -> Path:
+    """Return a repo with helpers as a submodule, by its published branch or as the whole repo."""
+    root = make_repo(tmp_path / "super")
+    package = root / "helpers" / ("helpers" if form == "whole" else "")
+    shutil.copytree(ROOT / "helpers", package, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    (root / ".git" / "modules" / "helpers").mkdir(parents=True)
+    (root / "helpers" / ".git").write_text("gitdir: ../.git/modules/helpers\n")
+    for name in ("tasks.py", "invoke.yaml"):
+        shutil.copy2(ROOT / name, root / name)
+    add_dir(root, "a")
+    return root
+
+
+# A place in the repo, and what a user keeps there that invoke would take for its tasks.
+OTHER_TASKS = {
+    "app/tasks/__init__.py": "",
+    "app/sub/tasks.py": "boom(",
+    "app/sub/invoke.yaml": "[",
+    "d/invoke.py": "1/0",
+}
+
+
+@pytest.mark.parametrize(
+    ("form", "place"),
+    [
+        *(("branch", place) for place in ("helpers", "helpers/test", "app/tasks", "app/sub", "d")),
+        ("whole", "app/tasks"),
+    ],
+)
+def test_invoke_runs_tasks_of_the_super_repo_from_any_directory(tmp_path: Path, form: str, place: str) -> None:
+    root = a_super_repo(tmp_path, form)
+    for name, text in OTHER_TASKS.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    done = invoke(tmp_path, root / place)
+    assert "\na  " in done.stdout, done.stderr
+
+
+def invoke(folder: Path, where: Path) -> subprocess.CompletedProcess[str]:
+    """Run `invoke dir_list` in a directory, by a command like that of `install.py`."""
+    script = folder / "command"
+    text = (ROOT / "helpers" / "thin_env" / "invoke_script.py").read_text()
+    script.write_text(f"{text}\n\nprepare()\nfrom invoke.main import program\nsys.exit(run(program.run))\n")
+    return subprocess.run([sys.executable, script, "dir_list"], cwd=where, capture_output=True, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        *(("invoke.yaml", text, "invoke.yaml is no configuration") for text in ("[", "tasks: 7", "- a", "7", "\t")),
+        ("invoke.json", "{", "invoke.json is no configuration"),
+        ("invoke.py", "1/0", "invoke.py is no configuration of invoke; why: division by zero"),
+        (".invoke.yaml", "[", ".invoke.yaml is no configuration"),
+    ],
+)
+def test_broken_configuration_of_invoke_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str, says: str
+) -> None:
+    root = make_repo(tmp_path / "r")
+    (root / "helpers").symlink_to(ROOT / "helpers")
+    shutil.copy2(ROOT / "tasks.py", root / "tasks.py")
+    (root / file).write_text(text)
+    monkeypatch.setenv("HOME", str(root))
+    done = invoke(tmp_path, root)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert says in done.stderr and "fix: mv " in done.stderr
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        *("docker_bash", "docker_cmd --cmd x", "docker_jupyter", "docker_build", "docker_lock", "docker_pull"),
+        *("docker_push", "docker_release", "docker_promote", "docker_rollback", "docker_images --sbom"),
+        *("run_fast_tests", "run_coverage", "devcontainer_build", "devcontainer_generate", "docker_bases"),
+    ],
+)
+@pytest.mark.parametrize("wrong", ["docs", "", "nope", "a/pyproject.toml", ".."])
+def test_wrong_directory_is_refused_by_every_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, wrong: str
+) -> None:
+    root = make_repo(tmp_path / "r")
+    add_dir(root, "a")
+    add_dir(root, ".")
+    (root / "docs").mkdir()
+    monkeypatch.chdir(root)
+    name, *options = task.split()
+    named = {option.removeprefix("--"): "x" if option == "--cmd" else True for option in options if option != "x"}
+    with pytest.raises(SystemExit) as caught:
+        namespace.tasks[name](Context(), dir=wrong, **named)
+    assert caught.value.code in (2, 5)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 REQUIREMENTS = os.path.join(HERE, "requirements.txt")
 # Part of every key: raise it when what `install.py` puts into an environment changes.
-LAYOUT = "8"
+LAYOUT = "9"
 
 
 def cache_dir() -> "Path":

@@ -22,7 +22,13 @@ def prepare() -> None:
     # A task with an argument of its own, as NAME in `dir_create`, would take --help for it.
     if len(words) > 1 and words[1] in _HELP and not words[0].startswith("-"):
         words = sys.argv[1:] = ["--help", words[0]]
-    if _needs_tasks(words) and not _has_tasks(os.getcwd()):
+    if _names_tasks(words):
+        return  # the caller says where tasks are
+    root = _root(os.getcwd())
+    if root:
+        # Without this invoke takes the nearest `tasks`, as the package of that name in helpers or one of a user's.
+        sys.argv[1:1] = ["--search-root", root]
+    elif _needs_tasks(words) and not _has_tasks(os.getcwd()):
         print(
             f"invoke: error: neither {os.getcwd()} nor a directory above it has tasks.py, so it has no tasks; "
             "fix: cd into a checkout that has helpers/",
@@ -61,12 +67,20 @@ def run(program: Callable[[], object]) -> int:
     except OSError as error:
         print(f"helpers: infrastructure: {error.filename or 'invoke'}: {error.strerror}", file=sys.stderr)
         return 6
+    except Exception as error:
+        fault = "" if os.environ.get("HELPERS_DEBUG") else _bad_setting(error)
+        if not fault:
+            raise
+        print(f"invoke: error: {fault}", file=sys.stderr)
+        return 2
     except SystemExit as end:
         # Invoke ends while it handles what it caught, and has printed that.
         caught = type(end.__context__).__name__
         if caught == "ParseError":
             print(_did_you_mean(end.__context__), end="", file=sys.stderr)
             print("  fix: invoke --list  (the tasks), or invoke --help TASK  (what it takes)", file=sys.stderr)
+            return 2
+        if type(getattr(end.__context__, "__context__", None)).__name__ == "CollectionNotFound":
             return 2
         if caught == "KeyboardInterrupt":
             return 130
@@ -92,10 +106,29 @@ def _needs_tasks(words: list[str]) -> bool:
     return not words or not words[0].startswith("-") or words[0] in _LIST or (words[0] in _HELP and len(words) > 1)
 
 
+def _names_tasks(words: list[str]) -> bool:
+    """Say whether the command line or a setting names the place or the name of the tasks."""
+    core = words[: next((index for index, word in enumerate(words) if not word.startswith("-")), len(words))]
+    named = any(word.startswith(("-r", "-c", "--search-root", "--collection")) for word in core)
+    return named or any(name.startswith("INVOKE_TASKS_") for name in os.environ)
+
+
+def _root(directory: str) -> str:
+    """Return the nearest checkout, at or above a directory, that has helpers and its tasks; empty without one."""
+    while True:
+        package = os.path.join(directory, "helpers")
+        if os.path.isfile(os.path.join(directory, "tasks.py")) and any(
+            os.path.isfile(os.path.join(package, *below, "thin_env", "bootstrap.py")) for below in ((), ("helpers",))
+        ):
+            return directory
+        above = os.path.dirname(directory)
+        if above == directory:
+            return ""
+        directory = above
+
+
 def _has_tasks(directory: str) -> bool:
-    # As invoke's own loader, which takes a module or a package; a setting of its own may name another.
-    if any(name.startswith("INVOKE_TASKS_") for name in os.environ):
-        return True
+    # As invoke's own loader, which takes a module or a package.
     while True:
         if any(os.path.exists(os.path.join(directory, name)) for name in ("tasks.py", "tasks/__init__.py")):
             return True
@@ -103,3 +136,30 @@ def _has_tasks(directory: str) -> bool:
         if above == directory:
             return False
         directory = above
+
+
+def _bad_setting(error: Exception) -> str:
+    """Return what is wrong with invoke's configuration; empty if the error is not about it.
+
+    Invoke reads files and variables (https://docs.pyinvoke.org/en/stable/concepts/configuration.html), and lets each
+    fault in them escape.
+    """
+    import shlex  # only a mistake needs it
+
+    own = (__file__, os.path.dirname(str(sys.modules["invoke"].__file__)), os.path.dirname(os.__file__))
+    files, others, trace = [], False, error.__traceback__
+    while trace:
+        name = trace.tb_frame.f_code.co_filename
+        if trace.tb_frame.f_code.co_name == "_load_file" and name.startswith(own[1]):
+            files.append(str(trace.tb_frame.f_locals.get("filepath")))
+        others = others or not (name.startswith(own) or name.startswith("<frozen"))
+        trace = trace.tb_next
+    said = " ".join(str(error).split())[:200] or type(error).__name__
+    if files:
+        file = shlex.quote(files[0])
+        return f"{files[0]} is no configuration of invoke; why: {said}; fix: mv {file} {file}.broken"
+    if others:
+        return ""  # of a task
+    names = [name for name in os.environ if name.startswith("INVOKE_")]
+    fix = f"unset {' '.join(names)}" if names else "correct invoke.yaml beside tasks.py, ~/.invoke.yaml or the option"
+    return f"a setting of invoke is wrong; why: {said}; fix: {fix}"
