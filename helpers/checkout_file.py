@@ -40,6 +40,8 @@ _IS_LINK = (errno.ELOOP, errno.EMLINK)
 _GIT = ".git"
 _WHY = "helpers reads and writes only regular files inside the repo"
 _BOM = "\ufeff"
+# A merge may have left its markers where one of these stands.
+_MARKS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 
 def read(path: Path) -> bytes:
@@ -79,7 +81,7 @@ def read_text(path: Path) -> str:
     """Return the content of a text file of a checkout; carriage returns stay.
 
     Raises:
-        ConfigError: as in `read`; or the file is not UTF-8, or starts with a byte order mark.
+        ConfigError: as in `read`; or the file is not UTF-8, starts with a byte order mark, or has conflict markers.
     """
     return _text(read(path), path)
 
@@ -191,6 +193,10 @@ def _text(content: bytes, path: Path) -> str:
     if text.startswith(_BOM):
         fix = rf"sed -i '1s/^\xef\xbb\xbf//' {shlex.quote(str(path))}  (or save the file as UTF-8 without the mark)"
         raise ConfigError("starts with a byte order mark", where=f"{path}:1", fix=fix)
+    if any(mark in text for mark in _MARKS):
+        from helpers import merge_conflict  # most files do without git
+
+        merge_conflict.refuse(text, path)
     return text
 
 

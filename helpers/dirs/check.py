@@ -341,9 +341,14 @@ def _lock(root: Path, path: Path, requirements: Requirements) -> Iterator[Findin
     file = path / "poetry.lock"
     if not file.is_file() or not (path / "pyproject.toml").is_file():
         return
+    try:
+        lock.read_lock(path)
+    except ConfigError as error:
+        yield _of_error(error, file, 1, relock(path))
+        return
     names = locked.names(path)
     if names is None:
-        yield Finding(file, 1, "is not a lock of poetry", f"rm it, then {relock(path)}")
+        yield Finding(file, 1, "is not a lock of poetry", f"rm {shlex.quote(str(file))} && {relock(path)}")
         return
     if own := locked.needed_by_others(path):
         what = f"others in the lock need {own!r}, which poetry leaves out because this project is called so"

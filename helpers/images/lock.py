@@ -10,15 +10,15 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from helpers import config, host, proc
+from helpers import config, host, proc, repo
 from helpers.errors import ConfigError, HelpersError, InfrastructureError, UsageError
 from helpers.images import isolated_poetry as poetry
 from helpers.images.recipe import lock_text
 from helpers.images.tool_environment import lock_of
+from helpers.merge_conflict import relock
 from helpers.model.poetry_lock import normal_name, pinned
 from helpers.storage import cache_dir, digest, write_once
 
-_BROKEN = "git checkout it, or remove it and: invoke docker_lock"
 # Poetry's own words when a project says something else than its lock.
 _STALE = ("changed significantly", "not up to date", "lock file does not exist")
 
@@ -77,7 +77,24 @@ def read_lock(path: Path) -> dict[str, Any]:
         ConfigError: it is not TOML.
     """
     file = path / "poetry.lock"
-    return config.parse_toml(config.read_text(file), file, _BROKEN) if file.exists() else {}
+    return _parsed(config.read_text(file), file) if file.exists() else {}
+
+
+def _parsed(text: str, file: Path) -> dict[str, Any]:
+    try:
+        return config.parse_toml(text, file)
+    except ConfigError as error:
+        raise ConfigError(error.what, where=error.where, fix=_mend(file)) from None
+
+
+def _mend(file: Path) -> str:
+    """Return the command that puts a sound lock in place of `file`: the committed one, or a new one."""
+    shown = shlex.quote(os.path.relpath(file))
+    try:
+        config.parse_toml(repo.git(file.parent, "cat-file", "blob", f"HEAD:./{file.name}"), file)
+    except HelpersError:
+        return f"rm {shown} && {relock(file.parent)}"
+    return f"git -C {shlex.quote(os.path.relpath(file.parent))} checkout HEAD -- {file.name}"
 
 
 def _check_ages(parsed: Mapping[str, Any], days: int, file: Path) -> None:
@@ -114,7 +131,7 @@ def requirements(path: Path, groups: Sequence[str] = ()) -> Path:
     file = _exported(path, groups)
     if file.exists():
         return file
-    config.parse_toml(lock_text(path), path / "poetry.lock", _BROKEN)
+    _parsed(lock_text(path), path / "poetry.lock")
     return write_once(file, _poetry(path, _export(groups)))
 
 

@@ -23,7 +23,8 @@ SHIMS = ("tasks.py", "main_pytest.py")
 LAYERS = {
     **dict.fromkeys(("helpers", "helpers.errors", "helpers.console", "helpers.thin_env", "helpers.inside"), 0),
     **dict.fromkeys(("helpers.model",), 1),
-    **dict.fromkeys(("helpers.proc", "helpers.spawn", "helpers.repo", "helpers.storage", "helpers.checkout_file"), 2),
+    **dict.fromkeys(("helpers.proc", "helpers.spawn", "helpers.repo", "helpers.storage"), 2),
+    **dict.fromkeys(("helpers.checkout_file", "helpers.merge_conflict"), 2),
     **dict.fromkeys(
         (
             "helpers.config",

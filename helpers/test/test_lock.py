@@ -18,7 +18,7 @@ from helpers.images import isolated_poetry, lock, uploads
 from helpers.images.tool_environment import python_of
 from helpers.model.poetry_lock import Pinned
 from helpers.test import package_index
-from helpers.test.conftest import ROOT, Scratch
+from helpers.test.conftest import ROOT, Scratch, thin_env
 from helpers.test.package_index import Index
 from helpers.test.unit_fixtures import add_dir, cache, make_repo
 
@@ -340,3 +340,40 @@ def test_no_build_backend_runs_where_no_engine_answers(
         lock.lock(path)
     assert str(source) in caught.value.what and caught.value.fix
     assert not (tmp_path / "MARK").exists() and not (path / "poetry.lock").exists()
+
+
+@pytest.mark.host
+@pytest.mark.slow
+def test_the_fix_for_conflict_markers_locks_again_during_the_merge(locked: Locked) -> None:
+    scratch, file = locked.scratch, locked.file()
+    scratch.git("add", "--all")
+    scratch.git("commit", "--quiet", "--message", "base")
+    news(locked.index)
+    scratch.git("checkout", "--quiet", "-b", "theirs")
+    for branch, name in (("theirs", "a"), ("main", "b")):
+        scratch.git("checkout", "--quiet", branch)
+        assert locked.run("--dir", "one", "--upgrade", name).returncode == 0
+        # Both sides change one line of the lock.
+        file.write_text(file.read_text().replace("# This", f"# {branch}: this", 1))
+        scratch.git("commit", "--quiet", "--all", "--message", branch)
+    with pytest.raises(subprocess.CalledProcessError):
+        scratch.git("merge", "theirs")
+    refused = locked.run("--dir", "one")
+    fix = re.search(
+        r"fix: (git checkout --ours one/poetry\.lock && invoke docker_lock --dir one)$", refused.stderr, re.M
+    )
+    assert refused.returncode == 2 and fix, refused.stderr
+    url = locked.index.url
+    subprocess.run(
+        ["sh", "-c", fix[1]],
+        cwd=scratch.root,
+        env={
+            **os.environ,
+            "PATH": f"{thin_env()}/bin:{os.environ['PATH']}",
+            "UV_DEFAULT_INDEX": url,
+            "no_proxy": "127.0.0.1",
+        },
+        check=True,
+    )
+    assert locked.run("--dir", "one", "--check").returncode == 0
+    assert 'version = "1.1"' in file.read_text() and "<<<<<<<" not in file.read_text()

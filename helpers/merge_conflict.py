@@ -1,0 +1,76 @@
+"""Conflict markers that git left in a file of a checkout, and the command that takes a side."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+from helpers import repo
+from helpers.errors import ConfigError, HelpersError
+
+# https://git-scm.com/docs/git-merge#_how_conflicts_are_presented
+_MARKER = re.compile(r"^(?:<{7}|\|{7}|>{7})(?: .*)?\r?$", re.MULTILINE)
+_SEPARATOR = re.compile(r"^={7}\r?$", re.MULTILINE)
+_WHOLE = re.compile(r"^<{7} .*?^={7}\r?$.*?^>{7} ", re.MULTILINE | re.DOTALL)
+# In these formats no sound line consists of the separator.
+_NO_SEPARATOR = (".toml", ".lock")
+# `docker_lock` makes these anew, and keeps what they pin.
+_RELOCKED = ("poetry.lock", "system-packages.lock")
+_OURS = r"sed -i '/^<<<<<<< /d;/^||||||| /,/^>>>>>>> /d;/^=======\r\?$/,/^>>>>>>> /d'"
+
+
+def refuse(text: str, path: Path) -> None:
+    """Return if `text`, the content of `path`, has no conflict marker.
+
+    Raises:
+        ConfigError: it has one; the error names the line and a command that works in the state of the checkout.
+    """
+    found = _MARKER.search(text) or (path.suffix in _NO_SEPARATOR and _SEPARATOR.search(text))
+    if found:
+        line = text.count("\n", 0, found.start()) + 1
+        raise ConfigError(
+            "has conflict markers",
+            where=f"{path}:{line}",
+            why="git left both sides of a merge in it",
+            fix=_fix(text, path),
+        )
+
+
+def relock(directory: Path) -> str:
+    """Return the command that writes the locks of the runnable dir, for the current directory."""
+    here = os.path.relpath(os.path.realpath(directory))
+    return "invoke docker_lock" if here == "." else f"invoke docker_lock --dir {shlex.quote(here)}"
+
+
+def _fix(text: str, path: Path) -> str:
+    file = Path(os.path.realpath(path))
+    shown = shlex.quote(os.path.relpath(file))
+    if _is_unmerged(file):
+        ours = f"{_git(file)} checkout --ours {shown if _git(file) == 'git' else shlex.quote(file.name)}"
+    elif _WHOLE.search(text):
+        # Committed, or added as they are: git knows of no sides any more.
+        ours = f"{_OURS} {shown}"
+    else:
+        ours = f"{_git(file)} checkout HEAD -- {shown if _git(file) == 'git' else shlex.quote(file.name)}"
+    if file.name in _RELOCKED:
+        return f"{ours} && {relock(file.parent if file.name == 'poetry.lock' else file.parent.parent)}"
+    return f"{ours}  (keeps your side; or edit the file and keep of both sides the lines that you need)"
+
+
+def _git(file: Path) -> str:
+    """Return how git is called so that it finds the repo of `file`: the current directory may be in a super-repo."""
+    try:
+        if repo.find_root(Path(os.path.realpath("."))) == repo.find_root(file.parent):
+            return "git"
+    except HelpersError:
+        pass
+    return f"git -C {shlex.quote(os.path.relpath(file.parent))}"
+
+
+def _is_unmerged(file: Path) -> bool:
+    try:
+        return bool(repo.git(file.parent, "ls-files", "--unmerged", "--", f":(literal){file.name}"))
+    except HelpersError:
+        return False
