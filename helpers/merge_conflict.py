@@ -40,33 +40,38 @@ def refuse(text: str, path: Path) -> None:
 
 def relock(directory: Path) -> str:
     """Return the command that writes the locks of the runnable dir, for the current directory."""
-    here = os.path.relpath(os.path.realpath(directory))
-    return "invoke docker_lock" if here == "." else f"invoke docker_lock --dir {shlex.quote(here)}"
+    here = shown(directory)
+    return "invoke docker_lock" if here == "." else f"invoke docker_lock --dir {here}"
+
+
+def shown(path: Path) -> str:
+    """Return `path` as a word of a command that is given in the current directory: relative if that is shorter."""
+    real = os.path.realpath(path)
+    return shlex.quote(min(os.path.relpath(real), real, key=len))
 
 
 def _fix(text: str, path: Path) -> str:
     file = Path(os.path.realpath(path))
-    shown = shlex.quote(os.path.relpath(file))
     if _is_unmerged(file):
-        ours = f"{_git(file)} checkout --ours {shown if _git(file) == 'git' else shlex.quote(file.name)}"
+        ours = _git(file, "checkout --ours")
     elif _WHOLE.search(text):
         # Committed, or added as they are: git knows of no sides any more.
-        ours = f"{_OURS} {shown}"
+        ours = f"{_OURS} {shown(file)}"
     else:
-        ours = f"{_git(file)} checkout HEAD -- {shown if _git(file) == 'git' else shlex.quote(file.name)}"
+        ours = _git(file, "checkout HEAD --")
     if file.name in _RELOCKED:
         return f"{ours} && {relock(file.parent if file.name == 'poetry.lock' else file.parent.parent)}"
     return f"{ours}  (keeps your side; or edit the file and keep of both sides the lines that you need)"
 
 
-def _git(file: Path) -> str:
-    """Return how git is called so that it finds the repo of `file`: the current directory may be in a super-repo."""
+def _git(file: Path, command: str) -> str:
+    """Return `command` of git for `file`, so that git finds its repo: the current directory may be in a super-repo."""
     try:
         if repo.find_root(Path(os.path.realpath("."))) == repo.find_root(file.parent):
-            return "git"
+            return f"git {command} {shown(file)}"
     except HelpersError:
         pass
-    return f"git -C {shlex.quote(os.path.relpath(file.parent))}"
+    return f"git -C {shown(file.parent)} {command} {shlex.quote(file.name)}"
 
 
 def _is_unmerged(file: Path) -> bool:

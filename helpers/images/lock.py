@@ -15,7 +15,7 @@ from helpers.errors import ConfigError, HelpersError, InfrastructureError, Usage
 from helpers.images import isolated_poetry as poetry
 from helpers.images.recipe import lock_text
 from helpers.images.tool_environment import lock_of
-from helpers.merge_conflict import relock
+from helpers.merge_conflict import relock, shown
 from helpers.model.poetry_lock import normal_name, pinned
 from helpers.storage import cache_dir, digest, write_once
 
@@ -89,12 +89,11 @@ def _parsed(text: str, file: Path) -> dict[str, Any]:
 
 def _mend(file: Path) -> str:
     """Return the command that puts a sound lock in place of `file`: the committed one, or a new one."""
-    shown = shlex.quote(os.path.relpath(file))
     try:
         config.parse_toml(repo.git(file.parent, "cat-file", "blob", f"HEAD:./{file.name}"), file)
     except HelpersError:
-        return f"rm {shown} && {relock(file.parent)}"
-    return f"git -C {shlex.quote(os.path.relpath(file.parent))} checkout HEAD -- {file.name}"
+        return f"rm {shown(file)} && {relock(file.parent)}"
+    return f"git -C {shown(file.parent)} checkout HEAD -- {file.name}"
 
 
 def _check_ages(parsed: Mapping[str, Any], days: int, file: Path) -> None:

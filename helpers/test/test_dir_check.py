@@ -94,7 +94,12 @@ FAULTS: list[tuple[str, Callable[[Path], object], str]] = [
     ),
     ("circle", replace("pyproject.toml", "archive:bookworm", "dir:."), r"in a circle"),
     ("no pytest", replace("poetry.lock", '"pytest"', '"other"'), r"poetry\.lock:1: pytest is not in the lock"),
-    ("lock", replace("poetry.lock", "[metadata]", "<<<<<<"), r"poetry\.lock:1: is not a lock"),
+    (
+        "lock",
+        replace("poetry.lock", "[metadata]", "<<<<<<"),
+        r"poetry\.lock:\d+: is not TOML: .*; fix: rm .*poetry\.lock.* && ",
+    ),
+    ("merge", replace("poetry.lock", "[metadata]", "<<<<<<< HEAD"), r"poetry\.lock:\d+: has conflict markers \("),
     (
         "compose",
         lambda path: (path / "devops" / "compose.yml").touch(),
