@@ -72,13 +72,15 @@ def check(root: Path, path: Path, requirements: Requirements = lock.requirements
     if not found and discover.is_runnable(path) and (path / "pyproject.toml").is_file():
         # Only files that are right one by one can be read as a whole.
         found = [*_as_a_whole(root, path, every), *_lost_tests(root, listing, path)]
-    return [
+    found = [
         *_missing(path, every),
         *found,
         *_image_names(path, every),
         *_leftovers(root, path, every),
         *_lock(root, path, requirements),
     ]
+    # A file that cannot be read is met by several checks.
+    return list(dict.fromkeys(found))
 
 
 def main(
