@@ -40,13 +40,35 @@ def lines(verdict: Verdict, began: Sequence[str], engine: Engine, spec: RunSpec,
     if verdict.status not in _OF_TESTS:
         return []
     few = 0 < len(verdict.failures) <= _MOST_TESTS
-    wanted = list(map(pytest_id, verdict.failures)) if few else list(arguments)
+    found = [_selector(pytest_id(failure), spec.cwd, arguments) for failure in verdict.failures] if few else []
+    wanted = list(dict.fromkeys(found)) if found and all(found) else list(arguments)
     ours = [*began, "--dir", os.path.relpath(spec.cwd), *(["--", *wanted] if wanted else [])]
     cache = ["-o", "cache_dir=/tmp/pytest-cache"]
     seen = [mount for mount in spec.mounts if mount.read_only and mount.path != INSIDE]
     alone = replace(spec, mounts=tuple(seen), labels={}, image_says={})
     by_hand = engine.by_hand(alone, ["python", "-m", "pytest", *cache, *wanted])
     return [shlex.join(ours), *([shlex.join(by_hand)] if by_hand else [])]
+
+
+def _selector(test: str, directory: Path, arguments: Sequence[str]) -> str:
+    """Return the argument by which pytest finds a test again; empty if it is unknown.
+
+    The id of a test outside the directory is relative to the argument of pytest that led to the file.
+
+    Arguments:
+        test: its id.
+        directory: where pytest is started.
+        arguments: pytest's own, from the command line.
+    """
+    file, mark, name = test.partition("::")
+    places = [word.partition("::")[0] for word in arguments if not word.startswith("-")]
+    outside = [os.path.normpath(os.path.join(place, file)) for place in places if place.startswith(("..", "/"))]
+    there = [path for path in (file, *outside) if path and (directory / path).exists()]
+    # A file has tests, a directory has none.
+    there = [path for path in there if not mark or (directory / path).is_file()]
+    if there:
+        return f"{there[0]}{mark}{name}"
+    return "" if places else test
 
 
 def began(options: argparse.Namespace, root: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +50,31 @@ def test_just_what_failed_is_run_again_with_what_the_run_began_with() -> None:
     ids = "'test/test_it.py::test_it[x y]' test/test_it.py::test_b"
     assert ours == f"./main_pytest.py --tier all --dir 'a b' -- {ids}"
     assert bare == f"fake sha256:1 '/repo/a b' /repo/lib python -m pytest -o cache_dir=/tmp/pytest-cache {ids}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "test", "wanted"),
+    [
+        (["../lib/test"], "test_x.py::test_a", "../lib/test/test_x.py::test_a"),
+        (["../lib/test"], "deep/test_y.py::test_a[a::b]", "../lib/test/deep/test_y.py::test_a[a::b]"),
+        (["-x", "../lib"], "test/test_x.py::test_a", "../lib/test/test_x.py::test_a"),
+        (["../lib/test/test_x.py"], "::test_a", "../lib/test/test_x.py::test_a"),
+        (["../lib/test/test_x.py::test_a"], "::test_a", "../lib/test/test_x.py::test_a"),
+        (["test", "../lib/test"], "test/test_z.py::test_a", "test/test_z.py::test_a"),
+        (["../lib/test"], "test_x.py: could not be imported", "../lib/test/test_x.py"),
+        (["../lib/test/test_x.py"], ": could not be imported", "../lib/test/test_x.py"),
+        (["--pyargs", "pkg"], "gone/test_x.py::test_a", "--pyargs pkg"),
+    ],
+)
+def test_a_test_outside_the_directory_is_run_again_by_a_path_that_exists(
+    tmp_path: Path, arguments: list[str], test: str, wanted: str
+) -> None:
+    for name in ("lib/test/test_x.py", "lib/test/deep/test_y.py", "a b/test/test_z.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    spec = replace(SPEC, cwd=tmp_path / "a b")
+    ours, bare = again.lines(replace(FAIL, failures=(test,)), ["./main_pytest.py"], FAKE, spec, arguments)
+    assert shlex.split(ours)[4:] == shlex.split(wanted) and bare.endswith(shlex.join(shlex.split(wanted)))
 
 
 def test_a_file_that_can_not_be_imported_is_run_again_by_its_name() -> None:
