@@ -19,8 +19,9 @@ from helpers import errors
 from helpers.console import report_error
 from helpers.driver import export, options
 from helpers.driver.verdict import Status, Verdict
-from helpers.model import image
+from helpers.model import image, policy
 from helpers.model.base_lock import prod_tag
+from helpers.model.policy import RIGHTS
 from helpers.model.settings import defaults_table
 from helpers.model.stage import LATEST, DateTag, Stage, candidate_tag, withdrawn_tag
 from helpers.model.system_lock import SystemLock
@@ -115,6 +116,7 @@ VARIABLES = (
         "HELPERS_USER", "your files", "given to `devops/compose.yaml`: the caller's user and group, as in `1000:100`"
     ),
     Variable("HELPERS_LABELS", "your tests", "given to siblings: the labels of what must end with the run, one a line"),
+    Variable("HELPERS_POLICY", "helpers", "what directories may weaken, as `--policy` says it"),
     Variable("HELPERS_VERDICTS", "helpers", "a team's verdicts: a directory, or `HOST[:PORT]/NAME` in a registry"),
     Variable("HELPERS_VERDICTS_WRITE", "helpers", "`1`: verdicts are added there too; for trusted branches only"),
     Variable("HELPERS_ENTERED", "helpers", "internal: set while the thin environment is entered"),
@@ -148,7 +150,17 @@ VARIABLES = (
 
 def text() -> str:
     """Return the whole reference as Markdown."""
-    parts = (_exit_codes(), _verdicts(), _settings(), _options(), _tasks(), _formats(), _result(), _variables())
+    parts = (
+        _exit_codes(),
+        _verdicts(),
+        _settings(),
+        _rights(),
+        _options(),
+        _tasks(),
+        _formats(),
+        _result(),
+        _variables(),
+    )
     return "\n".join((HEAD, *parts))
 
 
@@ -178,6 +190,17 @@ def _settings() -> str:
         "Settings",
         "In `[tool.helpers]` of a runnable dir's `pyproject.toml`. An unknown key or a wrong value is an error.",
         _table(("setting", "default", "what it is for"), rows),
+    )
+
+
+def _rights() -> str:
+    rows = [(f"`{name}`", "granted" if name in policy.DEFAULT else "refused", about) for name, about in RIGHTS.items()]
+    return _section(
+        "Rights of a policy",
+        "A policy has items with commas or spaces between them: `strict` (no right), `default` (the rights without a "
+        "policy), RIGHT (for every directory), DIR:RIGHT (for one directory) and @FILE (a file outside the checkout "
+        "with one item a line; `#` begins a comment). A policy without `default` grants only what it names.",
+        _table(("right", "without a policy", "what it gives"), rows),
     )
 
 

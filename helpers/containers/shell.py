@@ -12,13 +12,13 @@ from pathlib import Path
 
 from helpers import config, discover, host, inside, repo
 from helpers.console import say
+from helpers.containers import rights
 from helpers.containers.environment import base_environment, container_labels, image_says, services_file
 from helpers.engine import client
 from helpers.engine.specs import ImageSpec, Mount, RunSpec
 from helpers.errors import ConfigError, UsageError
 from helpers.images.recipe import image_chain, lock_text
 from helpers.model.image import LABEL_TITLE, LABEL_VERSION, goes_by_wrong_name
-from helpers.model.policy import DEFAULT
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import RUN_STAGES, Stage, parse_stage
 from helpers.storage import cache_dir, use
@@ -121,7 +121,11 @@ def workplace(runnable: RunnableDir, user: host.User, image: ImageSpec) -> RunSp
         runnable: the directory.
         user: who works there.
         image: what it is a container of.
+
+    Raises:
+        PolicyError: the directory needs a right that the policy does not grant.
     """
+    granted = rights.check(runnable, runnable.name, rights.policy_of(None, runnable.root), tests=False)
     return RunSpec(
         name=f"helpers-{user.name}-{os.urandom(6).hex()}",
         image=image.reference,
@@ -140,7 +144,7 @@ def workplace(runnable: RunnableDir, user: host.User, image: ImageSpec) -> RunSp
         # An `invoke` of the image's own comes first on PATH.
         programs={"/usr/local/bin/invoke": Path(inside.__file__).with_name("invoke.py")},
         services=services_file(runnable),
-        services_may=DEFAULT,
+        services_may=granted,
         docker=runnable.settings.docker,
     )
 

@@ -78,6 +78,6 @@ def began(options: argparse.Namespace, root: Path) -> list[str]:
         options: of the command line.
         root: absolute path of the repo.
     """
-    usual = {"engine": "auto", "tier": "fast", "stage": Stage.LOCAL.value}
+    usual = {"engine": "auto", "tier": "fast", "stage": Stage.LOCAL.value, "policy": None}
     chosen = {name: getattr(options, name) for name, value in usual.items() if getattr(options, name) != value}
     return [program(root), *(word for name, value in chosen.items() for word in (f"--{name}", value))]

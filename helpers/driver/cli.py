@@ -75,6 +75,7 @@ def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> in
 
 def _plan(options: argparse.Namespace, pytest_args: list[str], root: Path) -> Plan:
     """Return the plan for what the options select."""
+    from helpers.containers import rights
     from helpers.dirs import lost_tests
     from helpers.driver import plan as planner
 
@@ -99,7 +100,12 @@ def _plan(options: argparse.Namespace, pytest_args: list[str], root: Path) -> Pl
         _choose_docker(options)
         # A list asks no engine, and so says of the image what it must be.
         images = released.wanted if options.list else released.find
-    plan = planner.make(root, chosen.paths, chosen.every, options.tier, images, checkouts=chosen.checkouts)
+    policy = rights.policy_of(options.policy, root)
+    if options.engine == "venv":
+        rights.check_isolates(policy, isolates=False)
+    plan = planner.make(
+        root, chosen.paths, chosen.every, options.tier, images, checkouts=chosen.checkouts, policy=policy
+    )
     plan = planner.with_faults(plan, root, chosen.faults)
     plan = _with_lost_tests(options, plan, root, chosen)
     if options.coverage:

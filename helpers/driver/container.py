@@ -16,9 +16,7 @@ from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import ConfigError, NothingSelectedError, UsageError
 from helpers.host import User
 from helpers.model.image import LABEL_ROOT
-from helpers.model.policy import DEFAULT
 from helpers.model.runnable import RunnableDir
-from helpers.model.settings import DOCKER
 from helpers.repo import git_dirs
 
 # They import helpers, which no container of tests sees.
@@ -47,6 +45,7 @@ def test_container(
     tier: str,
     arguments: Sequence[str],
     coverage: bool = False,
+    rights: Sequence[str] = (),
 ) -> RunSpec:
     """Return the container that runs the tests of `runnable`.
 
@@ -61,6 +60,7 @@ def test_container(
         tier: which tests.
         arguments: pytest's own, from the command line.
         coverage: whether the lines that run are noted.
+        rights: what the policy grants.
 
     Raises:
         ConfigError: a path in the settings is missing or leads out of the repo.
@@ -89,7 +89,7 @@ def test_container(
         labels=container_labels(runnable),
         image_says=image_says(labels),
         services=services_file(runnable),
-        services_may=DEFAULT,
+        services_may=tuple(rights),
         docker=settings.docker,
         nonce=nonce,
     )
@@ -110,14 +110,6 @@ def without_git(spec: RunSpec) -> RunSpec:
     directories = sorted(path for path in found if path.is_dir())
     files = {str(path): Path(os.devnull) for path in sorted(found) if not path.is_dir()}
     return replace(spec, hidden=(*spec.hidden, *directories), programs={**spec.programs, **files})
-
-
-def weaker(runnable: RunnableDir) -> list[str]:
-    """Return what the tests of `runnable` may do that others may not, a line each."""
-    settings = runnable.settings
-    found = ['network = "bridge"'] if settings.network == "bridge" else []
-    found += [f"writable = [{', '.join(settings.writable)}]"] if settings.writable else []
-    return [*found, f'docker = "{settings.docker}" ({DOCKER[settings.docker]})'] if settings.docker else found
 
 
 def pytest_arguments(

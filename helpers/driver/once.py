@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers.console import report_error
+from helpers.containers import rights
 from helpers.driver import again, durations, export, history, notes, remember, report, run
 from helpers.driver.ahead import MOST_WAITING, Ahead
 from helpers.driver.container import check_runs_tests
@@ -130,6 +131,7 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order, ends: ExitSt
     run_id = run.new_run_id()
     directory = run_directory(run_id)
     engine = choose.choose(options.engine)
+    rights.check_isolates(rights.policy_of(options.policy, order.root), isolates=engine.isolates)
     prepared = _prepared(options, order.root, engine, directory, rest)
     ends.callback(prepared.finish)
     engine.reap()

@@ -70,6 +70,12 @@ def build_parser() -> argparse.ArgumentParser:
         default=Stage.LOCAL.value,
         help="local: the image of this checkout's files (default); dev: the newest released one that fits the code",
     )
+    add(
+        "--policy",
+        metavar="TEXT",
+        help="what directories may weaken: strict, default, RIGHT, DIR:RIGHT and @FILE, with commas between them "
+        "(default: the variable HELPERS_POLICY)",
+    )
     _add_what_and_how(parser)
     return parser
 

@@ -10,17 +10,19 @@ from typing import Any
 
 from helpers import config, discover
 from helpers.console import printable
+from helpers.containers import rights
 from helpers.containers.environment import services_file
 from helpers.dirs.lost_tests import LostTests
 from helpers.engine.specs import ImageSpec
 from helpers.errors import ConfigError, HelpersError, NotCheckedOutError
 from helpers.images.recipe import by_key, image_chain
 from helpers.model.graph import Step, order
+from helpers.model.policy import Need, Policy, refusal
 from helpers.model.runnable import RunnableDir, flat_name
 
 # How long an image may take that is built on a slow machine, from nothing.
 _MINUTES_AN_IMAGE = 30
-_OFTEN_EMPTY = ("changed", "verdict")
+_OFTEN_EMPTY = ("rights", "changed", "verdict")
 _COLUMNS = ("directory", "version", "base", "python", "network", *_OFTEN_EMPTY, "images, in the order of building")
 
 
@@ -35,6 +37,8 @@ class DirPlan:
         error: why nothing can be done.
         changed: what of it changed, where only what changed is asked for.
         cached: whether a kept verdict would answer for it, as far as that was looked for.
+        needs: the rights that it needs.
+        rights: the rights that the policy grants.
     """
 
     name: str
@@ -43,6 +47,8 @@ class DirPlan:
     error: HelpersError | None = None
     changed: str = ""
     cached: bool = False
+    needs: tuple[Need, ...] = ()
+    rights: tuple[str, ...] = ()
 
     @property
     def step(self) -> str:
@@ -105,6 +111,7 @@ def make(
     chain_of: Callable[[RunnableDir], Sequence[ImageSpec]] | None = None,
     *,
     checkouts: Sequence[Path] = (),
+    policy: Policy | None = None,
 ) -> Plan:
     """Return the plan for the runnable dirs `paths` of the repo at `root`.
 
@@ -115,17 +122,24 @@ def make(
         tier: which tests: `fast`, `slow`, `superslow` or `all`.
         chain_of: says which images a directory needs, bases first; by default those of this checkout's files.
         checkouts: absolute paths of submodules whose runnable dirs are in `every`.
+        policy: what directories may weaken; None if nothing will be run.
     """
     load = config.loader(root, every, checkouts)
     dirs = []
     for path in paths:
         name = path.relative_to(root).as_posix()
+        needed: tuple[Need, ...] = ()
         try:
             runnable = load(path)
             discover.check_checked_out(root, [Path(os.path.realpath(path / used)) for used in runnable.settings.uses])
-            dirs.append(DirPlan(name, runnable, tuple(chain_of(runnable) if chain_of else image_chain(runnable, load))))
+            needed = tuple(rights.needs(runnable))
+            if policy and (missing := policy.missing(name, needed)):
+                raise refusal(name, missing, policy.text)
+            chain = tuple(chain_of(runnable) if chain_of else image_chain(runnable, load))
+            granted = policy.rights_of(name) if policy else ()
+            dirs.append(DirPlan(name, runnable, chain, needs=needed, rights=granted))
         except HelpersError as error:
-            dirs.append(DirPlan(name, error=error))
+            dirs.append(DirPlan(name, error=error, needs=needed))
     dirs = _with_name_clashes(dirs)
     images = by_key({item.name: list(item.chain) for item in dirs})
     steps = [Step(image_step(key), _needs(image)) for key, image in images.items()]
@@ -184,7 +198,7 @@ def image_step(key: str) -> str:
 
 
 def _row(item: DirPlan) -> tuple[str, ...]:
-    more = (item.changed, "cached" if item.cached else "")
+    more = (" ".join(_items(item)), item.changed, "cached" if item.cached else "")
     if not item.runnable:
         fault = f"{item.fault_kind}: {item.error.summary if item.error else ''}"
         return (item.name, "-", "-", "-", "-", *more, fault)
@@ -193,18 +207,26 @@ def _row(item: DirPlan) -> tuple[str, ...]:
     return (item.name, *own, *more, " <- ".join(image.reference for image in item.chain))
 
 
+def _items(item: DirPlan) -> list[str]:
+    """Return the items of a policy that grants what a directory needs."""
+    return list(dict.fromkeys(need.item for need in item.needs))
+
+
 def _needs(image: ImageSpec) -> tuple[str, ...]:
     return (image_step(image.parent),) if image.parent else ()
 
 
 def _dir_data(item: DirPlan) -> dict[str, Any]:
     ident = flat_name(item.name)
+    needed = {"rights": items} if (items := _items(item)) else {}
     if item.error or not item.runnable:
-        return {"directory": item.name, "id": ident, item.fault_kind: item.error.summary if item.error else ""}
+        fault = item.error.summary if item.error else ""
+        return {"directory": item.name, "id": ident, item.fault_kind: fault, **needed}
     return {
         "directory": item.name,
         "id": ident,
         **({"changed": item.changed} if item.changed else {}),
+        **needed,
         "cached": item.cached,
         "image": item.chain[-1].reference,
         "version": str(item.runnable.version),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from helpers import pytest_settings
+from helpers.containers import rights
 from helpers.driver import memo, report
 from helpers.driver.events import Event, Ran
 from helpers.driver.plan import Plan
@@ -28,19 +29,8 @@ _MOST = 32
 # Options under which a run in which nothing changed depends on nothing else; any other one may.
 _FREE = {
     *("argv", "asked_at", "begun", "lost"),
-    *(
-        "dir",
-        "only_this",
-        "submodules",
-        "strict_tests",
-        "tier",
-        "jobs",
-        "exitfirst",
-        "timeout",
-        "allow_empty",
-        "verbose",
-        "quiet",
-    ),
+    *("dir", "only_this", "submodules", "strict_tests", "tier", "jobs", "exitfirst", "policy", "timeout"),
+    *("allow_empty", "verbose", "quiet"),
 }
 _AS_USUAL = {"engine": ("auto", "docker"), "stage": ("local",)}
 # What a plan is made of: read here, and not only by the tests.
@@ -102,6 +92,8 @@ def _may_have_one(options: argparse.Namespace, root: Path, plan: Plan, verdicts:
         and all(value in _AS_USUAL.get(name, (None, False)) for name, value in chosen.items() if name not in _FREE)
         and all(verdict.status is Status.PASS and verdict.why == _CACHED for verdict in verdicts)
         and given.isdisjoint(memo.PASSING)
+        # A policy may be in a file, which a memo does not read.
+        and "@" not in rights.text_of(options.policy)
         and package.is_relative_to(root)
         # Then the repo around this one has a say in which versions of helpers work with it (own_version.py).
         and not (package.parent == root and root.name == "helpers")

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from helpers.console import printable, say, unforeseen
+from helpers.containers import rights
 from helpers.driver import again, failures, measuring, share, undeclared
 from helpers.driver import verdict as verdicts
-from helpers.driver.container import test_container, weaker, without_git
+from helpers.driver.container import test_container, without_git
 from helpers.driver.events import Event
 from helpers.driver.plan import DirPlan, Plan, image_step
 from helpers.driver.results import read_more, read_result
@@ -195,12 +196,13 @@ class Run:
             tier=self._plan.tier,
             arguments=self._options.arguments,
             coverage=self._options.coverage,
+            rights=item.rights,
         )
         spec = share.with_workers(
             without_git(spec), self._options.jobs, sum(bool(each.chain) for each in self._plan.dirs)
         )
         self._notify(Event("testing", item.name, str(results)))
-        for text in weaker(item.runnable) if self._engine.isolates else ():
+        for text in rights.lines(item.needs) if self._engine.isolates else ():
             self._notify(Event("weaker", item.name, text))
         control = self._control_of(item)
         self._options.ahead(following)

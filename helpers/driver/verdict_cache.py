@@ -16,8 +16,9 @@ from typing import Any
 
 from helpers import discover, errors, host, repo
 from helpers.console import printable, say
+from helpers.containers import rights
 from helpers.driver import kept_verdict, memo, plan
-from helpers.driver.container import INSIDE, test_container, weaker
+from helpers.driver.container import INSIDE, test_container
 from helpers.driver.plan import DirPlan
 from helpers.driver.results import JUNIT, MOST_JUNIT_BYTES, read_result
 from helpers.driver.verdict import Status, Verdict
@@ -25,6 +26,7 @@ from helpers.driver.ways import links, ways
 from helpers.engine.specs import RunSpec
 from helpers.errors import HelpersError
 from helpers.images import digests
+from helpers.model import policy
 from helpers.model.runnable import RunnableDir
 from helpers.repo.contents import Contents, Unknown, changed_at, contents, is_still, is_untouched, of_directory
 from helpers.repo.seen import Seen
@@ -239,7 +241,8 @@ def why_never(item: DirPlan) -> str:
     """Return why the verdict on a directory is never kept: its tests may see what no key covers; empty if it may be."""
     if not item.runnable:
         return "it can not be tested"
-    if more := weaker(item.runnable):
+    # The values of `env` are part of the key.
+    if more := rights.lines(need for need in item.needs if need.right != policy.ENV):
         return more[0]
     if _uses_git(item.runnable):
         return "uses what git keeps in .git"

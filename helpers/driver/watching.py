@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from helpers import proc
+from helpers.containers import rights
 from helpers.driver import report, run
 from helpers.driver.changes import Changes
 from helpers.driver.plan import Plan
@@ -55,6 +56,7 @@ def follow(
     obey_signals(control)
     # Before any thread: it leaves a process behind that removes our containers whatever becomes of us.
     engine = choose(options.engine)
+    rights.check_isolates(rights.policy_of(options.policy, root), isolates=engine.isolates)
     engine.reap()
     how = How(
         root,

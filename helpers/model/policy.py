@@ -75,6 +75,19 @@ class Policy:
             if self.grants.isdisjoint((where, item) for where in ("", directory) for item in (need.right, need.item))
         ]
 
+    def rights_of(self, directory: str) -> tuple[str, ...]:
+        """Return the rights that a directory has; `env=NAME` is no right by itself.
+
+        Arguments:
+            directory: its path relative to the root, with forward slashes.
+        """
+        return tuple(right for right in RIGHTS if not self.grants.isdisjoint((("", right), (directory, right))))
+
+    @property
+    def is_stricter(self) -> bool:
+        """Whether a policy was given that withholds a right which directories have without a policy."""
+        return bool(self.text) and not {("", right) for right in DEFAULT} <= self.grants
+
 
 def refusal(directory: str, missing: Sequence[Need], policy: str = "") -> PolicyError:
     """Return the error for rights that the policy does not grant.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from helpers import config, pytest_settings
 from helpers.console import say
+from helpers.containers import rights
 from helpers.driver.events import Event
 from helpers.driver.plan import DirPlan, Plan, image_step
 from helpers.driver.run import Options, Run, new_run_id
@@ -47,11 +48,13 @@ def test(engine: LayoutEngine, made: Artifact, runnable: RunnableDir, control: C
 
     Raises:
         TestsFailedError: they did not pass, or there are none.
+        PolicyError: they need a right that the policy does not grant.
     """
     reference = reference_of(runnable, made.digest)
     artifacts.load(engine, made, reference)
     image = replace(made.image, reference=reference, parent=None)
-    item = DirPlan(runnable.name, runnable, (image,))
+    granted = rights.check(runnable, runnable.name, rights.policy_of(None, runnable.root))
+    item = DirPlan(runnable.name, runnable, (image,), needs=tuple(rights.needs(runnable)), rights=granted)
     step = Step(image_step(image.key), ())
     plan = Plan("all", (item,), {image.key: image}, (step, Step(item.step, (step.key,))))
     run_id = new_run_id()
@@ -92,11 +95,16 @@ def _in_prod(made: Artifact, runnable: RunnableDir, packages: Path) -> Callable[
     seen = tuple(Mount(runnable.path / name) for name in names if (runnable.path / name).exists())
 
     def adapt(spec: RunSpec) -> RunSpec:
-        mounts = tuple(mount for mount in spec.mounts if mount.path != runnable.path)
+        mounts = (*seen, *(mount for mount in spec.mounts if mount.path != runnable.path), Mount(packages))
+
+        def is_seen(path: Path) -> bool:
+            return any(path.is_relative_to(mount.path) for mount in mounts)
+
         return replace(
             spec,
-            mounts=(*seen, *mounts, Mount(packages)),
-            hidden=(),
+            mounts=mounts,
+            hidden=tuple(filter(is_seen, spec.hidden)),
+            programs={name: file for name, file in spec.programs.items() if is_seen(Path(name))},
             env={**spec.env, "PYTHONPATH": ":".join([own.get("PYTHONPATH", ""), *sites])},
         )
 

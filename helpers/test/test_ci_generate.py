@@ -77,6 +77,32 @@ def test_it_may_read_the_repo_and_nothing_else_and_leaves_no_token_in_the_checko
 
 
 @both
+@pytest.mark.parametrize(
+    "pull, head, forks, own, policy",
+    [
+        ("x", "stranger/repo", "", "default,git", "strict"),
+        # GitHub knows no head of a repo that was removed.
+        ("x", "", "", "", "strict"),
+        ("x", "stranger/repo", "network", "git", "network"),
+        ("x", "team/repo", "network", "", ""),
+        ("", "", "network", "default,git", "default,git"),
+    ],
+)
+def test_a_pull_request_of_another_repo_weakens_nothing(
+    text: str, pull: str, head: str, forks: str, own: str, policy: str
+) -> None:
+    words = {
+        **{"github.event.pull_request.head.repo.full_name": head, "github.event.pull_request": pull},
+        **{"github.repository": "team/repo", "vars.HELPERS_POLICY_FORKS": forks, "vars.HELPERS_POLICY": own},
+        **{"&&": "and", "||": "or"},
+    }
+    expression = yaml.safe_load(text)["env"]["HELPERS_POLICY"].removeprefix("${{ ").removesuffix(" }}")
+    for word, value in words.items():
+        expression = expression.replace(word, value if value in ("and", "or") else repr(value))
+    assert eval(expression, {}) == policy
+
+
+@both
 def test_no_expression_stands_in_a_script(text: str) -> None:
     scripts = [step["run"] for step in steps(text) if "run" in step]
     assert len(scripts) == (4 if text == TEXT else 3)

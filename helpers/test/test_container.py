@@ -66,20 +66,9 @@ def test_settings_lift_limits_one_by_one(root: Path) -> None:
 
 def test_services_and_an_engine_are_there_only_where_a_directory_says_so(root: Path) -> None:
     plain, asking = (load(root, add_dir(root, "a").name), load(root, add_dir(root, "b", 'docker = "sibling"').name))
-    (root / "b" / "devops" / "compose.yaml").touch()
+    (root / "b" / "devops" / "compose.yaml").write_text("services: {}\n")
     assert (spec_of(plain).services, spec_of(plain).docker) == (None, "")
     assert (spec_of(asking).services, spec_of(asking).docker) == (root / "b" / "devops" / "compose.yaml", "sibling")
-
-
-def test_what_a_directory_weakens_is_named(root: Path) -> None:
-    add_dir(root, "a")
-    add_dir(root, "b", 'network = "bridge"\nwritable = ["out", "log"]\ndocker = "child"')
-    assert container.weaker(load(root, "a")) == []
-    assert container.weaker(load(root, "b")) == [
-        'network = "bridge"',
-        "writable = [out, log]",
-        'docker = "child" (an engine of its own, privileged)',
-    ]
 
 
 def test_runnable_dirs_inside_and_git_s_own_directory_are_hidden(root: Path) -> None:

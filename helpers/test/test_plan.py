@@ -21,7 +21,7 @@ def root(tmp_path: Path, cache: Path) -> Path:
     add_dir(root, "a", 'base = "dir:../z"\ntimeout = 5', image="aye", version="2.0.1")
     add_dir(root, "b", "tiemout = 5")
     add_dir(root, "c", 'base = "archive:trixie"\nnetwork = "bridge"\ndocker = "sibling"', image="cee")
-    (root / "c" / "devops" / "compose.yaml").touch()
+    (root / "c" / "devops" / "compose.yaml").write_text("services: {}\n")
     return root
 
 

@@ -168,7 +168,7 @@ def test_what_an_engine_can_not_give_beside_the_tests_is_skipped_too(plan: Plan,
 def test_what_is_weaker_is_told_while_the_tests_run(tmp_path: Path, no_poetry: Path) -> None:
     root = make_repo(tmp_path / "weak")
     add_dir(root, "a", 'docker = "child"', image="aye")
-    (root / "a" / "devops" / "compose.yaml").touch()
+    (root / "a" / "devops" / "compose.yaml").write_text("services: {}\n")
     plan = plan_of(root)
     tests = Tests(PASSES, changes={"weaker": ("service db: privileged",)}, services=True, docker="child")
     _, events = follow(plan, FakeEngine(plan.images, has=(BASE, "a"), tests={"a": tests}), tmp_path)
@@ -184,7 +184,7 @@ def test_the_fake_engine_refuses_services_and_engines_that_it_was_not_told_of(tm
     root = make_repo(tmp_path / "weak")
     add_dir(root, "a", 'docker = "child"', image="aye")
     add_dir(root, "b", image="bee")
-    (root / "b" / "devops" / "compose.yaml").touch()
+    (root / "b" / "devops" / "compose.yaml").write_text("services: {}\n")
     plan = plan_of(root)
     engine = FakeEngine(plan.images, has=(BASE, "a", "b"), tests=passing("a", "b"))
     verdicts, _ = follow(plan, engine, tmp_path)
