@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.errors import InfrastructureError, UsageError
-from helpers.model import git_url, porcelain
+from helpers.model import git_remotes, git_url, porcelain
 from helpers.model.porcelain import Change
 from helpers.repo import remotes
 from helpers.repo.door import look
 from helpers.repo.location import common_dir, git_dir, text_of
-from helpers.repo.submodules import remote_url
 
 # What git leaves while it waits for somebody to go on (https://git-scm.com/docs/gitrepository-layout).
 _UNDER_WAY = {
@@ -27,6 +27,8 @@ _UNDER_WAY = {
 _NAME = re.compile(r"[A-Za-z0-9_][\w./-]*")
 _REFSPEC = re.compile(r"\+?(refs/heads/[^:^]+):(refs/remotes/[^:^]+)")
 _HEADS = "refs/heads/"
+# https://git-scm.com/docs/partial-clone
+_PARTIAL = re.compile(r"extensions\.partialclone|remote\..+\.(promisor|partialclonefilter)")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Remote:
         refspecs: which of its branches are fetched, and where to.
         upstream: the branch of it that the checked out branch follows; empty for none.
         why_not: why it is not asked; empty when it may be.
+        partial: the settings by which the checkout is a partial clone of it; empty for a whole one.
     """
 
     name: str
@@ -48,30 +51,49 @@ class Remote:
     refspecs: tuple[str, ...]
     upstream: str
     why_not: str = ""
+    partial: tuple[str, ...] = ()
 
 
-def remote(root: Path) -> Remote:
-    """Return the remote of the checkout at `root`: that of its branch, or else `origin`.
+def remote(root: Path, declared: str = "") -> Remote:
+    """Return the remote that the checkout at `root` works with.
+
+    Arguments:
+        root: of the checkout.
+        declared: the URL that `.gitmodules` names for it. A remote with this URL counts before the one that the branch
+            follows, such as a fork of the user. Empty for a checkout that is no submodule.
 
     Raises:
         InfrastructureError: git fails.
     """
     settings = porcelain.parse_config(look(root, "config", "--null", "--list"))
-    branch = porcelain.subsections(settings, "branch").get(current_branch(root), {})
-    name = branch.get("remote", "origin")
+    on = current_branch(root)
+    branch = porcelain.subsections(settings, "branch").get(on, {})
+    entries = porcelain.subsections(settings, "remote")
+    name = git_remotes.default(settings, on)
+    if declared:
+        homes = [one for one, entry in entries.items() if git_url.same(_url(root, entry)) == git_url.same(declared)]
+        name = next((one for one in (name, *homes) if one in homes), git_remotes.default(settings, ""))
     if not _NAME.fullmatch(name) or ".." in name:
         return Remote("", "", "", (), "", f"the branch follows {name!r}, which is no remote")
-    entry = porcelain.subsections(settings, "remote").get(name, {})
-    url = remote_url(root)
+    entry = entries.get(name, {})
+    url = _url(root, entry)
     pattern = [_REFSPEC.fullmatch(value) for key, value in settings if key == f"remote.{name}.fetch"]
     good = [f"+{found[1]}:{found[2]}" for found in pattern if found and found[2].startswith(f"refs/remotes/{name}/")]
-    merge = branch.get("merge", "")
+    merge = branch.get("merge", "") if branch.get("remote") == name else ""
     why_not = git_url.refusal(url, remotes.local_allowed)
-    if any(key == "extensions.partialclone" for key, _ in settings):
+    partial = tuple(key for key, value in settings if _PARTIAL.fullmatch(key) and value != "false")
+    if partial:
         why_not = "it is a partial clone, which only 'git fetch' itself can complete"
-    push_url = entry.get("pushurl") or url
+    push_url = _url(root, entry, "pushurl") or url
     upstream = merge.removeprefix(_HEADS) if merge.startswith(_HEADS) and url else ""
-    return Remote(name, url, push_url, tuple(good) or (f"+{_HEADS}*:refs/remotes/{name}/*",), upstream, why_not)
+    return Remote(
+        name, url, push_url, tuple(good) or (f"+{_HEADS}*:refs/remotes/{name}/*",), upstream, why_not, partial
+    )
+
+
+def _url(root: Path, entry: Mapping[str, str], key: str = "url") -> str:
+    found = entry.get(key, "")
+    return os.path.normpath(root / found) if git_url.is_relative(found) else found
 
 
 def named_remote(root: Path, name: str) -> Remote:
@@ -85,10 +107,8 @@ def named_remote(root: Path, name: str) -> Remote:
     entries = porcelain.subsections(settings, "remote")
     if name not in entries or not _NAME.fullmatch(name) or ".." in name:
         raise UsageError(f"there is no remote {name!r}", where=root, fix=f"git remote add {name} URL")
-    url, push_url = (
-        os.path.normpath(root / found) if git_url.is_relative(found) else found
-        for found in (entries[name].get("url", ""), entries[name].get("pushurl") or entries[name].get("url", ""))
-    )
+    url = _url(root, entries[name])
+    push_url = _url(root, entries[name], "pushurl") or url
     return Remote(name, url, push_url, (f"+{_HEADS}*:refs/remotes/{name}/*",), "")
 
 

@@ -8,6 +8,7 @@ user's own configuration counts there, the checkout's does not. What was fetched
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ from helpers.repo.remotes import first_words, network_environment
 # For one repo; a large one over a slow line takes minutes.
 _SECONDS = 1800
 _SHA256 = 64
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# They are given on a command line.
+_MANY_REFS = 500
 _ASIDE = ".helpers-clone-"
 _PLAIN = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 _WITH_SHA256 = _PLAIN.replace("= 0", "= 1") + "[extensions]\n\tobjectformat = sha256\n"
@@ -166,6 +170,37 @@ def default_branch(url: str) -> str:
     return word.removeprefix("ref: refs/heads/") if word.startswith("ref: refs/heads/") and not done.code else ""
 
 
+def effective(url: str) -> str:
+    """Return the URL that git asks for `url`, by `url.*.insteadOf` of the user's own configuration: a mirror, perhaps.
+
+    Raises:
+        InfrastructureError: there is no git.
+    """
+    env = {**network_environment(), "GIT_DIR": os.devnull}
+    return proc.run(["git", "ls-remote", "--get-url", "--", url], cwd=Path("/"), env=env).stdout.rstrip("\n") or url
+
+
+def has_commit(root: Path, url: str, commit: str) -> bool:
+    """Ask a remote whether one of its branches or tags has a commit of the checkout at `root`, at this moment.
+
+    Remote-tracking branches do not tell: git keeps those of an earlier URL, and of branches that were deleted.
+
+    Arguments:
+        root: of the checkout.
+        url: one that is not refused.
+        commit: one that is there.
+
+    Raises:
+        InfrastructureError: the remote does not answer.
+    """
+    tips = [tip for tip, _ in _refs(url, "refs/heads/*", "refs/tags/*")]
+    parts = (tips[first : first + _MANY_REFS] for first in range(0, len(tips), _MANY_REFS))
+    return any(
+        not look(root, "rev-list", "-1", "--ignore-missing", commit, *(f"^{tip}" for tip in part), "--")
+        for part in parts
+    )
+
+
 def branch_tip(url: str, branch: str) -> str:
     """Ask a remote which commit a branch stands for; empty if it has no such branch.
 
@@ -177,12 +212,17 @@ def branch_tip(url: str, branch: str) -> str:
         InfrastructureError: the remote does not answer.
     """
     ref = f"refs/heads/{branch}"
-    done = _run([("git", "ls-remote", "--quiet", "--", url, ref)], [Path(url)], lambda _: None)[0]
+    return next((commit for commit, name in _refs(url, ref) if name == ref), "")
+
+
+def _refs(url: str, *patterns: str) -> list[tuple[str, str]]:
+    """Return the id and the name of each ref of a remote that matches a pattern."""
+    done = _run([("git", "ls-remote", "--quiet", "--", url, *patterns)], [Path(url)], lambda _: None)[0]
     if done.code:
         raise InfrastructureError(f"does not answer: {first_words(done.stderr)}", where=git_url.masked(url))
-    # `together` gives both streams as one: warnings may stand before it.
+    # `together` gives both streams as one: warnings may stand between the lines.
     lines = (line.partition("\t") for line in done.stderr.splitlines())
-    return next((commit for commit, _, name in lines if name == ref), "")
+    return [(commit, name) for commit, _, name in lines if _COMMIT.fullmatch(commit)]
 
 
 def _run(commands: Sequence[Sequence[str]], places: Sequence[Path], tell: Tell) -> list[proc.Completed]:

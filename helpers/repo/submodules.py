@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from helpers.errors import InfrastructureError, PolicyError
-from helpers.model import git_url, porcelain
+from helpers.model import git_remotes, git_url, porcelain
 from helpers.model.porcelain import Status
 from helpers.repo.door import look
 from helpers.repo.location import common_dir, git_dir, text_of
@@ -79,6 +79,18 @@ def gitmodules(root: Path) -> list[tuple[str, str]]:
     return porcelain.parse_config(look(root, "config", "--file", str(file), "--no-includes", "--null", "--list"))
 
 
+def gitmodules_of(root: Path, commit: str) -> list[tuple[str, str]]:
+    """Return the settings in `.gitmodules` of a commit of the checkout at `root`; none if the commit has no such file.
+
+    Raises:
+        InfrastructureError: it is not in git's format.
+    """
+    name = f"{commit}:.gitmodules"
+    if not look(root, "ls-tree", "--name-only", commit, "--", ".gitmodules"):
+        return []
+    return porcelain.parse_config(look(root, "config", "--blob", name, "--no-includes", "--null", "--list"))
+
+
 def is_unwanted(root: Path, name: str) -> bool:
     """Say whether the user has decided, by `git config submodule.NAME.update none`, to do without a submodule.
 
@@ -90,9 +102,9 @@ def is_unwanted(root: Path, name: str) -> bool:
 
 
 def remote_url(root: Path) -> str:
-    """Return the URL of the remote that relative URLs of submodules are meant by; empty when there is none.
+    """Return the URL of the remote to which relative URLs of submodules refer; empty if there is no remote.
 
-    It is that of the branch that is checked out, or else `origin` (https://git-scm.com/docs/git-submodule).
+    The rule is in https://git-scm.com/docs/git-submodule (`add`); `git_remotes.default` says which remote counts.
 
     Raises:
         InfrastructureError: git fails.
@@ -100,21 +112,26 @@ def remote_url(root: Path) -> str:
     settings = porcelain.parse_config(look(root, "config", "--null", "--list"))
     found = git_dir(root)
     branch = text_of(found / "HEAD").removeprefix("ref: refs/heads/") if found else ""
-    remote = porcelain.subsections(settings, "branch").get(branch, {}).get("remote", "origin")
+    remote = git_remotes.default(settings, branch)
     url = porcelain.subsections(settings, "remote").get(remote, {}).get("url", "")
     return os.path.normpath(root / url) if git_url.is_relative(url) else url
 
 
-def is_pushed(root: Path, pin: str) -> bool | None:
-    """Say whether some remote of the checkout at `root` has the commit `pin`, as last fetched; None if it is not here.
+def is_pushed(root: Path, pin: str, remote: str) -> bool | None:
+    """Say whether a remote of the checkout at `root` has the commit `pin`, as last fetched; None if it is not here.
+
+    Arguments:
+        root: of the checkout.
+        pin: a commit.
+        remote: name of the remote; empty for all of them.
 
     Raises:
         InfrastructureError: git does not answer.
     """
-    if pin in _tips(root, *_REMOTES):
+    if pin in _tips(root, f"{_REMOTES[0]}{remote}/" if remote else _REMOTES[0]):
         return True
     try:
-        return not look(root, "rev-list", "-1", pin, "--not", "--remotes")
+        return not look(root, "rev-list", "-1", pin, "--not", f"--remotes={remote}" if remote else "--remotes")
     except InfrastructureError:
         look(root, "rev-parse", "--git-dir")  # a repo that can not be read at all is another matter
         return None

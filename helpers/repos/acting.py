@@ -13,9 +13,10 @@ from helpers.repo import history, own_programs
 from helpers.repo.changing import Hand
 from helpers.repo.history import Remote
 from helpers.repos import state, tree
+from helpers.repos.place import Place
 from helpers.repos.state import Row
 from helpers.repos.step import CHECK_OUT, CLONE, CLOSED, FAULT, FORWARD, LEFT, SKIPPED, Step, git_at
-from helpers.repos.tree import Place, Visit
+from helpers.repos.tree import Visit
 
 
 def moved(hand: Hand, place: Place, step: Step) -> Step:
@@ -59,21 +60,27 @@ def enters(place: Place) -> bool:
     return visit.entered and not_acted_on(visit.row) is None
 
 
-def closed(path: str, why: str, *, fix: str = "") -> Step:
+def closed(path: str, why: str) -> Step:
     """Return that a remote gave no access, and why.
 
     Arguments:
         path: of the repo.
         why: what git said.
-        fix: the command that mends it, where there is one.
     """
-    return Step(path, CLOSED, git_url.masked(why), fix or "ask for access, or work without it")
+    return Step(path, CLOSED, git_url.masked(why), "ask for access, or work without it")
 
 
-def to_sync(place: Place, remote: Remote) -> str:
-    """Return the command that takes over another remote that `.gitmodules` names by now; empty if it names this one."""
-    moved = place.sub and place.sub.url and git_url.same(place.sub.url) != git_url.same(remote.url)
-    return f"{submodule_command(place, 'sync')}  (.gitmodules names another URL by now)" if moved else ""
+def unasked(path: str, remote: Remote) -> Step:
+    """Return that a repo is left because its remote is not asked, as `why_not` of the remote says."""
+    git = git_at(path)
+    if not remote.name:
+        fix = f"{git} branch --unset-upstream"
+    elif remote.partial:
+        unset = [f"{git} config --unset-all {key}" for key in dict.fromkeys(remote.partial)]
+        fix = " && ".join([f"{git} fetch --refetch --no-filter {remote.name}", *unset])
+    else:
+        fix = f"{git} remote {'set-url' if remote.url else 'add'} {remote.name} URL"
+    return Step(path, LEFT, remote.why_not, fix)
 
 
 def push_command(root: Path, path: str, branch: str = "") -> str:
@@ -96,13 +103,6 @@ def push_command(root: Path, path: str, branch: str = "") -> str:
     if on and not remote.upstream:
         return f"{git} push -u {name} {shlex.quote(on)}"
     return f"{git} push {name} {shlex.quote('HEAD:' + (remote.upstream or branch or 'BRANCH'))}"
-
-
-def submodule_command(place: Place, words: str) -> str:
-    """Return a command of `git submodule` for the one at a place, which git must be given in its own super-repo."""
-    assert place.sub is not None
-    above = place.path.removesuffix(place.sub.path).rstrip("/") or "."
-    return f"{git_at(above)} submodule {words} {shlex.quote(place.sub.path)}"
 
 
 def inwards_first(rows: Sequence[Row]) -> list[Row]:

@@ -40,12 +40,13 @@ def main(name: str, *, everywhere: bool = False, dry_run: bool = False, cwd: Pat
     with changing.hand(root) as hand:
         rows = tree.rows(root, offline=not everywhere)
         name_programs(root, checked_out(rows))
+        urls = {row.path: row.url for row in rows}
         steps = [_planned(hand, root, row, name) for row in inwards_first(_needed(rows, everywhere=everywhere))]
         # What is not there can not have it, and holds up nobody.
-        stuck = any(step.code and step.word != CLOSED and step.detail != _NOT_THERE for step, _ in steps)
-        for step, target in steps:
+        stuck = any(step.code and step.word != CLOSED and step.detail != _NOT_THERE for step in steps)
+        for step in steps:
             if step.code or dry_run or not stuck:
-                report.add(step if dry_run or stuck else _done(hand, root, step, name, target))
+                report.add(step if dry_run or stuck else _done(hand, root, step, name, urls[step.path]))
     if stuck and not dry_run:
         say("nothing is done: it is done in all of them or in none")
     return report.end(dry_run=dry_run)
@@ -61,41 +62,44 @@ def _needed(rows: Sequence[Row], *, everywhere: bool) -> list[Row]:
     ]
 
 
-def _planned(hand: Hand, root: Path, row: Row, name: str) -> tuple[Step, str]:
-    """Return what is done with one repo, or why it can not be, and the commit that the branch gets."""
+def _planned(hand: Hand, root: Path, row: Row, name: str) -> Step:
+    """Return what is done with one repo, or why it can not be."""
     try:
         if left := not_acted_on(row):
-            return left, ""
+            return left
         for one in row.states:
             if one.word == state.CLOSED:
-                return closed(row.path, one.detail), ""
+                return closed(row.path, one.detail)
         if row.has(state.ABSENT):
-            return Step(row.path, LEFT, _NOT_THERE, "invoke repo_pull"), ""
+            return Step(row.path, LEFT, _NOT_THERE, "invoke repo_pull")
         return _planned_in(hand, root / row.path, row, name)
     except HelpersError as error:
-        return Step(row.path, FAULT, error.what), ""
+        return Step(row.path, FAULT, error.what)
 
 
-def _planned_in(hand: Hand, place: Path, row: Row, name: str) -> tuple[Step, str]:
+def _planned_in(hand: Hand, place: Path, row: Row, name: str) -> Step:
     git = git_at(row.path)
     if row.branch == name:
-        return Step(row.path, STAY), ""
+        return Step(row.path, STAY)
     if left := _unfit(place, row, name):
-        return left, ""
-    remote = history.remote(place).name
+        return left
+    remote = history.remote(place, row.url).name
     own = history.commit_of(place, f"refs/heads/{name}")
     there = own or history.commit_of(place, f"refs/remotes/{remote}/{name}")
+    moved = next((one for one in row.states if one.word == state.MOVED), None)
+    if there and not own and moved:
+        return Step(row.path, LEFT, f"{moved.detail}, which may have no branch {name}", moved.fix)
     whose = name if own else f"{remote}/{name}"
     if not there:
-        return Step(row.path, BRANCH, f"new, at {state.short(row.head)}"), row.head
+        return Step(row.path, BRANCH, f"new, at {state.short(row.head)}", commit=row.head)
     if history.contains(place, row.head, there):
-        return Step(row.path, BRANCH, f"{whose}, forward to {state.short(row.head)}"), row.head
+        return Step(row.path, BRANCH, f"{whose}, forward to {state.short(row.head)}", commit=row.head)
     if not history.contains(place, there, row.head):
         what = f"{whose} and what is checked out have gone different ways"
-        return Step(row.path, LEFT, what, f"{git} log --oneline --left-right HEAD...{whose}"), ""
+        return Step(row.path, LEFT, what, f"{git} log --oneline --left-right HEAD...{whose}")
     if why := hand.in_the_way(place, row.head, there):
-        return Step(row.path, LEFT, why, f"{git} status"), ""
-    return Step(row.path, BRANCH, f"{whose}, {state.short(row.head)} -> {state.short(there)}"), there
+        return Step(row.path, LEFT, why, f"{git} status")
+    return Step(row.path, BRANCH, f"{whose}, {state.short(row.head)} -> {state.short(there)}", commit=there)
 
 
 def _unfit(place: Path, row: Row, name: str) -> Step | None:
@@ -112,10 +116,10 @@ def _unfit(place: Path, row: Row, name: str) -> Step | None:
     return None
 
 
-def _done(hand: Hand, root: Path, step: Step, name: str, target: str) -> Step:
+def _done(hand: Hand, root: Path, step: Step, name: str, url: str) -> Step:
     if step.word != BRANCH:
         return step
-    place = root / step.path
+    place, target = root / step.path, step.commit
     try:
         own = history.commit_of(place, f"refs/heads/{name}")
         if own:
@@ -123,7 +127,7 @@ def _done(hand: Hand, root: Path, step: Step, name: str, target: str) -> Step:
                 hand.move_branch(place, name, target, own)
             hand.switch(place, name)
         else:
-            remote = history.remote(place)
+            remote = history.remote(place, url)
             hand.start_branch(place, name, target)
             if remote.name and history.commit_of(place, f"refs/remotes/{remote.name}/{name}"):
                 hand.follow(place, name, remote.name, name)

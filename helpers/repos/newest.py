@@ -13,9 +13,10 @@ from helpers.repo import history, network
 from helpers.repo.changing import Hand
 from helpers.repo.history import Remote
 from helpers.repo.network import Fetch
-from helpers.repos.acting import closed, submodule_command, to_sync
+from helpers.repos import home
+from helpers.repos.acting import closed, unasked
+from helpers.repos.place import Place, branch_command
 from helpers.repos.step import FAULT, LEFT, Step, named
-from helpers.repos.tree import Place
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Tips:
         self._root = root
         self._hand = hand
         self._remotes: dict[Path, Remote] = {}
+        self._moved: dict[Path, Step | None] = {}
         self._failed: dict[Path, str] = {}
         self._shared: dict[tuple[str, str], str] = {}
 
@@ -48,11 +50,13 @@ class Tips:
         for place in places:
             if place.root not in self._remotes:
                 try:
-                    self._remotes[place.root] = remote = history.remote(place.root)
+                    self._remotes[place.root] = remote = home.remote(place)
+                    self._moved[place.root] = home.other(place, remote)
                 except HelpersError as error:
                     self._failed[place.root] = error.what
                     continue
-                if not remote.why_not:
+                # Commits of an earlier home are not asked for: the super-repo must not record them.
+                if not remote.why_not and not self._moved[place.root]:
                     wanted.append(Fetch(place.root, remote))
         self._failed |= network.fetch(self._hand, wanted, self._tell)
 
@@ -71,18 +75,19 @@ class Tips:
         remote = self._remotes.get(root)
         if remote is None:
             return Step(path, FAULT, self._failed[root])
+        if moved := self._moved.get(root):
+            return moved
         if place.sub and remote.why_not:
-            return Step(path, LEFT, remote.why_not, submodule_command(place, "sync"))
+            return unasked(path, remote)
         if root in self._failed:
-            return closed(path, self._failed[root], fix=to_sync(place, remote))
+            return closed(path, self._failed[root])
         branch = self.branch(place, remote)
         if not history.is_branch_name(branch):
             what = f"the branch {branch!r} in .gitmodules is no name of one" if branch else "its remote names no branch"
-            return Step(path, LEFT, what, submodule_command(place, "set-branch --branch BRANCH"))
+            return Step(path, LEFT, what, branch_command(place))
         tip = history.commit_of(root, f"refs/remotes/{remote.name}/{branch}")
         if not tip:
-            fix = submodule_command(place, "set-branch --branch BRANCH")
-            return Step(path, LEFT, f"its remote has no branch {branch}", fix)
+            return Step(path, LEFT, f"its remote has no branch {branch}", branch_command(place))
         return Newest(remote, branch, self._same_for_all(place, remote, branch, tip))
 
     def branch(self, place: Place, remote: Remote) -> str:

@@ -14,7 +14,7 @@ from helpers.repo import changing, history, location, network
 from helpers.repo.changing import MARK_ASIDE, Hand
 from helpers.repo.history import Remote
 from helpers.repo.network import Clone, Fetch
-from helpers.repos import state, tree
+from helpers.repos import home, state, tree
 from helpers.repos.acting import (
     absent,
     closed,
@@ -23,11 +23,11 @@ from helpers.repos.acting import (
     name_programs,
     not_acted_on,
     push_command,
-    submodule_command,
-    to_sync,
+    unasked,
 )
+from helpers.repos.place import Place
 from helpers.repos.step import CLONE, FAULT, LEFT, STAY, Report, Step, named, outermost
-from helpers.repos.tree import Place, Visit
+from helpers.repos.tree import Visit
 from helpers.repos.way import facts, under_way, way
 
 _PIN = "its pin"
@@ -90,7 +90,7 @@ class _Pull:
             fix = _to_follow(root, on, remote)
             return Step(".", LEFT, f"{on or 'a detached HEAD'} follows no branch of a remote", fix)
         if remote.why_not:
-            return Step(".", LEFT, remote.why_not, f"git remote set-url {remote.name} URL")
+            return unasked(".", remote)
         if failed := self._fetch([Fetch(root, remote)]):
             return closed(".", failed[root])
         tip = history.commit_of(root, f"refs/remotes/{remote.name}/{remote.upstream}")
@@ -165,18 +165,20 @@ class _Pull:
         remotes: dict[str, Remote] = {}
         for place in lacking:
             try:
-                remotes[place.path] = remote = history.remote(place.root)
+                remotes[place.path] = remote = home.remote(place)
+                if moved := home.other(place, remote):
+                    told[place.path] = moved
+                    continue
             except HelpersError as error:
                 told[place.path] = Step(place.path, FAULT, error.what)
                 continue
             if remote.why_not:
-                told[place.path] = Step(place.path, LEFT, remote.why_not, submodule_command(place, "sync"))
+                told[place.path] = unasked(place.path, remote)
         asked = [place for place in lacking if place.path not in told]
         failed = self._fetch([Fetch(place.root, remotes[place.path]) for place in asked])
         for place in asked:
             if place.root in failed:
-                fix = to_sync(place, remotes[place.path])
-                told[place.path] = closed(place.path, failed[place.root], fix=fix)
+                told[place.path] = closed(place.path, failed[place.root])
         # A commit may be on no branch, and still be given to who asks for it.
         rest = [place for place in asked if place.path not in told and self._lacks_its_pin(place)]
         self._fetch([Fetch(place.root, remotes[place.path], place.sub.pin) for place in rest if place.sub])

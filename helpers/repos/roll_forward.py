@@ -14,10 +14,11 @@ from pathlib import Path
 
 from helpers.console import counted
 from helpers.errors import HelpersError, UsageError
-from helpers.repo import changing, history, remotes
+from helpers.model import git_url
+from helpers.repo import changing, history, network, remotes
 from helpers.repo.changing import Commit, Hand
-from helpers.repo.submodules import is_pushed, unpushed
-from helpers.repos import pin_message, state, tree, upgrade
+from helpers.repo.submodules import unpushed
+from helpers.repos import home, pin_message, state, tree, upgrade
 from helpers.repos.acting import (
     absent,
     closed,
@@ -26,13 +27,12 @@ from helpers.repos.acting import (
     name_programs,
     not_acted_on,
     push_command,
-    submodule_command,
 )
 from helpers.repos.newest import Newest, Tips
 from helpers.repos.own_commits import all_ours
 from helpers.repos.pin_message import Moved
+from helpers.repos.place import Place, branch_command
 from helpers.repos.step import COMMIT, FAULT, LEFT, PUSH, STAY, STOPPED, Report, Step, git_at, outermost
-from helpers.repos.tree import Place
 from helpers.repos.way import Facts, facts, lacking, under_way, way
 
 # What goes into the commit with the pin of the submodule at this path: is given the root of the super-repo, the old
@@ -213,6 +213,8 @@ class _Roll:
             if edited := upgrade.edited(self._first.root, place.path):
                 why = f"{', '.join(edited)}: changed, so the tests would run with what is not committed"
                 return Step(place.path, LEFT, why, f"{git_at(place.path)} status"), None
+            if left := home.undeclared(place):
+                return left, None
         step = self._done(place, step)
         if step.word == LEFT:
             return step, None
@@ -231,14 +233,14 @@ class _Roll:
             return lacking(place.path, pin, "its pin")
         if known.older:
             ours = history.contains(root, known.head, pin) and all_ours(root, newest.commit, known.head)
-            if ours or (known.head == pin and is_pushed(root, pin)):
+            if ours or (known.head == pin and self._home_has(place, newest, pin)):
                 return Step(place.path, STAY)
             commits = counted(history.count(root, newest.commit, known.head), "commit")
             push = push_command(root, place.path, newest.branch)
             return Step(place.path, LEFT, f"not in {newest.words}: {commits} of yours", push)
         if not history.contains(root, newest.commit, pin):
             what = f"its pin {state.short(pin)} is not in {newest.words}, so there is no way forward"
-            return Step(place.path, LEFT, what, submodule_command(place, "set-branch --branch BRANCH"))
+            return Step(place.path, LEFT, what, branch_command(place))
         return way(place.path, known, newest.words)
 
     def _done(self, place: Place, step: Step) -> Step:
@@ -350,22 +352,32 @@ class _Roll:
         if not all_ours(root, newest.commit, head):
             yield Step(place.path, LEFT, f"not pushed, as commits of yours are not in {newest.words}", push)
             return
-        pins = history.pins_of(root, head)
+        pins, pushed = history.pins_of(root, head), history.pins_of(root, newest.commit)
         for sub in tree.visit(place).below:
-            if sub.sub and enters(sub) and is_pushed(sub.root, pins.get(sub.sub.path, sub.sub.pin)) is not True:
+            assert sub.sub is not None
+            if pins.get(sub.sub.path) == pushed.get(sub.sub.path) or not enters(sub):
+                continue
+            tip = self._tips.of(sub)
+            if isinstance(tip, Step):
+                yield Step(place.path, LEFT, f"not pushed, as {sub.path} is left", tip.fix)
+                return
+            if not self._home_has(sub, tip, pins.get(sub.sub.path, sub.sub.pin)):
                 why = f"not pushed, as it pins a commit of {sub.path} that is not"
-                tip = self._tips.of(sub)
-                branch = tip.branch if isinstance(tip, Newest) else ""
-                yield Step(place.path, LEFT, why, push_command(sub.root, sub.path, branch))
+                yield Step(place.path, LEFT, why, push_command(sub.root, sub.path, tip.branch))
                 return
         if why := self._hand_over(root, newest, head):
             yield Step(place.path, LEFT, f"not pushed: {why}", "invoke repo_pull && invoke repo_roll_forward --push")
         else:
             yield replace(Step(place.path, PUSH), detail=f"{state.short(head)} to {newest.words}")
 
-    def _hand_over(self, root: Path, newest: Newest, head: str) -> str:
-        from helpers.model import git_url
-        from helpers.repo import network
+    def _home_has(self, place: Place, newest: Newest, commit: str) -> bool:
+        """Say whether the home of a submodule has a commit now; what was fetched once may be gone there."""
+        if not history.commit_of(place.root, commit):
+            return False
+        if history.contains(place.root, newest.commit, commit):
+            return True
+        return network.has_commit(place.root, newest.remote.url, commit)
 
+    def _hand_over(self, root: Path, newest: Newest, head: str) -> str:
         why = git_url.refusal(newest.remote.push_url, remotes.local_allowed)
         return why or git_url.masked(network.push(self._hand, root, newest.remote, head, newest.branch))

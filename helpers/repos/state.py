@@ -19,6 +19,7 @@ UNDER_WAY = "under way"
 UNPUSHED = "pin not pushed"
 UNFETCHED = "pin not fetched"
 DIFFERS = "pin differs"
+MOVED = "URL differs"
 ELSEWHERE = "differs from its pin"
 ABSENT = "not checked out"
 CLOSED = "no access"
@@ -39,11 +40,13 @@ class State:
         word: one of the words above.
         count: how many; 0 where nothing is counted.
         detail: more about it, for a person.
+        fix: a command that mends it, given at the root of the outermost super-repo; empty for none.
     """
 
     word: str
     count: int = 0
     detail: str = ""
+    fix: str = ""
 
     def __str__(self) -> str:
         if self.word in (REFUSED, ERROR):
@@ -101,7 +104,12 @@ class Row:
             "url": git_url.masked(self.url) or None,
             "in_order": not self.states,
             "states": [
-                {"state": state.word, "count": state.count or None, "detail": state.detail or None}
+                {
+                    "state": state.word,
+                    "count": state.count or None,
+                    "detail": state.detail or None,
+                    **({"fix": state.fix} if state.fix else {}),
+                }
                 for state in self.states
             ],
         }

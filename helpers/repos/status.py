@@ -12,6 +12,7 @@ from helpers.console import counted, paint, print_rows, printable, say
 from helpers.errors import INFRASTRUCTURE, OK, TESTS_FAILED, worst
 from helpers.repos import state, tree
 from helpers.repos.state import Row, State
+from helpers.repos.step import typed, way_to
 
 _HEAD = ("repo", "branch", "pin", "state")
 
@@ -36,6 +37,11 @@ def main(*, as_json: bool, check: bool, offline: bool, cwd: Path | None = None) 
         print(json.dumps({"exit_code": code, "root": str(root), "repos": [row.data() for row in found]}, indent=2))
         return code
     print_rows([_HEAD, *map(_cells, found)])
+    to_root = way_to(root, cwd)
+    for row in found:
+        for one in row.states:
+            if one.fix:
+                print(f"{printable(row.path)}: {one.word}; fix: {printable(typed(one.fix, to_root))}")
     bad = sum(bool(row.states) for row in found)
     say(f"{counted(len(found), 'repo')}, {f'{bad} not in order' if bad else 'all in order'}  ({printable(str(root))})")
     return code

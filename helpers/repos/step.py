@@ -69,7 +69,7 @@ class Report:
     def __init__(self, root: Path, cwd: Path | None) -> None:
         self.steps: list[Step] = []
         self._root = root
-        self._to_root = os.path.relpath(root, (cwd or Path.cwd()).resolve())
+        self._to_root = way_to(root, cwd)
 
     def add(self, step: Step) -> None:
         """Print one step, unless nothing was to be done."""
@@ -79,14 +79,7 @@ class Report:
         word = paint(f"{step.word:9}", _COLOURS.get(step.word, "green"), sys.stdout)
         put_line(f"{word}  {printable(step.path)}  {printable(step.detail)}".rstrip(), sys.stdout)
         if step.fix:
-            put_line(f"{'':9}  fix: {printable(self._typed(step.fix))}", sys.stdout)
-
-    def _typed(self, fix: str) -> str:
-        """Return a command for the outermost super-repo's root as it is typed where the user is."""
-        if self._to_root == "." or not fix.startswith("git "):
-            return fix
-        to_root = shlex.quote(self._to_root)
-        return f"cd {to_root} && {fix}" if " && " in fix else f"git -C {to_root} {fix.removeprefix('git ')}"
+            put_line(f"{'':9}  fix: {printable(typed(step.fix, self._to_root))}", sys.stdout)
 
     def end(self, *, dry_run: bool) -> int:
         """Print how many repos each thing was done with, and return the exit code."""
@@ -96,6 +89,24 @@ class Report:
         note = "dry run, nothing is changed; " if dry_run else ""
         say(f"{note}{repos}: {counts}  ({printable(str(self._root))})")
         return worst([OK, *(step.code for step in self.steps)])
+
+
+def way_to(root: Path, cwd: Path | None) -> str:
+    """Return the path of the outermost super-repo, relative to the directory in which the user types commands."""
+    return os.path.relpath(root, (cwd or Path.cwd()).resolve())
+
+
+def typed(fix: str, to_root: str) -> str:
+    """Return a command for the root of the outermost super-repo as the user types it in another directory.
+
+    Arguments:
+        fix: the command.
+        to_root: the relative path of that root.
+    """
+    if to_root == "." or not fix.startswith("git "):
+        return fix
+    quoted = shlex.quote(to_root)
+    return f"cd {quoted} && {fix}" if " && " in fix else f"git -C {quoted} {fix.removeprefix('git ')}"
 
 
 def git_at(path: str) -> str:

@@ -14,33 +14,12 @@ from helpers.model import git_url, submodule
 from helpers.model.porcelain import Status
 from helpers.model.submodule import Submodule
 from helpers.repo import history, location, remotes, submodules
-from helpers.repos import state
+from helpers.repos import home, state
+from helpers.repos.place import Place
 from helpers.repos.state import Row, State
 
 # A look mostly waits, for git or for the disk.
 _LOOKS_PER_CORE = 2
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a repo of the tree is, or should be.
-
-    Arguments:
-        path: relative to the outermost super-repo, which is `.`.
-        parent: root of its super-repo; its own root for the outermost one.
-        sub: its entry there, the URL made absolute; None for the outermost one.
-        above: where git keeps the repos that it lies in.
-    """
-
-    path: str
-    parent: Path
-    sub: Submodule | None = None
-    above: tuple[Path, ...] = ()
-
-    @property
-    def root(self) -> Path:
-        """The absolute path of its checkout; of use only where its entry is contained in the super-repo."""
-        return self.parent / self.sub.path if self.sub else self.parent
 
 
 @dataclass(frozen=True)
@@ -110,15 +89,26 @@ def _look(place: Place, row: Row) -> Row:
     """Return the row of a checkout, completed by what git says of it."""
     try:
         status = submodules.status(place.root)
-        pushed = submodules.is_pushed(place.root, row.pin) if row.pin else True
+        moved, remote = _remote(place)
+        # What an earlier home has says nothing of this one.
+        pushed = submodules.is_pushed(place.root, row.pin, remote) if row.pin and not moved else True
         waits = history.under_way(place.root)
         # A rebase is on no branch until it ends.
         alone = 0 if waits or (status.head == row.pin and pushed) else _alone(place.root, status)
     except Exception as error:
         return row.also(_fault(error))
     row = replace(row, branch=status.branch, head=status.head)
-    row = row.also(*([State(state.UNDER_WAY, detail=waits)] if waits else []))
+    row = row.also(*([State(state.UNDER_WAY, detail=waits)] if waits else []), *moved)
     return row.also(*state.of_checkout(status, row.pin, pushed, alone))
+
+
+def _remote(place: Place) -> tuple[list[State], str]:
+    """Return the state of a submodule whose remote is not its home, and the name of its remote; empty for all."""
+    if place.sub is None or not place.sub.url or (name := home.plain_remote(place)):
+        return [], name if place.sub and place.sub.url else ""
+    remote = home.remote(place)
+    found = home.other(place, remote)
+    return [State(state.MOVED, detail=found.detail, fix=found.fix)] if found else [], remote.name
 
 
 def _alone(root: Path, status: Status) -> int:

@@ -1,0 +1,29 @@
+"""Which remote of a checkout counts, by its configuration; pure."""
+
+from __future__ import annotations
+
+from helpers.model.porcelain import subsections
+
+# What git calls a remote unless somebody chooses another name.
+USUAL = "origin"
+# https://git-scm.com/docs/git-config; names that a user prefers, of a remote that exists.
+_PREFERRED = ("checkout.defaultremote", "clone.defaultremotename")
+
+
+def default(settings: list[tuple[str, str]], branch: str) -> str:
+    """Return the name of the remote that a checkout works with.
+
+    It is the remote of the branch's upstream, else the one that the user prefers, else the only one, else `origin`.
+
+    Arguments:
+        settings: (key, value) of all scopes, in order.
+        branch: the branch that is checked out; empty for none.
+    """
+    followed = subsections(settings, "branch").get(branch, {}).get("remote", ".")
+    if followed != ".":  # a dot stands for a branch of the checkout itself
+        return followed
+    names = list(subsections(settings, "remote"))
+    values = dict(settings)
+    preferred = [values.get(key, "") for key in _PREFERRED]
+    found = next((name for name in preferred if name in names), "")
+    return found or (names[0] if len(names) == 1 else USUAL)

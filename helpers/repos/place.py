@@ -1,0 +1,54 @@
+"""Where a repo of a tree of submodules is, or should be, and how git is called for it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.model.submodule import Submodule
+from helpers.repos.step import git_at
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a repo of the tree is, or should be.
+
+    Arguments:
+        path: relative to the outermost super-repo, which is `.`.
+        parent: root of its super-repo; its own root for the outermost one.
+        sub: its entry there, the URL made absolute; None for the outermost one.
+        above: where git keeps the repos that it lies in.
+    """
+
+    path: str
+    parent: Path
+    sub: Submodule | None = None
+    above: tuple[Path, ...] = ()
+
+    @property
+    def root(self) -> Path:
+        """The absolute path of its checkout; of use only where its entry is contained in the super-repo."""
+        return self.parent / self.sub.path if self.sub else self.parent
+
+    @property
+    def git_above(self) -> str:
+        """How a command begins that calls git in the super-repo of a submodule."""
+        assert self.sub is not None
+        return git_at(self.path.removesuffix(self.sub.path).rstrip("/") or ".")
+
+
+def submodule_command(place: Place, words: str) -> str:
+    """Return a command of `git submodule` for the submodule at a place; git accepts it in the super-repo only."""
+    assert place.sub is not None
+    return f"{place.git_above} submodule {words} -- {shlex.quote(place.sub.path)}"
+
+
+def branch_command(place: Place) -> str:
+    """Return the command that writes the branch of a submodule into `.gitmodules`.
+
+    `git submodule set-branch` takes the path for the name, and adds a second entry where they differ.
+    """
+    assert place.sub is not None
+    key = shlex.quote(f"submodule.{place.sub.name}.branch")
+    return f"{place.git_above} config --file .gitmodules {key} BRANCH"
