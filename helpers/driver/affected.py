@@ -15,6 +15,7 @@ from helpers.errors import ConfigError, InfrastructureError, NothingSelectedErro
 from helpers.model.runnable import RunnableDir
 from helpers.repo import history, merging
 from helpers.repo.contents import Contents, Unknown, contents, contents_of
+from helpers.repo.location import boundaries, git_in
 
 # What an image is made from, of all that lies in the directory of one.
 _OF_AN_IMAGE = ("devops", "devops/Dockerfile", "pyproject.toml", "poetry.lock", "changelog.txt")
@@ -46,6 +47,14 @@ def base_of(root: Path, ref: str) -> str:
         tip = history.commit_of(root, name)
         if tip and (found := history.merge_base(root, head, tip)):
             return found
+        if tip and boundaries(root):
+            # Another branch may only seem to be where this one has begun.
+            raise UsageError(
+                f"no commit is known that the branch and {name} share",
+                where=root,
+                why="this is a shallow clone: the commit may be in the part of the history that is not here",
+                fix=f"{git_in(root)} fetch --unshallow  (in CI: check out the whole history)",
+            )
     raise UsageError("no default branch to count changes from", where=root, fix="name a commit: --affected REF")
 
 

@@ -100,7 +100,10 @@ def commit(root: Path) -> tuple[str, int]:
     try:
         name, seconds = git(root, "log", "-1", "--format=%H %ct").split()
     except InfrastructureError:
-        raise UsageError("has no commit yet", where=root, fix="git add --all && git commit") from None
+        from helpers.repo.location import git_in
+
+        fix = f"{git_in(root)} add --all && {git_in(root)} commit"
+        raise UsageError("has no commit yet", where=root, fix=fix) from None
     return name, int(seconds)
 
 

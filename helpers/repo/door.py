@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from helpers import proc
 from helpers.errors import InfrastructureError
 from helpers.repo import closed
-from helpers.repo.location import common_dir, git_dir
+from helpers.repo.location import common_dir, git_dir, git_in
 
 _MAY_FILTER = re.compile(rb"filter|include", re.IGNORECASE)
 _OF_THE_REPO = ("local", "worktree")
@@ -38,7 +39,8 @@ def only_of(root: Path, more: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
     """
     found = git_dir(root)
     if found is None:
-        raise InfrastructureError("no repo is checked out", where=root, fix="git submodule update --init")
+        fix = f"{git_in(root.parent)} submodule update --init -- {shlex.quote(root.name)}"
+        raise InfrastructureError("no repo is checked out", where=root, fix=fix)
     return closed.only_of(environment(found, more), str(root), str(found))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from helpers.model import git_remotes, git_url, porcelain
 from helpers.model.porcelain import Change
 from helpers.repo import remotes
 from helpers.repo.door import look
-from helpers.repo.location import common_dir, git_dir, text_of
+from helpers.repo.location import boundaries, common_dir, git_dir, git_in, text_of
 
 # What git leaves while it waits for somebody to go on (https://git-scm.com/docs/gitrepository-layout).
 _UNDER_WAY = {
@@ -42,6 +43,7 @@ class Remote:
         refspecs: which of its branches are fetched, and where to.
         upstream: the branch of it that the checked out branch follows; empty for none.
         why_not: why it is not asked; empty when it may be.
+        all_branches: whether `git fetch` fetches all of its branches; not in a single-branch clone.
         partial: the settings by which the checkout is a partial clone of it; empty for a whole one.
     """
 
@@ -52,6 +54,7 @@ class Remote:
     upstream: str
     why_not: str = ""
     partial: tuple[str, ...] = ()
+    all_branches: bool = True
 
 
 def remote(root: Path, declared: str = "") -> Remote:
@@ -77,7 +80,8 @@ def remote(root: Path, declared: str = "") -> Remote:
         return Remote("", "", "", (), "", f"the branch follows {name!r}, which is no remote")
     entry = entries.get(name, {})
     url = _url(root, entry)
-    pattern = [_REFSPEC.fullmatch(value) for key, value in settings if key == f"remote.{name}.fetch"]
+    fetched = [value for key, value in settings if key == f"remote.{name}.fetch"]
+    pattern = [_REFSPEC.fullmatch(value) for value in fetched]
     good = [f"+{found[1]}:{found[2]}" for found in pattern if found and found[2].startswith(f"refs/remotes/{name}/")]
     merge = branch.get("merge", "") if branch.get("remote") == name else ""
     why_not = git_url.refusal(url, remotes.local_allowed)
@@ -86,9 +90,9 @@ def remote(root: Path, declared: str = "") -> Remote:
         why_not = "it is a partial clone, which only 'git fetch' itself can complete"
     push_url = _url(root, entry, "pushurl") or url
     upstream = merge.removeprefix(_HEADS) if merge.startswith(_HEADS) and url else ""
-    return Remote(
-        name, url, push_url, tuple(good) or (f"+{_HEADS}*:refs/remotes/{name}/*",), upstream, why_not, partial
-    )
+    every = f"+{_HEADS}*:refs/remotes/{name}/*"
+    whole = not fetched or every.removeprefix("+") in (value.removeprefix("+") for value in fetched)
+    return Remote(name, url, push_url, tuple(good) or (every,), upstream, why_not, partial, whole)
 
 
 def _url(root: Path, entry: Mapping[str, str], key: str = "url") -> str:
@@ -106,7 +110,11 @@ def named_remote(root: Path, name: str) -> Remote:
     settings = porcelain.parse_config(look(root, "config", "--null", "--list"))
     entries = porcelain.subsections(settings, "remote")
     if name not in entries or not _NAME.fullmatch(name) or ".." in name:
-        raise UsageError(f"there is no remote {name!r}", where=root, fix=f"git remote add {name} URL")
+        raise UsageError(
+            f"there is no remote {name!r}",
+            where=root,
+            fix=f"{git_in(root)} remote add {shlex.quote(name)} URL",
+        )
     url = _url(root, entries[name])
     push_url = _url(root, entries[name], "pushurl") or url
     return Remote(name, url, push_url, (f"+{_HEADS}*:refs/remotes/{name}/*",), "")
@@ -166,7 +174,8 @@ def named_commit(root: Path, name: str) -> str:
         return look(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").strip()
     except InfrastructureError:
         look(root, "rev-parse", "--git-dir")  # a repo that can not be read at all is another matter
-        raise UsageError(f"{name!r} is no commit here", where=root, fix="git fetch, or another name") from None
+        fix = f"{git_in(root)} fetch {'--unshallow' if boundaries(root) else '--all'}  (or another name)"
+        raise UsageError(f"{name!r} is no commit here", where=root, fix=fix) from None
 
 
 def merge_base(root: Path, one: str, other: str) -> str:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from helpers.errors import InfrastructureError
+
+
+def git_in(root: Path) -> str:
+    """Return how a command begins that calls git in the checkout at `root`, wherever the user is."""
+    return "git" if root == Path.cwd() else f"git -C {shlex.quote(str(root))}"
 
 
 def git_dir(root: Path) -> Path | None:
@@ -38,3 +44,14 @@ def common_dir(found: Path) -> Path:
 def text_of(file: Path) -> str:
     """Return the path that a file of git's holds, read as git reads it: what it strips is not ours to choose."""
     return os.fsdecode(file.read_bytes()).rstrip("\r\n")
+
+
+def boundaries(root: Path) -> set[str]:
+    """Return the commits whose parents a shallow clone leaves out; none in a complete one.
+
+    Raises:
+        InfrastructureError: the `.git` of `root` leads to no repo.
+    """
+    found = git_dir(root)
+    file = common_dir(found) / "shallow" if found else None
+    return set(file.read_text("ascii", "replace").split()) if file and file.is_file() else set()

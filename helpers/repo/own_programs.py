@@ -21,6 +21,8 @@ from helpers.repo.remotes import network_environment, users_own
 from helpers.repo.submodules import gitlinks
 
 _OWN = ("local", "worktree")
+# What only our own questions need: a command of the user's locks, fetches and sees replaced commits as ever.
+_OURS_ALONE = ("GIT_OPTIONAL_LOCKS", "GIT_NO_LAZY_FETCH", "GIT_NO_REPLACE_OBJECTS", "GIT_GRAFT_FILE")
 # Keys of git-config that name a program, and a value by which git runs none, or its own one; None where there is no
 # such value. Those are transports, of which git allows none but https and ssh.
 _HARMLESS: tuple[tuple[str, str | None], ...] = (
@@ -121,7 +123,8 @@ def user_command_environment(root: Path) -> dict[str, str]:
         "GIT_PAGER": "cat",
     }
     env.setdefault("GIT_EDITOR", "false")  # there is nobody to edit
-    return {name: value for name, value in env.items() if name not in ("GIT_OPTIONAL_LOCKS", "GIT_NO_LAZY_FETCH")}
+    others = {name: value for name, value in env.items() if name not in _OURS_ALONE}
+    return {**others, **{name: os.environ[name] for name in _OURS_ALONE[2:] if name in os.environ}}
 
 
 def _may_be_entered(root: Path) -> Iterator[Path]:

@@ -9,7 +9,7 @@ from helpers.errors import InfrastructureError, PolicyError
 from helpers.model import git_remotes, git_url, porcelain
 from helpers.model.porcelain import Status
 from helpers.repo.door import look
-from helpers.repo.location import common_dir, git_dir, text_of
+from helpers.repo.location import common_dir, git_dir, git_in, text_of
 
 _GITLINK_MODE = (0o160000).to_bytes(4, "big")
 _REMOTES = ("refs/remotes/",)
@@ -75,7 +75,8 @@ def gitmodules(root: Path) -> list[tuple[str, str]]:
     if not file.is_symlink() and not file.exists():
         return []
     if file.is_symlink() or not file.is_file():
-        raise InfrastructureError("is no plain file, and is not read", where=file, fix="git checkout -- .gitmodules")
+        fix = f"{git_in(root)} checkout -- .gitmodules"
+        raise InfrastructureError("is no plain file, and is not read", where=file, fix=fix)
     return porcelain.parse_config(look(root, "config", "--file", str(file), "--no-includes", "--null", "--list"))
 
 

@@ -41,11 +41,9 @@ def not_acted_on(row: Row) -> Step | None:
         if one.word == state.REFUSED:
             return Step(row.path, LEFT, f"refused: {one.detail}", "correct .gitmodules")
         if one.word == state.UNPINNED:
-            return Step(
-                row.path, LEFT, "its super-repo records no commit for it", "pin it by git add, or remove its entry"
-            )
+            return Step(row.path, LEFT, "its super-repo records no commit for it", one.fix or "correct .gitmodules")
         if one.word == state.UNLISTED:
-            return Step(row.path, LEFT, "not in .gitmodules", f"git submodule add URL {shlex.quote(row.path)}")
+            return Step(row.path, LEFT, "not in .gitmodules", one.fix)
     return None
 
 

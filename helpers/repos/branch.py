@@ -7,12 +7,13 @@ from pathlib import Path
 
 from helpers.console import say
 from helpers.errors import HelpersError, InfrastructureError, PolicyError, UsageError
-from helpers.repo import changing, history
+from helpers.repo import changing, gaps, history
 from helpers.repo.changing import Hand
 from helpers.repos import state, tree
 from helpers.repos.acting import checked_out, closed, inwards_first, name_programs, not_acted_on
 from helpers.repos.state import Row
 from helpers.repos.step import BRANCH, CLOSED, FAULT, LEFT, STAY, Report, Step, git_at, outermost
+from helpers.repos.way import incomplete
 
 _NOT_THERE = "not checked out, so without the branch"
 _WORK = (state.DIRTY, state.UNTRACKED, state.ELSEWHERE)
@@ -95,6 +96,8 @@ def _planned_in(hand: Hand, place: Path, row: Row, name: str) -> Step:
     if history.contains(place, row.head, there):
         return Step(row.path, BRANCH, f"{whose}, forward to {state.short(row.head)}", commit=row.head)
     if not history.contains(place, there, row.head):
+        if gap := gaps.gap(place, history.remote(place, row.url)):
+            return incomplete(row.path, gap)
         what = f"{whose} and what is checked out have gone different ways"
         return Step(row.path, LEFT, what, f"{git} log --oneline --left-right HEAD...{whose}")
     if why := hand.in_the_way(place, row.head, there):

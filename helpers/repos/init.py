@@ -19,6 +19,7 @@ from helpers.model.blob import blob_id
 from helpers.model.settings import parse_settings
 from helpers.model.sync_lock import Merged
 from helpers.repo import submodules
+from helpers.repo.location import git_in
 from helpers.repos import shared_files, sync_state
 from helpers.repos.shared_files import Write
 from helpers.repos.sync_state import State
@@ -279,10 +280,11 @@ def _write(root: Path, file: File) -> None:
 def _notes(root: Path, files: Sequence[File]) -> None:
     """Say what will surprise the user later."""
     if "helpers" not in submodules.gitlinks(root):
-        say("note: helpers/ is no submodule here, so a clone will not have it; fix: git submodule add URL helpers")
+        fix = f"{git_in(root)} submodule add URL helpers"
+        say(f"note: helpers/ is no submodule here, so a clone will not have it; fix: {fix}")
     known = repo.files(root, *(file.path for file in files))
     if hidden := [file.path for file in files if root / file.path not in known]:
-        say(f"note: git ignores {', '.join(hidden)}; fix: git add -f {' '.join(hidden)}")
+        say(f"note: git ignores {', '.join(hidden)}; fix: {git_in(root)} add -f {' '.join(hidden)}")
     if any(item.state in (State.TEMPLATE, State.BOTH) for item in sync_state.examine(root)):
         say("note: helpers has newer templates; invoke sync_status shows them, invoke sync_update merges them")
     if discover.is_runnable(root):

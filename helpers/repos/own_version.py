@@ -86,7 +86,10 @@ def refuse_other(version: Version, wanted: Range, root: Path) -> None:
     if wanted.is_above(version):
         fix = "invoke repo_roll_forward --only helpers  (to its newest commit)"
     else:
-        fix = "git submodule update helpers  (to the one that this repo records), or widen the range and run the tests"
+        from helpers.repo.location import git_in
+
+        update = f"{git_in(root)} submodule update helpers"
+        fix = f"{update}  (to the one that this repo records), or widen the range and run the tests"
     raise PolicyError(f"works with helpers {wanted}, and this is helpers {version}", where=root, fix=fix)
 
 

@@ -44,6 +44,20 @@ def submodule_command(place: Place, words: str) -> str:
     return f"{place.git_above} submodule {words} -- {shlex.quote(place.sub.path)}"
 
 
+def listing_command(place: Place) -> str:
+    """Return the command that writes an entry for a submodule into `.gitmodules`.
+
+    `git submodule add` refuses a path that the index holds.
+    """
+    assert place.sub is not None
+    path, config = place.sub.path, f"{place.git_above} config -f .gitmodules"
+    settings = (
+        f"{shlex.quote(f'submodule.{path}.path')} {shlex.quote(path)}",
+        f"{shlex.quote(f'submodule.{path}.url')} URL",
+    )
+    return " && ".join(f"{config} {setting}" for setting in settings)
+
+
 def branch_command(place: Place) -> str:
     """Return the command that writes the branch of a submodule into `.gitmodules`.
 
@@ -51,4 +65,4 @@ def branch_command(place: Place) -> str:
     """
     assert place.sub is not None
     key = shlex.quote(f"submodule.{place.sub.name}.branch")
-    return f"{place.git_above} config --file .gitmodules {key} BRANCH"
+    return f"{place.git_above} config -f .gitmodules {key} BRANCH"

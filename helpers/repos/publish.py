@@ -12,6 +12,7 @@ from helpers.model import changelog, git_url
 from helpers.model.changelog import Entry
 from helpers.repo import changing, history, merging, network, remotes, submodules, subtree
 from helpers.repo.history import Remote
+from helpers.repo.location import git_in
 from helpers.repos.own_version import CHANGELOG
 from helpers.repos.state import short
 
@@ -35,7 +36,7 @@ def main(*, remote: str = "origin", dry_run: bool = False, cwd: Path | None = No
     _check_place(root)
     to = history.named_remote(root, remote)
     if why := git_url.refusal(to.push_url, remotes.local_allowed):
-        raise UsageError(f"--remote {remote!r}: {why}", where=root, fix=f"git remote set-url {remote} URL")
+        raise UsageError(f"--remote {remote!r}: {why}", where=root, fix=f"{git_in(root)} remote set-url {remote} URL")
     commit = subtree.split(root, DIRECTORY)
     published = network.branch_tip(to.push_url, BRANCH)
     where = f"{BRANCH} of {git_url.masked(to.push_url)}"
@@ -66,7 +67,7 @@ def _check_place(root: Path) -> None:
             "has only a part of its history",
             where=root,
             why="what is split from a part has other commits than what is published",
-            fix="git fetch --unshallow",
+            fix=f"{git_in(root)} fetch --unshallow",
         )
     if dirty := [path for path in repo.changes(root) if path.startswith(f"{DIRECTORY}/")]:
         more = f" and {len(dirty) - 3} more" if len(dirty) > 3 else ""
@@ -74,7 +75,7 @@ def _check_place(root: Path) -> None:
             f"{', '.join(dirty[:3])}{more}: not committed",
             where=root,
             why="only what is committed is published",
-            fix=f"git add {DIRECTORY} && git commit",
+            fix=f"{git_in(root)} add {DIRECTORY} && {git_in(root)} commit",
         )
 
 
@@ -90,7 +91,7 @@ def _check_step(root: Path, published: str, commit: str, where: str) -> str:
             f"{short(published)}, the {where}, is not in the history of {short(commit)}",
             where=root,
             why="super-repos pin commits of that branch: it only ever goes forward, and is never written again",
-            fix="git pull  (somebody has published from a newer state, or this history was rewritten)",
+            fix=f"{git_in(root)} pull  (somebody has published from a newer state, or this history was rewritten)",
         )
     old = _entries(root, published)
     if old and not subtree.same_files(root, published, commit) and new[0].version <= old[0].version:

@@ -115,7 +115,10 @@ class _Pull:
         if absent(visit) and self._dry_run:
             return Step(place.path, CLONE, f"{git_url.masked(place.sub.url)} at {state.short(place.sub.pin)}")
         try:
-            return self._done(place, way(place.path, facts(place.root, place.sub.pin), _PIN))
+            known = facts(place.root, place.sub.pin, place.sub.url)
+            push = push_command(place.root, place.path) if known.older else ""
+            own = f"{push} && {place.git_above} add -- {shlex.quote(place.sub.path)}" if push else ""
+            return self._done(place, way(place.path, known, _PIN, own))
         except HelpersError as error:
             return Step(place.path, FAULT, error.what, error.fix or "")
 

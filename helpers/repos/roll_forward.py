@@ -15,7 +15,7 @@ from pathlib import Path
 from helpers.console import counted
 from helpers.errors import HelpersError, UsageError
 from helpers.model import git_url
-from helpers.repo import changing, history, network, remotes
+from helpers.repo import changing, gaps, history, network, remotes
 from helpers.repo.changing import Commit, Hand
 from helpers.repo.submodules import unpushed
 from helpers.repos import home, pin_message, state, tree, upgrade
@@ -33,7 +33,7 @@ from helpers.repos.own_commits import all_ours
 from helpers.repos.pin_message import Moved
 from helpers.repos.place import Place, branch_command
 from helpers.repos.step import COMMIT, FAULT, LEFT, PUSH, STAY, STOPPED, Report, Step, git_at, outermost
-from helpers.repos.way import Facts, facts, lacking, under_way, way
+from helpers.repos.way import Facts, facts, incomplete, lacking, under_way, way
 
 # What goes into the commit with the pin of the submodule at this path: is given the root of the super-repo, the old
 # and the new pin, after the submodule has moved, and whether tests are run; returns the paths that it wrote, relative
@@ -205,7 +205,7 @@ class _Roll:
         newest = self._tips.of(place)
         if isinstance(newest, Step):
             return newest, None
-        known = facts(place.root, newest.commit)
+        known = facts(place.root, newest.commit, place.sub.url)
         step = self._may_pin(place, known, newest)
         if step.word != LEFT and (step.moves or known.head != place.sub.pin):
             if frozen:
@@ -235,10 +235,15 @@ class _Roll:
             ours = history.contains(root, known.head, pin) and all_ours(root, newest.commit, known.head)
             if ours or (known.head == pin and self._home_has(place, newest, pin)):
                 return Step(place.path, STAY)
+            if found := gaps.gap(root, newest.remote):
+                return incomplete(place.path, found)
             commits = counted(history.count(root, newest.commit, known.head), "commit")
             push = push_command(root, place.path, newest.branch)
             return Step(place.path, LEFT, f"not in {newest.words}: {commits} of yours", push)
-        if not history.contains(root, newest.commit, pin):
+        certain = history.contains(root, newest.commit, pin) and gaps.is_whole_between(root, pin, newest.commit)
+        if not certain and (found := gaps.gap(root, newest.remote)):
+            return incomplete(place.path, found)
+        if not certain:
             what = f"its pin {state.short(pin)} is not in {newest.words}, so there is no way forward"
             return Step(place.path, LEFT, what, branch_command(place))
         return way(place.path, known, newest.words)
@@ -264,6 +269,8 @@ class _Roll:
             return f"{place.path} is detached, and its branch is not known"
         head = self._new.get(place.path) or history.commit_of(root, "HEAD")
         if not history.contains(root, newest.commit, head):
+            if found := gaps.gap(root, newest.remote):
+                return f"the history of {place.path} is incomplete ({found.words})"
             return f"{place.path} is detached at a commit that is not in {newest.words}"
         own = history.commit_of(root, f"refs/heads/{newest.branch}")
         if own and not history.contains(root, head, own):

@@ -14,6 +14,7 @@ from helpers.errors import OK, TESTS_FAILED, InfrastructureError, PolicyError, U
 from helpers.model import sync_lock
 from helpers.model.sync_lock import CONFLICT, Merged
 from helpers.repo import merging
+from helpers.repo.location import git_in
 from helpers.repos import shared_files, sync_state
 from helpers.repos.shared_files import PACKAGE, Write
 from helpers.repos.sync_state import Item, State
@@ -169,9 +170,9 @@ def _line_ends(text: bytes, like: bytes) -> bytes:
 
 def _no_base(path: str, name: str, package: Path) -> InfrastructureError:
     if merging.is_shallow(package):
-        why, fix = "that checkout has only a part of its history", f"git -C {package} fetch --unshallow"
+        why, fix = "that checkout has only a part of its history", f"{git_in(package)} fetch --unshallow"
     else:
-        why, fix = "what it was merged with was never committed there, or not fetched", f"git -C {package} fetch"
+        why, fix = "what it was merged with was never committed there, or not fetched", f"{git_in(package)} fetch"
     return InfrastructureError(
         f"the template that {path} was merged with ({name[:12]}) is not in the history of helpers",
         where=package,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -13,10 +14,12 @@ from helpers.errors import HelpersError, PolicyError
 from helpers.model import git_url, submodule
 from helpers.model.porcelain import Status
 from helpers.model.submodule import Submodule
-from helpers.repo import history, location, remotes, submodules
+from helpers.repo import gaps, history, location, remotes, submodules
+from helpers.repo.location import boundaries
 from helpers.repos import home, state
-from helpers.repos.place import Place
+from helpers.repos.place import Place, listing_command
 from helpers.repos.state import Row, State
+from helpers.repos.step import git_at
 
 # A look mostly waits, for git or for the disk.
 _LOOKS_PER_CORE = 2
@@ -95,9 +98,17 @@ def _look(place: Place, row: Row) -> Row:
         waits = history.under_way(place.root)
         # A rebase is on no branch until it ends.
         alone = 0 if waits or (status.head == row.pin and pushed) else _alone(place.root, status)
+        gap = None
+        if status.ahead or alone or (row.pin and pushed is not True):
+            gap = gaps.gap(place.root, home.remote(place))
     except Exception as error:
         return row.also(_fault(error))
     row = replace(row, branch=status.branch, head=status.head)
+    if gap:
+        # Commits that seem to be on no branch, or not pushed, may be in the part that is not here.
+        status = replace(status, ahead=None, behind=None) if boundaries(place.root) else status
+        pushed, alone = None if pushed is None else True, 0
+        row = row.also(State(state.INCOMPLETE, detail=gap.words, fix=gap.fix(git_at(place.path))))
     row = row.also(*([State(state.UNDER_WAY, detail=waits)] if waits else []), *moved)
     return row.also(*state.of_checkout(status, row.pin, pushed, alone))
 
@@ -130,9 +141,19 @@ def _row(place: Place) -> Row:
     if sub is None:
         return Row(place.path)
     states = [State(state.REFUSED, detail=why) for why in sub.refusals]
-    states += [] if sub.listed else [State(state.UNLISTED)]
-    states += [] if sub.pin else [State(state.UNPINNED)]
+    states += [] if sub.listed else [State(state.UNLISTED, fix=listing_command(place))]
+    states += [] if sub.pin else [State(state.UNPINNED, fix=_pinning(place))]
     return Row(place.path, pin=sub.pin, url=sub.url, states=tuple(states))
+
+
+def _pinning(place: Place) -> str:
+    """Return the command by which index and `.gitmodules` agree about a submodule without a pin; empty if unknown."""
+    assert place.sub is not None
+    if not place.sub.contained:
+        return ""
+    if (place.root / ".git").exists():
+        return f"{place.git_above} add -- {shlex.quote(place.sub.path)}"
+    return f"{place.git_above} config -f .gitmodules --remove-section {shlex.quote(f'submodule.{place.sub.name}')}"
 
 
 def _with_submodules(place: Place, row: Row, above: tuple[Path, ...]) -> Visit:

@@ -15,6 +15,7 @@ from helpers.errors import NOTHING_RAN, OK, TESTS_FAILED, ConfigError, HelpersEr
 from helpers.model import changelog, sync_lock
 from helpers.model.changelog import Entry
 from helpers.repo import merging
+from helpers.repo.location import git_in
 from helpers.repos import own_version, shared_files, sync_state
 
 NAME = "helpers"
@@ -135,13 +136,13 @@ def _changed(root: Path) -> list[str]:
 def _stopped(root: Path, what: str, fix: str) -> StoppedError:
     known = set(repo.tracked(root))
     back = [path for path in _changed(root) if root / path in known]
-    undo = f" && git checkout HEAD -- {shlex.join(back)}" if back else ""
-    merges = sorted(map(sync_state.beside, sync_state.waiting(root)))
+    undo = f" && {git_in(root)} checkout HEAD -- {shlex.join(back)}" if back else ""
+    merges = sorted(str(root / sync_state.beside(path)) for path in sync_state.waiting(root))
     undo += f" && rm {shlex.join(merges)}" if merges else ""
     return StoppedError(
         f"{what}, so the new helpers is not committed",
         where=root,
-        fix=f"{fix}  (back to the old one: git submodule update helpers{undo})",
+        fix=f"{fix}  (back to the old one: {git_in(root)} submodule update helpers{undo})",
     )
 
 

@@ -167,6 +167,29 @@ def _no_such_branch(one: Fleet) -> None:
     git(one.at("apps/one"), "config", "--file", ".gitmodules", "submodule.libs/shared.branch", "none")
 
 
+def _other_names(one: Fleet) -> None:
+    """Name submodules otherwise than their paths, with characters that a shell reads, and follow no branch."""
+    for root, path in ((one.top, "tools"), (one.at("apps/one"), "libs/shared")):
+        name = f"submodule.it's $HOME {path}"
+        for file in (".gitmodules", git(root, "rev-parse", "--git-path", "config").strip()):
+            git(root, "config", "--file", file, "--rename-section", f"submodule.{path}", name)
+        git(root, "config", "--file", ".gitmodules", f"{name}.branch", "none")
+        git(root, "commit", "--quiet", "--message", "names", "--", ".gitmodules")
+    git(one.at("apps/one"), "push", "--quiet", "origin", "HEAD:main")
+    git(one.top, "add", "apps/one")
+    git(one.top, "commit", "--quiet", "--message", "pin")
+
+
+def _unlisted(one: Fleet) -> None:
+    git(one.top, "config", "--file", ".gitmodules", "--remove-section", "submodule.tools")
+
+
+def _unpinned(one: Fleet) -> None:
+    git(one.top, "rm", "--quiet", "--cached", "tools")
+    git(one.top, "config", "--file", ".gitmodules", "submodule.gone.path", "gone")
+    git(one.top, "config", "--file", ".gitmodules", "submodule.gone.url", "../gone.git")
+
+
 def _not_forward(one: Fleet) -> None:
     _on_branch(one, "tools", "topic")
     git(one.at("tools"), "switch", "--quiet", "--detach", "origin/main")
@@ -210,6 +233,10 @@ LEFT: dict[str, tuple[Callable[[Fleet], object], Callable[[Path], int]]] = {
     "a file in the way": (_in_the_way, _roll),
     "a rewritten branch": (_rewritten, _roll),
     "a branch that is not there": (_no_such_branch, _roll),
+    "a branch that is not there, of a submodule with another name": (_other_names, _roll),
+    "no entry in .gitmodules": (_unlisted, _pull),
+    "no pin": (_unpinned, _pull),
+    "own commits on main, to be pulled": (lambda one: _on_branch(one, "tools", "main"), _pull),
     "a branch of the same name": (_not_forward, _branch),
 }
 
@@ -226,4 +253,7 @@ def test_each_fix_works_as_it_is_printed_where_the_user_is(
     assert fixes
     for fix in fixes:
         assert " -C . " not in fix
-        typed(one.at(inside), fix.replace("BRANCH", "main").replace("NAME", "kept"))
+        typed(one.at(inside), fix.replace("BRANCH", "main").replace("NAME", "kept").replace("URL", "../tools.git"))
+    if prepare in (_other_names, _unlisted, _unpinned):
+        command(one.at(inside))
+        assert "  fix: " not in capsys.readouterr().out

@@ -240,7 +240,9 @@ def test_a_pin_that_the_branch_does_not_have_is_left(one: Fleet, capsys: pytest.
     work = one.home / "work of tools"
     git(work, "commit", "--quiet", "--amend", "--message", "another one")
     git(work, "push", "--quiet", "--force", "origin", "main")
-    assert "so there is no way forward\nfix: git submodule set-branch" in left(one, capsys, "tools")
+    assert "so there is no way forward\nfix: git config -f .gitmodules submodule.tools.branch BRANCH" in left(
+        one, capsys, "tools"
+    )
 
 
 def test_a_changed_file_in_the_way_is_left(one: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
@@ -251,7 +253,9 @@ def test_a_changed_file_in_the_way_is_left(one: Fleet, capsys: pytest.CaptureFix
 
 def test_a_branch_that_the_remote_has_not_is_named(one: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     git(one.top, "config", "--file", ".gitmodules", "submodule.tools.branch", "none")
-    assert "its remote has no branch none\nfix: git submodule set-branch" in left(one, capsys, "tools")
+    assert "its remote has no branch none\nfix: git config -f .gitmodules submodule.tools.branch BRANCH" in left(
+        one, capsys, "tools"
+    )
 
 
 def test_a_pin_that_nobody_pushed_is_named(one: Fleet, capsys: pytest.CaptureFixture[str]) -> None:

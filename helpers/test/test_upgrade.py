@@ -94,7 +94,8 @@ def test_conflicts_stop_it_and_the_same_again_goes_on(repo: HelpersRepo, capfd: 
         with pytest.raises(upgrade.StoppedError, match="its templates are not merged") as caught:
             carry_out(repo, repo.first)
         assert caught.value.exit_code == 1
-        back = f"git submodule update helpers && git checkout HEAD -- {EDITORCONFIG} {sync_lock.PATH})"
+        git = f"git -C {repo.root}"
+        back = f"{git} submodule update helpers && {git} checkout HEAD -- {EDITORCONFIG} {sync_lock.PATH})"
         assert back in str(caught.value.fix)
     repo.write(EDITORCONFIG, TEXT)
     assert carry_out(repo, repo.first) == [EDITORCONFIG, sync_lock.PATH]

@@ -1,0 +1,60 @@
+"""Parts of a remote's history that a checkout does not have: an absent commit or branch there is no fact."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.repo.door import look
+from helpers.repo.history import Remote
+from helpers.repo.location import boundaries
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Why the history is incomplete, and how it becomes complete.
+
+    Arguments:
+        words: what kind of clone it is.
+        commands: arguments of git, given in the checkout one after the other.
+    """
+
+    words: str
+    commands: tuple[str, ...]
+
+    def fix(self, git: str) -> str:
+        """Return the command for a shell; `git` is how git is called in the checkout."""
+        return " && ".join(f"{git} {command}" for command in self.commands)
+
+
+def gap(root: Path, remote: Remote) -> Gap | None:
+    """Return why the history of a remote is incomplete in the checkout at `root`; None if it is complete.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    if not remote.url:
+        return None
+    shallow = boundaries(root)
+    fetched = look(root, "for-each-ref", "--count=1", f"refs/remotes/{remote.name}/")
+    if not shallow and fetched and remote.all_branches:
+        return None
+    words = "a shallow clone" if shallow else f"no branch of {remote.name} is fetched"
+    words = "a single-branch clone" if not shallow and not remote.all_branches else words
+    refspec = shlex.quote(f"+refs/heads/*:refs/remotes/{remote.name}/*")
+    config = [] if remote.all_branches else [f"config --replace-all remote.{remote.name}.fetch {refspec}"]
+    return Gap(words, (*config, f"fetch {'--unshallow ' if shallow else ''}{remote.name}"))
+
+
+def is_whole_between(root: Path, older: str, newer: str) -> bool:
+    """Say whether a checkout surely has all commits that `newer` has and `older` has not.
+
+    Past a merge a shallow clone may show commits that `older` has, too.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    cut = boundaries(root)
+    lines = look(root, "rev-list", "--parents", f"{older}..{newer}", "--").splitlines() if cut else []
+    return all(len(line.split()) <= 2 and line.split()[0] not in cut for line in lines)
