@@ -304,12 +304,12 @@ def show(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
     """Run `argv`, which prints where we print and has nothing to read; return its exit code, negative for a signal.
 
     Raises:
-        InfrastructureError: the program is not there.
+        InfrastructureError: the program can not be started.
     """
     sys.stdout.flush()
     try:
         return subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, check=False).returncode
-    except (FileNotFoundError, PermissionError) as error:
+    except OSError as error:  # also a script without a first line that names its interpreter
         raise _cannot_start(argv, error) from None
 
 

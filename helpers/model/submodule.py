@@ -23,6 +23,7 @@ class Submodule:
         name: by which git keeps it; empty when only the index names it.
         branch: that it follows, as `.gitmodules` writes it; `.` is that of its super-repo, empty the remote's own.
         unwanted: whether it is checked out only by who asks for it (`update = none`).
+        anchored: whether `url` names one place; not if it is relative, and the super-repo has no remote.
     """
 
     path: str
@@ -34,6 +35,7 @@ class Submodule:
     name: str = ""
     branch: str = ""
     unwanted: bool = False
+    anchored: bool = True
 
 
 def read(gitlinks: Mapping[str, str], settings: list[tuple[str, str]]) -> list[Submodule]:

@@ -65,14 +65,15 @@ def _answer(root: Path, env: Mapping[str, str], arguments: Sequence[str]) -> str
     return done.stdout
 
 
-def environment(found: Path | None, more: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
+def environment(found: Path | None, more: Sequence[tuple[str, str]] = (), *, steady: bool = True) -> dict[str, str]:
     """Return the environment in which git looks at the repo kept at `found`, and runs nothing that this repo names.
 
     Arguments:
         found: where git keeps the repo; None for none.
         more: settings besides those, which count more than any configuration.
+        steady: as in `closed.environment`.
     """
-    return closed.environment([*(filters(found).items() if found else []), *more])
+    return closed.environment([*(filters(found).items() if found else []), *more], steady=steady)
 
 
 def may_filter(found: Path) -> bool:

@@ -117,7 +117,7 @@ def user_command_environment(root: Path) -> dict[str, str]:
     network = network_environment()
     kept = ("GIT_ALLOW_PROTOCOL", "GIT_ASKPASS", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "GCM_INTERACTIVE")
     env = {
-        **environment(git_dir(root), more),
+        **environment(git_dir(root), more, steady=False),
         **{name: network[name] for name in (*kept, "GIT_SSH_COMMAND")},
         "GIT_CEILING_DIRECTORIES": str(root.parent),
         "GIT_PAGER": "cat",

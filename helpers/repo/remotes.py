@@ -66,5 +66,5 @@ def first_words(text: str) -> str:
 
 def users_own(key: str) -> str:
     """Return a setting of the user's and the machine's own configuration; empty if it is not set."""
-    env = {**environment(None), "GIT_DIR": os.devnull}
+    env = {**environment(None, steady=False), "GIT_DIR": os.devnull}
     return proc.run(["git", "config", "--get", key], cwd=Path("/"), env=env).stdout.rstrip("\n")

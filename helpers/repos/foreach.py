@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
@@ -10,25 +11,35 @@ from pathlib import Path
 
 from helpers import proc
 from helpers.console import counted, paint, printable, put_line, say
-from helpers.errors import CRASHED, OK, SIGINT_EXIT, TESTS_FAILED, InfrastructureError, UsageError, worst
+from helpers.errors import CRASHED, OK, SIGINT_EXIT, TESTS_FAILED, USAGE, InfrastructureError, UsageError, worst
 from helpers.repo import own_programs
 from helpers.repos import state, tree
 from helpers.repos.acting import checked_out, inwards_first, name_programs, not_acted_on
 from helpers.repos.state import Row
-from helpers.repos.step import CLOSED, LEFT, Report, Step, outermost
+from helpers.repos.step import CLOSED, LEFT, SKIPPED, Report, Step, outermost
 
 
-def main(command: Sequence[str], *, keep_going: bool = False, start: str = "", cwd: Path | None = None) -> int:
+def main(
+    command: Sequence[str],
+    *,
+    keep_going: bool = False,
+    start: str = "",
+    skip: Sequence[str] = (),
+    cwd: Path | None = None,
+) -> int:
     """Run `command` in each repo around `cwd`, and return the exit code.
 
     Arguments:
-        command: the program and its arguments; no shell reads them.
+        command: the program and its arguments; no shell reads them. A repo without the program is skipped if this is a
+            path relative to the repo, such as `./main_pytest.py`.
         keep_going: go on after a failure.
         start: path of the repo to begin with; empty for the first one.
+        skip: paths of repos that are left out.
         cwd: where the command was given.
 
     Raises:
-        UsageError: there is no command or it can not be started, `start` is no repo of the tree, or `cwd` is in none.
+        UsageError: there is no command, or no repo has it, or it cannot be started in the first repo (without
+            `keep_going`); `start` or a path of `skip` is no repo of the tree; `cwd` is in no checkout.
         InfrastructureError: there is no git.
     """
     if not command:
@@ -37,22 +48,27 @@ def main(command: Sequence[str], *, keep_going: bool = False, start: str = "", c
     rows = inwards_first(tree.rows(root, offline=False))
     paths = [row.path for row in rows]
     start = start.rstrip("/") or paths[0]
-    if start not in paths:
-        raise UsageError(f"--from {start!r} is no repo here", where=root, fix="invoke repo_status  (names all)")
-    rows = rows[paths.index(start) :]
+    left_out = [path.rstrip("/") for path in skip]
+    for option, path in (("--from", start), *(("--skip", path) for path in left_out)):
+        if path not in paths:
+            raise UsageError(f"{option} {path!r} is no repo here", where=root, fix="invoke repo_status  (names all)")
+    rows = [row for row in rows[paths.index(start) :] if row.path not in left_out]
     name_programs(root, checked_out(rows))
-    codes, report = [OK], Report(root, cwd)
+    codes, ran, report = [OK], 0, Report(root, cwd)
     for row in rows:
-        if step := _not_entered(row):
+        if step := _not_entered(row) or _lacks(root, row.path, command[0]):
             report.add(step)
             codes.append(step.code)
             continue
-        code = _run(root / row.path, row.path, command)
+        ran += 1
+        code = _run(root / row.path, row.path, command, keep_going=keep_going)
         codes.append(code)
         if code and not keep_going:
             again = f"invoke repo_foreach --from {shlex.quote(row.path)} -- {shlex.join(command)}"
             say(f"failed in {printable(row.path)}; go on there: {again}")
             break
+    if worst(codes) == OK and not ran:
+        raise UsageError(f"no repo has {command[0]}", where=root, fix="a program on PATH, or a file of the repos")
     failed = sum(bool(code) for code in codes)
     done = f"{len(codes) - 1} of {counted(len(paths), 'repo')}"
     told = f"{done}: {failed} failed or not entered" if failed else f"done in {done}"
@@ -72,14 +88,25 @@ def _not_entered(row: Row) -> Step | None:
     return None
 
 
-def _run(place: Path, path: str, command: Sequence[str]) -> int:
+def _lacks(root: Path, path: str, program: str) -> Step | None:
+    """Return that a repo is skipped because it has no such file; None if it has, or the program is not a repo's own."""
+    if "/" not in program or os.path.isabs(program) or os.path.lexists(root / path / program):
+        return None
+    return Step(path, SKIPPED, f"has no {program}")
+
+
+def _run(place: Path, path: str, command: Sequence[str], *, keep_going: bool) -> int:
     """Run the command in one repo and return the exit code of ours that it stands for."""
     put_line(paint(f"== {printable(path)}", "bold", sys.stdout), sys.stdout)
     env = own_programs.user_command_environment(place)
     try:
         code = proc.show(command, cwd=place, env=env)
     except InfrastructureError as error:
-        raise UsageError(error.what, where=place, fix="the command must be on PATH; no shell reads it") from None
+        fix = "the command must be on PATH, or an executable file of the repo; no shell reads it"
+        if not keep_going:
+            raise UsageError(error.what, where=place, fix=fix) from None
+        say(f"{printable(path)}: {error.what}; fix: {fix}")
+        return USAGE
     if code == 0:
         return OK
     if code < 0:

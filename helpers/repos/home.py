@@ -53,7 +53,9 @@ def difference(place: Place, remote: Remote) -> str:
     Raises:
         InfrastructureError: there is no git.
     """
-    if place.sub is None or not place.sub.url or git_url.same(place.sub.url) == git_url.same(remote.url):
+    if place.sub is None or not place.sub.url or not place.sub.anchored:
+        return ""
+    if git_url.same(place.sub.url) == git_url.same(remote.url):
         return ""
     asked, declared = (git_url.same(network.effective(url)) if url else "" for url in (remote.url, place.sub.url))
     if asked == declared:

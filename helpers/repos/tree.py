@@ -171,19 +171,19 @@ def _with_submodules(place: Place, row: Row, above: tuple[Path, ...]) -> Visit:
 
 def _judged(root: Path, subs: Sequence[Submodule]) -> list[Submodule]:
     """Return the submodules of the repo at `root` with absolute URLs, those refused that git must not be given."""
-    base = ""
-    if any(git_url.is_relative(sub.url) for sub in subs):
-        # Without a remote git takes the super-repo's own path.
-        base = submodules.remote_url(root) or str(root)
+    remote = submodules.remote_url(root) if any(git_url.is_relative(sub.url) for sub in subs) else ""
+    base = remote or str(root)  # without a remote git takes the super-repo's own path
     found = []
     for sub in subs:
         why, url = "", sub.url
+        anchored = bool(remote) or not git_url.is_relative(url)
         try:
             url = git_url.resolve(base, url) if git_url.is_relative(url) else url
             why = git_url.refusal(url, remotes.local_allowed) if sub.listed else ""
         except ValueError as error:
             why = f"the URL {error}"
-        found.append(replace(sub, url=url, refusals=(*sub.refusals, *([why] if why else []))))
+        refusals = (*sub.refusals, *([why] if why else []))
+        found.append(replace(sub, url=url, anchored=anchored, refusals=refusals))
     return found
 
 

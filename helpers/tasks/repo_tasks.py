@@ -122,16 +122,19 @@ def repo_branch(_: Any, name: str, all: bool = False, dry_run: bool = False) -> 
     help={
         "keep-going": "run it in the other repos after a failure, too",
         "from": "path of the repo to begin with, such as the one that failed",
-    }
+        "skip": "path of a repo that is left out, such as helpers; may be given again",
+    },
+    iterable=["skip"],
 )
-def repo_foreach(_: Any, keep_going: bool = False, from_: str = "") -> int:
+def repo_foreach(_: Any, skip: list[str], keep_going: bool = False, from_: str = "") -> int:
     """Run one command in every repo: invoke repo_foreach -- CMD ARGS.
 
     Each submodule comes before its super-repo; no shell reads CMD, and it has nothing to read: invoke repo_foreach --
-    git switch main. It stops at the first failure. The exit code is 1 when CMD failed, 8 when a signal ended it, and
-    4 or 6 when a repo could not be entered, which is named. Git in CMD runs no hooks and nothing else that a repo's
+    git switch main. A repo that has no file ./CMD is skipped. It stops at the first failure. The exit code is 1 when
+    CMD failed, 8 when a signal ended it, 2 when it can not be started, and 4 or 6 when a repo could not be entered,
+    which is named. Git in CMD runs no hooks and nothing else that a repo's
     own configuration names, and asks nobody.
     """
     from helpers.repos import foreach
 
-    return foreach.main(after_dashes(), keep_going=keep_going, start=from_)
+    return foreach.main(after_dashes(), keep_going=keep_going, start=from_, skip=skip)

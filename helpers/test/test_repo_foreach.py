@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.errors import CRASHED, INFRASTRUCTURE, OK, REFUSED, SIGINT_EXIT, TESTS_FAILED, UsageError
+from helpers.errors import CRASHED, INFRASTRUCTURE, OK, REFUSED, SIGINT_EXIT, TESTS_FAILED, USAGE, UsageError
 from helpers.repos import foreach
 from helpers.test import fleet
 from helpers.test.fleet import Fleet, git, one, pristine, user
@@ -77,6 +77,60 @@ def test_what_can_not_be_started_is_bad_usage(one: Fleet) -> None:
             foreach.main(command, cwd=one.top)
     with pytest.raises(UsageError, match="is no repo here"):
         foreach.main(["true"], start="nowhere", cwd=one.top)
+
+
+SCRIPT = "run_tests.sh"
+
+
+def give(one: Fleet, *paths: str, text: str = "#!/bin/sh\necho ran in $PWD\n", mode: int = 0o755) -> None:
+    for path in paths:
+        (one.at(path) / SCRIPT).write_text(text)
+        (one.at(path) / SCRIPT).chmod(mode)
+
+
+@pytest.mark.parametrize("keep_going", [False, True])
+def test_a_repo_without_the_program_is_skipped_and_the_others_run(
+    one: Fleet, capfd: pytest.CaptureFixture[str], keep_going: bool
+) -> None:
+    give(one, "apps/one", ".")
+    code, lines, said = ran(one, capfd, f"./{SCRIPT}", keep_going=keep_going)
+    assert (code, headings(lines)) == (OK, ["apps/one", "."])
+    assert f"skipped    data  has no ./{SCRIPT}" in lines and f"ran in {one.top}" in lines
+    assert "done in 5 of 5 repos" in said
+
+
+def test_a_program_that_no_repo_has_is_bad_usage(one: Fleet) -> None:
+    with pytest.raises(UsageError, match=r"no repo has \./no-such"):
+        foreach.main(["./no-such"], keep_going=True, cwd=one.top)
+
+
+@pytest.mark.parametrize("text, mode", [("#!/bin/sh\n", 0o644), ("#!/no/such/shell\n", 0o755), ("echo\n", 0o755)])
+def test_it_goes_on_after_a_program_that_can_not_be_started(
+    one: Fleet, capfd: pytest.CaptureFixture[str], text: str, mode: int
+) -> None:
+    give(one, *ORDER)
+    give(one, "data", text=text, mode=mode)
+    code, lines, said = ran(one, capfd, f"./{SCRIPT}", keep_going=True)
+    assert (code, headings(lines)) == (USAGE, ORDER)
+    assert f"data: cannot run './{SCRIPT}': " in said and f"ran in {one.top}" in lines
+    with pytest.raises(UsageError, match="cannot run"):
+        foreach.main([f"./{SCRIPT}"], cwd=one.top)
+
+
+def test_the_worst_exit_code_counts_when_it_goes_on(one: Fleet, capfd: pytest.CaptureFixture[str]) -> None:
+    give(one, *ORDER)
+    give(one, "data", text="#!/bin/sh\nkill -KILL $$\n")
+    give(one, "tools", text="#!/bin/sh\nexit 1\n")
+    code, lines, said = ran(one, capfd, f"./{SCRIPT}", keep_going=True)
+    assert (code, headings(lines)) == (CRASHED, ORDER) and "2 failed or not entered" in said
+
+
+def test_a_repo_is_left_out_by_name(one: Fleet, capfd: pytest.CaptureFixture[str]) -> None:
+    capfd.readouterr()
+    assert foreach.main(["true"], skip=["data/", SHARED], cwd=one.top) == OK
+    assert headings(capfd.readouterr().out.splitlines()) == ["apps/one", "tools", "."]
+    with pytest.raises(UsageError, match="--skip 'nowhere' is no repo here"):
+        foreach.main(["true"], skip=["nowhere"], cwd=one.top)
 
 
 @pytest.mark.parametrize("access, wanted", [(True, REFUSED), (False, INFRASTRUCTURE)])
