@@ -10,6 +10,7 @@ import errno
 import os
 import shlex
 import stat
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -66,13 +67,13 @@ def read_if_there(path: Path) -> bytes | None:
     Raises:
         ConfigError: as in `read`.
     """
-    file = _opened(path, os.O_RDONLY)
+    file = _opened(path)
     if file is None:
         return None
     try:
         return _content(file, path)
     except OSError as error:
-        _fail(error, path, "read")
+        _fail(error, path)
     finally:
         os.close(file)
 
@@ -102,7 +103,7 @@ def is_there(path: Path) -> bool:
     Raises:
         ConfigError: something else than a regular file has it, or a link leads out of the repo or into its `.git`.
     """
-    file = _opened(path, os.O_RDONLY)
+    file = _opened(path)
     if file is None:
         return False
     os.close(file)
@@ -123,19 +124,30 @@ def check_directory(path: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file of a checkout, through links inside the repo only; a new file gets the usual permissions.
+    """Write a file of a checkout as a whole, through links inside the repo only; an old file keeps its permissions.
 
     Raises:
         ConfigError: as in `read`.
         OSError: the disk is full or not writable.
     """
-    file = _opened(path, os.O_WRONLY)
-    if file is None:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666)
-    with os.fdopen(file, "wb") as stream:
-        # Emptied only now: the kind of the file is known.
-        stream.truncate()
-        stream.write(content)
+    file = _opened(path)
+    mode = None
+    if file is not None:
+        mode = stat.S_IMODE(os.fstat(file).st_mode)
+        os.close(file)
+    real = _followed(path)
+    # The name is new: a checkout can hold a link of any name that it can guess.
+    aside = os.path.join(os.path.dirname(real), f".{os.path.basename(real)}-{os.urandom(8).hex()}")
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666), "wb") as stream:
+            stream.write(content)
+            if mode is not None:
+                os.fchmod(stream.fileno(), mode)
+        os.replace(aside, real)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(aside)
+        raise
 
 
 def forget() -> None:
@@ -143,23 +155,23 @@ def forget() -> None:
     _has_no_link.cache_clear()
 
 
-def _opened(path: Path, access: int, followed: str = "") -> int | None:
+def _opened(path: Path, followed: str = "") -> int | None:
     """Return the descriptor of a regular file, None if nothing has that name; `followed` is where a link leads."""
     real = followed or (str(path) if _has_no_link(os.path.dirname(path)) else _followed(path))
     try:
-        file = os.open(real, access | _SAFE)
+        file = os.open(real, os.O_RDONLY | _SAFE)
     except (FileNotFoundError, NotADirectoryError):
         if os.path.islink(path):
             _refuse_link("is a link to a file that does not exist", [str(path)])
         return None
     except OSError as error:
         if error.errno in _IS_LINK and not followed:
-            return _opened(path, access, _followed(path))
-        # A socket cannot be opened, nor can a directory be opened for writing.
+            return _opened(path, _followed(path))
+        # A socket cannot be opened.
         kind = stat.S_IFMT(os.lstat(real).st_mode) if os.path.lexists(real) else stat.S_IFREG
         if kind not in (stat.S_IFREG, stat.S_IFLNK):
             _refuse(_is_no_file(kind), path)
-        _fail(error, path, "read" if access == os.O_RDONLY else "written")
+        _fail(error, path)
     return _checked(file, path)
 
 
@@ -275,5 +287,5 @@ def _is_no_file(kind: int) -> str:
     return f"is a {_KINDS.get(kind, 'special file')}, not a regular file"
 
 
-def _fail(error: OSError, path: Path, act: str) -> NoReturn:
-    raise ConfigError(f"cannot be {act}: {os.strerror(error.errno or 0).lower()}", where=path) from None
+def _fail(error: OSError, path: Path) -> NoReturn:
+    raise ConfigError(f"cannot be read: {os.strerror(error.errno or 0).lower()}", where=path) from None

@@ -104,9 +104,10 @@ def read_base_lock(runnable: RunnableDir) -> base_lock.BaseLock | None:
         ConfigError: the record is wrong, or is one of another base than the settings name.
     """
     file = runnable.path / base_lock.PATH
-    if not file.exists():
+    text = checkout_file.read_text_if_there(file)
+    if text is None:
         return None
-    recorded = base_lock.parse(read_text(file), str(file))
+    recorded = base_lock.parse(text, str(file))
     if recorded.base != runnable.settings.base:
         raise ConfigError(
             f"records the base {excerpt(recorded.base)}, and [tool.helpers] base is {excerpt(runnable.settings.base)}",

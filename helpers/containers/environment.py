@@ -41,7 +41,7 @@ def _python_path(runnable: RunnableDir) -> list[Path]:
 def services_file(runnable: RunnableDir) -> Path | None:
     """Return the file that says which services stand beside every container of `runnable`; None if there is none."""
     file = runnable.path / "devops" / "compose.yaml"
-    return file if file.is_file() else None
+    return file if os.path.lexists(file) else None
 
 
 def image_says(labels: Mapping[str, str]) -> dict[str, str]:

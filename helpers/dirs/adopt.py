@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers import config, discover, pyproject, pytest_settings, repo
+from helpers import checkout_file, config, discover, pyproject, pytest_settings, repo
 from helpers.dirs import locked, metadata, names, project_text, wanted
 from helpers.dirs.metadata import Metadata
 from helpers.dirs.wanted import Wanted
@@ -85,7 +85,7 @@ def read(path: Path) -> Project:
         ConfigError: its `pyproject.toml` is not TOML.
     """
     file = path / "pyproject.toml"
-    text = config.read_text(file) if file.is_file() else ""
+    text = checkout_file.read_text_if_there(file) or ""
     data = pyproject.parse_toml(text, file)
     said = metadata.read(path)
     return Project(text, data, said, _tests(path), wanted.find(path, data, said))
@@ -149,6 +149,7 @@ def adopt(source: Path, aside: Path, *, name: str, base: str, requires: str, loc
         _copy_of_root(source, aside)
     else:
         shutil.copytree(source, aside, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+    _own_files(source, aside)
     notes = [f"tests are in {', '.join(project.tests)}; what they need is taken from {project.wanted.source}"]
     if (aside / "changelog.txt").is_file():
         (aside / "changelog.txt").rename(aside / "changelog.original.txt")
@@ -164,11 +165,22 @@ def adopt(source: Path, aside: Path, *, name: str, base: str, requires: str, loc
     return notes + _lock(aside, list(_attempts(project, name, base, requires)), lock)
 
 
+def _own_files(source: Path, aside: Path) -> None:
+    """Put files in place of copied links that are written later: nothing is written through a link."""
+    checkout_file.check_directory(source / "devops")
+    for name in ("changelog.txt", "poetry.lock", "pyproject.toml"):
+        if (aside / name).is_symlink():
+            content = checkout_file.read(source / name)
+            (aside / name).unlink()
+            (aside / name).write_bytes(content)
+
+
 def _copy_of_root(root: Path, aside: Path) -> None:
     """Copy what the repo's own project is made of: no submodule, nothing that git ignores, no other runnable dir."""
     others = [path for path in discover.runnable_paths(root) if path != root]
     for file in repo.files(root):
-        if file.is_file() and not file.is_symlink() and not any(file.is_relative_to(other) for other in others):
+        mine = not file.is_symlink() and not any(file.is_relative_to(other) for other in others)
+        if mine and file.is_file() and checkout_file.is_there(file):
             target = aside / file.relative_to(root)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, target)

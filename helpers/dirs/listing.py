@@ -10,7 +10,7 @@ from pathlib import Path
 from helpers import discover, repo
 from helpers.console import printable
 from helpers.dirs.testfiles import test_files
-from helpers.errors import OK, NothingSelectedError, worst
+from helpers.errors import OK, HelpersError, NothingSelectedError, worst
 
 _HEAD = ("directory", "image", "version", "base", "python", "tests")
 
@@ -42,7 +42,11 @@ def rows(root: Path) -> list[Row]:
             found.append(Row(item.name, error=where + error.summary, exit_code=error.exit_code))
             continue
         one = item.runnable
-        count = len(test_files(one.path, one.settings.tests, one.nested))
+        try:
+            count = len(test_files(one.path, one.settings.tests, one.nested))
+        except HelpersError as error:
+            found.append(Row(item.name, error=error.summary, exit_code=error.exit_code))
+            continue
         python = one.requires_python or "any"
         found.append(Row(item.name, one.changelog.name, str(one.version), one.settings.base, python, count))
     return found

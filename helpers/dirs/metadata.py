@@ -10,6 +10,8 @@ from email.parser import Parser
 from pathlib import Path
 from typing import Any
 
+from helpers import checkout_file
+
 _EXTRA = re.compile(r"""\s*(?:and\s*)?\(?\s*extra\s*==\s*['"]([^'"]+)['"]\s*\)?\s*""")
 
 
@@ -35,9 +37,10 @@ class Metadata:
 def read(path: Path) -> Metadata:
     """Return what `PKG-INFO` of the project at `path` says; all is empty when it has none."""
     file = path / "PKG-INFO"
-    if not file.is_file():
+    content = checkout_file.read_if_there(file)
+    if content is None:
         return Metadata()
-    said: Message = Parser().parsestr(file.read_text(encoding="utf-8", errors="replace"), headersonly=True)
+    said: Message = Parser().parsestr(content.decode("utf-8", "replace"), headersonly=True)
     requires: list[str] = []
     extras: dict[str, tuple[str, ...]] = {}
     for line in said.get_all("Requires-Dist", []):

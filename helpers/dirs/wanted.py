@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from helpers import checkout_file
 from helpers.dirs.metadata import Metadata
 from helpers.model import poetry_lock
 
@@ -74,7 +76,7 @@ def find(path: Path, data: Mapping[str, Any], said: Metadata) -> Wanted:
                 return Wanted(found, f"{where} {name}")
     for pattern in _FILES:
         for file in sorted(path.glob(pattern)):
-            if found := tuple(_of_file(file, ())):
+            if found := tuple(_of_file(path, file, ())):
                 return Wanted(found, file.relative_to(path).as_posix())
     return Wanted((), "nothing (the project does not say what its tests need)")
 
@@ -99,14 +101,15 @@ def _of_extra(extras: Mapping[str, Any], name: str, own: str, seen: Sequence[str
                     yield from _of_extra(extras, extra, own, (*seen, name))
 
 
-def _of_file(file: Path, seen: Sequence[Path]) -> Iterator[str]:
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+def _of_file(path: Path, file: Path, seen: Sequence[Path]) -> Iterator[str]:
+    for line in checkout_file.read(file).decode("utf-8", "replace").splitlines():
         text = re.sub(r"(^|\s)#.*", "", line).split(" --hash")[0].strip().rstrip("\\").strip()
         other = re.match(r"(?:-r|--requirement)[\s=]+(\S+)", text)
         if other:
-            target = (file.parent / other.group(1)).resolve()
-            if target.is_file() and target not in (*seen, file):
-                yield from _of_file(target, (*seen, file))
+            target = Path(os.path.normpath(file.parent / other.group(1)))
+            # A file elsewhere is not the project's.
+            if target.is_relative_to(path) and target.is_file() and target not in (*seen, file):
+                yield from _of_file(path, target, (*seen, file))
         elif text and not text.startswith("-") and _NAME.match(text):
             yield text
 

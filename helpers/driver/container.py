@@ -117,6 +117,8 @@ def pytest_arguments(
 ) -> list[str]:
     """Return pytest's arguments for `runnable`; pytest itself knows whether the user's name other tests than all."""
     tests = [path for path in runnable.settings.tests if (runnable.path / path).exists()]
+    for path in tests:
+        _contained(runnable, path, runnable.root, "tests")
     if not arguments and not tests:
         raise NothingSelectedError(
             f"no tests: {', '.join(runnable.settings.tests)} does not exist",

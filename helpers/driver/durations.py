@@ -60,7 +60,7 @@ def _read(root: Path) -> dict[str, dict[str, float]]:
     try:
         found = json.loads(_file(root).read_bytes())
         return {tier: _numbers(one) for tier, one in found.items()}
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return {}
 
 

@@ -92,7 +92,7 @@ def _past(line: str) -> Past | None:
     try:
         at, tier, verdict, seconds, failed, *engine = json.loads(line)
         return Past(int(at), str(tier), Status(verdict).value, float(seconds), int(failed), *map(str, engine[:1]))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from helpers import pyproject, pytest_settings
+from helpers import checkout_file, pyproject, pytest_settings
 from helpers.driver.plan import DirPlan, Plan, without
 from helpers.driver.results import read_result
 from helpers.errors import ConfigError
@@ -101,8 +101,8 @@ def _names_sources(path: Path) -> bool:
     """Say whether the settings of coverage in a directory name what it measures."""
     for name, section in _INI_FILES:
         parser = configparser.ConfigParser(interpolation=None)
-        with suppress(configparser.Error, UnicodeDecodeError):
-            parser.read(path / name, encoding="utf-8")
+        with suppress(configparser.Error):
+            parser.read_string(checkout_file.read_text_if_there(path / name) or "")
             if parser.has_section(section):
                 return any(parser.has_option(section, key) for key in _SOURCES)
     tool: Any = pyproject.read_if_there(path).get("tool", {})
@@ -122,7 +122,11 @@ def _fault(item: DirPlan) -> DirPlan | None:
     if not item.runnable:
         return None
     lock = item.runnable.path / "poetry.lock"
-    if not lock.is_file() or _LOCKED.search(lock.read_bytes()):
+    try:
+        text = checkout_file.read_if_there(lock)
+    except ConfigError as error:
+        return DirPlan(item.name, error=error)
+    if text is None or _LOCKED.search(text):
         return None  # without a lock there is another error to tell of
     fix = f'add "pytest-cov" to the group `test` of its pyproject.toml, then: invoke docker_lock --dir {item.name}'
     return DirPlan(item.name, error=ConfigError("--coverage: pytest-cov is not in its lock", where=lock, fix=fix))

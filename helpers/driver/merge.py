@@ -81,7 +81,7 @@ def _read(file: Path, *, named: bool) -> dict[str, Any]:
         _ = [verdict_of(one) for one in data["directories"]]
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", where=file) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         if not named:
             return {}
         raise UsageError("is not the result of a shard", where=file, fix=_FIX) from None

@@ -160,7 +160,7 @@ def _seconds(plan: Plan, file: str) -> dict[str, int]:
         }
     except OSError as error:
         raise UsageError(f"--durations: cannot be read: {error.strerror}", where=file) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(
             "--durations: is no result of a run", where=file, fix="give what main_pytest.py --json FILE wrote"
         ) from None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from helpers import host
+from helpers import checkout_file, host
 from helpers.engine.archive import apt_sources, assembled_archive
 from helpers.engine.seam import BuildContext, Control, Ingredients
 from helpers.engine.specs import SCRIPTS, ImageSpec
@@ -31,7 +31,8 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
         ConfigError: the directory's own recipe has no stage `prod`.
     """
     assert image.dockerfile
-    recipe = image.dockerfile.read_text(encoding="utf-8")
+    own = image.directory and image.dockerfile.is_relative_to(image.directory)
+    recipe = checkout_file.read_text(image.dockerfile) if own else image.dockerfile.read_text(encoding="utf-8")
     staged = _has_stage(recipe, image.target)
     if image.target == "prod" and not staged:
         raise ConfigError(
@@ -40,8 +41,8 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
     with scratch() as aside:
         directory = aside / "context"
         directory.mkdir()
-        own = ingredients.requirements[-1:]
-        (directory / "requirements.txt").write_text("".join(path.read_text() for path in own))
+        pinned = ingredients.requirements[-1:]
+        (directory / "requirements.txt").write_text("".join(path.read_text() for path in pinned))
         names = "".join(f"{item}\n" for item in image.system_packages)
         (directory / "system-packages.txt").write_text(image.system_lock or names)
         for script in SCRIPTS:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers import config, discover, selection
+from helpers import checkout_file, config, discover, selection
 from helpers.console import printable, report_error, say
 from helpers.containers import editor
 from helpers.engine import argv
@@ -148,6 +148,11 @@ def _left(root: Path, wanted: set[str]) -> Iterator[Generated]:
     """Yield the files that were made for directories which are gone."""
     for file in sorted((root / FOLDER).glob("**/devcontainer.json")):
         path = file.relative_to(root).as_posix()
-        ours = file.is_file() and not file.is_symlink() and file.read_bytes().startswith(MARK.encode())
-        if path not in wanted and ours:
+        if path in wanted or file.is_symlink():
+            continue
+        try:
+            ours = checkout_file.read(file).startswith(MARK.encode())
+        except HelpersError:
+            continue  # nothing that we wrote
+        if ours:
             yield Generated(path, None, MARK)

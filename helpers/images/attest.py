@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from helpers import checkout_file
 from helpers.engine.specs import SCRIPTS, ImageSpec
 from helpers.images import layout as files
 from helpers.images import sbom
@@ -155,8 +156,9 @@ def _materials(image: ImageSpec) -> list[dict[str, Any]]:
         {"uri": _base(image), "digest": _digest(labels[names.LABEL_BASE_DIGEST])},
     ]
     for name in _OWN_FILES:
-        if image.directory and (file := image.directory / name).exists():
-            found.append({"uri": f"{source}#{name}", "digest": _digest(sha256(file.read_bytes()))})
+        content = checkout_file.read_if_there(image.directory / name) if image.directory else None
+        if content is not None:
+            found.append({"uri": f"{source}#{name}", "digest": _digest(sha256(content))})
     for file in (*([image.dockerfile] if image.dockerfile else []), *SCRIPTS):
         if image.directory and file.is_relative_to(image.directory):
             # By the name that the directory has it under: a link may lead out of it.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers import config, discover, repo
+from helpers import checkout_file, config, discover, repo
 from helpers.console import print_rows, printable, say
 from helpers.errors import OK, REFUSED, ConfigError, HelpersError, UsageError, worst
 from helpers.images import newest
@@ -118,7 +118,7 @@ def record(load: config.Loader, path: Path, *, dry_run: bool = False) -> str:
     else:
         what = f"nothing -> {new.name} {short(new.digest)}"
     if not dry_run:
-        (path / base_lock.PATH).write_text(str(new), encoding="utf-8")
+        checkout_file.write(path / base_lock.PATH, str(new).encode())
     return f"{runnable.name}: {'would record' if dry_run else 'recorded'} {what}"
 
 
@@ -182,13 +182,14 @@ def _parent(runnable: RunnableDir, load: config.Loader) -> RunnableDir | None:
 
 def _has_record(runnable: RunnableDir) -> bool:
     by_tag = runnable.base.kind is BaseKind.IMAGE and "@" not in runnable.base.value
-    return by_tag or (runnable.path / base_lock.PATH).exists()
+    return by_tag or os.path.lexists(runnable.path / base_lock.PATH)
 
 
 def _old_record(runnable: RunnableDir) -> BaseLock | None:
     file = runnable.path / base_lock.PATH
     try:
-        return base_lock.parse(config.read_text(file), str(file)) if file.exists() else None
+        text = checkout_file.read_text_if_there(file)
+        return None if text is None else base_lock.parse(text, str(file))
     except ConfigError:
         return None  # It is written anew.
 
@@ -210,7 +211,7 @@ def _newest_record(runnable: RunnableDir, load: config.Loader) -> BaseLock:
             where=where,
             fix="set [tool.helpers] registry in the root's pyproject.toml, then: invoke docker_bases --publish",
         )
-    found = newest.find(reference, first=not (runnable.path / base_lock.PATH).exists())
+    found = newest.find(reference, first=not os.path.lexists(runnable.path / base_lock.PATH))
     if not found:
         fix = "check the name" if runnable.base.kind is BaseKind.IMAGE else "invoke docker_bases --publish"
         raise ConfigError(f"the registry has no {reference}", where=where, fix=fix)

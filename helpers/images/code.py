@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from helpers import repo
+from helpers import checkout_file, repo
 from helpers.engine.specs import Copied
 from helpers.errors import ConfigError, PolicyError
 from helpers.images.forbidden import why_forbidden
@@ -117,6 +117,7 @@ def _checked(runnable: RunnableDir, name: str) -> Copied:
             fix=f"copy the file in place of the link, or leave {name} out of `code`",
         )
     try:
+        checkout_file.is_there(source)  # a FIFO would never end
         head = source.read_bytes()
     except OSError as error:
         raise ConfigError(f"is tracked and cannot be read: {error.strerror}", where=source) from None

@@ -134,7 +134,7 @@ def lock(directory: str | None, options: LockOptions, *, everything: bool) -> in
     root, paths = _selected(directory, everything)
     if names and everything:
         # Each one is moved where it is locked; a name that nobody has is a mistake.
-        paths = [path for path in paths if _known(path, names)] or paths[:1]
+        paths = [path for path in paths if _may_know(path, names)] or paths[:1]
     codes = [OK]
     for path in paths:
         try:
@@ -152,7 +152,7 @@ def _check_locks(root: Path, path: Path, options: LockOptions) -> None:
     if _has_system_packages(path):
         load = config.loader(root)
         system_lock.check(load(path), load)
-        if not (path / system_locks.NAME).exists():
+        if not os.path.lexists(path / system_locks.NAME):
             say(f"note: {path} has no {system_locks.NAME}: builds take what the distribution has (invoke docker_lock)")
     say(f"{path / 'poetry.lock'} is that of its pyproject.toml")
 
@@ -175,13 +175,21 @@ def _write_locks(root: Path, path: Path, options: LockOptions, upgrade: Sequence
 
 def _has_system_packages(path: Path) -> bool:
     """Say whether the directory at `path` asks its distribution for packages, or did so when it was locked."""
-    return bool(pyproject.settings_table(path).get("system_packages")) or (path / system_locks.NAME).exists()
+    return bool(pyproject.settings_table(path).get("system_packages")) or os.path.lexists(path / system_locks.NAME)
 
 
 def _known(path: Path, names: Sequence[str]) -> list[str]:
     """Return those of `names` that the directory at `path` has locked."""
     there = {package.name for package in poetry_lock.pinned(locker.read_lock(path))}
     return [name for name in names if poetry_lock.normal_name(name) in there]
+
+
+def _may_know(path: Path, names: Sequence[str]) -> bool:
+    """Return whether a directory has locked one of `names`; True also for a wrong lock, which is reported later."""
+    try:
+        return bool(_known(path, names))
+    except HelpersError:
+        return True
 
 
 def _selected(directory: str | None, everything: bool) -> tuple[Path, list[Path]]:

@@ -46,7 +46,7 @@ def top(layout: Path) -> str:
     try:
         (entry,) = json.loads(path.read_bytes())["manifests"]
         return str(entry["digest"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise _broken(path, "it names no image, or several") from None
 
 

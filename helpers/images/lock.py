@@ -10,13 +10,13 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from helpers import config, host, proc, repo
+from helpers import checkout_file, config, host, proc, repo
 from helpers.errors import ConfigError, HelpersError, InfrastructureError, UsageError
 from helpers.images import isolated_poetry as poetry
 from helpers.images.recipe import lock_text
 from helpers.images.tool_environment import lock_of
 from helpers.merge_conflict import relock, shown
-from helpers.model.poetry_lock import normal_name, pinned
+from helpers.model.poetry_lock import is_lock, normal_name, pinned
 from helpers.storage import cache_dir, digest, write_once
 
 # Poetry's own words when a project says something else than its lock.
@@ -42,16 +42,14 @@ def lock(path: Path, upgrade: Sequence[str] = (), days: int = 0) -> bool:
         PolicyError: a file is too young; the lock is then as it was before.
     """
     file = path / "poetry.lock"
-    before = config.read_text(file) if file.exists() else None
+    before = checkout_file.read_text_if_there(file)
     if upgrade:
         _check_names(path, upgrade)
     after = _poetry(path, ["update", "--lock", "--", *upgrade] if upgrade else ["lock"])
     _check_ages(config.parse_toml(after, file), days, file)
     if after == before:
         return False
-    aside = file.with_name(f".{file.name}.new")
-    aside.write_bytes(after.encode())
-    os.replace(aside, file)
+    checkout_file.write(file, after.encode())
     return True
 
 
@@ -74,10 +72,14 @@ def read_lock(path: Path) -> dict[str, Any]:
     """Return the parsed lock of the runnable dir at `path`; empty when it has none.
 
     Raises:
-        ConfigError: it is not TOML.
+        ConfigError: it is not a lock of poetry.
     """
     file = path / "poetry.lock"
-    return _parsed(config.read_text(file), file) if file.exists() else {}
+    text = checkout_file.read_text_if_there(file)
+    found = {} if text is None else _parsed(text, file)
+    if not is_lock(found):
+        raise ConfigError("is not a lock of poetry", where=file, fix=_mend(file))
+    return found
 
 
 def _parsed(text: str, file: Path) -> dict[str, Any]:
@@ -90,8 +92,10 @@ def _parsed(text: str, file: Path) -> dict[str, Any]:
 def _mend(file: Path) -> str:
     """Return the command that puts a sound lock in place of `file`: the committed one, or a new one."""
     try:
-        config.parse_toml(repo.git(file.parent, "cat-file", "blob", f"HEAD:./{file.name}"), file)
+        committed = config.parse_toml(repo.git(file.parent, "cat-file", "blob", f"HEAD:./{file.name}"), file)
     except HelpersError:
+        committed = {"package": None}
+    if not is_lock(committed):
         return f"rm {shown(file)} && {relock(file.parent)}"
     return f"git -C {shown(file.parent)} checkout HEAD -- {file.name}"
 

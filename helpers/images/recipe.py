@@ -153,10 +153,10 @@ def _platform_text(platforms: tuple[str, ...]) -> str:
 
 def _image(runnable: RunnableDir, parent: ImageSpec, bottom: Base) -> ImageSpec:
     own = runnable.path / "devops" / "Dockerfile"
-    dockerfile = own if own.exists() else SHARED_DOCKERFILE
+    dockerfile = own if os.path.lexists(own) else SHARED_DOCKERFILE
     prod = parent.stage is Stage.PROD
     copied = code.files(runnable) if prod else ()
-    entrypoint = code.entrypoint(runnable, copied) if prod and not own.exists() else ()
+    entrypoint = code.entrypoint(runnable, copied) if prod and dockerfile != own else ()
     locked = system_lock(runnable, bottom)
     inputs = _inputs(runnable, parent, dockerfile, [locked, code.fingerprint(copied), *entrypoint])
     return ImageSpec(
@@ -224,7 +224,7 @@ def system_lock(runnable: RunnableDir, bottom: Base) -> str:
         ConfigError: it is not a lock, or not the one of the directory's settings.
     """
     file = runnable.path / system_locks.NAME
-    if not runnable.settings.system_packages or not file.exists():
+    if not runnable.settings.system_packages or not os.path.lexists(file):
         return ""
     text = config.read_text(file)
     try:
@@ -247,7 +247,7 @@ def lock_text(path: Path) -> str:
         ConfigError: it has none.
     """
     lock = path / "poetry.lock"
-    if not lock.exists():
+    if not os.path.lexists(lock):
         raise ConfigError("has no poetry.lock", where=path, fix=f"invoke docker_lock --dir {shlex.quote(str(path))}")
     return config.read_text(lock)
 

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from helpers import config, host, proc
+from helpers import checkout_file, config, host, proc
 from helpers.console import say
 from helpers.engine import argv, client, ownership
 from helpers.engine.archive import apt_sources
@@ -59,9 +59,7 @@ def lock(runnable: RunnableDir, load: config.Loader, *, upgrade: bool) -> list[s
             return []
         raise InfrastructureError(_WITHOUT, where=file, fix=install_command())
     after = SystemLock(str(bottom), wanted, _resolve(layers, None if upgrade else before))
-    aside = file.with_name(f".{file.name}.new")
-    aside.write_text(after.text(), encoding="utf-8")
-    os.replace(aside, file)
+    checkout_file.write(file, after.text().encode())
     return list(moves(before, after))
 
 
@@ -76,7 +74,8 @@ def check(runnable: RunnableDir, load: config.Loader) -> None:
 
 def _read(file: Path) -> SystemLock | None:
     try:
-        return parse(config.read_text(file)) if file.exists() else None
+        text = checkout_file.read_text_if_there(file)
+        return None if text is None else parse(text)
     except ValueError:
         return None
 

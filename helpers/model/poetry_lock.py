@@ -32,6 +32,24 @@ def normal_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def is_lock(data: Mapping[str, Any]) -> bool:
+    """Return whether the tables of a parsed lock have the types that `pinned` reads."""
+    packages = data.get("package", [])
+    return isinstance(packages, list) and all(
+        isinstance(package, dict) and _is_package(package) for package in packages
+    )
+
+
+def _is_package(package: Mapping[str, Any]) -> bool:
+    files = package.get("files", [])
+    return (
+        all(isinstance(package.get(key), str) for key in ("name", "version"))
+        and all(isinstance(package.get(key, {}), dict) for key in ("source", "dependencies"))
+        and isinstance(files, list)
+        and all(isinstance(file, dict) and "file" in file for file in files)
+    )
+
+
 def pinned(lock: Mapping[str, Any]) -> tuple[Pinned, ...]:
     """Return the packages of the parsed `lock`, in its order."""
     return tuple(_pinned(package) for package in lock.get("package", []))

@@ -70,7 +70,7 @@ def _docker_config() -> dict[str, Any]:
         return {}
     except OSError as error:
         raise ConfigError(f"cannot be read: {os.strerror(error.errno or 0).lower()}", where=file) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ConfigError("is not JSON", where=file, fix="mend it, or remove it and log in again") from None
     return config if isinstance(config, dict) else {}
 

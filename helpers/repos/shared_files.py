@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers import config, repo
+from helpers import checkout_file, config, repo
 from helpers.errors import ConfigError, PolicyError, UsageError
 from helpers.model import sync_lock
 from helpers.model.blob import blob_id
@@ -157,7 +157,7 @@ def read(root: Path, path: str) -> bytes | None:
     Raises:
         PolicyError: a link, or something that is no file, is in the way.
     """
-    return (root / path).read_bytes() if check_plain(root, path) else None
+    return checkout_file.read(root / path) if check_plain(root, path) else None
 
 
 def kept_beside(root: Path, path: str) -> str:
