@@ -124,12 +124,4 @@ def update_command(path: Path) -> str:
 
 @cache
 def _settings(path: Path) -> Settings:
-    tool = pyproject.read_if_there(path).get("tool", {})
-    if "helpers" not in tool:
-        import difflib  # only where nothing is set
-
-        if near := difflib.get_close_matches("helpers", tool, n=1, cutoff=0.8):
-            raise ConfigError(
-                f"[tool.{near[0]}] is not read", where=path / "pyproject.toml", fix="write [tool.helpers]"
-            )
     return parse_settings(pyproject.settings_table(path), str(path / "pyproject.toml"))

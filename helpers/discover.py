@@ -20,12 +20,12 @@ _MARKS = ("**/changelog.txt", "**/pyproject.toml")
 
 def is_runnable(path: Path) -> bool:
     """Return whether `path` is a runnable dir: it has `devops/` and `changelog.txt`, sound or not."""
-    return not _missing_marks(path)
+    return not missing_marks(path)
 
 
 def lost_marks(path: Path) -> list[str]:
     """Return what makes `path` no runnable dir any more although it has settings of one; none for all other places."""
-    missing = _missing_marks(path)
+    missing = missing_marks(path)
     # The settings of a root are often those of the whole repo: without both marks it is a plain root.
     if not missing or (len(missing) > 1 and os.path.lexists(path / ".git")):
         return []
@@ -54,7 +54,8 @@ def restore_command(root: Path, path: Path, missing: Iterable[str]) -> str:
     return " && ".join([*git, *(new[mark] for mark in missing if mark not in kept)])
 
 
-def _missing_marks(path: Path) -> list[str]:
+def missing_marks(path: Path) -> list[str]:
+    """Return which of `devops/` and `changelog.txt` the directory `path` has not."""
     devops, log = path / "devops", path / "changelog.txt"
     # A link and a special file count: the reader of the directory refuses them, and so names them.
     marks = {"devops/": devops.is_dir() or devops.is_symlink(), "changelog.txt": os.path.lexists(log)}

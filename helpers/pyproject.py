@@ -27,15 +27,22 @@ _DEEP_KEY = rf"(?:{_PART}[ \t]*\.[ \t]*){{{_MOST_DEPTH}}}"
 
 @cache
 def read(path: Path) -> dict[str, Any]:
-    """Return the parsed `pyproject.toml` of the directory `path`.
+    """Return the parsed `pyproject.toml` of the directory `path`, read once for the life of a process.
 
     Raises:
-        ConfigError: it is missing, not TOML, or has something else where a table belongs.
+        ConfigError: it is missing, not TOML, has something else where a table belongs, or misspells `[tool.helpers]`.
     """
     file = path / "pyproject.toml"
-    parsed = remembered_toml(checkout_file.read_text(file), file)
+    return checked(checkout_file.read_text(file), file)
+
+
+def checked(text: str, file: Path) -> dict[str, Any]:
+    """Return the parsed `text` of a `pyproject.toml`; `read` says what is raised."""
+    parsed = remembered_toml(text, file)
     for keys in _TABLES:
         _check_table(parsed, keys, file)
+    if helpers_table(parsed) is None:
+        _check_names(parsed, file)
     return parsed
 
 
@@ -136,3 +143,18 @@ def _check_table(parsed: dict[str, Any], keys: Sequence[str], file: Path) -> Non
         inner = inner.get(key, {})
     if not isinstance(inner, dict):
         raise ConfigError(f"{'.'.join(keys)} must be a table, not {excerpt(inner)}", where=file)
+
+
+def _check_names(parsed: Mapping[str, Any], file: Path) -> None:
+    """Refuse settings under a name that nobody reads, such as `[tool.helper]` or `[tools.helpers]`."""
+    import difflib  # only where nothing is set
+
+    tables = [("tool", name) for name in parsed.get("tool", {})]
+    tables += [(name, inner) for name, table in parsed.items() if isinstance(table, dict) for inner in table]
+    for name, inner in tables:
+        if inner != "helpers" and not difflib.get_close_matches(inner, ["helpers"], cutoff=0.8):
+            continue
+        if difflib.get_close_matches(name, ["tool"], cutoff=0.8):
+            raise ConfigError(f"[{cut(f'{name}.{inner}')}] is not read", where=file, fix="write [tool.helpers]")
+    if isinstance(parsed.get("helpers"), dict):
+        raise ConfigError("[helpers] is not read", where=file, fix="write [tool.helpers]")

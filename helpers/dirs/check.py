@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from helpers import config, discover, pyproject, repo
+from helpers import checkout_file, config, discover, pyproject, repo
 from helpers.console import printable, say
 from helpers.dirs import locked, lost_tests, project_text
 from helpers.dirs.testfiles import test_files
@@ -68,19 +68,17 @@ def check(root: Path, path: Path, requirements: Requirements = lock.requirements
     listing = discover.listing(root, lost_tests.PATTERNS)
     every = list(listing.runnable)
     nested = discover.nested_in(root, path, every)
-    found = [*_changelog(path), *_project(path, nested)]
-    if not found and discover.is_runnable(path) and (path / "pyproject.toml").is_file():
-        # Only files that are right one by one can be read as a whole.
-        found = [*_as_a_whole(root, path, every), *_lost_tests(root, listing, path)]
-    found = [
-        *_missing(path, every),
-        *found,
-        *_image_names(path, every),
-        *_leftovers(root, path, every),
-        *_lock(root, path, requirements),
-    ]
-    # A file that cannot be read is met by several checks.
-    return list(dict.fromkeys(found))
+    project = list(_project(path))
+    found = [*_changelog(path), *project, *_settings(path, nested)]
+    # A fault of `[project]` is the cause of whatever the checks that stand on it would find.
+    if not project and os.path.lexists(path / "pyproject.toml"):
+        if not found and discover.is_runnable(path):
+            # Only files that are right one by one can be read as a whole.
+            found = list(_as_a_whole(root, path, every)) or list(_lost_tests(root, listing, path))
+        found += _lock(root, path, requirements)
+    named = {finding.file for finding in found}
+    left = [finding for finding in _leftovers(root, path, every) if finding.file not in named]
+    return list(dict.fromkeys([*_missing(root, path, every), *found, *_image_names(path, every), *left]))
 
 
 def main(
@@ -102,6 +100,7 @@ def main(
     paths = _all(root) if every else [_named(root, here, directory) if directory else discover.enclosing(here)[1]]
     findings = [finding for path in paths for finding in check(root, path, requirements)]
     findings += _lost_tests(root, discover.listing(root, lost_tests.PATTERNS)) if every else ()
+    findings = list(dict.fromkeys(findings))  # a wrong file of the root is a finding of every directory
     for finding in findings:
         print(finding.text(here))
     for path in paths:
@@ -145,10 +144,10 @@ def _all(root: Path) -> list[Path]:
 
 
 def _of_error(error: HelpersError, file: Path, line: int = 1, fix: str = "") -> Finding:
-    """Return `error` as a finding; a `file:line` that it names itself counts more than ours."""
-    where = re.fullmatch(r"(.+?):(\d+)", error.where or "")
-    if where:
-        file, line = Path(where.group(1)), int(where.group(2))
+    """Return `error` as a finding; the file and line that it names itself count more than ours."""
+    where = re.fullmatch(r"(/.+?)(?::(\d+))?", error.where or "", re.DOTALL)
+    if where and not Path(where.group(1)).is_dir() and where.groups() != (str(file), None):
+        file, line = Path(where.group(1)), int(where.group(2) or 1)
     what = " ".join(f"{error.what} ({error.why})".split() if error.why else error.what.split())
     return Finding(file, line, what, error.fix or fix or "correct this line", error.exit_code)
 
@@ -158,14 +157,12 @@ def relock(path: Path) -> str:
     return f"invoke docker_lock --dir {shlex.quote(str(path))}"
 
 
-def _missing(path: Path, every: Sequence[Path]) -> Iterator[Finding]:
-    if not (path / "devops").is_dir():
-        yield Finding(path / "devops", 1, "is missing", "mkdir devops && touch devops/.gitkeep")
-    if not (path / "changelog.txt").is_file():
-        yield Finding(path / "changelog.txt", 1, "is missing", f"begin one with '# {path.name.lower()}-0.1.0'")
-    if not (path / "pyproject.toml").is_file():
+def _missing(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Finding]:
+    for mark in discover.missing_marks(path):
+        yield Finding(path / mark, 1, "is missing", discover.restore_command(root, path, [mark]))
+    if not os.path.lexists(path / "pyproject.toml"):
         yield Finding(path / "pyproject.toml", 1, "is missing", "write one with [project] name and requires-python")
-    if not (path / "poetry.lock").is_file():
+    elif not os.path.lexists(path / "poetry.lock"):
         yield Finding(path / "poetry.lock", 1, "is missing", relock(path))
     if discover.is_runnable(path) and path not in every:
         yield Finding(path / "changelog.txt", 1, "is ignored by git, so nobody finds this directory", "git add -f it")
@@ -173,12 +170,12 @@ def _missing(path: Path, every: Sequence[Path]) -> Iterator[Finding]:
 
 def _changelog(path: Path) -> Iterator[Finding]:
     file = path / "changelog.txt"
-    if not file.is_file():
-        return
     try:
-        text = config.read_text(file)
+        text = checkout_file.read_text_if_there(file)
     except ConfigError as error:
         yield _of_error(error, file)
+        return
+    if text is None:
         return
     lines = text.splitlines()
     starts = [index for index, line in enumerate(lines) if line.strip().startswith("#")]
@@ -200,40 +197,36 @@ def _parse_part(lines: list[str], start: int, end: int, file: Path) -> list[Find
     return []
 
 
-def _project(path: Path, nested: Sequence[Path]) -> Iterator[Finding]:
+def _project(path: Path) -> Iterator[Finding]:
+    """Yield what is wrong with `pyproject.toml` as such, whatever the settings in it say."""
     file = path / "pyproject.toml"
-    if not file.is_file():
-        return
     try:
-        text = config.read_text(file)
-        data = project_text.parse(text)
+        checkout_file.check_directory(path / "devops")
+        text = checkout_file.read_text_if_there(file)
+        data = pyproject.checked(text, file) if text is not None else None
     except ConfigError as error:
         yield _of_error(error, file)
         return
-    except ValueError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        yield Finding(file, int(line.group(1)) if line else 1, f"is not TOML: {error}", "correct this line")
+    if text is None or data is None:
         return
-    project = _table(data, "project")
+    project = data.get("project", {})
     top = project_text.line_of(text, "project")
     if not project.get("name"):
         yield Finding(file, top, "[project] has no name", f'add name = "{path.name.lower()}"')
     if not project.get("requires-python"):
         yield Finding(file, top, "[project] has no requires-python", 'add requires-python = ">=3.11,<3.12"')
-    if _table(data, "tool", "poetry").get("package-mode", True) is not False:
+    if data.get("tool", {}).get("poetry", {}).get("package-mode", True) is not False:
         line_number = project_text.line_of(text, "tool.poetry", "package-mode")
         yield Finding(file, line_number, "[tool.poetry] package-mode is not false", "add package-mode = false")
-    yield from _settings(file, text, _table(data, "tool", "helpers"), nested)
 
 
-def _table(data: dict[str, Any], *keys: str) -> dict[str, Any]:
-    for key in keys:
-        inner = data.get(key)
-        data = inner if isinstance(inner, dict) else {}
-    return data
-
-
-def _settings(file: Path, text: str, table: dict[str, Any], nested: Sequence[Path]) -> Iterator[Finding]:
+def _settings(path: Path, nested: Sequence[Path]) -> Iterator[Finding]:
+    file = path / "pyproject.toml"
+    try:
+        text = config.read_text(file)
+        table = pyproject.helpers_table(pyproject.checked(text, file)) or {}
+    except ConfigError:
+        return  # `_project` reports it
     good: dict[str, Any] = {}
     for key, value in table.items():
         try:
@@ -261,9 +254,12 @@ def _paths(file: Path, text: str, settings: Settings, nested: Sequence[Path]) ->
     tests = [path / name for name in settings.tests]
     # In the repo that helpers is made in, taken apart, the tests are those of helpers.
     nested = [one for one in nested if not any(test.is_relative_to(one) for test in tests)]
-    if any(test.exists() for test in tests) and not test_files(path, settings.tests, nested):
-        shown = ", ".join(settings.tests)
-        yield Finding(path / settings.tests[0], 1, f"no test file in {shown}", "write test_*.py there")
+    try:
+        if any(test.exists() for test in tests) and not test_files(path, settings.tests, nested):
+            shown = ", ".join(settings.tests)
+            yield Finding(path / settings.tests[0], 1, f"no test file in {shown}", "write test_*.py there")
+    except ConfigError as error:
+        yield _of_error(error, file)
 
 
 def _image_names(path: Path, every: Sequence[Path]) -> Iterator[Finding]:
@@ -289,12 +285,13 @@ def _as_a_whole(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Findi
     load = config.loader(root, every)
     file = path / "pyproject.toml"
     line = project_text.line_of(config.read_text(file), "tool.helpers", "base")
-    runnable = load(path)
     try:
+        runnable = load(path)
         image_chain(runnable, load)
     except HelpersError as error:
-        if error.where != str(path) or (path / "poetry.lock").exists():
+        if error.where != str(path) or os.path.lexists(path / "poetry.lock"):
             yield _of_error(error, file, line, "change `base`")
+        return
     if problem := python_problem(runnable.base, runnable.requires_python):
         number = project_text.line_of(config.read_text(file), "project", "requires-python")
         yield Finding(file, number, problem, "change `base` or requires-python")
@@ -341,16 +338,12 @@ def _leftovers(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Findin
 
 def _lock(root: Path, path: Path, requirements: Requirements) -> Iterator[Finding]:
     file = path / "poetry.lock"
-    if not file.is_file() or not (path / "pyproject.toml").is_file():
+    if not os.path.lexists(file):
         return
     try:
-        lock.read_lock(path)
+        names = locked.names(path)
     except ConfigError as error:
         yield _of_error(error, file, 1, relock(path))
-        return
-    names = locked.names(path)
-    if names is None:
-        yield Finding(file, 1, "is not a lock of poetry", f"rm {shlex.quote(str(file))} && {relock(path)}")
         return
     if own := locked.needed_by_others(path):
         what = f"others in the lock need {own!r}, which poetry leaves out because this project is called so"

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from helpers import config, pyproject
-from helpers.dirs import project_text
-from helpers.dirs.wanted import normal_name
+from helpers import pyproject
 from helpers.errors import ConfigError
+from helpers.images.lock import read_lock
+from helpers.model.poetry_lock import normal_name, pinned
 
 
-def names(path: Path) -> set[str] | None:
-    """Return the names of what the lock of the directory `path` pins; None when it is no lock."""
-    found = _packages(path)
-    return None if found is None else {normal_name(str(package.get("name", ""))) for package in found}
+def names(path: Path) -> set[str]:
+    """Return the names of what the lock of the directory `path` pins; empty when it has none.
+
+    Raises:
+        ConfigError: it is no lock.
+    """
+    return {package.name for package in pinned(read_lock(path))}
 
 
 def names_below(root: Path, path: Path) -> set[str]:
@@ -31,7 +34,8 @@ def names_below(root: Path, path: Path) -> set[str]:
         if not str(base).startswith("dir:") or path in seen or not path.is_relative_to(root):
             return found
         seen.add(path)
-        found |= names(path) or set()
+        with suppress(ConfigError):
+            found |= names(path)
 
 
 def needed_by_others(path: Path) -> str:
@@ -42,14 +46,8 @@ def needed_by_others(path: Path) -> str:
     """
     try:
         own = str(pyproject.read(path).get("project", {}).get("name", ""))
+        packages = read_lock(path).get("package", [])
     except ConfigError:
         return ""
-    needs = {normal_name(str(name)) for package in _packages(path) or () for name in package.get("dependencies", {})}
+    needs = {normal_name(name) for package in packages for name in package.get("dependencies", {})}
     return own if own and normal_name(own) in needs else ""
-
-
-def _packages(path: Path) -> list[dict[str, Any]] | None:
-    try:
-        return list(project_text.parse(config.read_text(path / "poetry.lock")).get("package", []))
-    except (ConfigError, ValueError):
-        return None

@@ -102,7 +102,7 @@ def _names_sources(path: Path) -> bool:
     for name, section in _INI_FILES:
         parser = configparser.ConfigParser(interpolation=None)
         with suppress(configparser.Error):
-            parser.read_string(checkout_file.read_text_if_there(path / name) or "")
+            parser.read_string((checkout_file.read_if_there(path / name) or b"").decode("utf-8", "replace"))
             if parser.has_section(section):
                 return any(parser.has_option(section, key) for key in _SOURCES)
     tool: Any = pyproject.read_if_there(path).get("tool", {})
