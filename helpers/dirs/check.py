@@ -146,7 +146,8 @@ def _all(root: Path) -> list[Path]:
 def _of_error(error: HelpersError, file: Path, line: int = 1, fix: str = "") -> Finding:
     """Return `error` as a finding; the file and line that it names itself count more than ours."""
     where = re.fullmatch(r"(/.+?)(?::(\d+))?", error.where or "", re.DOTALL)
-    if where and not Path(where.group(1)).is_dir() and where.groups() != (str(file), None):
+    # A directory above the file says less than the file.
+    if where and not (where.group(2) is None and file.is_relative_to(where.group(1))):
         file, line = Path(where.group(1)), int(where.group(2) or 1)
     what = " ".join(f"{error.what} ({error.why})".split() if error.why else error.what.split())
     return Finding(file, line, what, error.fix or fix or "correct this line", error.exit_code)

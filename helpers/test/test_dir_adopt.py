@@ -152,7 +152,9 @@ def test_versions_are_given_up_only_when_poetry_refuses_and_never_silently(
 
 def test_a_project_that_its_own_test_tools_need_gets_another_name(root: Path) -> None:
     def lock(path: Path) -> bool:
-        (path / "poetry.lock").write_text(LOCK + '[[package]]\nname = "x"\nversion = "1"\n[package.dependencies]\nMy_Tool = ">=1"\n')
+        (path / "poetry.lock").write_text(
+            LOCK + '[[package]]\nname = "x"\nversion = "1"\n[package.dependencies]\nMy_Tool = ">=1"\n'
+        )
         return True
 
     text = '[project]\nname = "my-tool"\nrequires-python = ">=3.9"\n'
