@@ -24,6 +24,13 @@ __all__ = ["cache", "root"]
 pytestmark = pytest.mark.slow
 
 SECRET = "the-password-of-the-caller"
+
+
+def huge(file: Path) -> None:
+    file.touch()
+    os.truncate(file, 1 << 40)
+
+
 FILES = ("pyproject.toml", "changelog.txt", "poetry.lock", "devops/Dockerfile")
 KINDS: dict[str, Callable[[Path], object]] = {
     "link out": lambda file: file.symlink_to(file.parents[3] / "secret"),
@@ -33,7 +40,7 @@ KINDS: dict[str, Callable[[Path], object]] = {
     "link to nothing": lambda file: file.symlink_to("nothing"),
     "FIFO": os.mkfifo,
     "directory": os.mkdir,
-    "huge": lambda file: (file.touch(), os.truncate(file, 1 << 40)),
+    "huge": huge,
     "mark": lambda file: file.write_bytes(b"\xef\xbb\xbf# x\n"),
     "bytes": lambda file: file.write_bytes(b"# x\xff\n"),
 }
