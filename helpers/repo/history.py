@@ -95,6 +95,17 @@ def remote(root: Path, declared: str = "") -> Remote:
     return Remote(name, url, push_url, tuple(good) or (every,), upstream, why_not, partial, whole)
 
 
+def usual_remote(root: Path) -> str:
+    """Return the name of the remote that the checkout at `root` works with, whatever its branch follows.
+
+    Raises:
+        InfrastructureError: git fails.
+    """
+    settings = porcelain.parse_config(look(root, "config", "--null", "--list"))
+    names = porcelain.subsections(settings, "remote")
+    return git_remotes.USUAL if git_remotes.USUAL in names else git_remotes.default(settings, "")
+
+
 def _url(root: Path, entry: Mapping[str, str], key: str = "url") -> str:
     found = entry.get(key, "")
     return os.path.normpath(root / found) if git_url.is_relative(found) else found

@@ -19,11 +19,12 @@ from helpers.repos.state import short
 BRANCH = DIRECTORY = "helpers"
 
 
-def main(*, remote: str = "origin", dry_run: bool = False, cwd: Path | None = None) -> int:
+def main(*, remote: str = "", dry_run: bool = False, cwd: Path | None = None) -> int:
     """Publish `helpers/` of the repo around `cwd` as the branch `helpers` of a remote, and return the exit code.
 
     Arguments:
-        remote: name of the remote.
+        remote: name of the remote; empty for `origin`, or else the one that the checkout works with. A branch that
+            follows a fork does not change it.
         dry_run: look at all, and push nothing.
         cwd: where the command was given.
 
@@ -34,6 +35,7 @@ def main(*, remote: str = "origin", dry_run: bool = False, cwd: Path | None = No
     """
     root = repo.find_root((cwd or Path.cwd()).resolve())
     _check_place(root)
+    remote = remote or history.usual_remote(root)
     to = history.named_remote(root, remote)
     if why := git_url.refusal(to.push_url, remotes.local_allowed):
         raise UsageError(f"--remote {remote!r}: {why}", where=root, fix=f"{git_in(root)} remote set-url {remote} URL")

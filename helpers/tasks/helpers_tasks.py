@@ -9,11 +9,11 @@ from helpers.tasks.adapter import helpers_task
 
 @helpers_task(
     help={
-        "remote": "name of the remote that it is pushed to; default: origin",
+        "remote": "name of the remote that it is pushed to; default: origin, or the only one",
         "dry-run": "look at all of it, and push nothing",
     }
 )
-def helpers_publish(_: Any, remote: str = "origin", dry_run: bool = False) -> int:
+def helpers_publish(_: Any, remote: str = "", dry_run: bool = False) -> int:
     """Publish helpers/ as the branch that other repos have as a submodule.
 
     From the repo that helpers is a directory of. Its part of the history is pushed as the branch 'helpers', forward

@@ -103,6 +103,13 @@ def test_what_is_not_committed_is_refused(maker: Maker, path: str) -> None:
     assert maker.tip() == ""
 
 
+def test_the_only_remote_counts_whatever_its_name(maker: Maker) -> None:
+    git(maker.root, "remote", "rename", "origin", "upstream")
+    assert publish.main(cwd=maker.root) == 0
+    git(maker.root, "remote", "rename", "upstream", "origin")
+    assert maker.tip()
+
+
 @pytest.mark.parametrize("to", ["X", "helpers/new.py", "a -> b"])
 def test_a_staged_rename_is_refused_before_anything_is_published(maker: Maker, to: str) -> None:
     git(maker.root, "mv", "helpers/__init__.py", to)

@@ -112,6 +112,31 @@ def test_the_fix_works_whatever_the_remote_and_the_submodule_are_called(
         assert git(one.at("tools"), "config", "remote.fork.url").strip() == str(one.remotes / "fork.git")
 
 
+def _prefers(one: Fleet) -> None:
+    git(one.top, "config", "--global", "clone.defaultRemoteName", "upstream")
+
+
+def _two_remotes(one: Fleet) -> None:
+    for path in ("tools", "apps/one"):
+        git(one.at(path), "remote", "add", "aside", str(one.remotes / "nothing.git"))
+
+
+@pytest.mark.parametrize("more", [lambda one: None, _prefers, _two_remotes])
+def test_all_commands_work_with_remotes_of_another_name(
+    one: Fleet, capsys: pytest.CaptureFixture[str], more: Callable[[Fleet], None]
+) -> None:
+    for path in (".", "tools", "data", "apps/one", "apps/one/libs/shared"):
+        git(one.at(path), "remote", "rename", "origin", "upstream")
+    more(one)
+    one.push("shared")
+    capsys.readouterr()
+    assert status.main(as_json=False, check=True, offline=False, cwd=one.top) == OK, capsys.readouterr()
+    assert roll_forward.main(push=True, cwd=one.top) == OK, capsys.readouterr()
+    assert pull.main(cwd=one.top) == OK and branch.main("topic", everywhere=True, cwd=one.top) == OK
+    for name, path in (("top", "."), ("one", "apps/one"), ("shared", "apps/one/libs/shared")):
+        assert git(one.remotes / f"{name}.git", "rev-parse", "main").strip() == one.head(path)
+
+
 def test_a_mirror_that_the_user_names_in_the_configuration_of_the_user_is_no_other_home(
     one: Fleet, user: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
