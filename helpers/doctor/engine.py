@@ -6,6 +6,7 @@ import getpass
 import grp
 import json
 import os
+import shlex
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Any
 from helpers import proc
 from helpers.doctor.finding import INSTALL, MISSING, OK, WARN, Check, masked
 from helpers.doctor.machine import judge_space, measure
-from helpers.engine import argv, ownership
+from helpers.engine import api, argv, ownership
 from helpers.engine.argv import DEFAULT_SOCKET
 from helpers.errors import InfrastructureError
 
 _SECONDS = 5.0
 _GROUP = "docker"
+# Of a row that depends on the row `engine`: one cause has one fix.
+_NO_ENGINE = "depends on the row `engine`, where none answers"
 _JOIN = 'sudo usermod -aG docker "$USER"  (it gives root\'s rights), then newgrp docker'
 
 
@@ -28,11 +31,15 @@ class Access:
     """Whether this user may speak to the engine.
 
     Arguments:
-        host: value of DOCKER_HOST; empty means the machine's own socket.
+        host: where the engine listens; empty means the machine's own socket.
         exists: whether there is a socket.
         writable: whether this process may use it.
         member: whether the user database has the user in the socket's group.
         user: the user's name.
+        by: the setting that names the engine; empty where the client takes its default.
+        value: of that setting.
+        undo: the command that takes the setting back.
+        config_fault: why the client cannot read its settings.
     """
 
     host: str = ""
@@ -40,6 +47,10 @@ class Access:
     writable: bool = True
     member: bool = False
     user: str = "somebody"
+    by: str = ""
+    value: str = ""
+    undo: str = ""
+    config_fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,7 +122,13 @@ def read_info(info: dict[str, Any], reason: str, access: Access) -> Engine:
 
 def judge_client(engine: Engine) -> tuple[str, str, str]:
     """The client is on PATH."""
-    return (OK, engine.client, "") if engine.client else (MISSING, "no docker client on PATH", INSTALL)
+    if not engine.client:
+        return MISSING, "no docker client on PATH", INSTALL
+    if engine.access.config_fault:
+        file = api.config_folder() / "config.json"
+        fix = f"mv {shlex.quote(str(file))} {shlex.quote(f'{file}.broken')}  (docker login writes a new one)"
+        return WARN, f"{engine.client} cannot read {file}: {engine.access.config_fault}", fix
+    return OK, engine.client, ""
 
 
 def judge_engine(engine: Engine) -> tuple[str, str, str]:
@@ -119,9 +136,12 @@ def judge_engine(engine: Engine) -> tuple[str, str, str]:
     if engine.server:
         return OK, engine.server, ""
     why = masked(engine.reason) or "there is no client to ask it"
-    # A name that leads nowhere or a socket that is closed is not mended by installing.
-    fix = judge_access(engine)[2] or INSTALL
-    return MISSING, f"no engine answers ({why}); main_pytest.py still works by the embedded engine `venv`", fix
+    access, still = engine.access, "main_pytest.py still works by the embedded engine `venv`"
+    if access.by:
+        what = f"{access.by} names {masked(access.value)}, which does not answer"
+        return MISSING, f"{what} ({why}); {still}", access.undo
+    # A socket that is closed is not mended by installing.
+    return MISSING, f"no engine answers ({why}); {still}", _judge_socket(access)[2] or INSTALL
 
 
 def judge_buildx(engine: Engine) -> tuple[str, str, str]:
@@ -138,14 +158,14 @@ def _plugin(engine: Engine, name: str, mark: str, effect: str) -> tuple[str, str
     if name in engine.plugins:
         return OK, engine.plugins[name], ""
     if engine.reason and not engine.plugins:
-        return WARN, "cannot tell: the client does not answer", INSTALL
+        return WARN, "cannot tell: the client does not answer", ""
     return mark, f"the client has no plugin {name}: {effect}", INSTALL
 
 
 def judge_store(engine: Engine) -> tuple[str, str, str]:
     """Images are kept by containerd."""
     if not engine.server:
-        return WARN, "cannot tell: no engine answers", INSTALL
+        return WARN, f"cannot tell: {_NO_ENGINE}", ""
     if "io.containerd.snapshotter" in engine.store:
         return OK, "containerd: can build for several platforms", ""
     detail = "the old one: builds for one platform only (switching hides the images that are there)"
@@ -154,26 +174,24 @@ def judge_store(engine: Engine) -> tuple[str, str, str]:
 
 def look_at_access() -> Access:
     """Look at the socket and at the user's groups."""
-    host = os.environ.get("DOCKER_HOST", "")
+    by, value, host, undo = api.chosen()
     socket = host.removeprefix("unix://") or DEFAULT_SOCKET
     user = getpass.getuser()
     try:
         member = user in grp.getgrnam(_GROUP).gr_mem
     except KeyError:
         member = False
-    return Access(host, os.path.exists(socket), os.access(socket, os.W_OK), member, user)
+    there, writable = os.path.exists(socket), os.access(socket, os.W_OK)
+    return Access(host if by else "", there, writable, member, user, by, value, undo, api.config_fault())
 
 
 def judge_access(engine: Engine) -> tuple[str, str, str]:
     """This user may use the engine's socket."""
     if engine.server:
         return OK, "the engine answers this user", ""
-    access = engine.access
-    if not access.host:
-        return _judge_socket(access)
-    if not access.host.startswith("unix://") or access.exists:
-        return WARN, "DOCKER_HOST names an engine that does not answer", "unset DOCKER_HOST"
-    return MISSING, "DOCKER_HOST names a socket that does not exist", "unset DOCKER_HOST"
+    if engine.access.by:
+        return WARN, f"cannot tell: {_NO_ENGINE}", ""
+    return _judge_socket(engine.access)
 
 
 def _judge_socket(access: Access) -> tuple[str, str, str]:
@@ -196,10 +214,10 @@ def judge_disk(engine: Engine) -> tuple[str, str, str]:
 def gather_stale() -> tuple[int, int]:
     """Return (our containers, those of them whose owner is dead)."""
     if not shutil.which(argv.DOCKER):
-        raise InfrastructureError("there is no docker client", fix=INSTALL)
+        raise InfrastructureError(_NO_ENGINE)
     done = proc.run(argv.list_containers(), timeout=_SECONDS)
     if done.code:
-        raise InfrastructureError("no engine answers", fix=INSTALL)
+        raise InfrastructureError(_NO_ENGINE)
     owners = [str(json.loads(line)["owner"]) for line in done.stdout.splitlines()]
     return len(owners), sum(map(ownership.is_dead, owners))
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from helpers.engine.argv import DEFAULT_SOCKET
@@ -80,20 +80,62 @@ def where() -> str:
 
     https://docs.docker.com/reference/cli/docker/#environment-variables says what goes before what.
     """
-    host = os.environ.get("DOCKER_HOST") or _host_of_context()
+    host = chosen().host
     return host.removeprefix(_UNIX) if host.startswith(_UNIX) else ""
 
 
-def _host_of_context() -> str:
-    """Return where the engine of the chosen context listens; empty if that can not be told."""
-    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+class Chosen(NamedTuple):
+    """How the docker client finds its engine.
+
+    Arguments:
+        by: the setting that says it; empty where the client takes its default.
+        value: of that setting.
+        host: where the engine listens; empty if only the client can tell.
+        undo: the command that takes the setting back.
+    """
+
+    by: str
+    value: str
+    host: str
+    undo: str
+
+
+def chosen() -> Chosen:
+    """Return how the docker client finds its engine: by a variable, by a context, or by default."""
+    for variable in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        if value := os.environ.get(variable, ""):
+            host = value if variable == "DOCKER_HOST" else _host_of_context(value)
+            return Chosen(variable, value, host, f"unset {variable}")
     try:
-        name = os.environ.get("DOCKER_CONTEXT") or _read(folder / "config.json").get("currentContext", "")
-        if name in ("", "default"):
-            return f"{_UNIX}{DEFAULT_SOCKET}"
-        about = _read(folder / "contexts" / "meta" / sha256(name.encode()).hexdigest() / "meta.json")
+        name = str(_read(config_folder() / "config.json").get("currentContext", "") or "default")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return Chosen("", "", "", "")
+    if name == "default":
+        return Chosen("", "", f"{_UNIX}{DEFAULT_SOCKET}", "")
+    return Chosen("the current docker context", name, _host_of_context(name), "docker context use default")
+
+
+def config_folder() -> Path:
+    """Return the directory of the client's settings."""
+    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+
+
+def config_fault() -> str:
+    """Return why the client cannot read its settings; empty if it can, or if there are none."""
+    try:
+        return "" if isinstance(_read(config_folder() / "config.json"), dict) else "no JSON object"
+    except (OSError, ValueError, RecursionError) as error:
+        return getattr(error, "strerror", None) or f"no JSON ({error})"
+
+
+def _host_of_context(name: str) -> str:
+    """Return where the engine of a context listens; empty if that can not be told."""
+    if name == "default":
+        return f"{_UNIX}{DEFAULT_SOCKET}"
+    try:
+        about = _read(config_folder() / "contexts" / "meta" / sha256(name.encode()).hexdigest() / "meta.json")
         return str(about["Endpoints"]["docker"]["Host"])
-    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return ""
 
 

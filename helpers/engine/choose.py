@@ -54,11 +54,11 @@ def docker_engine() -> DockerEngine:
     Raises:
         InfrastructureError: it does not answer.
     """
-    from helpers.engine import client, docker
+    from helpers.engine import api, client, docker
 
     if fault := client.why_not_running():
-        elsewhere = os.environ.get("DOCKER_HOST")
-        mend = "unset DOCKER_HOST  (to take this machine's)" if elsewhere else f"{install_command()}  (gets one)"
+        undo = api.chosen().undo
+        mend = f"{undo}  (to take this machine's)" if undo else f"{install_command()}  (gets one)"
         raise InfrastructureError(
             "no docker engine answers", why=fault, fix=f"{mend}, or: invoke doctor  (says what is wrong with this one)"
         )

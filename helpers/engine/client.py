@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def why_not_running() -> str:
     """Return why no docker engine answers, in the client's words; empty when one does."""
     end = time.monotonic() + _PATIENCE_SECONDS
-    place = os.environ.get("DOCKER_HOST") or (api.where() and f"unix://{api.where()}")
+    place = api.chosen().host
     waits = threading.Timer(_QUIET_SECONDS, say, [f"waiting for the engine at {place or 'the address of the client'}"])
     waits.daemon = True
     waits.start()

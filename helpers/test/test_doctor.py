@@ -31,7 +31,9 @@ TOP = Path(__file__).resolve().parents[2]
 RUNS = Engine("28.0", "26.1", "", {"buildx": "0.13", "compose": "2.26"}, "driver-type io.containerd.snapshotter.v1")
 DOWN = dataclasses.replace(RUNS, server="", store="", reason="Cannot connect. Is the daemon running?")
 CLOSED = dataclasses.replace(DOWN, access=Access(exists=True, writable=False, user="ann"))
-LOST = dataclasses.replace(DOWN, access=Access(host="unix:///gone.sock", exists=False, writable=False))
+LOST = dataclasses.replace(
+    DOWN, access=Access("unix:///gone.sock", False, False, by="DOCKER_HOST", value="unix:///gone.sock", undo="unset D")
+)
 ENTRY = "enabled\ninterpreter /usr/libexec/qemu\nflags: {flags}\noffset 0\n"
 URL = "https://index.example/simple"
 
@@ -42,7 +44,8 @@ CASES: list[tuple[Any, Any, str, str, str]] = [
     (engine.judge_engine, Engine(access=Access(exists=False)), MISSING, "`venv`", INSTALL),
     (engine.judge_engine, DOWN, MISSING, "Is the daemon running?", INSTALL),
     (engine.judge_engine, CLOSED, MISSING, "`venv`", "usermod -aG docker"),
-    (engine.judge_engine, LOST, MISSING, "`venv`", "unset DOCKER_HOST"),
+    (engine.judge_engine, LOST, MISSING, "DOCKER_HOST names unix:///gone.sock, which does not answer", "unset D"),
+    (engine.judge_client, dataclasses.replace(RUNS, access=Access(config_fault="no JSON")), WARN, "cannot read", "mv "),
     (engine.judge_access, RUNS, OK, "answers", ""),
     (engine.judge_access, CLOSED, MISSING, "ann is not in the group docker", "usermod -aG docker"),
     (
@@ -52,12 +55,11 @@ CASES: list[tuple[Any, Any, str, str, str]] = [
         "not yet",
         "newgrp",
     ),
-    (engine.judge_access, LOST, MISSING, "does not exist", "unset DOCKER_HOST"),
-    (engine.judge_access, dataclasses.replace(DOWN, access=Access(host="tcp://a:1")), WARN, "does not answer", "unset"),
+    (engine.judge_access, LOST, WARN, "cannot tell", ""),
     (engine.judge_access, dataclasses.replace(DOWN, access=Access(exists=False)), MISSING, "no engine runs", INSTALL),
     (engine.judge_buildx, RUNS, OK, "0.13", ""),
     (engine.judge_buildx, dataclasses.replace(RUNS, plugins={"compose": "2"}), MISSING, "buildx", INSTALL),
-    (engine.judge_buildx, Engine(client="?", reason="no answer"), WARN, "cannot tell", INSTALL),
+    (engine.judge_buildx, Engine(client="?", reason="no answer"), WARN, "cannot tell", ""),
     (engine.judge_compose, dataclasses.replace(RUNS, plugins={"buildx": "1"}), WARN, "compose", INSTALL),
     (engine.judge_store, RUNS, OK, "several platforms", ""),
     (
@@ -67,7 +69,7 @@ CASES: list[tuple[Any, Any, str, str, str]] = [
         "one platform",
         "--switch-store",
     ),
-    (engine.judge_store, DOWN, WARN, "cannot tell", INSTALL),
+    (engine.judge_store, DOWN, WARN, "cannot tell", ""),
     (engine.judge_disk, dataclasses.replace(RUNS, free=int(9e9)), OK, "9.0 GB", ""),
     (engine.judge_disk, dataclasses.replace(RUNS, free=int(9e8)), MISSING, "0.9 GB", "docker_prune"),
     (engine.judge_disk, dataclasses.replace(RUNS, access=Access(host="tcp://a:1")), OK, "cannot tell", ""),
@@ -311,8 +313,35 @@ def test_a_container_whose_owner_lives_is_not_taken_for_one_that_was_left(contai
 def test_an_engine_that_is_not_there_is_missing(tmp_path: Path) -> None:
     code, found, seconds = _doctor(DOCKER_HOST=f"unix://{tmp_path}/gone.sock", PATH="/usr/local/bin:/usr/bin:/bin")
     assert code == 6 and seconds < 10, found
-    assert found["engine"]["mark"] == found["access"]["mark"] == MISSING
+    assert found["engine"]["mark"] == MISSING
+    assert found["engine"]["detail"].startswith(f"DOCKER_HOST names unix://{tmp_path}/gone.sock, which does not answer")
     assert found["engine"]["fix"] == "unset DOCKER_HOST"
+    others = [found[name] for name in ("access", "image store", "containers")]
+    assert [(row["mark"], row["fix"]) for row in others] == [(WARN, "")] * 3
+
+
+@pytest.mark.parametrize(
+    ("variables", "by", "value", "undo"),
+    [
+        ({"DOCKER_HOST": "tcp://h:1"}, "DOCKER_HOST", "tcp://h:1", "unset DOCKER_HOST"),
+        ({"DOCKER_CONTEXT": "far"}, "DOCKER_CONTEXT", "far", "unset DOCKER_CONTEXT"),
+        ({"DOCKER_HOST": "ssh://h", "DOCKER_CONTEXT": "far"}, "DOCKER_HOST", "ssh://h", "unset DOCKER_HOST"),
+        ({}, "the current docker context", "mine", "docker context use default"),
+    ],
+)
+def test_setting_that_leads_the_client_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], by: str, value: str, undo: str
+) -> None:
+    (tmp_path / "config.json").write_text('{"currentContext": "mine"}')
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, text in {"DOCKER_CONFIG": str(tmp_path), **variables}.items():
+        monkeypatch.setenv(name, text)
+    access = engine.look_at_access()
+    assert (access.by, access.value, access.undo, access.config_fault) == (by, value, undo, "")
+    for broken in ("{", "[]", "[" * 100_000):
+        (tmp_path / "config.json").write_text(broken)
+        assert engine.look_at_access().config_fault
 
 
 @pytest.mark.slow
