@@ -13,6 +13,7 @@ from helpers.console import excerpt
 from helpers.errors import ConfigError
 from helpers.model import base_lock
 from helpers.model import changelog as changelog_format
+from helpers.model.image import too_long
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings import Settings, parse_settings
 
@@ -44,7 +45,7 @@ def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
     project = read_pyproject(path)
     settings = _settings(path)
     log_file = path / "changelog.txt"
-    return RunnableDir(
+    found = RunnableDir(
         root=root,
         path=path,
         settings=settings,
@@ -53,6 +54,13 @@ def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
         registry=_settings(root).registry,
         nested=discover.nested_in(root, path, all_paths, settings.tests),
     )
+    if too_long(found.repository):
+        raise ConfigError(
+            f"the image's name {excerpt(found.repository)} is longer than an image's name may be",
+            where=f"{log_file}:1",
+            fix="give it a shorter name in changelog.txt, or [tool.helpers] registry in the root a shorter path",
+        )
+    return found
 
 
 def repo_settings(root: Path) -> Settings:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from helpers.errors import InfrastructureError, LockHeldError
+from helpers.thin_env import lock_holder
 from helpers.thin_env.bootstrap import cache_dir
 
 __all__ = [
@@ -70,7 +71,7 @@ def locked(name: str, timeout: float = _LOCK_SECONDS, stop: Callable[[], bool] =
     path = cache_dir() / "locks" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + timeout
-    with path.open("w") as file:
+    with path.open("a") as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -78,13 +79,17 @@ def locked(name: str, timeout: float = _LOCK_SECONDS, stop: Callable[[], bool] =
             except BlockingIOError:
                 if stop() or time.monotonic() > deadline:
                     raise LockHeldError(
-                        "another process holds the lock",
+                        f"the lock is held by {lock_holder.read(path)}",
                         where=path,
-                        why="it does the same at this moment; a lock is free when its process ends, however it does",
+                        why="that process does the same at this moment; its lock is free when it ends, however it does",
                         fix="wait for it, then run the command again",
                     ) from None
                 time.sleep(0.1)
-        yield
+        lock_holder.write(file.fileno())
+        try:
+            yield
+        finally:
+            lock_holder.clear(file.fileno())
 
 
 def run_directory(run_id: str) -> Path:

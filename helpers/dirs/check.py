@@ -19,6 +19,7 @@ from helpers.errors import OK, ConfigError, HelpersError, UsageError, worst
 from helpers.images import lock
 from helpers.images.recipe import image_chain, python_minor
 from helpers.model import changelog as changelog_format
+from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import Base, BaseKind
 from helpers.model.settings import Settings, parse_settings
 from helpers.model.system_lock import NAME as SYSTEM_LOCK
@@ -28,8 +29,6 @@ _ROOT_ONLY = ("tasks.py", "invoke.yaml", "main_pytest.py", "dev_scripts", "helpe
 # Names that Docker Compose looks for too.
 _COMPOSE_NAMES = ("compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _NOT_OURS = (".git", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".nox")
-# The Python of a distribution's suite, for bases that bring no other one.
-SUITE_PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
 
 Requirements = Callable[[Path], Path]
 
@@ -300,7 +299,7 @@ def _as_a_whole(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Findi
 
 def python_problem(base: Base, requires_python: str) -> str:
     """Return why `requires_python` does not fit the Python of `base`; empty when it does or when nobody can tell."""
-    there = SUITE_PYTHON.get(base.value) if base.kind is BaseKind.ARCHIVE else None
+    there = PYTHON_OF_SUITE.get(base.value) if base.kind is BaseKind.ARCHIVE else None
     if not there or not requires_python:
         return ""
     number = int(there.split(".")[1])

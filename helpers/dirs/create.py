@@ -22,6 +22,7 @@ from helpers.dirs import adopt, check, names
 from helpers.errors import OK, SIGTERM_EXIT, HelpersError, UsageError, worst
 from helpers.images import bases
 from helpers.images import lock as locks
+from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import Base, BaseKind
 from helpers.model.settings import DEFAULT_BASE
 
@@ -169,7 +170,7 @@ def _make(new: NewDir, lock: Lock) -> list[str]:
 
 def _base_with(python: str) -> str:
     """Return the base for a Python that is asked for: a distribution that has it, or else the image of that Python."""
-    suites = {version: suite for suite, version in check.SUITE_PYTHON.items()}
+    suites = {version: suite for suite, version in PYTHON_OF_SUITE.items() if version}
     if python in suites:
         return f"archive:{suites[python]}"
     return f"image:python:{python}-slim-bookworm" if re.fullmatch(r"3\.\d+", python) else DEFAULT_BASE
@@ -180,7 +181,7 @@ def _requires_python(target: Path, base: str, python: str) -> str:
         parsed = Base.parse(base)
     except ValueError as error:
         raise UsageError(f"--base: {error}", fix="invoke dir_create NAME --base archive:bookworm") from None
-    python = python or check.SUITE_PYTHON.get(parsed.value, _DEFAULT_PYTHON)
+    python = python or PYTHON_OF_SUITE.get(parsed.value) or _DEFAULT_PYTHON
     major, _, minor = python.partition(".")
     if major != "3" or not minor.isascii() or not minor.isdigit():
         raise UsageError(f"--python {python!r} is not a version like 3.11", fix="invoke dir_create NAME --python 3.11")

@@ -13,7 +13,16 @@ from helpers.model.archive import meant_suite
 
 # https://github.com/distribution/reference: path components of a repository name.
 NAME_PATTERN = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_SUITE_PATTERN = r"[a-z][a-z0-9.-]*"
+_SUITE_PATTERN = r"[a-z][a-z0-9.-]{0,60}"
+_HOST_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_PORT = r":(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+HOST_PATTERN = rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*(?:{_PORT})?"
+_REFERENCE = (
+    rf"(?:{HOST_PATTERN}/)?{NAME_PATTERN}(?:/{NAME_PATTERN})*"
+    r"(?::[\w][\w.-]{0,127})?(?:@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-f]{32,128})?"
+)
+# Docker ends at 255 with what it puts before a name, and some names of ours are longer than the image's.
+_LONGEST_REPOSITORY = 200
 
 # Labels: every image and container of ours carries OURS; nothing without it is ever stopped or removed.
 OURS = "helpers.toolchain"
@@ -66,12 +75,19 @@ class Base:
             raise ValueError(f"{excerpt(value)} is not the name of a distribution's suite, like bookworm")
         if base.kind is BaseKind.ARCHIVE and (meant := meant_suite(value)):
             raise ValueError(f"{excerpt(value)} is not a suite of Debian; did you mean {f'archive:{meant}'!r}?")
-        if base.kind is BaseKind.IMAGE and not re.fullmatch(r"[a-zA-Z0-9][\w.:/@-]*", value, re.ASCII):
+        if base.kind is BaseKind.IMAGE and (not re.fullmatch(_REFERENCE, value, re.ASCII) or too_long(value)):
             raise ValueError(f"{excerpt(value)} is not an image reference")
         return base
 
     def __str__(self) -> str:
         return f"{self.kind.value}:{self.value}"
+
+
+def too_long(name: str) -> bool:
+    """Say whether Docker would refuse an image's name, with or without a tag and a digest, for its length."""
+    name = name.partition("@")[0]
+    name = name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name
+    return len(name) > _LONGEST_REPOSITORY
 
 
 def repository(registry: str, name: str) -> str:

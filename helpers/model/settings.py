@@ -9,16 +9,25 @@ from typing import Any
 
 from helpers.console import excerpt
 from helpers.errors import ConfigError
-from helpers.model.image import NAME_PATTERN, Base
+from helpers.model.image import HOST_PATTERN, NAME_PATTERN, Base, parse_platforms, too_long
 
 # Patterns are compiled when there is something to check: most settings are empty at most starts.
-_SIZE = r"[1-9][0-9]*[kmg]"
+_SIZE = r"([1-9][0-9]{0,14})([kmg])"
+_BYTES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+# Docker refuses less (https://docs.docker.com/engine/containers/resource_constraints/); no machine has more.
+_LEAST_MEMORY, _MOST_MEMORY = 6 << 20, 1 << 50
+# The kernel's limit: https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html
+_MOST_PIDS = 1 << 22
+_MOST_SECONDS = 7 * 24 * 3600
+# A command line and a file's name end somewhere.
+_MOST_CHARACTERS, _MOST_ITEMS = 4096, 1000
+_TEXT = f"of at most {_MOST_CHARACTERS} characters, none of them null"
 _ENV_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 # https://www.debian.org/doc/debian-policy/ch-controlfields.html#source
 _DEBIAN_PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
 # What stands first is a host only with a dot or a port, or as localhost:
 # https://pkg.go.dev/github.com/distribution/reference
-_REGISTRY = rf"(?=localhost(/|$)|[^/]*[.:])[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?(/{NAME_PATTERN})*"
+_REGISTRY = rf"(?=localhost(/|$)|[^/]*[.:]){HOST_PATTERN}(/{NAME_PATTERN})*"
 DEFAULT_BASE = "archive:bookworm"
 # How a container may start containers, and what that gives it.
 DOCKER = {
@@ -130,13 +139,37 @@ def _typed(key: str, value: Any, default: Any, where: str) -> Any:
     if isinstance(default, tuple):
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise _wrong(key, value, "a list of strings", where)
+        if len(value) > _MOST_ITEMS or not all(map(_is_text, value)):
+            raise _wrong(key, value, f"at most {_MOST_ITEMS} strings {_TEXT}", where)
         if len(set(value)) != len(value):
             raise ConfigError(f"[tool.helpers] {key} names {excerpt(_duplicate(value))} twice", where=where)
         return tuple(value)
     if type(value) is not type(default):
         wanted = {str: "a string", int: "a whole number", bool: "true or false"}[type(default)]
         raise _wrong(key, value, wanted, where)
+    if isinstance(value, str) and not _is_text(value):
+        raise _wrong(key, value, f"a string {_TEXT}", where)
     return value
+
+
+def _is_text(value: str) -> bool:
+    return len(value) <= _MOST_CHARACTERS and "\0" not in value
+
+
+def _is_size(text: str) -> bool:
+    match = re.fullmatch(_SIZE, text, re.ASCII)
+    return match is not None and _LEAST_MEMORY <= int(match[1]) * _BYTES[match[2]] <= _MOST_MEMORY
+
+
+def _is_registry(text: str) -> bool:
+    return not text or (re.fullmatch(_REGISTRY, text, re.ASCII) is not None and not too_long(text))
+
+
+def _are_platforms(items: tuple[str, ...]) -> bool:
+    try:
+        return not items or len(parse_platforms(",".join(items))) == len(items)
+    except ValueError:
+        return False
 
 
 def _wrong(key: str, value: Any, wanted: str, where: str) -> ConfigError:
@@ -163,13 +196,14 @@ def _check_values(settings: Settings, where: str) -> None:
         raise _wrong("docker", settings.docker, " or ".join(map(repr, DOCKER)), where)
     checks: list[tuple[str, bool, str]] = [
         ("network", settings.network in ("none", "bridge"), "'none' or 'bridge'"),
-        ("memory", bool(re.fullmatch(_SIZE, settings.memory)), "a size like '512m' or '2g'"),
-        ("pids", settings.pids >= 16, "at least 16"),
-        ("timeout", settings.timeout >= 1, "at least 1 (seconds)"),
+        ("memory", _is_size(settings.memory), "a size like '512m' or '2g', of 6m or more"),
+        ("pids", 16 <= settings.pids <= _MOST_PIDS, f"at least 16 and at most {_MOST_PIDS}"),
+        ("timeout", 1 <= settings.timeout <= _MOST_SECONDS, f"at least 1 and at most {_MOST_SECONDS} (seconds)"),
+        ("platforms", _are_platforms(settings.platforms), "platforms like 'linux/amd64' and 'linux/arm64'"),
         ("tests", bool(settings.tests), "at least one path"),
         (
             "registry",
-            not settings.registry or bool(re.fullmatch(_REGISTRY, settings.registry)),
+            _is_registry(settings.registry),
             "HOST[:PORT][/PATH], the path in lower case",
         ),
         ("env", all(re.fullmatch(_ENV_NAME, name) for name in settings.env), "names of environment variables"),

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from helpers.console import excerpt
 
 _COMPARE = {"<=": operator.le, ">=": operator.ge, "==": operator.eq, "<": operator.lt, ">": operator.gt}
-_BOUND = re.compile(r"(<=|>=|==|<|>)\s*((?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){0,2})", re.ASCII)
-_PATTERN = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)", re.ASCII)
+_BOUND = re.compile(r"(<=|>=|==|<|>)\s*((?:0|[1-9]\d{0,8})(?:\.(?:0|[1-9]\d{0,8})){0,2})", re.ASCII)
+_PATTERN = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})", re.ASCII)
 
 
 @dataclass(frozen=True, order=True)

@@ -162,7 +162,7 @@ def rollback(directory: str | None, stage: str, version: str) -> int:
         else:
             _list_versions(registry, kind)
 
-    return _stoppable(act, runnable)
+    return _stoppable(act, runnable, alone=chosen is not None)
 
 
 def _move_back(registry: Registry, stage: Stage, version: Version, there: str) -> None:

@@ -21,6 +21,7 @@ from helpers.errors import InfrastructureError, LockHeldError, PolicyError
 from helpers.repo.door import environment, look, only_of
 from helpers.repo.location import git_dir
 from helpers.repo.overrun import overrun
+from helpers.thin_env import lock_holder
 
 _LOCK = "helpers.lock"
 _LOCK_SECONDS = 120.0
@@ -302,7 +303,9 @@ def hand(root: Path) -> Iterator[Hand]:
         raise InfrastructureError(f"cannot lock it: {os.strerror(error.errno or 0).lower()}", where=found) from None
     try:
         _wait_for(lock, found / _LOCK)
+        lock_holder.write(lock)
         yield Hand(lock)
+        lock_holder.clear(lock)
     finally:
         os.close(lock)
 
@@ -315,7 +318,9 @@ def _wait_for(lock: int, path: Path) -> None:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise LockHeldError(
-                    "another command changes these repos", where=path, fix="wait for it, then run the command again"
+                    f"another command changes these repos: {lock_holder.read(path)}",
+                    where=path,
+                    fix="wait for it, then run the command again",
                 ) from None
             time.sleep(_TICK_SECONDS)
 

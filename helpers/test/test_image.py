@@ -16,7 +16,11 @@ from helpers.model.version import Version
     [
         ("archive:bookworm", BaseKind.ARCHIVE, "bookworm"),
         ("image:python:3.12-slim-bookworm", BaseKind.IMAGE, "python:3.12-slim-bookworm"),
-        ("image:localhost:5000/a/b@sha256:0123", BaseKind.IMAGE, "localhost:5000/a/b@sha256:0123"),
+        (
+            "image:localhost:5000/a/b@sha256:01230123012301230123012301230123",
+            BaseKind.IMAGE,
+            "localhost:5000/a/b@sha256:01230123012301230123012301230123",
+        ),
         ("dir:../base", BaseKind.DIR, "../base"),
         ("dir:a b", BaseKind.DIR, "a b"),
     ],

@@ -182,8 +182,13 @@ def test_the_environment_of_an_image_that_is_needed_stays(cache: Path) -> None:
 
 def test_what_another_checkout_names_is_needed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = make_repo(cache.parent / "here"), make_repo(cache.parent / "there")
-    add_dir(here, "one", 'base = "image:python@sha256:0123"')
-    add_dir(there, "two", 'base = "image:python@sha256:0123"', version="0.2.0")
+    add_dir(here, "one", 'base = "image:python@sha256:01230123012301230123012301230123"')
+    add_dir(
+        there,
+        "two",
+        'base = "image:python@sha256:01230123012301230123012301230123"',
+        version="0.2.0",
+    )
     (cache / "checkouts").mkdir(parents=True)
     (cache / "checkouts" / "x").write_text(f"/env\n{there}\n\n")
     monkeypatch.chdir(here)

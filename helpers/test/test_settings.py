@@ -59,6 +59,26 @@ def test_no_table_means_the_defaults_which_are_valid_themselves() -> None:
         ({"pids": 15}, ("pids must be at least 16",)),
         ({"memory": 2}, ("memory must be a string",)),
         ({"memory": "0g"}, ("memory must be a size",)),
+        *(({"memory": size}, ("memory must be a size",)) for size in ("1k", "5m", "2097152g", "9" * 20 + "g", "٢g")),
+        *(({"pids": number}, ("pids must be at least 16",)) for number in (-1, 4194305, 10**20)),
+        *(({"timeout": number}, ("timeout must be at least 1",)) for number in (-1, 604801, 10**20)),
+        *(
+            ({key: ["a\0b"]}, (f"{key} must be at most",))
+            for key in ("uses", "entrypoint", "code", "tests", "writable")
+        ),
+        ({"entrypoint": ["x" * 5000]}, ("entrypoint must be at most",)),
+        ({"env": [f"A{number}" for number in range(1001)]}, ("env must be at most 1000 strings",)),
+        ({"platforms": ["linux/x"]}, ("platforms must be platforms like",)),
+        ({"platforms": ["linux/amd64,linux/arm64"]}, ("platforms must be platforms like",)),
+        *(
+            ({"registry": name}, ("registry must be HOST[:PORT][/PATH]",))
+            for name in ("a..b:5000", "-a.b", "h:0", "h:65536", "a.b/" + "x" * 250, "a.b/x//y")
+        ),
+        *(
+            ({"base": f"image:{name}"}, ("is not an image reference",))
+            for name in ("Python:3", "a" * 300, "a:" + "t" * 129, "a@sha256:1", "a:b:c", "a/", "a..b/c")
+        ),
+        ({"base": f"archive:{'a' * 80}"}, ("is not the name of a distribution's suite",)),
         ({"memory": "2gb"}, ("memory must be a size",)),
         ({"network": "host"}, ("network must be 'none' or 'bridge', not 'host'",)),
         ({"docker": "socket"}, ("docker must be 'sibling' or 'child', not 'socket'",)),
@@ -84,6 +104,20 @@ def test_a_wrong_setting_is_named_with_its_file_and_what_is_right(table: dict[st
     assert caught.value.where == "a/pyproject.toml"
     for text in says:
         assert text in str(caught.value)
+
+
+def test_image_name_that_docker_refuses_is_a_fault_of_its_directory(tmp_path: Path) -> None:
+    from helpers import config
+
+    forget()
+    root = make_repo(tmp_path / "r")
+    path = add_dir(root, "a", image="a" * 300)
+    with pytest.raises(ConfigError, match="longer than an image's name may be"):
+        config.load(root, path, [path])
+    assert config.load(root, add_dir(root, "b", image="b" * 200), []).changelog.name == "b" * 200
+    (path / "changelog.txt").write_text(f"# a-1.0.{'9' * 100}\n- 2026-01-01\n- x\n")
+    with pytest.raises(ConfigError, match=r"is not a version X\.Y\.Z"):
+        config.load(root, path, [path])
 
 
 def test_a_key_written_twice_is_an_error_of_the_file(tmp_path: Path) -> None:

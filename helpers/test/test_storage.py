@@ -67,11 +67,14 @@ def test_a_lock_that_another_process_holds_is_waited_for_and_free_when_it_is_kil
             pass
         assert caught.value.where == str(cache / "locks" / "a.lock")
         assert "wait for it" in str(caught.value.fix)
+        assert f"the lock is held by process {holder.pid} on " in str(caught.value)
+        assert "since 20" in str(caught.value)
         with storage.locked("b.lock", timeout=0.1):
             pass
         holder.kill()
         with storage.locked("a.lock", timeout=5):
             pass
+        assert (cache / "locks" / "a.lock").read_text() == ""
 
 
 def test_of_the_runs_only_old_ones_beyond_the_last_twenty_go(cache: Path) -> None:

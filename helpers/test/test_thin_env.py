@@ -203,7 +203,7 @@ def test_a_held_lock_is_named_and_not_waited_for_without_end(
     lock = requirements.parent / "cache" / "locks" / f"{Path(bootstrap.env_path(str(requirements))).name}.lock"
     lock.parent.mkdir(parents=True)
     with lock.open("w") as file:
-        file.write("4711\n")
+        file.write("process 4711\n")
         file.flush()
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(ThinEnvError, match="in vain for process 4711") as caught:

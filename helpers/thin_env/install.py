@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from helpers.thin_env import LOCK_HELD, MARKER, ThinEnvError, cache_path, is_ready, pip_config
+from helpers.thin_env import LOCK_HELD, MARKER, ThinEnvError, cache_path, is_ready, lock_holder, pip_config
 
 SAY_AFTER, GIVE_UP_AFTER = 2.0, 300.0
 SHELLS = ("bash", "zsh")
@@ -68,9 +68,9 @@ def _lock(env: str) -> Iterator[TextIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as lock:
         _wait_for(lock, path)
-        lock.truncate(0)
-        print(os.getpid(), file=lock, flush=True)
+        lock_holder.write(lock.fileno())
         yield lock
+        lock_holder.clear(lock.fileno())
 
 
 def _wait_for(lock: TextIO, path: Path) -> None:
@@ -81,7 +81,7 @@ def _wait_for(lock: TextIO, path: Path) -> None:
             return
         except BlockingIOError:
             waited = time.monotonic() - start
-        holder = f"process {path.read_text().strip() or '?'}, which holds {path}"
+        holder = f"{lock_holder.read(path)}, which holds {path}"
         if waited > GIVE_UP_AFTER:
             message = f"waited {GIVE_UP_AFTER:.0f} s in vain for {holder}; fix: end that process, then start again"
             raise ThinEnvError(message, LOCK_HELD)
