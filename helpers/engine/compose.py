@@ -167,6 +167,10 @@ def private(found: Mapping[str, Any], spec: RunSpec) -> Data:
     for kind in ("networks", "volumes"):
         for name, item in kept.get(kind, {}).items():
             item |= {"name": f"{spec.name}_{name}", "labels": dict(labels)}
+    # The paths that were checked are mounted, whatever becomes of a link.
+    for item in (*kept.get("secrets", {}).values(), *kept.get("configs", {}).values()):
+        if "file" in item:
+            item["file"] = os.path.realpath(item["file"])
     for network in kept["networks"].values():
         network["internal"] = spec.network == "none"
     for name, service in kept["services"].items():
@@ -198,7 +202,7 @@ def _keep_private(name: str, service: Data, spec: RunSpec, labels: Mapping[str, 
             (limits or service).setdefault(limit if limits else key, value)
     for volume in service.get("volumes", []):
         if volume["type"] == "bind":
-            # The path that was checked is mounted. Otherwise the engine makes a missing one, as a directory of root's.
+            # Otherwise the engine makes a missing one, as a directory of root's.
             volume |= {"source": os.path.realpath(volume["source"]), "bind": {"create_host_path": False}}
             if not volume.get("read_only"):
                 service["security_opt"] = [*(service.get("security_opt") or []), "no-new-privileges:true"]

@@ -63,13 +63,19 @@ def _count(value: Any, depth: int, left: list[int]) -> None:
     left[0] -= 1
     if depth > _DEEPEST or left[0] < 0:
         raise _TooMuchError("it is nested too deeply, or holds too many values")
+    if isinstance(value, str) and not _is_name(value):
+        raise _TooMuchError(f"the text {value[:40]!r} holds a character that no path can hold")
     if isinstance(value, dict):
-        if odd := [key for key in value if not isinstance(key, str)]:
+        if odd := [key for key in value if not isinstance(key, str) or not _is_name(key)]:
             raise _TooMuchError(f"the name {odd[0]!r} is no text")
         value = list(value.values())
     if isinstance(value, list):
         for item in value:
             _count(item, depth + 1, left)
+
+
+def _is_name(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _loader() -> Any:

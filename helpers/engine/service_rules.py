@@ -102,7 +102,7 @@ def _checked(
             raise _fault(at, where, key, WHY.get(key, "the key is not known"), rules)
         try:
             yield from rules[key](value, _Around(at, key, where, service or {}))
-        except _RefusedError as why:
+        except (_RefusedError, OSError, ValueError) as why:
             raise _fault(at, where, key, str(why)) from None
 
 
@@ -232,7 +232,9 @@ def _outside(text: str, at: Place, what: str) -> Needs:
 
 
 def _real(text: str, at: Place) -> Path:
-    return Path(os.path.realpath(os.path.join(at.file.parent, os.path.expanduser(_literal(text)))))
+    # As compose does: `..` goes up in the words of the path, not from where a link leads.
+    path = os.path.normpath(os.path.join(at.file.parent, os.path.expanduser(_literal(text))))
+    return Path(os.path.realpath(path))
 
 
 def _file(value: Any, around: _Around) -> Needs:

@@ -55,7 +55,9 @@ def _led_to(path: Path) -> Iterator[Path]:
         yield real
     elif real.is_file():
         yield real
-        with suppress(OSError), real.open("rb") as file:
+        # ValueError: a name that no file can have.
+        with suppress(OSError, ValueError), real.open("rb") as file:
             text = file.read(_MOST_BYTES).decode(errors="replace")
-            if text.startswith(_POINTER):
-                yield from _led_to(real.parent / text.removeprefix(_POINTER).strip())
+            named = real.parent / text.removeprefix(_POINTER).partition("\n")[0].strip()
+            if text.startswith(_POINTER) and named.is_dir():
+                yield Path(os.path.realpath(named))

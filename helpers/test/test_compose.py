@@ -135,7 +135,8 @@ def test_what_compose_says_of_a_file_becomes_an_error_of_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, code: int, kind: type[HelpersError], says: str
 ) -> None:
     (tmp_path / "said").write_text(said)
-    fake_compose(tmp_path, monkeypatch, f"cat '{tmp_path}/said' >&2; echo '{{}}'; exit {code}")
+    script = f"cat '{tmp_path}/said' >&2; echo '{{}}'; exit {code}"
+    fake_compose(tmp_path, monkeypatch, f'case "$1" in image) echo "[]" ;; *) {script} ;; esac')
     (tmp_path / "compose.yaml").write_text("services: {}")
     with pytest.raises(kind, match=says) as caught:
         compose.read(tmp_path / "compose.yaml", SPEC)

@@ -83,6 +83,10 @@ def test_tests_see_no_git_data_in_any_directory_that_they_see(root: Path) -> Non
     for below in ("cloned/.git", "modules/.real", "b"):
         (path / below).mkdir(parents=True)
     (path / "modules" / ".git").write_text("gitdir: .real\n")
+    # None of these leads to a directory inside.
+    for number, text in enumerate(("gitdir: .git\n", "gitdir: \0\n", "gitdir: /\n", "gitdir: .\n", "", "\xff")):
+        (path / f"odd{number}").mkdir()
+        (path / f"odd{number}" / ".git").write_text(text)
     (path / "linked").mkdir()
     (path / "linked" / ".git").symlink_to("../elsewhere")
     (path / "elsewhere").mkdir()
@@ -90,10 +94,11 @@ def test_tests_see_no_git_data_in_any_directory_that_they_see(root: Path) -> Non
     (root / "b" / ".git").write_text("gitdir: ../.git/modules/b\n")
     found = container.without_git(spec_of(load(root, "a")))
     hidden = {root / ".git", path / "cloned" / ".git", path / "modules" / ".real", path / "elsewhere"}
-    assert set(found.hidden) == hidden
+    assert set(found.hidden) == {*hidden, path / "odd3"}
     assert {path for path, shown in found.programs.items() if shown == Path("/dev/null")} == {
         str(path / "modules" / ".git"),
         str(root / "b" / ".git"),
+        *(str(path / f"odd{number}" / ".git") for number in range(6)),
     }
     assert container.without_git(found) == found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def test_a_service_that_stays_in_its_directory_needs_no_right(service: Any, plac
     "service, says",
     [
         ({"env_file": "missing.env"}, "'missing.env' is no regular file"),
+        ({"env_file": "x" * 5000}, "File name too long"),
         ({"env_file": "/dev/zero"}, "'/dev/zero' is no regular file"),
         ({"env_file": ["${X}"]}, "it holds a variable"),
         ({"extends": {"service": "a", "file": "/etc/x.yaml"}}, "compose would read another file"),
@@ -205,6 +207,17 @@ def test_what_leaves_the_directory_needs_a_right(service: Any, needed: list[str]
     assert all(need.text.startswith("service evil: ") for need in found)
 
 
+def test_a_path_is_followed_as_compose_follows_it(place: service_rules.Place) -> None:
+    (place.directory / "linked").symlink_to("devops")
+    (place.directory / "sub" / "it").mkdir(parents=True)
+    (place.directory / "sub" / "devops").symlink_to("../devops")
+    # In the words of the path `..` is `sub`, whose `it` may be mounted; by the link it is the directory itself.
+    at = dataclasses.replace(place, file=place.directory / "sub" / "devops" / "compose.yaml")
+    (place.directory / "sub" / "out").symlink_to("/etc")
+    (place.directory / "out").mkdir()
+    assert rights({"services": {"a": {"volumes": ["../out:/x:ro", "../it:/y:ro"]}}}, at) == ["service-host-path"]
+
+
 def test_a_secret_from_outside_needs_a_right(place: service_rules.Place) -> None:
     for kind in ("secrets", "configs"):
         assert rights({kind: {"s": {"file": "/etc/hostname"}}}, place) == ["service-host-path"]
@@ -221,6 +234,8 @@ def test_a_secret_from_outside_needs_a_right(place: service_rules.Place) -> None
         ("a: &a [*a]", "nested too deeply"),
         ("a: " + "[" * 3000, "nested too deeply"),
         ("1: x", "the name 1 is no text"),
+        ('a: "x\\0y"', "no path can hold"),
+        ('a: "x\\ud800y"', "no path can hold|special characters"),
         ("[1]", "has no services"),
         ("a: \x00", "special characters"),
         ("a: " + "x" * (1 << 19), "is larger than"),
