@@ -74,7 +74,7 @@ def says_its_python(path: Path) -> bool:
 
 def is_old(requires_python: str) -> bool:
     """Say whether `requires_python` allows a Python so old that a lock for it has no pytest for today's Pythons."""
-    lowest = re.search(r">=?\s*(\d+)(?:\.(\d+))?", requires_python)
+    lowest = re.search(r">=?\s*(\d{1,4})(?:\.(\d{1,4}))?", requires_python)
     return lowest is not None and (int(lowest.group(1)), int(lowest.group(2) or 0)) < _OLDEST
 
 
@@ -86,7 +86,7 @@ def read(path: Path) -> Project:
     """
     file = path / "pyproject.toml"
     text = checkout_file.read_text_if_there(file) or ""
-    data = pyproject.parse_toml(text, file)
+    data = pyproject.checked(text, file)
     said = metadata.read(path)
     return Project(text, data, said, _tests(path), wanted.find(path, data, said))
 

@@ -147,6 +147,7 @@ def _of_error(error: HelpersError, file: Path, line: int = 1, fix: str = "") -> 
     where = re.fullmatch(r"(/.+?)(?::(\d+))?", error.where or "", re.DOTALL)
     # A directory above the file says less than the file.
     if where and not (where.group(2) is None and file.is_relative_to(where.group(1))):
+        fix = fix if where.group(1) == str(file) else "correct this file"
         file, line = Path(where.group(1)), int(where.group(2) or 1)
     what = " ".join(f"{error.what} ({error.why})".split() if error.why else error.what.split())
     return Finding(file, line, what, error.fix or fix or "correct this line", error.exit_code)
@@ -303,7 +304,7 @@ def python_problem(base: Base, requires_python: str) -> str:
     if not there or not requires_python:
         return ""
     number = int(there.split(".")[1])
-    above = re.search(r"<\s*3\.(\d+)\b(?!\.[1-9])", requires_python)
+    above = re.search(r"<\s*3\.(\d{1,4})\b(?!\.[1-9])", requires_python)
     if int(python_minor(requires_python).split(".")[1]) > number or (above and int(above.group(1)) <= number):
         return f"requires-python {requires_python!r} does not allow Python {there}, which {base} has"
     return ""

@@ -66,9 +66,10 @@ def find(path: Path, data: Mapping[str, Any], said: Metadata) -> Wanted:
         if found := tuple(_of_group(groups, name, ())):
             return Wanted(found, f"[dependency-groups] {name}", name)
     project = data.get("project", {})
+    optional = project.get("optional-dependencies")
     own = normal_name(str(project.get("name", said.name)))
     for where, extras in (
-        ("[project.optional-dependencies]", project.get("optional-dependencies", {})),
+        ("[project.optional-dependencies]", optional if isinstance(optional, dict) else {}),
         ("PKG-INFO, extra", said.extras or {}),
     ):
         for name in _EXTRAS:
@@ -82,15 +83,19 @@ def find(path: Path, data: Mapping[str, Any], said: Metadata) -> Wanted:
 
 
 def _of_group(groups: Mapping[str, Any], name: str, seen: Sequence[str]) -> Iterator[str]:
-    for item in groups.get(name, ()):
+    for item in _items(groups.get(name)):
         if isinstance(item, str):
             yield item
         elif isinstance(item, dict) and (inner := str(item.get("include-group", ""))) not in (*seen, name, ""):
             yield from _of_group(groups, inner, (*seen, name))
 
 
+def _items(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else ()
+
+
 def _of_extra(extras: Mapping[str, Any], name: str, own: str, seen: Sequence[str]) -> Iterator[str]:
-    for item in extras.get(name, ()):
+    for item in filter(lambda one: isinstance(one, str), _items(extras.get(name))):
         inner = re.search(r"\[([^\]]*)\]", item)
         if normal_name(item) != own:
             yield item

@@ -254,7 +254,7 @@ def lock_text(path: Path) -> str:
 
 def python_minor(requires_python: str) -> str:
     """Return the lowest Python that `requires_python` allows, as in `3.11`; the lock is made for it and newer ones."""
-    found = re.search(r"(?:>=|==|~=)\s*(3\.\d+)", requires_python)
+    found = re.search(r"(?:>=|==|~=)\s*(3\.\d{1,4})(?!\d)", requires_python)
     return found.group(1) if found else "3.11"
 
 

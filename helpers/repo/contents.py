@@ -21,6 +21,7 @@ from helpers.storage import digest
 # By these a file may be another one than git has, and count as unchanged (https://git-scm.com/docs/gitattributes).
 _CONVERTS = re.compile(rb"text|eol|crlf|filter|ident|working-tree-encoding")
 _ATTRIBUTES = ".gitattributes"
+_MOST_ATTRIBUTES_BYTES = 100 << 20
 _LIST = ("ls-files", "-z", "--stage", "-v")
 _ENTRY = re.compile(r"(.) ([0-7]{6}) ([0-9a-f]+) \d\t(.*)", re.DOTALL)
 _GITLINK = "160000"
@@ -334,7 +335,11 @@ def _converts(root: Path, listed: str, named: Iterable[str]) -> bool:
     own = git_dir(root)
     if own:
         files.append(common_dir(own) / "info" / "attributes")
-    return any(_CONVERTS.search(file.read_bytes()) for file in files if file.is_file())
+    # git ignores a larger file, which must not fill the memory here.
+    sizes = (file.stat().st_size for file in files if file.is_file())
+    return any(size > _MOST_ATTRIBUTES_BYTES for size in sizes) or any(
+        _CONVERTS.search(file.read_bytes()) for file in files if file.is_file()
+    )
 
 
 def _ask(root: Path, *words: str) -> str:
