@@ -8,7 +8,7 @@ from pathlib import Path
 
 from helpers.repo.door import look
 from helpers.repo.history import Remote
-from helpers.repo.location import boundaries
+from helpers.repo.location import boundaries, git_dir
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,22 @@ def gap(root: Path, remote: Remote) -> Gap | None:
     if not remote.url:
         return None
     shallow = boundaries(root)
-    fetched = look(root, "for-each-ref", "--count=1", f"refs/remotes/{remote.name}/")
-    if not shallow and fetched and remote.all_branches:
+    if not shallow and remote.all_branches and not _fetched_apart(root, remote):
         return None
     words = "a shallow clone" if shallow else f"no branch of {remote.name} is fetched"
     words = "a single-branch clone" if not shallow and not remote.all_branches else words
     refspec = shlex.quote(f"+refs/heads/*:refs/remotes/{remote.name}/*")
     config = [] if remote.all_branches else [f"config --replace-all remote.{remote.name}.fetch {refspec}"]
     return Gap(words, (*config, f"fetch {'--unshallow ' if shallow else ''}{remote.name}"))
+
+
+def _fetched_apart(root: Path, remote: Remote) -> bool:
+    """Say whether something was fetched, and no branch of the remote: of an empty remote neither is there."""
+    found = git_dir(root)
+    file = found / "FETCH_HEAD" if found else None
+    if file is None or not file.is_file() or not file.stat().st_size:
+        return False
+    return not look(root, "for-each-ref", "--count=1", f"refs/remotes/{remote.name}/")
 
 
 def is_whole_between(root: Path, older: str, newer: str) -> bool:

@@ -98,16 +98,16 @@ def _look(place: Place, row: Row) -> Row:
         waits = history.under_way(place.root)
         # A rebase is on no branch until it ends.
         alone = 0 if waits or (status.head == row.pin and pushed) else _alone(place.root, status)
-        gap = None
-        if status.ahead or alone or (row.pin and pushed is not True):
-            gap = gaps.gap(place.root, home.remote(place))
+        shallow = bool(boundaries(place.root))
+        doubtful = alone or pushed is not True or (shallow and status.ahead)
+        gap = gaps.gap(place.root, home.remote(place)) if doubtful else None
     except Exception as error:
         return row.also(_fault(error))
     row = replace(row, branch=status.branch, head=status.head)
     if gap:
         # Commits that seem to be on no branch, or not pushed, may be in the part that is not here.
-        status = replace(status, ahead=None, behind=None) if boundaries(place.root) else status
-        pushed, alone = None if pushed is None else True, 0
+        status = replace(status, ahead=None, behind=None) if shallow else status
+        pushed, alone = None if pushed is None else True, 0 if shallow or status.head == row.pin else alone
         row = row.also(State(state.INCOMPLETE, detail=gap.words, fix=gap.fix(git_at(place.path))))
     row = row.also(*([State(state.UNDER_WAY, detail=waits)] if waits else []), *moved)
     return row.also(*state.of_checkout(status, row.pin, pushed, alone))

@@ -96,6 +96,23 @@ def test_roll_forward_says_that_the_history_is_incomplete_and_its_fix_lets_it_go
     assert code == OK and pins(one)["tools"] == newest
 
 
+def test_commits_of_the_user_are_named_in_a_single_branch_clone_and_beside_an_empty_remote(
+    one: Fleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git(one.at("tools"), "config", "remote.origin.fetch", "+refs/heads/main:refs/remotes/origin/main")
+    commit(one.at("tools"))
+    assert "1 commit on no branch" in states(one, capsys)["row"]
+    git(one.home, "init", "--quiet", "--bare", "empty.git")
+    git(one.top, "remote", "set-url", "origin", str(one.home / "empty.git"))
+    git(one.top, "update-ref", "-d", "refs/remotes/origin/main")
+    git(one.top, "branch", "--quiet", "--unset-upstream")
+    git(one.top, "fetch", "--quiet")
+    capsys.readouterr()
+    status.main(as_json=False, check=False, offline=True, cwd=one.top)
+    told = capsys.readouterr().out.splitlines()[1]
+    assert "(no upstream)" in told and "incomplete" not in told
+
+
 def test_the_commit_of_a_roll_forward_is_the_same_in_a_shallow_clone(
     one: Fleet, capsys: pytest.CaptureFixture[str]
 ) -> None:
