@@ -71,10 +71,16 @@ class Clone:
         return self.modules / self.name
 
 
-def fetch(hand: Hand, wanted: Sequence[Fetch], tell: Tell) -> dict[Path, str]:
+def fetch(hand: Hand, wanted: Sequence[Fetch], tell: Tell, gone: dict[Path, set[str]] | None = None) -> dict[Path, str]:
     """Fetch for several checkouts at a time; return why not, by checkout, for those where it failed.
 
     Remote-tracking branches are moved as the remote's are; no tag, no branch and no file is touched.
+
+    Arguments:
+        hand: changes the checkouts.
+        wanted: what is fetched.
+        tell: is called while remotes have not answered.
+        gone: gets the remote-tracking branches, by checkout, whose branch the remote has not got any more.
 
     Raises:
         InfrastructureError: git or the disk fails.
@@ -91,6 +97,7 @@ def fetch(hand: Hand, wanted: Sequence[Fetch], tell: Tell) -> dict[Path, str]:
             (
                 *("git", f"--git-dir={place}", "fetch", "--quiet", "--no-tags", "--no-recurse-submodules"),
                 *("--no-auto-maintenance", "--no-write-fetch-head", "--upload-pack=git-upload-pack"),
+                *(() if one.commit else ("--prune",)),
                 *(one.remote.url, *([one.commit] if one.commit else one.remote.refspecs)),
             )
             for one, place in ready
@@ -101,7 +108,9 @@ def fetch(hand: Hand, wanted: Sequence[Fetch], tell: Tell) -> dict[Path, str]:
                 failed[one.root] = first_words(done.stderr)
             elif not one.commit:
                 try:
-                    _take_over(hand, one, place)
+                    left = _take_over(hand, one, place)
+                    if gone is not None:
+                        gone[one.root] = left
                 except HelpersError as error:
                     failed[one.root] = error.what
     return failed
@@ -251,13 +260,15 @@ def _borrow(place: Path, root: Path) -> Path:
     return place
 
 
-def _take_over(hand: Hand, one: Fetch, place: Path) -> None:
-    """Write the remote-tracking branches that were fetched to the checkout's own."""
+def _take_over(hand: Hand, one: Fetch, place: Path) -> set[str]:
+    """Write the remote-tracking branches that were fetched to the checkout's own; return those that are no more."""
     ask = ("for-each-ref", "--format=%(objectname) %(refname)", f"refs/remotes/{one.remote.name}/")
     known = set(look(one.root, *ask).splitlines())
     env = {**network_environment(), "GIT_DIR": str(place)}
     done = proc.run(["git", *ask], env=env, cwd=place)
     if done.code:
         raise InfrastructureError(f"git for-each-ref failed: {done.reason}", where=one.root)
-    new = [line.partition(" ") for line in done.stdout.splitlines() if line not in known]
+    fetched = done.stdout.splitlines()
+    new = [line.partition(" ") for line in fetched if line not in known]
     hand.move_refs(one.root, {name: commit for commit, _, name in new})
+    return {line.partition(" ")[2] for line in known} - {line.partition(" ")[2] for line in fetched}

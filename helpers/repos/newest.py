@@ -42,6 +42,7 @@ class Tips:
         self._remotes: dict[Path, Remote] = {}
         self._moved: dict[Path, Step | None] = {}
         self._failed: dict[Path, str] = {}
+        self._gone: dict[Path, set[str]] = {}
         self._shared: dict[tuple[str, str], str] = {}
 
     def fetch(self, places: Sequence[Place]) -> None:
@@ -58,7 +59,7 @@ class Tips:
                 # Commits of an earlier home are not asked for: the super-repo must not record them.
                 if not remote.why_not and not self._moved[place.root]:
                     wanted.append(Fetch(place.root, remote))
-        self._failed |= network.fetch(self._hand, wanted, self._tell)
+        self._failed |= network.fetch(self._hand, wanted, self._tell, self._gone)
 
     def fetch_commit(self, place: Place, newest: Newest, commit: str) -> None:
         """Fetch a commit that may be on no branch of the remote, and still be given to who asks for it."""
@@ -85,7 +86,7 @@ class Tips:
         if not history.is_branch_name(branch):
             what = f"the branch {branch!r} in .gitmodules is no name of one" if branch else "its remote names no branch"
             return Step(path, LEFT, what, branch_command(place))
-        tip = history.commit_of(root, f"refs/remotes/{remote.name}/{branch}")
+        tip = self._tip(root, remote, branch)
         if not tip:
             return Step(path, LEFT, f"its remote has no branch {branch}", branch_command(place))
         return Newest(remote, branch, self._same_for_all(place, remote, branch, tip))
@@ -101,8 +102,15 @@ class Tips:
         if place.sub.branch == ".":
             # As git does; where its super-repo is detached git has no answer.
             return history.current_branch(place.parent) or history.default_branch(place.root, remote.name)
-        own = place.sub.branch or history.default_branch(place.root, remote.name)
+        kept = history.default_branch(place.root, remote.name)
+        # What the remote called its own when it was cloned may be gone.
+        own = place.sub.branch or (kept if self._tip(place.root, remote, kept) else "")
         return own or network.default_branch(remote.url)
+
+    def _tip(self, root: Path, remote: Remote, branch: str) -> str:
+        """Return the commit of a branch that the remote has now; empty if it has no such branch."""
+        ref = f"refs/remotes/{remote.name}/{branch}"
+        return "" if not branch or ref in self._gone.get(root, ()) else history.commit_of(root, ref)
 
     def _same_for_all(self, place: Place, remote: Remote, branch: str, tip: str) -> str:
         """Return the commit that the first checkout of this repo went to, where this one has it too."""

@@ -185,6 +185,30 @@ def test_a_pin_on_a_branch_that_the_home_has_deleted_is_not_pinned(
     assert made not in git(one.remotes / "top.git", "ls-tree", "-r", "main")
 
 
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_branch_that_the_home_has_deleted_is_not_followed(
+    one: Fleet, capsys: pytest.CaptureFixture[str], declared: bool
+) -> None:
+    work, bare = one.home / "work of data", one.remotes / "data.git"
+    git(bare, "branch", "trunk", "main")
+    git(work, "switch", "--quiet", "--create", "topic")
+    made = commit(work, "topic.txt")
+    git(work, "push", "--quiet", "origin", "topic")
+    git(one.at("data"), "fetch", "--quiet")
+    if declared:
+        git(one.top, "config", "--file", ".gitmodules", "submodule.data.branch", "topic")
+    else:
+        git(one.at("data"), "remote", "set-head", "origin", "topic")
+        git(bare, "symbolic-ref", "HEAD", "refs/heads/trunk")
+    git(bare, "branch", "--quiet", "-D", "topic")
+    before = one.head("data")
+    code, told = rolled(one, capsys, only="data")
+    assert (code, one.head("data")) == (REFUSED if declared else OK, before) and made != before
+    if declared:
+        assert "its remote has no branch topic" in told[0]
+    assert one.head("data", "refs/remotes/origin/topic") == made
+
+
 @pytest.mark.parametrize("staged", [False, True])
 def test_a_pin_of_a_home_that_is_not_committed_is_left(
     one: Fleet, capsys: pytest.CaptureFixture[str], staged: bool
