@@ -106,6 +106,7 @@ def main(
         if _is_open(path):
             where = printable(os.path.relpath(path, here))
             say(f"note: {where}: no {SYSTEM_LOCK}, so a build takes what the archive has; to lock it: {relock(path)}")
+        lock.tell_remembered(path)
     if not findings:
         names = ", ".join(printable(path.relative_to(root).as_posix()) for path in paths)
         print(f"nothing wrong with {names}")

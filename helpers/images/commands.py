@@ -100,12 +100,14 @@ class LockOptions:
         upgrade: packages that move to their newest version that fits; each text may name several with commas.
         upgrade_system: move the distribution's packages to what its archive has now.
         cooldown: days that every file of `poetry.lock` must be old; 0 is any age.
+        no_yanked: refuse releases that their index has withdrawn; otherwise a note names them.
     """
 
     check: bool = False
     upgrade: Sequence[str] = ()
     upgrade_system: bool = False
     cooldown: int = 0
+    no_yanked: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -148,23 +150,27 @@ def lock(directory: str | None, options: LockOptions, *, everything: bool) -> in
 
 
 def _check_locks(root: Path, path: Path, options: LockOptions) -> None:
-    locker.check(path, options.cooldown)
+    locker.check(path, options.cooldown, no_yanked=options.no_yanked)
     if _has_system_packages(path):
         load = config.loader(root)
         system_lock.check(load(path), load)
         if not os.path.lexists(path / system_locks.NAME):
             say(f"note: {path} has no {system_locks.NAME}: builds take what the distribution has (invoke docker_lock)")
     say(f"{path / 'poetry.lock'} is that of its pyproject.toml")
+    if not options.no_yanked:
+        locker.tell_yanked(path)
 
 
 def _write_locks(root: Path, path: Path, options: LockOptions, upgrade: Sequence[str]) -> None:
     say(f"locking {path}")
     before = locker.read_lock(path)
-    changed = locker.lock(path, upgrade, options.cooldown)
+    changed = locker.lock(path, upgrade, options.cooldown, no_yanked=options.no_yanked)
     say(f"{path / 'poetry.lock'} {'written' if changed else 'is up to date'}")
     moved = list(poetry_lock.moves(before, locker.read_lock(path)))
     if moved:
         print("\n".join(moved))
+    if not options.no_yanked:
+        locker.tell_yanked(path)
     if _has_system_packages(path):
         load = config.loader(root)
         moved = system_lock.lock(load(path), load, upgrade=options.upgrade_system)

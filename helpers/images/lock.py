@@ -23,7 +23,7 @@ from helpers.storage import cache_dir, digest, write_once
 _STALE = ("changed significantly", "not up to date", "lock file does not exist")
 
 
-def lock(path: Path, upgrade: Sequence[str] = (), days: int = 0) -> bool:
+def lock(path: Path, upgrade: Sequence[str] = (), days: int = 0, *, no_yanked: bool = False) -> bool:
     """Write `poetry.lock` of the runnable dir at `path`, for all platforms and the directory's Python.
 
     What is locked stays as it is where `pyproject.toml` allows it.
@@ -32,6 +32,7 @@ def lock(path: Path, upgrade: Sequence[str] = (), days: int = 0) -> bool:
         path: the directory.
         upgrade: packages of the lock that move to their newest version that fits.
         days: how old every file of the lock must be; 0 is any age.
+        no_yanked: refuse a lock with a release that its index has withdrawn.
 
     Returns:
         Whether the file changed.
@@ -39,33 +40,49 @@ def lock(path: Path, upgrade: Sequence[str] = (), days: int = 0) -> bool:
     Raises:
         ConfigError: poetry finds no solution, or `pyproject.toml` is wrong.
         UsageError: a package to upgrade is not in the lock.
-        PolicyError: a file is too young; the lock is then as it was before.
+        PolicyError: a file is too young, or a release withdrawn; the lock is then as it was before.
     """
     file = path / "poetry.lock"
     before = checkout_file.read_text_if_there(file)
     if upgrade:
         _check_names(path, upgrade)
     after = _poetry(path, ["update", "--lock", "--", *upgrade] if upgrade else ["lock"])
-    _check_ages(config.parse_toml(after, file), days, file)
+    _check_index(config.parse_toml(after, file), file, days, no_yanked=no_yanked)
     if after == before:
         return False
     checkout_file.write(file, after.encode())
     return True
 
 
-def check(path: Path, days: int = 0) -> None:
+def check(path: Path, days: int = 0, *, no_yanked: bool = False) -> None:
     """Return when the lock of the runnable dir at `path` is that of its `pyproject.toml`; asks nobody about that.
 
     Arguments:
         path: the directory.
         days: how old every file of the lock must be, which its package index is asked; 0 is any age.
+        no_yanked: refuse a release that its index, which is asked, has withdrawn.
 
     Raises:
         ConfigError: they disagree, or there is no lock.
-        PolicyError: a file is too young.
+        PolicyError: a file is too young, or a release withdrawn.
     """
     requirements(path)
-    _check_ages(read_lock(path), days, path / "poetry.lock")
+    _check_index(read_lock(path), path / "poetry.lock", days, no_yanked=no_yanked)
+
+
+def tell_yanked(path: Path) -> None:
+    """Print a note for each release that the lock of the runnable dir at `path` pins and the index has withdrawn."""
+    from helpers.images import yanked  # only this needs a client of the index
+
+    yanked.tell(pinned(read_lock(path)), path / "poetry.lock", lock_text(path))
+
+
+def tell_remembered(path: Path) -> None:
+    """Print what `tell_yanked` found when it last looked at the lock of the runnable dir at `path`; asks no index."""
+    from helpers.images import yanked  # as above
+
+    with suppress(ConfigError):
+        yanked.tell_remembered(path / "poetry.lock", lock_text(path))
 
 
 def read_lock(path: Path) -> dict[str, Any]:
@@ -100,11 +117,15 @@ def _mend(file: Path) -> str:
     return f"git -C {shown(file.parent)} checkout HEAD -- {file.name}"
 
 
-def _check_ages(parsed: Mapping[str, Any], days: int, file: Path) -> None:
+def _check_index(parsed: Mapping[str, Any], file: Path, days: int, *, no_yanked: bool) -> None:
     if days:
         from helpers.images.uploads import refuse_younger  # only this needs a client of the index
 
         refuse_younger(pinned(parsed), days, file)
+    if no_yanked:
+        from helpers.images import yanked  # as above
+
+        yanked.refuse(pinned(parsed), file)
 
 
 def _check_names(path: Path, upgrade: Sequence[str]) -> None:

@@ -75,6 +75,7 @@ def docker_pull(_: Any, dir: str | None = None, stage: str = "dev", version: str
         "upgrade": "move this package to its newest version that fits; may be given again",
         "upgrade_system": "move the distribution's packages to what its archive has now",
         "cooldown": "refuse a lock with files younger than this many days",
+        "no_yanked": "refuse a lock with releases that their index has withdrawn; without it a note names them",
     },
 )
 def docker_lock(
@@ -86,12 +87,13 @@ def docker_lock(
     upgrade: Any = None,
     upgrade_system: bool = False,
     cooldown: str = "",
+    no_yanked: bool = False,
 ) -> int:
     """Lock the dependencies of a runnable dir, without building an image."""
     from helpers.images.commands import LockOptions, lock
 
     days = whole_number("cooldown", cooldown, 0)
-    return lock(dir or None, LockOptions(check, upgrade or (), upgrade_system, days), everything=all)
+    return lock(dir or None, LockOptions(check, upgrade or (), upgrade_system, days, no_yanked), everything=all)
 
 
 @helpers_task(

@@ -38,12 +38,13 @@ def wheel(name: str, version: str, requires: Sequence[str] = ()) -> bytes:
 
 @dataclass
 class Index:
-    """What the index serves; `html` leaves out the JSON form."""
+    """What the index serves; `html` leaves out the JSON form; `yanked` has reasons, by file."""
 
     url: str = ""
     html: bool = False
     asked: list[str] = field(default_factory=list)
     files: dict[str, tuple[str, bytes, str]] = field(default_factory=dict)
+    yanked: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, version: str, days: float | None, requires: Sequence[str] = ()) -> str:
         """Serve a wheel that was uploaded `days` days ago, or at a time that nobody knows; return its file's name."""
@@ -60,17 +61,22 @@ class Index:
         sums = {file: hashlib.sha256(data).hexdigest() for file, (data, _) in own.items()}
         if self.html:
             links = [
-                f'<a href="../../files/{file}#sha256={sums[file]}" data-upload-time="{when}">{file}</a>'
+                f'<a href="../../files/{file}#sha256={sums[file]}" data-upload-time="{when}"'
+                f"{self._yanked_html(file)}>{file}</a>"
                 for file, (_, when) in own.items()
             ]
             return "text/html", "".join(links).encode()
         listed = [
             {"filename": file, "url": f"../../files/{file}", "hashes": {"sha256": sums[file]}}
             | ({"upload-time": when} if when else {})
+            | ({"yanked": self.yanked[file] or True} if file in self.yanked else {})
             for file, (_, when) in own.items()
         ]
         page = {"meta": {"api-version": "1.1"}, "name": name, "versions": [], "files": listed}
         return "application/vnd.pypi.simple.v1+json", json.dumps(page).encode()
+
+    def _yanked_html(self, file: str) -> str:
+        return f' data-yanked="{self.yanked[file]}"' if file in self.yanked else ""
 
 
 @contextmanager

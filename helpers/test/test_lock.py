@@ -14,7 +14,7 @@ import pytest
 
 from helpers import host
 from helpers.errors import ConfigError, InfrastructureError, PolicyError
-from helpers.images import isolated_poetry, lock, uploads
+from helpers.images import index_files, isolated_poetry, lock, uploads, yanked
 from helpers.images.tool_environment import python_of
 from helpers.model.poetry_lock import Pinned
 from helpers.test import package_index
@@ -108,6 +108,61 @@ def test_all_young_files_are_counted_and_the_first_are_named(index: Index) -> No
     packages = [Pinned(f"p{number}", "1", (index.add(f"p{number}", "1", days=1),)) for number in range(12)]
     said = refusal(2, *packages)
     assert "12 of its files" in said and "p9-1-py3" in said and "p10-1-py3" not in said and "and 2 more" in said
+
+
+# Withdrawn releases.
+
+
+@pytest.mark.parametrize("html", [False, True])
+@pytest.mark.parametrize("reason", ["broken wheel", ""])
+def test_a_yanked_release_is_a_note_and_is_refused_on_demand(
+    index: Index, cache: Path, capsys: pytest.CaptureFixture[str], html: bool, reason: str
+) -> None:
+    index.html = html
+    package = Pinned("a", "1.0", (index.add("a", "1.0", days=10),))
+    sound = Pinned("b", "1.0", (index.add("b", "1.0", days=10),))
+    where = Path("/r/d/poetry.lock")
+    index.yanked[package.files[0]] = reason
+    yanked.tell([package, sound], where, "text")
+    line = f"note: {where}: a 1.0 is yanked{f': {reason}' if reason else ''}"
+    assert [line in text for text in capsys.readouterr().err.splitlines()] == [True]
+    asked, index.asked = index.asked, []
+    yanked.tell_remembered(where, "text")
+    yanked.tell_remembered(where, "another text")
+    said = capsys.readouterr().err
+    assert line in said and said.count("note") == 1 and asked and index.asked == []
+    with pytest.raises(PolicyError, match="1 of its releases are yanked") as caught:
+        yanked.refuse([package, sound], where)
+    assert caught.value.exit_code == 4 and str(caught.value.fix).endswith("--upgrade a")
+    yanked.refuse([sound], where)
+
+
+def test_an_index_that_does_not_answer_is_a_note_and_no_sound_answer(
+    monkeypatch: pytest.MonkeyPatch, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(host, "pip_index", lambda: "http://u:secret@127.0.0.1:9/simple")
+    monkeypatch.setattr(yanked, "PATIENT", index_files.QUICK)
+    packages = [Pinned("nobody", "1", ("nobody-1.whl",))]
+    yanked.tell(packages, Path("poetry.lock"), "text")
+    said = capsys.readouterr().err
+    assert "whether its releases are yanked is not known" in said and "secret" not in said and "127.0.0.1" not in said
+    with pytest.raises(InfrastructureError):
+        yanked.refuse(packages, Path("poetry.lock"))
+
+
+def test_an_address_in_a_lock_opens_no_file_and_is_asked_on_demand_only(
+    index: Index, cache: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "a" / "index.html"
+    page.parent.mkdir()
+    page.write_text('<a href="a-1.whl" data-yanked="read">a</a>')
+    yanked.refuse([Pinned("a", "1", ("a-1.whl",), "legacy", f"file://{tmp_path}")], Path("poetry.lock"))
+    own = Pinned("a", "2", (index.add("a", "2", days=1),), "legacy", index.url)
+    index.yanked[own.files[0]] = "gone"
+    yanked.tell([own], Path("poetry.lock"), "text")
+    assert index.asked == []
+    with pytest.raises(PolicyError):
+        yanked.refuse([own], Path("poetry.lock"))
 
 
 @pytest.mark.slow
@@ -206,19 +261,19 @@ def test_a_lock_from_nothing_is_the_same_bytes_twice(locked: Locked) -> None:
 
 @pytest.mark.host
 @pytest.mark.slow
-def test_check_names_every_drift_asks_nobody_and_writes_nothing(locked: Locked) -> None:
+def test_check_names_every_drift_and_writes_nothing(locked: Locked) -> None:
     assert locked.run("--check", "--all").returncode == 0
     shutil.copytree(locked.scratch.root / "one", locked.scratch.root / "two")
     locked.add("three")
     project = locked.scratch.root / "one" / "pyproject.toml"
     project.write_text(project.read_text().replace('"a", "b"', '"a"'))
-    before, locked.index.asked = locked.file().read_bytes(), []
+    before = locked.file().read_bytes()
     done = locked.run("--check", "--all")
     assert done.returncode == 2
     assert re.search(r"one: pyproject.toml says something else than poetry.lock", done.stderr)
     assert re.search(r"three: has no poetry.lock", done.stderr)
     assert re.search(r"two/poetry.lock is that of its pyproject.toml", done.stderr)
-    assert (locked.file().read_bytes(), locked.index.asked) == (before, [])
+    assert locked.file().read_bytes() == before
     assert locked.run("--dir", "one").stdout == "b  1.0 -> (gone)\n"
     assert locked.run("--check", "--dir", "one").returncode == 0
 
@@ -236,6 +291,28 @@ def test_a_cooldown_leaves_the_lock_as_it_was(locked: Locked) -> None:
     assert locked.run("--dir", "one", "--upgrade", "a", "--cooldown", "2").returncode == 0
     assert locked.run("--dir", "one", "--check", "--cooldown", "2").returncode == 0
     assert locked.run("--dir", "one", "--check", "--cooldown", "7").returncode == 4
+
+
+@pytest.mark.host
+@pytest.mark.slow
+def test_a_yanked_release_is_named_by_lock_check_and_dir_check_and_refused_by_a_flag(locked: Locked) -> None:
+    before = locked.file().read_bytes()
+    locked.index.yanked["a-1.0-py3-none-any.whl"] = "leaks"
+    for options, code in (
+        ((), 0),
+        (("--check",), 0),
+        (("--check", "--cooldown", "1"), 0),
+        (("--check", "--no-yanked"), 4),
+    ):
+        done = locked.run("--dir", "one", *options)
+        assert done.returncode == code and "a 1.0 is yanked: leaks" in done.stderr, done.stderr
+    checked = locked.scratch.invoke("dir_check", "--dir", "one")
+    assert "a 1.0 is yanked: leaks (the index was asked on" in checked.stderr
+    refused = locked.run("--dir", "one", "--no-yanked")
+    assert refused.returncode == 4 and locked.file().read_bytes() == before, refused.stderr
+    news(locked.index)
+    # What the refusal says to do.
+    assert locked.run("--dir", "one", "--no-yanked", "--upgrade", "a").returncode == 0
 
 
 @pytest.mark.host

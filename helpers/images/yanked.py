@@ -1,0 +1,101 @@
+"""Releases of a lock that were withdrawn from their index (https://peps.python.org/pep-0592/)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+from helpers import host
+from helpers.console import printable, say
+from helpers.errors import InfrastructureError, PolicyError
+from helpers.images.index_files import PATIENT, QUICK, Listed, Patience, files_of
+from helpers.merge_conflict import relock
+from helpers.model.poetry_lock import Pinned
+from helpers.storage import cache_dir, digest, write_once
+
+_AT_A_TIME = 8
+_NAMED = 10
+
+
+def refuse(packages: Sequence[Pinned], where: Path) -> None:
+    """Return when no release that the lock `where` pins was withdrawn.
+
+    Raises:
+        PolicyError: one was.
+        InfrastructureError: an index does not answer.
+    """
+    found = list(_found(packages, PATIENT))
+    if found:
+        names = " ".join(f"--upgrade {name}" for name, _ in found[:_NAMED])
+        raise PolicyError(
+            f"{len(found)} of its releases are yanked",
+            where=where,
+            why="; ".join(line for _, line in found[:_NAMED]),
+            fix=f"{relock(where.parent)} {names}",
+        )
+
+
+def tell(packages: Sequence[Pinned], where: Path, text: str) -> None:
+    """Print a note for each release that the machine's index has withdrawn; an index that does not answer is a note.
+
+    Only the index of this machine is asked: an address that a lock names is asked when the user wants a refusal.
+
+    Arguments:
+        packages: what the lock pins.
+        where: the lock.
+        text: its content, by which `remembered` finds the answer again.
+    """
+    try:
+        found = [line for _, line in _found([package for package in packages if not package.source], QUICK)]
+    except InfrastructureError as error:
+        say(f"note: {printable(str(where))}: whether its releases are yanked is not known: {error.what}")
+        return
+    _say(found, where)
+    file = _memory(text)
+    file.unlink(missing_ok=True)
+    write_once(file, json.dumps({"day": time.strftime("%Y-%m-%d"), "lines": found}))
+
+
+def tell_remembered(where: Path, text: str) -> None:
+    """Print the notes of the last `tell` about a lock of this content; asks no index."""
+    try:
+        kept = json.loads(_memory(text).read_bytes())
+        _say([f"{line} (the index was asked on {kept['day']})" for line in kept["lines"]], where)
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+
+
+def _say(lines: Iterable[str], where: Path) -> None:
+    for line in lines:
+        say(f"note: {printable(str(where))}: {line}; {relock(where.parent)} --upgrade {line.split()[0]}")
+
+
+def _memory(text: str) -> Path:
+    return cache_dir() / "yanked" / f"{digest(text)}.json"
+
+
+def _found(packages: Sequence[Pinned], patience: Patience) -> Iterator[tuple[str, str]]:
+    """Yield the name of each package with a file that was withdrawn, and a line about it."""
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        try:
+            answers = list(pool.map(lambda one: _listed(one, patience, host.pip_index()), packages))
+        except BaseException:
+            # The other questions would wait for the same index.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        for package, listed in zip(packages, answers, strict=True):
+            reasons = [listed[file].yanked for file in package.files if file in listed]
+            if (yanked := [reason for reason in reasons if reason is not None]) and package.files:
+                why = next((f": {printable(reason)}" for reason in yanked if reason), "")
+                part = "" if len(yanked) == len(reasons) else f" ({len(yanked)} of {len(reasons)} files)"
+                yield package.name, f"{package.name} {package.version} is yanked{part}{why}"
+
+
+@cache
+def _listed(package: Pinned, patience: Patience, index: str) -> Mapping[str, Listed]:
+    # The locks of several directories hold the same packages.
+    return files_of(package, patience)
