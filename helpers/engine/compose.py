@@ -41,6 +41,9 @@ _CLIENT = (
     *("DOCKER_API_VERSION", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR", "TMPDIR"),
 )
 
+# https://docs.docker.com/engine/network/drivers/bridge/#default-bridge-network: the machine gets no address on it.
+_NO_ADDRESS = "com.docker.network.bridge.inhibit_ipv4"
+
 Data = dict[str, Any]
 
 
@@ -173,6 +176,9 @@ def private(found: Mapping[str, Any], spec: RunSpec) -> Data:
             item["file"] = os.path.realpath(item["file"])
     for network in kept["networks"].values():
         network["internal"] = spec.network == "none"
+        if network["internal"]:
+            # Otherwise this machine has an address on it, and every port of it is open to tests and services.
+            network |= {"driver_opts": {_NO_ADDRESS: "true"}, "enable_ipv6": False}
     for name, service in kept["services"].items():
         _keep_private(name, service, spec, labels)
     return kept

@@ -35,5 +35,6 @@ WHY = {
     "tags": "a build would give its image the name of another one",
     "template_driver": "it is filled in from this machine",
     "use_api_socket": "it hands over this machine's engine",
+    "volumes_from": "it takes the mounts of another container and its right to write; name the volumes instead",
     "volume_driver": "a plugin of this machine would provide the volumes",
 }

@@ -60,7 +60,7 @@ def needs(found: Mapping[str, Any], at: Place) -> list[Need]:
         if key in ("name", "version") or key.startswith("x-"):
             continue
         if key not in _TOP:
-            raise _fault(at, key, key, WHY_TOP.get(key, "the key is not known"), sorted(_TOP))
+            raise _fault(at, key, key, WHY_TOP.get(key, "it is not in the list of allowed keys"), sorted(_TOP))
         for name, item in _items(value, key, at):
             if key == "services":
                 told |= dict.fromkeys(_service(name, item, at))
@@ -99,7 +99,7 @@ def _checked(
         if key.startswith("x-") or (key in rules and (rules[key] is None or value in (None, {}, []))):
             continue
         if key not in rules:
-            raise _fault(at, where, key, WHY.get(key, "the key is not known"), rules)
+            raise _fault(at, where, key, WHY.get(key, "it is not in the list of allowed keys"), rules)
         try:
             yield from rules[key](value, _Around(at, key, where, service or {}))
         except (_RefusedError, OSError, ValueError) as why:
@@ -296,12 +296,6 @@ def _bind(source: str, read_only: bool, around: _Around) -> Needs:
         yield Need(right, f"writes {source}{' as the caller' if mine else ''}")
 
 
-def _volumes_from(value: Any, around: _Around) -> Needs:
-    if any(text.startswith("container:") for text in _texts(_literal(value))):
-        raise _RefusedError("it takes the mounts of another container")
-    yield from ()
-
-
 def _build(value: Any, around: _Around) -> Needs:
     build = value if isinstance(value, dict) else {"context": value}
     yield from _checked(f"{around.where}: build", build, _BUILD, around.at)
@@ -386,7 +380,6 @@ _SERVICE: dict[str, Any] = {
     "userns_mode": _own_or_host(),
     "uts": _own_or_host(),
     "volumes": _volumes,
-    "volumes_from": _volumes_from,
 }
 _TOP: dict[str, dict[str, Any]] = {
     "services": {},

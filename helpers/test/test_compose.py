@@ -32,8 +32,10 @@ def test_everything_carries_our_labels_alone_and_a_name_of_this_run() -> None:
     data = compose.private(found, SPEC)
     assert data["services"]["db"]["labels"] == LABELS
     assert data["volumes"] == {"data": {"name": "helpers-r1-0_data", "labels": LABELS}}
+    closed = {"driver_opts": {"com.docker.network.bridge.inhibit_ipv4": "true"}, "enable_ipv6": False}
     for name in ("back", "default"):
-        assert data["networks"][name] == {"name": f"helpers-r1-0_{name}", "labels": LABELS, "internal": True}
+        mine = {"name": f"helpers-r1-0_{name}", "labels": LABELS}
+        assert data["networks"][name] == {**mine, "internal": True, **closed}
 
 
 def test_only_a_container_with_a_network_has_services_with_one() -> None:

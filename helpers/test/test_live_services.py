@@ -37,6 +37,12 @@ import pytest
 URL = f"http://{os.environ['WEB_HOST']}:{os.environ['WEB_PORT']}/"
 def test_it_answers():
     assert urllib.request.urlopen(URL, timeout=5).status == 200
+def test_this_machine_does_not():
+    gateway = socket.gethostbyname(os.environ["WEB_HOST"]).rpartition(".")[0] + ".1"
+    with pytest.raises(OSError) as caught:
+        socket.create_connection((gateway, 9), timeout=1)
+    # A port that nobody listens on is refused by a machine that is there.
+    assert not isinstance(caught.value, ConnectionRefusedError)
 def test_the_rest_of_the_world_does_not():
     with pytest.raises(OSError):
         socket.create_connection(("192.0.2.1", 80), timeout=1)
