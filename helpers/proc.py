@@ -50,6 +50,7 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: str = "",
     timeout: float | None = 60,
+    errors: str = "replace",
 ) -> Completed:
     """Run `argv` to its end and return what it printed; an exit code other than 0 is not an error here.
 
@@ -59,6 +60,7 @@ def run(
         env: its whole environment; None hands ours on.
         stdin: what it reads.
         timeout: seconds until it is killed.
+        errors: what becomes of bytes that are not UTF-8 (https://docs.python.org/3/library/codecs.html#error-handlers).
 
     Raises:
         InfrastructureError: the program is not there or did not end in time.
@@ -73,7 +75,7 @@ def run(
             stdout=pipe,
             stderr=pipe,
             encoding="utf-8",
-            errors="replace",
+            errors=errors,
         ) as process:
             try:
                 out, err = _communicate(process, stdin, timeout)

@@ -40,7 +40,8 @@ def digest(*parts: bytes | str) -> str:
     """Return the SHA-256 of `parts`, each one told apart from the next, as 64 hexadecimal digits."""
     total = hashlib.sha256()
     for part in parts:
-        data = part.encode() if isinstance(part, str) else part
+        # The name of a file need not be UTF-8.
+        data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
         total.update(b"%d:" % len(data) + data)
     return total.hexdigest()
 

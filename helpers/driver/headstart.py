@@ -17,7 +17,6 @@ from itertools import islice
 
 from helpers import spawn
 from helpers.driver.memo import all_given, as_bytes, read
-from helpers.repo.state import MADE_BY_PYTHON
 from helpers.thin_env import cache_path
 
 TYPE_CHECKING = False
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 # Another one where a note of an older code of ours would be read in another way.
 _FORMAT = "3"
 # What Python and git write for themselves.
-_NOT_LOOKED_AT = (MADE_BY_PYTHON, ".git")
+_NOT_LOOKED_AT = ("__pycache__", ".git")
 # Stand in a command for what is another one in each run.
 NAME, OWNER, RESULTS = "helpers-of-a-head-start", "owner-of-a-head-start", "/results-of-a-head-start"
 ORDER = "order"

@@ -13,7 +13,7 @@ It is sound because it answers only where that run would find, and so print, the
   only where the tests or the plan see something of it. What git told that run itself is what is kept, so that nothing
   can have changed between its verdicts and its memo. Where git can be made to overlook something (attributes, filters,
   hidden entries, submodules that are not there) no memo is written.
-- What git does not see, empty directories and where links lead, is listed by itself.
+- What git does not list (FIFOs, sockets, devices, empty directories) and where links lead is compared as well.
 - The images of the verdicts have the same digests.
 
 What a memo can not know, such as a released image or another commit, is not asked in a run that leaves one. A memo that
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 # Of a memo, and of what else goes by the same name.
-_FORMAT = "3"
+_FORMAT = "4"
 # Other ones in each shell and each call; a memo of tests that are given one of them is not written.
 PASSING = ("_", "SHLVL", "PWD", "OLDPWD", "HELPERS_ENTERED", "HELPERS_HEADSTART")
 _DIGEST_LETTERS = 64

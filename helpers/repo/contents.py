@@ -131,7 +131,7 @@ def contents(root: Path, *, exact: bool = True, seen: Seen = EVERYTHING) -> Cont
         seen: what will be asked for; a directory that git ignores as a whole may be big, and count for nothing else.
 
     Raises:
-        Unknown: git does not answer, or a name is not UTF-8.
+        Unknown: git does not answer.
     """
     checkout = _Checkout(exact, seen)
     asked_at = time.time()
@@ -166,7 +166,7 @@ def contents_of(root: Path, commit: str) -> Contents:
         commit: its id.
 
     Raises:
-        Unknown: git does not answer, or a name is not UTF-8.
+        Unknown: git does not answer.
     """
     return Contents(dict(_committed(root, commit)))
 
@@ -181,13 +181,13 @@ def uncommitted(root: Path, commit: str) -> dict[str, str]:
         commit: its id; empty for a repo that has none yet.
 
     Raises:
-        Unknown: git does not answer, or a name is not UTF-8.
+        Unknown: git does not answer.
     """
     before = dict(_committed(root, commit)) if commit else {}
     now = _Checkout(exact=False).files(root)
     differ = (path for path in {*before, *_tracked(root)} if before.get(path) != now.get(path))
     # Git was told not to look at some: only reading them tells.
-    read = {path: _read(root / path) for path in sorted(differ)}
+    read = {path: state.by_reading(str(root / path)) for path in sorted(differ)}
     return {path: name for path, name in read.items() if name != before.get(path, "")}
 
 
@@ -202,7 +202,8 @@ def _tracked(root: Path) -> Iterator[str]:
 
 def of_directory(path: Path) -> str:
     """Return a name for all that is below a directory, by reading it."""
-    return Contents({name: _read(path / name) for name in state.walk(str(path), "")}).digest(".")
+    files = {name: state.by_reading(str(path / name)) for name in state.walk(str(path), "")}
+    return Contents({**files, **state.unlisted(str(path), ["."])}).digest(".")
 
 
 def changed_at(path: Path) -> float:
@@ -231,7 +232,7 @@ def is_untouched(path: Path, since: float, without: Collection[Path] = ()) -> bo
         return False
     for parent, folders, files in os.walk(path):
         here = Path(parent)
-        folders[:] = [name for name in folders if name != state.MADE_BY_PYTHON and here / name not in without]
+        folders[:] = [name for name in folders if here / name not in without]
         if any(changed_at(here / name) > since for name in (*folders, *files)):
             return False
     return True
@@ -264,9 +265,10 @@ class _Checkout:
         """Return the names of all files of the checkout at `root`, which lies `at` a path of another one."""
         before = _marks(root) if self._exact else None
         listed, changed = _ask_both(root, _LIST, state.status_words(exact=self._exact))
-        unseen = [name for name in state.ignored_directories(changed) if not self._seen.touches(at + name[:-1])]
-        self.unseen += [at + name[:-1] for name in unseen]
-        named = _named(root, changed, unseen)
+        big = [*state.ignored_directories(changed), *state.untracked(str(root), changed)]
+        unseen = [name for name in big if not self._seen.touches(at + name.rstrip("/"))]
+        self.unseen += [at + name.rstrip("/") for name in unseen]
+        named = state.named(str(root), changed, unseen)
         found: dict[str, str] = {}
         converted = self._exact and _converts(root, listed, named)
         vouched = not converted
@@ -281,12 +283,19 @@ class _Checkout:
                 found[path] = f"{mode} {name}"
             else:
                 # Git was told not to look at them, or they are in conflict.
-                found[path] = _looked_at(root / path)
+                found[path] = state.by_looking(str(root / path))
                 vouched = False
         found |= named
+        # A submodule's are found with those of the checkout around it.
+        below = self._seen.tops() if self._exact and not at else ()
+        unlisted = state.unlisted(str(root), below)
+        found |= unlisted
+        if self._exact and os.path.isfile(root / ".git"):
+            found[".git"] = state.by_reading(str(root / ".git"))
         # The very words that these names come from: who finds the same again has the same files.
         same = vouched and before is not None and before == _marks(root)
-        look = (str(root), before[0], before[1], changed.encode(), tuple(unseen), named) if same and before else None
+        said = changed.encode("utf-8", "surrogateescape")
+        look = (str(root), *before[:2], said, tuple(unseen), named, below, unlisted) if same and before else None
         self.looks.append(look)
         return {path: content for path, content in found.items() if content}
 
@@ -298,7 +307,7 @@ class _Checkout:
         if there is None:
             # What somebody has put there counts all the same.
             self.looks.append(None)
-            return {name: _read(root / name) for name in state.walk(str(root / path), f"{path}/")}
+            return {name: state.by_size(str(root / name)) for name in state.walk(str(root / path), f"{path}/")}
         found = {f"{path}/{name}": content for name, content in self.files(root / path, f"{at}{path}/").items()}
         if self._exact and (root / path / ".git").is_dir():
             self.looks.append(None)
@@ -319,13 +328,6 @@ def _marks(root: Path) -> tuple[str, tuple[str, ...], tuple[int, int]] | None:
     return (str(kept), seen, (index.st_ino, index.st_ctime_ns)) if state.index_is_hashed(seen) else None
 
 
-def _named(root: Path, status: str, unseen: Sequence[str]) -> dict[str, str]:
-    try:
-        return state.named(str(root), status, unseen)
-    except OSError as error:
-        raise Unknown(f"{error.filename} can not be read: {error.strerror}") from None
-
-
 def _converts(root: Path, listed: str, named: Iterable[str]) -> bool:
     """Say whether some file of the checkout may hold something else than what git compares it with."""
     tracked = [root / entry.partition("\t")[2] for entry in listed.split("\0") if entry.endswith(_ATTRIBUTES)]
@@ -336,20 +338,20 @@ def _converts(root: Path, listed: str, named: Iterable[str]) -> bool:
     if own:
         files.append(common_dir(own) / "info" / "attributes")
     # git ignores a larger file, which must not fill the memory here.
-    sizes = (file.stat().st_size for file in files if file.is_file())
-    return any(size > _MOST_ATTRIBUTES_BYTES for size in sizes) or any(
-        _CONVERTS.search(file.read_bytes()) for file in files if file.is_file()
-    )
+    try:
+        sizes = (file.stat().st_size for file in files if file.is_file())
+        return any(size > _MOST_ATTRIBUTES_BYTES for size in sizes) or any(
+            _CONVERTS.search(file.read_bytes()) for file in files if file.is_file()
+        )
+    except OSError:
+        return True
 
 
 def _ask(root: Path, *words: str) -> str:
     try:
-        said = look(root, *words, more=state.EXACT)
+        return look(root, *words, more=state.EXACT)
     except HelpersError as error:
         raise Unknown(error.what) from None
-    if "\ufffd" in said:
-        raise Unknown("a file's name is not UTF-8")
-    return said
 
 
 def _ask_both(root: Path, first: Sequence[str], second: Sequence[str]) -> tuple[str, str]:
@@ -372,18 +374,3 @@ def _ask_both(root: Path, first: Sequence[str], second: Sequence[str]) -> tuple[
     if faults:
         raise faults[0]
     return answer, said[0]
-
-
-def _read(path: Path) -> str:
-    """Return the mode and the name that git has or would have for a file; empty when it is not there."""
-    try:
-        return state.by_reading(str(path))
-    except OSError as error:
-        raise Unknown(f"{path} can not be read: {error.strerror}") from None
-
-
-def _looked_at(path: Path) -> str:
-    try:
-        return state.by_looking(str(path))
-    except OSError as error:
-        raise Unknown(f"{path} can not be read: {error.strerror}") from None

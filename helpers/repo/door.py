@@ -59,7 +59,10 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def _answer(root: Path, env: Mapping[str, str], arguments: Sequence[str]) -> str:
-    done = proc.run(closed.command(str(root), arguments), env=env)
+    # Lists of paths: names that are not UTF-8 stay what they are. Messages are for people.
+    names = "-z" in arguments and arguments[0] != "log"
+    errors = "surrogateescape" if names else "replace"
+    done = proc.run(closed.command(str(root), arguments), env=env, errors=errors)
     if done.code:
         raise InfrastructureError(f"git {arguments[0]} failed: {done.reason}", where=root)
     return done.stdout

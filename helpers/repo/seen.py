@@ -21,6 +21,10 @@ class Seen:
         """Say whether one of them is at, below or above a path."""
         return path in self._above or not self._paths.isdisjoint(_upwards(path))
 
+    def tops(self) -> tuple[str, ...]:
+        """Return the paths, sorted, without those that lie below another."""
+        return tuple(sorted(path for path in self._paths if self._paths.isdisjoint(list(_upwards(path))[1:])))
+
 
 def _upwards(path: str) -> Iterable[str]:
     """Yield a path and all directories that it is in, up to the root."""

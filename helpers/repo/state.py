@@ -24,8 +24,11 @@ EXACT = (
     *(("core.autocrlf", "false"), closed.NO_ATTRIBUTES),
 )
 _STATUS = ("status", "-z", "--porcelain=v2", "--untracked-files=all", "--no-renames", "--ignore-submodules=all")
-# What Python makes of the sources beside it, and compares with them before it takes it.
-MADE_BY_PYTHON = "__pycache__"
+# A bigger file is not read: its size and times stand for what it holds.
+MOST_READ_BYTES = 64 << 20
+# A bigger untracked file, which no test of a run sees, is not even looked at.
+_MOST_UNSEEN_BYTES = 1 << 20
+_ENCODING = ("utf-8", "surrogateescape")
 # A file that was written this recently may be written again without another time (as git's "racy" entries).
 RACY_SECONDS = 2.0
 # An index ends with the hash of all that stands before it (https://git-scm.com/docs/index-format).
@@ -33,8 +36,9 @@ _HASH_BYTES = 32
 _NO_HASH = bytes(20)
 
 # What git said of a checkout, as plain data: its root, where git keeps it, what decides how git sees it, what git said
-# of changed files, the directories of those that are not looked into, and the names of all others.
-Look = tuple[str, str, tuple[str, ...], bytes, tuple[str, ...], dict[str, str]]
+# of changed files, which of those are not looked at, and the names of all others; below which paths it was asked what
+# git does not list, and what was found.
+Look = tuple[str, str, tuple[str, ...], bytes, tuple[str, ...], dict[str, str], tuple[str, ...], dict[str, str]]
 
 
 def status_words(*, exact: bool) -> tuple[str, ...]:
@@ -55,32 +59,45 @@ def ignored_directories(status: str) -> list[str]:
     return [path for kind, _, path in git_status.entries(status) if kind == "!" and path.endswith("/")]
 
 
+def untracked(root: str, status: str) -> list[str]:
+    """Return the untracked paths that take long to read: big files, and repos in the checkout with a slash at the end.
+
+    Arguments:
+        root: of the checkout.
+        status: what git said.
+    """
+    paths = [entry[2:] for entry in status.split("\0") if entry.startswith("? ")]
+    return [path for path in paths if path.endswith("/") or _size(f"{root}/{path}") > _MOST_UNSEEN_BYTES]
+
+
+def _size(path: str) -> int:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0
+
+
 def named(root: str, status: str, unseen: Sequence[str] = ()) -> dict[str, str]:
     """Return a name for the content of each file that git's status speaks of; empty for one that is not there.
 
     Arguments:
         root: of the checkout.
         status: what git said.
-        unseen: those of its `ignored_directories` in which nobody sees a file.
-
-    Raises:
-        OSError: a file can not be read.
+        unseen: those of its `ignored_directories`, and its `untracked` ones, of which no test sees anything.
     """
     found = {}
     left_out = set(unseen)
-    for kind, fields, name in git_status.entries(status):
+    for entry in status.split("\0")[:-1]:
+        kind, rest = entry[:1], entry[2:]
         if kind in ("1", "u"):
-            if fields[0][1] != "." or kind == "u":
-                found[name] = by_reading(f"{root}/{name}")
-        elif kind in ("?", "!") and name not in left_out:
-            name_of = by_reading if kind == "?" else by_looking
-            paths = walk(f"{root}/{name}", name) if name.endswith("/") else [name]
-            found |= {path: name_of(f"{root}/{path}") for path in paths if not _is_made(path)}
+            words = rest.split(" ", 7 if kind == "1" else 9)
+            if words[0][1] != "." or kind == "u":
+                found[words[-1]] = by_size(f"{root}/{words[-1]}")
+        elif kind in ("?", "!") and rest not in left_out:
+            name_of = by_size if kind == "?" else by_looking
+            paths = walk(f"{root}/{rest}", rest) if rest.endswith("/") else [rest]
+            found |= {path: name_of(f"{root}/{path}") for path in paths}
     return found
-
-
-def _is_made(path: str) -> bool:
-    return path.endswith(".pyc") and MADE_BY_PYTHON in path.split("/")
 
 
 def walk(directory: str, name: str) -> Iterator[str]:
@@ -91,13 +108,44 @@ def walk(directory: str, name: str) -> Iterator[str]:
             yield name + os.path.relpath(os.path.join(parent, file), directory)
 
 
+def unlisted(root: str, paths: Sequence[str]) -> dict[str, str]:
+    """Return what git does not list: FIFOs, sockets, devices and empty directories, by their paths, with their kinds.
+
+    Directories are listed and no file is looked at. What lies in a `.git` is left out.
+
+    Arguments:
+        root: of the checkout.
+        paths: directories in it, none below another; `.` is all of it.
+    """
+    found = {}
+    todo = ["" if path == "." else f"{path}/" for path in paths]
+    while todo:
+        here = todo.pop()
+        try:
+            with os.scandir(f"{root}/{here}") as listed:
+                entries = list(listed)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            found[here[:-1]] = "unreadable"
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name != ".git":
+                    todo.append(f"{here}{entry.name}/")
+            elif not entry.is_symlink() and not entry.is_file(follow_symlinks=False):
+                found[here + entry.name] = by_reading(f"{root}/{here}{entry.name}")
+        if not entries:
+            found[here[:-1]] = f"{stat.S_IFDIR:o}"
+    return found
+
+
 def by_reading(path: str) -> str:
     """Return the mode and the name that git has or would have for a file; empty when it is not there.
 
-    Raises:
-        OSError: it can not be read.
+    The name of a file that cannot be read, or is written to meanwhile, is another one each time.
     """
-    from helpers.model.blob import blob_id  # where all is as git has it no file is read
+    from helpers.model.blob import blob_id, blob_id_of  # where all is as git has it no file is read
 
     try:
         found = os.lstat(path)
@@ -105,24 +153,36 @@ def by_reading(path: str) -> str:
             return f"120000 {blob_id(os.fsencode(os.readlink(path)))}"
         if stat.S_ISREG(found.st_mode):
             with open(path, "rb") as file:
-                return f"{'100755' if found.st_mode & stat.S_IXUSR else '100644'} {blob_id(file.read())}"
+                name = blob_id_of(file, found.st_size)
+            return f"{'100755' if found.st_mode & stat.S_IXUSR else '100644'} {name}" if name else _unsure()
     except (FileNotFoundError, NotADirectoryError):
         return ""
-    return f"{stat.S_IFMT(found.st_mode):o}"
+    except OSError:
+        return _unsure()
+    return f"{stat.S_IFMT(found.st_mode):o} {found.st_rdev}"
+
+
+def _unsure() -> str:
+    return f"not known at {time.time_ns()}"
+
+
+def by_size(path: str) -> str:
+    """Return the name of a file `by_reading`, or of a big one `by_looking`."""
+    return by_looking(path) if _size(path) > MOST_READ_BYTES else by_reading(path)
 
 
 def by_looking(path: str) -> str:
-    """Return a name for a file that git can not vouch for, of which there may be many and big ones: it is not read.
-
-    Raises:
-        OSError: it was written just now, and can not be read.
-    """
+    """Return a name for a file that git can not vouch for, of which there may be many and big ones: it is not read."""
     try:
         found = os.lstat(path)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
-    if not stat.S_ISREG(found.st_mode) or time.time() - max(found.st_mtime, found.st_ctime) < RACY_SECONDS:
+    except OSError:
+        return _unsure()
+    if not stat.S_ISREG(found.st_mode):
         return by_reading(path)
+    if time.time() - max(found.st_mtime, found.st_ctime) < RACY_SECONDS:
+        return by_reading(path) if found.st_size <= MOST_READ_BYTES else _unsure()
     return f"{found.st_mode:o} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
 
 
@@ -193,12 +253,17 @@ class Question:
         """Say whether it is.
 
         Raises:
-            OSError: a file can not be read.
+            OSError: git gives no answer.
         """
-        root, found, seen, status, unseen, files = self._look
+        root, found, seen, status, unseen, files, below, more = self._look
+        # While git looks.
+        if unlisted(root, below) != more:
+            return False
         # After git has looked: what changes from here on has changed after this run began.
         said = self._asked.answer()
-        return said == status and marks(root, found) == seen and named(root, status.decode(), unseen) == files
+        if said != status or marks(root, found) != seen:
+            return False
+        return named(root, status.decode(*_ENCODING), unseen) == files
 
     def stop(self) -> None:
         """Ask no more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -142,6 +143,10 @@ def arguments(*words: str) -> Callable[[Scene], object]:
     return lambda scene: scene.arguments.extend(words)
 
 
+def not_utf8(directory: str) -> Callable[[Scene], object]:
+    return lambda scene: Path(os.fsdecode(os.fsencode(scene.root / directory) + b"/caf\xe9.txt")).write_text("x")
+
+
 CHANGES: dict[str, tuple[Callable[[Scene], object], set[str]]] = {
     "nothing": (lambda scene: None, set()),
     "a byte of a test": (write("a/test/test_it.py", "def test_it():\n    asserT\n"), {"a"}),
@@ -177,7 +182,16 @@ CHANGES: dict[str, tuple[Callable[[Scene], object], set[str]]] = {
     "a file that nobody uses": (write("README.md", "read it\n"), set()),
     "a commit": (lambda scene: git(scene.root, "commit", "--quiet", "--allow-empty", "--message", "next"), set()),
     "times": (lambda scene: (scene.root / "a" / "code.py").touch(), set()),
-    "what Python makes": (write("a/__pycache__/code.cpython-311.pyc", "x"), set()),
+    "what Python makes": (write("a/__pycache__/code.cpython-311.pyc", "x"), {"a"}),
+    "a module without its source": (write("a/more.pyc", "x"), {"a"}),
+    "a FIFO": (lambda scene: os.mkfifo(scene.root / "a" / "x"), {"a"}),
+    "a FIFO in a used directory": (lambda scene: os.mkfifo(scene.root / "lib" / "x"), {"a"}),
+    "a socket": (lambda scene: os.mknod(scene.root / "a" / "x", 0o140600), {"a"}),
+    "an empty directory": (lambda scene: (scene.root / "a" / "made").mkdir(), {"a"}),
+    "a FIFO in a directory inside": (lambda scene: os.mkfifo(scene.root / "outer" / "inner" / "x"), {"outer/inner"}),
+    "a FIFO that nobody sees": (lambda scene: os.mkfifo(scene.root / "x"), set()),
+    "a name that is not UTF-8": (not_utf8("a"), {"a"}),
+    "a name that is not UTF-8 and that nobody sees": (not_utf8("."), set()),
     "more at a time": (arguments("-j", "7"), set()),
     "how long it may take": (arguments("--timeout", "77"), set()),
 }
