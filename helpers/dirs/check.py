@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from helpers.dirs import locked, lost_tests, project_text
 from helpers.dirs.testfiles import test_files
 from helpers.errors import OK, ConfigError, HelpersError, UsageError, worst
 from helpers.images import lock
+from helpers.images.forbidden import secrets_of
 from helpers.images.recipe import image_chain, python_minor
 from helpers.model import changelog as changelog_format
 from helpers.model.archive import PYTHON_OF_SUITE
@@ -77,7 +79,9 @@ def check(root: Path, path: Path, requirements: Requirements = lock.requirements
         found += _lock(root, path, requirements)
     named = {finding.file for finding in found}
     left = [finding for finding in _leftovers(root, path, every) if finding.file not in named]
-    return list(dict.fromkeys([*_missing(root, path, every), *found, *_image_names(path, every), *left]))
+    return list(
+        dict.fromkeys([*_missing(root, path, every), *found, *_secrets(path), *_image_names(path, every), *left])
+    )
 
 
 def main(
@@ -111,6 +115,22 @@ def main(
         names = ", ".join(printable(path.relative_to(root).as_posix()) for path in paths)
         print(f"nothing wrong with {names}")
     return worst([OK, *(finding.exit_code for finding in findings)])
+
+
+def _secrets(path: Path) -> Iterator[Finding]:
+    """Yield the secrets that an own Dockerfile puts into its image."""
+    file = path / "devops" / "Dockerfile"
+    try:
+        allowed = pyproject.settings_table(path).get("prod_allows", [])
+        recipe = checkout_file.read_text_if_there(file) or ""
+    except ConfigError as error:
+        if str(file) == str(error.where):
+            yield _of_error(error, file)
+        return
+    for line, what, why in secrets_of(recipe):
+        if not any(fnmatchcase(what, str(pattern)) for pattern in allowed):
+            fix = "mount it: RUN --mount=type=secret,id=NAME; or name it in [tool.helpers] prod_allows"
+            yield Finding(file, line, f"{what} stays in the image: {why}", fix)
 
 
 def _is_open(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 
 # Directories and files by name, wherever they lie.
@@ -36,6 +37,79 @@ PRIVATE_KEY_IN_CODE = (
     rf"{PRIVATE_KEY}|{_BEGIN}{_BREAK}(?:[A-Za-z-]{{3,20}}: [^\r\n\\]{{1,100}}{_BREAK}){{0,3}}[A-Za-z0-9+/]{{32}}"
 )
 _PRIVATE_KEY_IN_CODE = re.compile(PRIVATE_KEY_IN_CODE.encode(), re.MULTILINE)
+
+# A variable whose name has one of these words, and none of the words below it, holds a secret.
+_SECRET_WORDS = re.compile(
+    r"(^|_)(token|secret|password|passwd|passphrase|pwd|credentials?|(api|access|secret|private|signing|account)_?key)(_|$)"
+)
+_HARMLESS_WORDS = re.compile(
+    r"_(file|path|dir|name|id|ids|url|uri|host|endpoint|type|class|backend|hashers?|algorithm|header|prefix|mode|policy"
+    r"|provider|store|manager|version|count|limit|length|size|ttl|timeout|seconds|expiry|enabled|disabled|required)$"
+)
+_HARMLESS_VALUE = re.compile(r"|true|false|yes|no|on|off|none|null|\d{1,3}|[/.~].*|file:.*|<.*>|\*+|x+", re.IGNORECASE)
+# Values that are secrets whatever their name is.
+_SECRET_VALUES = (
+    (re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"), "an access key of AWS"),
+    (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{36}|\bgithub_pat_\w{40}"), "a token of GitHub"),
+    (re.compile(r"\bglpat-[\w-]{20}"), "a token of GitLab"),
+    (re.compile(r"\bxox[abeprs]-[\w-]{10}"), "a token of Slack"),
+    (re.compile(r"\b[rs]k_live_\w{16}|\bAIza[\w-]{35}|\bsk-[\w-]{32}"), "an API key"),
+    (re.compile(r"\bpypi-[\w-]{50}|\bnpm_[A-Za-z0-9]{36}"), "a token of a package index"),
+    (re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"), "a signed token (JWT)"),
+    (re.compile(_BEGIN), "a private key"),
+    (re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@$<{]*:[^\s/:@$<{*]+@"), "a URL with a password"),
+)
+# https://docs.docker.com/reference/dockerfile/; a line of a here-document has none.
+_INSTRUCTION = re.compile(
+    r"(add|arg|cmd|copy|entrypoint|env|expose|from|healthcheck|label|maintainer|onbuild|run|shell|stopsignal|user|volume"
+    r"|workdir)(?=\s)",
+    re.IGNORECASE,
+)
+# `NAME=VALUE` in a line of a recipe or of a shell, the value as it is quoted.
+_ASSIGNMENT = re.compile(r"""(?<![^\s;&|(])"?([A-Za-z_][\w.-]*)"?=("(?:[^"\\]|\\.)*"|'[^']*'|[^\s;&|'"]*)""")
+
+
+def secrets_of(recipe: str) -> Iterator[tuple[int, str, str]]:
+    """Yield the secrets in the text of a Dockerfile or in a line of an image's history; values are never named.
+
+    Arguments:
+        recipe: the text.
+
+    Returns:
+        Number of the line, instruction and variable (as in `ENV API_TOKEN`), and why it is a secret.
+    """
+    instruction, goes_on = "", False
+    for number, line in enumerate(recipe.splitlines(), start=1):
+        text = re.sub(r"^\s*/bin/sh -c #\(nop\)\s*", "", line).strip()
+        if text.startswith("#"):
+            continue
+        if not goes_on and (begin := _INSTRUCTION.match(text)):
+            instruction = begin[0].upper()
+            text = text[begin.end() :].strip()
+        if instruction == "ENV" and not goes_on and (old := re.match(r"(\w+)\s+([^=]*)$", text)):
+            text = f"{old[1]}={old[2]}"  # the form without an equals sign
+        goes_on = text.endswith("\\")
+        named = [(found[1], found[2].strip("\"'")) for found in _ASSIGNMENT.finditer(text)]
+        found = {f"{instruction} {name}": why for name, value in named if (why := why_secret(name, value))}
+        if not found and (why := why_secret("", text)):
+            found = {instruction: why}
+        yield from ((number, what, why) for what, why in found.items())
+
+
+def why_secret(name: str, value: str) -> str:
+    """Return why the value of a variable or label is a secret; empty if it is none.
+
+    Arguments:
+        name: of the variable; empty if nobody knows it.
+        value: what it holds.
+    """
+    for pattern, why in _SECRET_VALUES:
+        if pattern.search(value):
+            return why
+    words = re.sub(r"[.-]", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).lower()
+    if not _SECRET_WORDS.search(words) or _HARMLESS_WORDS.search(words):
+        return ""
+    return "" if re.search(r"[$`()\[\]{}]", value) or _HARMLESS_VALUE.fullmatch(value) else "a secret, by its name"
 
 
 def why_forbidden(name: str, content: bytes = b"") -> str:

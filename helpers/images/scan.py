@@ -18,7 +18,7 @@ from helpers.console import say
 from helpers.errors import InfrastructureError, PolicyError
 from helpers.images import layout as files
 from helpers.images import lock, newest
-from helpers.images.forbidden import forbidden_part
+from helpers.images.forbidden import forbidden_part, secrets_of, why_secret
 from helpers.images.layers import Contents, File, Layer, contents
 from helpers.images.recipe import image_layers
 from helpers.model.base_lock import BaseLock
@@ -100,7 +100,11 @@ def check(layout: Path, digest: str, runnable: RunnableDir, load: config.Loader)
     """
     rules = _rules(runnable, load)
     held = contents(layout, digest)
-    found = [finding for one in held for finding in (*judge(one, rules), *_configuration(layout, one))]
+    found = [
+        finding
+        for one in held
+        for finding in (*judge(one, rules), *_configuration(layout, one), *_named_secrets(layout, one, rules.allows))
+    ]
     if found := list(dict.fromkeys(found)):
         lines = [f"  {finding}" for finding in found[:_LINES]]
         more = [f"  and {len(found) - _LINES} more"] if len(found) > _LINES else []
@@ -277,3 +281,18 @@ def _configuration(layout: Path, held: Contents) -> Iterator[Finding]:
         yield Finding(held.image.digest, "USER", "it runs as root")
     if not (config.get("Entrypoint") or config.get("Cmd")):
         yield Finding(held.image.digest, "ENTRYPOINT", "`docker run` alone starts nothing")
+
+
+def _named_secrets(layout: Path, held: Contents, allows: Sequence[str]) -> Iterator[Finding]:
+    """Yield the secrets that everybody with the image reads in its variables, labels and history."""
+    about = files.config(layout, held.image)
+    config = about.get("config", {})
+    variables = [item.partition("=")[::2] for item in config.get("Env") or []]
+    named = [("ENV", *pair) for pair in variables] + [("LABEL", *pair) for pair in (config.get("Labels") or {}).items()]
+    found = {f"{kind} {name}": why for kind, name, value in named if (why := why_secret(name, str(value)))}
+    for step in about.get("history") or []:
+        for _, what, why in secrets_of(str(step.get("created_by", ""))):
+            found.setdefault(what, why)
+    for what, why in found.items():
+        if not any(fnmatchcase(what, pattern) for pattern in allows):
+            yield Finding(held.image.digest, what, why)

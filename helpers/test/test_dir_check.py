@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers import config
 from helpers.dirs import check, listing
 from helpers.errors import ConfigError, InfrastructureError
 from helpers.model import system_lock
@@ -135,6 +136,16 @@ def test_all_findings_are_told_at_once(root: Path, capsys: pytest.CaptureFixture
         *("changelog.txt:1", "changelog.txt:5", "pyproject.toml:11", "pyproject.toml:12", "pyproject.toml:13"),
         "main_pytest.py:1",
     ]
+
+
+def test_a_secret_in_an_own_dockerfile_is_a_finding_unless_it_is_allowed(root: Path) -> None:
+    path = sound(root, "runnable_dirs/forecast")
+    (path / "devops" / "Dockerfile").write_text("ARG BASE\nFROM ${BASE}\nENV A=1 \\\n  API_TOKEN=hunter2\n")
+    (found,) = findings(root, path)
+    assert found.startswith("devops/Dockerfile:4: ENV API_TOKEN stays in the image") and "hunter2" not in found
+    settings('prod_allows = ["ENV API_*"]')(path)
+    config.forget()
+    assert findings(root, path) == []
 
 
 def test_the_order_of_all_entries_is_checked(root: Path) -> None:
