@@ -88,7 +88,7 @@ def _check_inside(root: Path, path: Path, needed: str) -> None:
             f"depends on {needed}, which needs its build backend and lies outside the repo",
             where=path / "pyproject.toml",
             why="a build backend runs in a container only, and a container sees nothing outside the repo",
-            fix=f"git submodule add URL, then name it by a path in the repo (root: {root})",
+            fix=f"move it below {root}, or give it a [project] table with nothing dynamic",
         )
 
 
