@@ -14,6 +14,7 @@ from typing import Any
 
 from helpers import checkout_file, config, discover, pyproject, repo
 from helpers.console import printable, say
+from helpers.containers import rights
 from helpers.dirs import locked, lost_tests, project_text
 from helpers.dirs.testfiles import test_files
 from helpers.errors import OK, ConfigError, HelpersError, UsageError, worst
@@ -310,6 +311,7 @@ def _as_a_whole(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Findi
     try:
         runnable = load(path)
         image_chain(runnable, load)
+        rights.needs(runnable)
     except HelpersError as error:
         if error.where != str(path) or os.path.lexists(path / "poetry.lock"):
             yield _of_error(error, file, line, "change `base`")

@@ -106,6 +106,11 @@ FAULTS: list[tuple[str, Callable[[Path], object], str]] = [
         lambda path: (path / "devops" / "compose.yml").touch(),
         r"devops/compose\.yml:1: is not read: services are those of compose\.yaml",
     ),
+    (
+        "services",
+        lambda path: (path / "devops" / "compose.yaml").write_text("services: {db: {runtime: x}}"),
+        r"devops/compose\.yaml:1: services: db: runtime is not allowed: .*; fix: remove the key 'runtime'",
+    ),
     ("own tasks", lambda path: (path / "tasks.py").touch(), r"tasks\.py:1: belongs to the root"),
     ("link", lambda path: (path / "data").symlink_to("/etc"), r"data:1: is a link that leads out of the repo"),
     (

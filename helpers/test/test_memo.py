@@ -225,6 +225,23 @@ def test_no_memo_is_left_by(inside: Scene, name: str) -> None:
     assert answer(inside) is None
 
 
+def test_a_policy_belongs_to_the_question_and_a_policy_in_a_file_leaves_no_memo(
+    inside: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = inside.root.parent / "policy"
+    file.write_text("env\n")
+    for text, left in ((f"@{file}", 0), ("env", 1)):
+        for _ in range(3):
+            inside.run("--policy", text)
+        assert len(memo.files()) == left
+    assert answer(inside, "--policy", "env") == 0
+    assert answer(inside, "--policy", "strict") is None
+    # A verdict that is kept is not taken for a directory that may no longer have what it was given.
+    assert inside.run("--policy", "strict")[0] == 4
+    monkeypatch.setenv("HELPERS_POLICY", "strict")
+    assert answer(inside, "--policy", "env") is None
+
+
 def test_a_run_that_tested_something_leaves_none(inside: Scene) -> None:
     inside.run()
     assert memo.files() == []
