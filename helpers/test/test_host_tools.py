@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.test.conftest import Scratch
+from helpers.test.conftest import Scratch, thin_env
 
 pytestmark = [pytest.mark.host, pytest.mark.superslow]
 
@@ -89,3 +89,13 @@ def test_host_commands_load_nothing_from_a_hostile_checkout(tmp_path: Path) -> N
     assert (listed.code, hostile.left()) == (0, set()), listed.stdout
     ran = scratch.run("--engine", "venv", "--dir", ".", cwd=path, **env)
     assert hostile.left() <= TEST_CODE and ran.of("d") == ("PASS", 0), ran.stdout
+
+
+def test_invoke_loads_no_tasks_of_a_runnable_dir(tmp_path: Path) -> None:
+    hostile = Hostile(tmp_path / "repo")
+    for name in ("tasks.py", "invoke.py", "invoke.yaml"):
+        (hostile.path / name).write_text(hostile.code(name))
+    command = [str(thin_env() / "path" / "invoke"), "dir_check"]
+    done = subprocess.run(command, cwd=hostile.path, capture_output=True, encoding="utf-8")
+    assert "tasks.py:1: belongs to the root of the repo only" in done.stdout, done.stdout + done.stderr
+    assert (done.returncode, hostile.left()) == (2, set())
