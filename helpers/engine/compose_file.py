@@ -13,7 +13,7 @@ from helpers.errors import ConfigError
 _MOST_BYTES, _MOST_VALUES, _DEEPEST = 1 << 18, 20_000, 40
 # https://yaml.org/spec/1.2.2/#core-schema, which compose reads; YAML 1.1 of PyYAML takes `no` for a truth value.
 _PLAIN = (
-    ("null", re.compile(r"(?:~|null|Null|NULL|)$"), list("~nN\0")),
+    ("null", re.compile(r"(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
     ("bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
     ("int", re.compile(r"[-+]?[0-9]+$"), list("-+0123456789")),
     ("float", re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"), list("-+.0123456789")),

@@ -29,7 +29,8 @@ services:
       test: python -c "import socket; socket.create_connection(('127.0.0.1', 8000))"
       interval: 100ms
       retries: 100
-volumes: {data: {}}
+volumes:
+  data:
 """
 ASKS = """
 import os, socket, urllib.request
@@ -108,7 +109,7 @@ def test_each_verdict_says_what_became_of_the_services_and_nothing_is_left(
     add(scratch, "job", ASKS, with_job(WEB))
     add(scratch, "built", ASKS, with_build(WEB, "RUN echo built"))
     add(scratch, "unbuilt", PASSES, with_build(WEB, "RUN exit 7"))
-    add(scratch, "shared", PASSES, WEB.replace("volumes: {data: {}}", "volumes: {data: {external: true}}"))
+    add(scratch, "shared", PASSES, WEB.replace("  data:\n", "  data: {external: true}\n"))
     add(scratch, "strong", ASKS, WEB.replace("expose:", "privileged: true\n    expose:"))
     add(scratch, "host", PASSES, TAKES_HOST.replace("DIRECTORY", str(scratch.root)))
     tells = WEB.replace("echo serving;", "echo serving; env > /srv/env;").replace(

@@ -250,10 +250,11 @@ def test_a_file_that_is_more_than_plain_data_is_refused(text: str, says: str, tm
 def test_a_file_is_read_as_compose_reads_it_whatever_words_it_uses(tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text(
         'x-a: &a {privileged: true}\n"\\x69nclude": no\n'
-        "b: {<<: *a, tty: yes, mode: 0440, f: 1.5, n: ~, d: 2001-01-01}\n"
+        "volumes:\n  data:\nb: {<<: *a, tty: yes, mode: 0440, f: 1.5, n: ~, d: 2001-01-01}\n"
     )
     assert compose_file.read(tmp_path / "compose.yaml") == {
         "x-a": {"privileged": True},
         "include": "no",
+        "volumes": {"data": None},
         "b": {"privileged": True, "tty": "yes", "mode": 0o440, "f": 1.5, "n": None, "d": "2001-01-01"},
     }
