@@ -57,6 +57,8 @@ def difference(place: Place, remote: Remote) -> str:
         return ""
     if git_url.same(place.sub.url) == git_url.same(remote.url):
         return ""
+    if remote.url and remote.why_not and not remote.partial:
+        return remote.why_not  # git is never given such a URL, not even to rewrite it
     asked, declared = (git_url.same(network.effective(url)) if url else "" for url in (remote.url, place.sub.url))
     if asked == declared:
         return ""
