@@ -10,6 +10,16 @@ USUAL = "origin"
 _PREFERRED = ("checkout.defaultremote", "clone.defaultremotename")
 
 
+def remotes(settings: list[tuple[str, str]]) -> dict[str, dict[str, str]]:
+    """Return the settings of each remote by its name; of several URLs the first, from which git fetches."""
+    found = subsections(settings, "remote")
+    for key, value in reversed(settings):
+        name = key.removeprefix("remote.").removesuffix(".url")
+        if name in found and key == f"remote.{name}.url":
+            found[name]["url"] = value
+    return found
+
+
 def default(settings: list[tuple[str, str]], branch: str) -> str:
     """Return the name of the remote that a checkout works with.
 

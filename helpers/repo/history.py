@@ -71,7 +71,7 @@ def remote(root: Path, declared: str = "") -> Remote:
     settings = porcelain.parse_config(look(root, "config", "--null", "--list"))
     on = current_branch(root)
     branch = porcelain.subsections(settings, "branch").get(on, {})
-    entries = porcelain.subsections(settings, "remote")
+    entries = git_remotes.remotes(settings)
     name = git_remotes.default(settings, on)
     if declared:
         homes = [one for one, entry in entries.items() if git_url.same(_url(root, entry)) == git_url.same(declared)]
@@ -102,7 +102,7 @@ def usual_remote(root: Path) -> str:
         InfrastructureError: git fails.
     """
     settings = porcelain.parse_config(look(root, "config", "--null", "--list"))
-    names = porcelain.subsections(settings, "remote")
+    names = git_remotes.remotes(settings)
     return git_remotes.USUAL if git_remotes.USUAL in names else git_remotes.default(settings, "")
 
 
@@ -119,7 +119,7 @@ def named_remote(root: Path, name: str) -> Remote:
         InfrastructureError: git fails.
     """
     settings = porcelain.parse_config(look(root, "config", "--null", "--list"))
-    entries = porcelain.subsections(settings, "remote")
+    entries = git_remotes.remotes(settings)
     if name not in entries or not _NAME.fullmatch(name) or ".." in name:
         raise UsageError(
             f"there is no remote {name!r}",

@@ -114,7 +114,7 @@ def remote_url(root: Path) -> str:
     found = git_dir(root)
     branch = text_of(found / "HEAD").removeprefix("ref: refs/heads/") if found else ""
     remote = git_remotes.default(settings, branch)
-    url = porcelain.subsections(settings, "remote").get(remote, {}).get("url", "")
+    url = git_remotes.remotes(settings).get(remote, {}).get("url", "")
     return os.path.normpath(root / url) if git_url.is_relative(url) else url
 
 

@@ -116,12 +116,19 @@ def _prefers(one: Fleet) -> None:
     git(one.top, "config", "--global", "clone.defaultRemoteName", "upstream")
 
 
+def _two_urls(one: Fleet) -> None:
+    git(one.at("tools"), "remote", "set-url", "--add", "upstream", str(one.remotes / "data.git"))
+    (one.top / ".git/modules/tools/config").write_text(
+        (one.top / ".git/modules/tools/config").read_text() + "[branch]\n\tautoSetupMerge = false\n# include\n"
+    )
+
+
 def _two_remotes(one: Fleet) -> None:
     for path in ("tools", "apps/one"):
         git(one.at(path), "remote", "add", "aside", str(one.remotes / "nothing.git"))
 
 
-@pytest.mark.parametrize("more", [lambda one: None, _prefers, _two_remotes])
+@pytest.mark.parametrize("more", [lambda one: None, _prefers, _two_remotes, _two_urls])
 def test_all_commands_work_with_remotes_of_another_name(
     one: Fleet, capsys: pytest.CaptureFixture[str], more: Callable[[Fleet], None]
 ) -> None:
