@@ -161,7 +161,7 @@ def test_what_will_surprise_later_is_said(root: Path, capsys: pytest.CaptureFixt
     assert init.main(cwd=root) == 0
     told = capsys.readouterr().err
     assert "helpers/ is no submodule here" in told
-    assert f"git ignores main_pytest.py, tasks.py; fix: git -C {root} add -f main_pytest.py tasks.py" in told
+    assert f"git ignores main_pytest.py, tasks.py; fix: git -C '{root}' add -f main_pytest.py tasks.py" in told
     assert "the root is a runnable dir" in told
 
 
