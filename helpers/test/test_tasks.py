@@ -15,7 +15,7 @@ from helpers.errors import ConfigError, PolicyError
 from helpers.tasks import namespace
 from helpers.tasks.adapter import helpers_task
 from helpers.test.conftest import thin_env
-from helpers.test.unit_fixtures import add_dir, make_repo
+from helpers.test.unit_fixtures import add_dir, git, make_repo
 from helpers.thin_env.invoke_script import run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -296,6 +296,25 @@ def test_broken_configuration_of_invoke_is_one_line(
     done = invoke(tmp_path, root)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
     assert says in done.stderr and "fix: mv " in done.stderr
+
+
+def test_conflict_markers_in_invoke_yaml_are_named_with_a_fix_that_works(tmp_path: Path) -> None:
+    root = make_repo(tmp_path / "r")
+    (root / "helpers").symlink_to(ROOT / "helpers")
+    shutil.copy2(ROOT / "tasks.py", root / "tasks.py")
+    file = root / "invoke.yaml"
+    for branch, text in (("base", "a: 0\n"), ("theirs", "a: 1\n"), ("ours", "a: 2\n")):
+        git(root, "checkout", "--quiet", "-b", branch, *(["base"] if branch == "ours" else []))
+        file.write_text(text)
+        git(root, "add", "invoke.yaml")
+        git(root, "commit", "--quiet", "--message", branch)
+    with pytest.raises(subprocess.CalledProcessError):
+        git(root, "merge", "theirs")
+    done = invoke(tmp_path, root)
+    said, _, fix = done.stderr.strip().partition("; fix: ")
+    assert done.returncode == 2 and f"{file}:1 has conflict markers" in said, done.stderr
+    subprocess.run(["sh", "-c", fix], check=True)
+    assert file.read_text() == "a: 2\n" and "conflict" not in invoke(tmp_path, root).stderr
 
 
 @pytest.mark.parametrize(

@@ -157,9 +157,19 @@ def _bad_setting(error: Exception) -> str:
     said = " ".join(str(error).split())[:200] or type(error).__name__
     if files:
         file = shlex.quote(files[0])
+        if line := _marker(files[0]):
+            folder, name = os.path.split(files[0])
+            fix = f"git -C {shlex.quote(folder)} checkout --ours {shlex.quote(name)}"
+            return f"{files[0]}:{line} has conflict markers; why: git left both sides of a merge in it; fix: {fix}"
         return f"{files[0]} is no configuration of invoke; why: {said}; fix: mv {file} {file}.broken"
     if others:
         return ""  # of a task
     names = [name for name in os.environ if name.startswith("INVOKE_")]
     fix = f"unset {' '.join(names)}" if names else "correct invoke.yaml beside tasks.py, ~/.invoke.yaml or the option"
     return f"a setting of invoke is wrong; why: {said}; fix: {fix}"
+
+
+def _marker(file: str) -> int:
+    """Return the number of the first line that is a conflict marker of git; 0 if none is."""
+    with open(file, errors="replace") as lines:
+        return next((number for number, line in enumerate(lines, 1) if line.startswith(("<<<<<<<", ">>>>>>>"))), 0)
