@@ -15,15 +15,13 @@ from typing import Any
 from helpers import checkout_file, config, discover, pyproject, repo
 from helpers.console import printable, say
 from helpers.containers import rights
-from helpers.dirs import locked, lost_tests, project_text
+from helpers.dirs import locked, lost_tests, project_text, soundness
 from helpers.dirs.testfiles import test_files
 from helpers.errors import OK, ConfigError, HelpersError, UsageError, worst
 from helpers.images import lock
 from helpers.images.forbidden import secrets_of
-from helpers.images.recipe import image_chain, python_minor
+from helpers.images.recipe import image_chain
 from helpers.model import changelog as changelog_format
-from helpers.model.archive import PYTHON_OF_SUITE
-from helpers.model.image import Base, BaseKind
 from helpers.model.settings import Settings, parse_settings
 from helpers.model.system_lock import NAME as SYSTEM_LOCK
 
@@ -32,7 +30,6 @@ _ROOT_ONLY = ("tasks.py", "invoke.yaml", "main_pytest.py", "dev_scripts", "helpe
 # Names that Docker Compose looks for too.
 _COMPOSE_NAMES = ("compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _NOT_OURS = (".git", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".nox")
-
 Requirements = Callable[[Path], Path]
 
 
@@ -310,27 +307,16 @@ def _as_a_whole(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Findi
     line = project_text.line_of(config.read_text(file), "tool.helpers", "base")
     try:
         runnable = load(path)
-        image_chain(runnable, load)
+        chain = image_chain(runnable, load)
         rights.needs(runnable)
     except HelpersError as error:
         if error.where != str(path) or os.path.lexists(path / "poetry.lock"):
             yield _of_error(error, file, line, "change `base`")
         return
-    if problem := python_problem(runnable.base, runnable.requires_python):
-        number = project_text.line_of(config.read_text(file), "project", "requires-python")
-        yield Finding(file, number, problem, "change `base` or requires-python")
-
-
-def python_problem(base: Base, requires_python: str) -> str:
-    """Return why `requires_python` does not fit the Python of `base`; empty when it does or when nobody can tell."""
-    there = PYTHON_OF_SUITE.get(base.value) if base.kind is BaseKind.ARCHIVE else None
-    if not there or not requires_python:
-        return ""
-    number = int(there.split(".")[1])
-    above = re.search(r"<\s*3\.(\d{1,4})\b(?!\.[1-9])", requires_python)
-    if int(python_minor(requires_python).split(".")[1]) > number or (above and int(above.group(1)) <= number):
-        return f"requires-python {requires_python!r} does not allow Python {there}, which {base} has"
-    return ""
+    try:
+        soundness.check_images(runnable, chain)
+    except HelpersError as error:
+        yield _of_error(error, file, project_text.line_of(config.read_text(file), "project", "requires-python"))
 
 
 def _lost_tests(root: Path, listing: discover.Listing, path: Path | None = None) -> Iterator[Finding]:
@@ -376,6 +362,11 @@ def _lock(root: Path, path: Path, requirements: Requirements) -> Iterator[Findin
         fix = f"add it to the group `test` in pyproject.toml, then {relock(path)}"
         yield Finding(file, 1, "pytest is not in the lock, so no test can run", fix)
     try:
+        pyproject.read(path)
+    except ConfigError:
+        return  # reported as the fault of that file
+    try:
+        soundness.check_lock(path)
         requirements(path)
     except HelpersError as error:
         yield _of_error(error, file, 1, relock(path))

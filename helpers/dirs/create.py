@@ -18,7 +18,7 @@ from types import FrameType
 
 from helpers import discover, repo
 from helpers.console import printable, say
-from helpers.dirs import adopt, check, names
+from helpers.dirs import adopt, check, names, soundness
 from helpers.errors import OK, SIGTERM_EXIT, HelpersError, UsageError, worst
 from helpers.images import bases
 from helpers.images import lock as locks
@@ -186,7 +186,7 @@ def _requires_python(target: Path, base: str, python: str) -> str:
     if major != "3" or not minor.isascii() or not minor.isdigit():
         raise UsageError(f"--python {python!r} is not a version like 3.11", fix="invoke dir_create NAME --python 3.11")
     requires = f">=3.{int(minor)},<3.{int(minor) + 1}"
-    if problem := check.python_problem(parsed, requires):
+    if problem := soundness.python_problem(parsed, requires):
         raise UsageError(problem, where=target, fix="leave --python out, or choose another --base")
     return requires
 

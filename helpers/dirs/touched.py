@@ -30,7 +30,7 @@ def _nearest(file: Path, root: Path, every: set[Path]) -> list[Path]:
 def main(names: Sequence[str], cwd: Path | None = None, *, more: bool = False) -> int:
     """Print what is wrong with the runnable dirs that files lie in, and return the exit code.
 
-    Whether a lock is that of its `pyproject.toml` is not asked: only poetry knows, and that takes seconds.
+    A lock is compared with its `pyproject.toml` by poetry's hash alone: poetry itself takes seconds.
 
     Arguments:
         names: the files, relative to `cwd`.

@@ -75,8 +75,10 @@ def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> in
 
 def _plan(options: argparse.Namespace, pytest_args: list[str], root: Path) -> Plan:
     """Return the plan for what the options select."""
+    from functools import partial
+
     from helpers.containers import rights
-    from helpers.dirs import lost_tests
+    from helpers.dirs import lost_tests, soundness
     from helpers.driver import plan as planner
 
     try:
@@ -106,6 +108,9 @@ def _plan(options: argparse.Namespace, pytest_args: list[str], root: Path) -> Pl
     plan = planner.make(
         root, chosen.paths, chosen.every, options.tier, images, checkouts=chosen.checkouts, policy=policy
     )
+    if images is None:
+        # pytest's arguments may name tests elsewhere.
+        plan = planner.checked(plan, partial(soundness.check, tests=not pytest_args))
     plan = planner.with_faults(plan, root, chosen.faults)
     plan = _with_lost_tests(options, plan, root, chosen)
     if options.coverage:
@@ -206,4 +211,6 @@ def _list(options: argparse.Namespace, plan: Plan, pytest_args: list[str], root:
         write_json(options.json, plan.as_data())
     if options.json != "-":
         print(plan.as_text())
-    return worst([OK, *(item.error.exit_code for item in plan.dirs if item.error and item.fault_kind == "error")])
+    errors = [item.error for item in plan.dirs if item.error and item.fault_kind == "error"]
+    empty = NothingSelectedError.exit_code if options.allow_empty else OK
+    return worst([OK, *(error.exit_code for error in errors if error.exit_code != empty)])

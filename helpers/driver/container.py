@@ -11,9 +11,10 @@ from pathlib import Path
 
 from helpers import inside, pytest_settings
 from helpers.containers.environment import base_environment, container_labels, image_says, services_file
+from helpers.dirs import soundness
 from helpers.driver import measuring
 from helpers.engine.specs import Mount, RunSpec
-from helpers.errors import ConfigError, NothingSelectedError, UsageError
+from helpers.errors import NothingSelectedError, UsageError
 from helpers.host import User
 from helpers.model.image import LABEL_ROOT
 from helpers.model.runnable import RunnableDir
@@ -118,7 +119,7 @@ def pytest_arguments(
     """Return pytest's arguments for `runnable`; pytest itself knows whether the user's name other tests than all."""
     tests = [path for path in runnable.settings.tests if (runnable.path / path).exists()]
     for path in tests:
-        _contained(runnable, path, runnable.root, "tests")
+        soundness.contained(runnable, path, "tests")
     if not arguments and not tests:
         raise NothingSelectedError(
             f"no tests: {', '.join(runnable.settings.tests)} does not exist",
@@ -190,18 +191,8 @@ def _hidden(runnable: RunnableDir) -> tuple[Path, ...]:
 
 
 def _inside_repo(runnable: RunnableDir, name: str) -> Path:
-    return _contained(runnable, name, runnable.root, "uses")
+    return soundness.contained(runnable, name, "uses")
 
 
 def _inside_dir(runnable: RunnableDir, name: str) -> Path:
-    return _contained(runnable, name, runnable.path, "writable")
-
-
-def _contained(runnable: RunnableDir, name: str, limit: Path, setting: str) -> Path:
-    path = Path(os.path.realpath(runnable.path / name))
-    where = runnable.path / "pyproject.toml"
-    if not path.is_relative_to(limit):
-        raise ConfigError(f"[tool.helpers] {setting}: {name!r} leads out of {limit}", where=where)
-    if not path.exists():
-        raise ConfigError(f"[tool.helpers] {setting}: {name!r} does not exist", where=where)
-    return path
+    return soundness.contained(runnable, name, "writable")

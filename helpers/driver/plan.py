@@ -148,6 +148,19 @@ def make(
     return Plan(tier, tuple(dirs), images, tuple(sorted(steps, key=lambda step: position[step.key])))
 
 
+def checked(plan: Plan, check: Callable[[RunnableDir, Sequence[ImageSpec]], None]) -> Plan:
+    """Return the plan with an error in each directory that `check` raises one for, and without its images."""
+    faults: dict[str, DirPlan] = {}
+    for item in plan.dirs:
+        try:
+            if item.runnable and item.chain:
+                check(item.runnable, item.chain)
+        except HelpersError as error:
+            faults[item.name] = DirPlan(item.name, error=error)
+    left = without(plan, faults)
+    return replace(left, dirs=tuple(faults.get(item.name, item) for item in plan.dirs)) if faults else plan
+
+
 def with_faults(plan: Plan, root: Path, faults: Mapping[Path, HelpersError]) -> Plan:
     """Return the plan with a row for each place whose runnable dirs are unknown.
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+# What a lock depends on, in [tool.poetry] and in [project].
+_LEGACY = ("dependencies", "source", "extras", "dev-dependencies")
+_OF_PROJECT = ("requires-python", "dependencies", "optional-dependencies")
 
 
 @dataclass(frozen=True)
@@ -77,3 +83,42 @@ def _versions(lock: Mapping[str, Any]) -> dict[str, list[str]]:
     for package in pinned(lock):
         found.setdefault(package.name, []).append(package.version)
     return {name: sorted(versions) for name, versions in found.items()}
+
+
+def is_stale(lock: str, project: Mapping[str, Any]) -> bool:
+    """Return whether poetry takes a lock for one of another project; False where the lock holds no hash of a project.
+
+    The same as in `poetry/packages/locker.py` of the version of poetry that helpers brings.
+
+    Arguments:
+        lock: the text of `poetry.lock`.
+        project: the parsed `pyproject.toml`.
+    """
+    # Packages hold no such line: it stands in the last table, [metadata].
+    found: list[str] = re.findall(r'^content-hash = "([0-9a-f]+)"', lock, re.MULTILINE)
+    if not found:
+        return False
+    before_groups = re.match(r".*Poetry (\d+)\.(\d+)", lock)
+    if before_groups and (int(before_groups[1]), int(before_groups[2])) < (2, 3):
+        return found[-1] not in (content_hash(project), content_hash(project, groups=False))
+    return found[-1] != content_hash(project)
+
+
+def content_hash(project: Mapping[str, Any], *, groups: bool = True) -> str:
+    """Return the hash by which poetry knows what of `pyproject.toml` a lock was made for.
+
+    Arguments:
+        project: the parsed `pyproject.toml`.
+        groups: whether `[dependency-groups]` counts, as it does since poetry 2.3.
+    """
+    own, grouped = project.get("project", {}), project.get("dependency-groups", {}) if groups else {}
+    table = project.get("tool", {}).get("poetry", {})
+    content = {key: own[key] for key in _OF_PROJECT if own.get(key) is not None}
+    # Without anything in [project] and in groups, the older keys count even where they are missing.
+    legacy = () if content or grouped else _LEGACY
+    poetry = {key: table.get(key) for key in (*_LEGACY, "group") if table.get(key) is not None or key in legacy}
+    relevant: dict[str, Any] = {"project": content} if content else {}
+    if grouped:
+        relevant["dependency-groups"] = grouped
+    whole = {**relevant, "tool": {"poetry": poetry}} if relevant else poetry
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,165 @@
+"""Finds the faults that the files of a runnable dir show, for the plan, the run and `dir_check`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers import checkout_file, pyproject
+from helpers.console import excerpt
+from helpers.engine.specs import ImageSpec
+from helpers.errors import ConfigError, NothingSelectedError
+from helpers.images.recipe import SHARED_DOCKERFILE, lock_text
+from helpers.model import poetry_lock
+from helpers.model.archive import PYTHON_OF_SUITE
+from helpers.model.image import Base, BaseKind
+from helpers.model.runnable import RunnableDir
+
+_CLAUSE = re.compile(r"(~=|===|==|!=|<=|>=|<|>)\s*(\d{1,4})(?:\.(\d{1,4}))?(?:\.(\d{1,4}))?(?![\d])[^,*]*?(\.\*)?\s*")
+_FROM = re.compile(r"^\s*FROM\s", re.MULTILINE | re.IGNORECASE)
+
+
+def check(runnable: RunnableDir, chain: Sequence[ImageSpec], *, tests: bool = True) -> None:
+    """Return if a run of `runnable` finds no fault before it asks an engine.
+
+    Arguments:
+        runnable: the directory.
+        chain: the images that it needs, bases first; those of this checkout's files.
+        tests: whether its tests must exist: pytest's arguments may name other ones.
+
+    Raises:
+        ConfigError: a path of a setting is missing or leads out, its Python is not that of the suite, the lock is not
+            that of `pyproject.toml`, or its Dockerfile builds nothing.
+        NothingSelectedError: it has no directory with tests.
+    """
+    check_paths(runnable, tests=tests)
+    for image in chain:
+        if image.directory:
+            check_lock(image.directory)
+    check_images(runnable, chain)
+
+
+def check_images(runnable: RunnableDir, chain: Sequence[ImageSpec]) -> None:
+    """Return if nothing shows that the images of `runnable` cannot be built; `check` says what is given and raised."""
+    own = [image.dockerfile for image in chain if image.dockerfile and image.dockerfile != SHARED_DOCKERFILE]
+    for dockerfile in own:
+        check_dockerfile(dockerfile)
+    # A Dockerfile of its own may bring another Python.
+    if chain and not own and (problem := python_problem(chain[0].base, runnable.requires_python)):
+        others = ", ".join(f"archive:{suite} has {python}" for suite, python in PYTHON_OF_SUITE.items() if python)
+        fix = f"change [project] requires-python, or [tool.helpers] base: {others}"
+        raise ConfigError(problem, where=runnable.path / "pyproject.toml", fix=fix)
+
+
+def check_paths(runnable: RunnableDir, *, tests: bool = True) -> None:
+    """Return if all paths in the settings of `runnable` exist and lie where they must; `check` says what is raised."""
+    settings = runnable.settings
+    for name in settings.uses:
+        contained(runnable, name, "uses")
+    for name in settings.writable:
+        contained(runnable, name, "writable")
+    if not tests:
+        return
+    if not any((runnable.path / name).exists() for name in settings.tests):
+        raise NothingSelectedError(
+            f"no tests: {', '.join(settings.tests)} does not exist",
+            where=runnable.path,
+            fix="make test/test_*.py, or name the place in [tool.helpers] tests",
+        )
+    for name in settings.tests:
+        contained(runnable, name, "tests")
+
+
+def contained(runnable: RunnableDir, name: str, setting: str) -> Path:
+    """Return the absolute path, without links, that an item of a setting of `runnable` names.
+
+    Arguments:
+        runnable: the directory.
+        name: relative to it.
+        setting: `uses`, whose paths lie in the repo, `writable`, whose paths lie in the directory, or `tests`, which
+            names paths of the directory that may be links to others of the repo.
+
+    Raises:
+        ConfigError: the path is missing, or leads out.
+    """
+    path = Path(os.path.realpath(runnable.path / name))
+    where = runnable.path / "pyproject.toml"
+    limit = runnable.path if setting == "writable" else runnable.root
+    spelled = Path(os.path.normpath(runnable.path / name))
+    if setting == "tests" and not spelled.is_relative_to(runnable.path):
+        limit = runnable.path
+    if not path.is_relative_to(limit):
+        fix = f"name a path inside {'the directory' if limit == runnable.path else 'the repo'}"
+        raise ConfigError(f"[tool.helpers] {setting}: {excerpt(name)} leads out of {limit}", where=where, fix=fix)
+    if not path.exists():
+        fix = "make it, or take it out of the list"
+        raise ConfigError(f"[tool.helpers] {setting}: {excerpt(name)} does not exist", where=where, fix=fix)
+    return path
+
+
+def check_lock(path: Path) -> None:
+    """Return if nothing shows that `poetry.lock` of the directory `path` is not that of its `pyproject.toml`.
+
+    Raises:
+        ConfigError: it is missing or stale.
+    """
+    if poetry_lock.is_stale(lock_text(path), pyproject.read(path)):
+        relock = f"invoke docker_lock --dir {shlex.quote(str(path))}"
+        raise ConfigError("pyproject.toml says something else than poetry.lock", where=path, fix=relock)
+
+
+def check_dockerfile(file: Path) -> None:
+    """Return if a directory's own Dockerfile has a stage.
+
+    Raises:
+        ConfigError: it has none, or cannot be read.
+    """
+    if not _FROM.search(checkout_file.read_text(file)):
+        fix = "begin it with `ARG BASE` and `FROM ${BASE}` (see docs/how-to.md)"
+        raise ConfigError("has no FROM, so it builds no image", where=file, fix=fix)
+
+
+def python_problem(base: Base, requires_python: str) -> str:
+    """Return why `requires_python` does not fit the Python of a base; empty if it does, or if the Python is unknown.
+
+    Arguments:
+        base: the base of the lowest image.
+        requires_python: a specifier (PEP 440).
+    """
+    there = PYTHON_OF_SUITE.get(base.value, "") if base.kind is BaseKind.ARCHIVE else ""
+    if not there or allows(requires_python, int(there.split(".")[1])):
+        return ""
+    return f"requires-python {excerpt(requires_python)} does not allow Python {there}, which {base} has"
+
+
+def allows(requires_python: str, minor: int) -> bool:
+    """Return whether a specifier (PEP 440) allows some Python 3.`minor` after 3.`minor`.0; odd text allows all."""
+    clauses = (_CLAUSE.fullmatch(part.strip()) for part in requires_python.split(","))
+    return all(_allows(clause, minor) for clause in clauses if clause)
+
+
+def _allows(clause: re.Match[str], minor: int) -> bool:
+    operator, wildcard = clause[1], bool(clause[5])
+    exact = clause[4] is not None and not wildcard
+    ours, theirs = (3, minor), (int(clause[2]), int(clause[3] or 0))
+    if clause[3] is None:
+        # `>3` and `<=3` compare with 3.0.0, `==3.*` and `~=3` with the first number alone.
+        same = int(clause[2]) == 3
+        prefix = {"==": same and wildcard, "===": False, "!=": not (same and wildcard), "~=": same}
+    else:
+        prefix = {
+            "==": ours == theirs and (wildcard or exact),
+            "===": ours == theirs and exact,
+            "!=": not (ours == theirs and wildcard),
+            "~=": ours == theirs if exact else theirs[0] == 3 and ours >= theirs,
+        }
+    order = {
+        ">=": ours >= theirs,
+        ">": ours >= theirs,
+        "<": ours < theirs or (ours == theirs and exact and clause[4] != "0"),
+        "<=": ours < theirs or (ours == theirs and exact),
+    }
+    return {**prefix, **order}[operator]
