@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.dirs import check, create
+from helpers.dirs import create, soundness
 from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import Base
 
@@ -18,9 +18,9 @@ def test_every_suite_is_checked_against_its_own_python(suite: str, python: str) 
     minor = int(python.split(".")[1])
     base = Base.parse(f"archive:{suite}")
     for wrong in (f">=3.{minor + 1}", f">=3.{minor - 2},<3.{minor}", f"==3.{minor + 1}.*", f">=3.{minor + 1},<4"):
-        assert f"does not allow Python {python}, which archive:{suite} has" in check.python_problem(base, wrong)
+        assert f"does not allow Python {python}, which archive:{suite} has" in soundness.python_problem(base, wrong)
     for right in (f">=3.{minor},<3.{minor + 1}", f">=3.{minor - 1}", f"==3.{minor}.*", ""):
-        assert check.python_problem(base, right) == ""
+        assert soundness.python_problem(base, right) == ""
 
 
 @pytest.mark.parametrize(("suite", "python"), KNOWN)
@@ -33,5 +33,5 @@ def test_new_directory_takes_the_suite_of_its_python_and_the_python_of_its_suite
 
 
 def test_suite_whose_python_changes_is_not_judged() -> None:
-    assert check.python_problem(Base.parse("archive:sid"), ">=3.99") == ""
+    assert soundness.python_problem(Base.parse("archive:sid"), ">=3.99") == ""
     assert create._base_with("3.12") == "image:python:3.12-slim-bookworm"
