@@ -7,7 +7,7 @@ import os
 import posixpath
 import shlex
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,7 @@ def find(
     for name in listing.python:
         if not (whole or name.startswith(inside)):
             continue
-        place = places.of(posixpath.dirname(name))
+        place = places.of(name.rpartition("/")[0])
         if place is None or (skipped := place.unreached(name)) is None or not place.is_test(name):
             continue
         if os.path.lexists(listing.root / name):
@@ -132,13 +132,15 @@ class _Place:
     Arguments:
         owner: absolute path of the runnable dir; None outside all of them.
         tests: the places that its tests are in.
-        settings: those of pytest.
+        names: patterns of the names of test files.
+        enters_all: whether pytest's own settings say which directories it does not enter.
         not_tests: patterns of files that are no tests, each with the directory that it is relative to.
     """
 
     owner: Path | None = None
     tests: tuple[str, ...] = ()
-    settings: dict[str, Any] = field(default_factory=dict)
+    names: tuple[str, ...] = pytest_settings.PYTHON_FILES
+    enters_all: bool = False
     not_tests: tuple[tuple[str, str], ...] = ()
 
     def unreached(self, name: str) -> str | None:
@@ -149,12 +151,12 @@ class _Place:
             if test in ("", ".") or name.startswith(f"{test}/"):
                 below = name if test in ("", ".") else name[len(test) + 1 :]
                 stop = pytest_settings.NOT_ENTERED.search(below)
-                return stop.group(1) if stop and "norecursedirs" not in self.settings else None
+                return stop.group(1) if stop and not self.enters_all else None
         return ""
 
     def is_test(self, name: str) -> bool:
         """Say whether pytest would take a file for one with tests, and nobody says that it is none."""
-        if not pytest_settings.fits(name, pytest_settings.python_files(self.settings)):
+        if not pytest_settings.fits(name, self.names):
             return False
         return not any(_is_below(posixpath.relpath(name, base or "."), pattern) for base, pattern in self.not_tests)
 
@@ -172,7 +174,8 @@ class _Places:
     def __init__(self, listing: Listing, known: Mapping[Path, RunnableDir | None], every: Collection[Path]) -> None:
         self._root = listing.root
         self._known = known
-        self._every = {_relative(path, self._root): path for path in every if path.is_relative_to(self._root)}
+        start = f"{self._root}/"
+        self._every = {str(path)[len(start) :]: path for path in every if f"{path}/".startswith(start)}
         self._configured: dict[str, list[str]] = {}
         for name in listing.settings:
             self._configured.setdefault(posixpath.dirname(name), []).append(posixpath.basename(name))
@@ -194,7 +197,8 @@ class _Places:
             return self._runnable(folder, path)
         above = self.of(posixpath.dirname(folder)) if folder else _Place(not_tests=self._not_tests)
         if above and not above.owner and folder in self._configured:
-            return replace(above, settings=self._settings(folder) or above.settings)
+            said = self._settings(folder)
+            return replace(above, names=pytest_settings.python_files(said)) if said else above
         return above
 
     def _runnable(self, folder: str, path: Path) -> _Place | None:
@@ -210,7 +214,8 @@ class _Places:
             and (real := Path(os.path.realpath(self._root / name))).is_relative_to(self._root)
         ]
         not_tests = (*self._not_tests, *((folder, one) for one in own.not_tests))
-        return _Place(path, tuple(tests), self._settings(folder), not_tests)
+        said = self._settings(folder)
+        return _Place(path, tuple(tests), pytest_settings.python_files(said), "norecursedirs" in said, not_tests)
 
     def _settings(self, folder: str) -> dict[str, Any]:
         try:
