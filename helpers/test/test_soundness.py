@@ -57,7 +57,10 @@ def python(text: str) -> Callable[[Path], None]:
 
 
 def write(name: str, text: str) -> Callable[[Path], None]:
-    return lambda path: (path / name).write_text(text) and None
+    def act(path: Path) -> None:
+        (path / name).write_text(text)
+
+    return act
 
 
 MORE = 'dependencies = ["attrs"]\nrequires-python'
