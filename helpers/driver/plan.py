@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from helpers.engine.specs import ImageSpec
 from helpers.errors import ConfigError, HelpersError, NotCheckedOutError
 from helpers.images.recipe import by_key, image_chain
 from helpers.model.graph import Step, order
+from helpers.model.image import architecture
 from helpers.model.policy import Need, Policy, refusal
 from helpers.model.runnable import RunnableDir, flat_name
 
@@ -87,6 +88,7 @@ class Plan:
             "tier": self.tier,
             **({"shard": self.shard} if self.shard else {}),
             "directories": [_dir_data(item) for item in self.dirs],
+            "jobs": [job for item in self.dirs for job in _jobs(item)],
             "lost_tests": list(self.lost.files),
             "steps": [{"step": step.key, "needs": list(step.needs)} for step in self.steps],
         }
@@ -227,6 +229,24 @@ def _items(item: DirPlan) -> list[str]:
 
 def _needs(image: ImageSpec) -> tuple[str, ...]:
     return (image_step(image.parent),) if image.parent else ()
+
+
+def _jobs(item: DirPlan) -> Iterator[dict[str, Any]]:
+    """Yield what a CI matrix needs: a job for each platform that the directory's images are released for."""
+    data = _dir_data(item)
+    # Without a setting, and without readable files, the usual runner of CI.
+    platforms = (item.runnable.settings.platforms if item.runnable else ()) or ("linux/amd64",)
+    for platform in platforms:
+        usual = platform == "linux/amd64"
+        yield {
+            "name": item.name if usual else f"{item.name} ({platform})",
+            "directory": item.name,
+            # No other directory has this id: a `~` stands before two hexadecimal digits.
+            "id": data["id"] if usual else f"{data['id']}~{architecture(platform)}",
+            "platform": platform,
+            "minutes": data.get("minutes"),
+            "builds": data.get("builds", []),
+        }
 
 
 def _dir_data(item: DirPlan) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 from helpers import config
-from helpers.errors import UsageError
+from helpers.errors import InfrastructureError, UsageError
 from helpers.generate.writing import Generated, bring
+from helpers.repo import history
 from helpers.repos.shared_files import read, super_repo
 
 PATH = ".github/workflows/helpers.yml"
@@ -15,16 +17,19 @@ TEMPLATES = Path(__file__).resolve().parents[1] / "templates" / "github"
 MARK = "# Made by `invoke ci_generate`"
 # https://docs.github.com/en/actions/reference/limits: jobs of one matrix.
 _MOST = 256
+_USUAL = ("", "main", "master")
 _SHARDS = re.compile(rb'^ +shard: \[.*"\d+/(\d+)"\]\r?$', re.MULTILINE)
 
 
-def workflow(shards: int = 0) -> Generated:
+def workflow(shards: int = 0, branch: str = "") -> Generated:
     """Return the workflow.
 
     Arguments:
         shards: how many jobs share the directories; 0 is one job for each of them.
+        branch: the repo's default branch; empty if it is not known.
     """
     text = config.read_text(TEMPLATES / ("shards.yml" if shards else "helpers.yml")).replace("\r\n", "\n")
+    text = text.replace("BRANCHES", "[main, master]" if branch in _USUAL else json.dumps([_pattern(branch)]))
     names = ", ".join(f'"{number}/{shards}"' for number in range(1, shards + 1))
     return Generated(PATH, text.replace("NAMES", names).replace("SHARDS", str(shards)) if shards else text, MARK)
 
@@ -53,8 +58,21 @@ def main(
     root = super_repo((cwd or Path.cwd()).resolve())
     if shards and not (shards.isascii() and shards.isdecimal() and len(shards) < 5 and int(shards) <= _MOST):
         raise UsageError(f"--shards {shards} is no number of jobs", fix=f"--shards 0 to {_MOST}")
-    made = workflow(int(shards) if shards else _now(root))
+    made = workflow(int(shards) if shards else _now(root), _default_branch(root))
     return bring(root, [made], check=check, dry_run=dry_run, overwrite=overwrite, fix="invoke ci_generate")
+
+
+def _default_branch(root: Path) -> str:
+    """Return the branch that the remote has as its own, as it was at the last clone; empty if that is not known."""
+    try:
+        return history.default_branch(root, history.remote(root).name)
+    except InfrastructureError:
+        return ""
+
+
+def _pattern(branch: str) -> str:
+    """Return the pattern of GitHub that means this branch alone."""
+    return re.sub(r"[*?+!\[\]\\]", r"\\\g<0>", branch)
 
 
 def _now(root: Path) -> int:

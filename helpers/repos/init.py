@@ -25,6 +25,7 @@ from helpers.repos.shared_files import Write
 from helpers.repos.sync_state import State
 
 # What a run of tests or a shell can leave in a checkout.
+_ATTRIBUTES = ".gitattributes"
 IGNORED = ("__pycache__/", ".pytest_cache/")
 # Asks the user one question and returns the answer.
 Ask = Callable[[str], str]
@@ -131,7 +132,7 @@ def plan(root: Path, registry: str | None) -> list[File]:
         PolicyError: a link is where a file belongs.
     """
     shims = list(_shims(root))
-    return [*shims, _record(root, shims), _gitignore(root), _settings(root, registry)]
+    return [*shims, _record(root, shims), _gitattributes(root), _gitignore(root), _settings(root, registry)]
 
 
 def _questions(root: Path, ask: Ask) -> tuple[str, str, str | None]:
@@ -196,6 +197,13 @@ def _record(root: Path, shims: Sequence[File]) -> File:
     made_of = {template.path: template.blob_id for template in shared_files.shims()}
     new = {file.path: Merged(made_of[file.path], blob_id(file.after.encode())) for file in shims}
     return File(sync_lock.PATH, _read(root, sync_lock.PATH), sync_lock.text({**new, **entries}))
+
+
+def _gitattributes(root: Path) -> File:
+    """Return the line ends of the repo; a user's own file stays as it is."""
+    before = _read(root, _ATTRIBUTES)
+    common = shared_files.PACKAGE / "templates" / "shared" / _ATTRIBUTES
+    return File(_ATTRIBUTES, before, config.read_text(common) if before is None else before)
 
 
 def _gitignore(root: Path) -> File:

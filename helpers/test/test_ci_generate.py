@@ -18,7 +18,7 @@ from helpers.errors import PolicyError, UsageError
 from helpers.generate import workflow
 from helpers.repos import shared_files
 from helpers.test.conftest import ROOT
-from helpers.test.unit_fixtures import add_dir, cache, make_repo
+from helpers.test.unit_fixtures import add_dir, cache, git, make_repo
 from helpers.test.workflow_steps import Runner, jobs, steps
 
 __all__ = ["cache"]
@@ -111,13 +111,63 @@ def test_no_expression_stands_in_a_script(text: str) -> None:
 
 def test_what_an_archive_base_needs_is_installed_for_a_directory_that_has_one(root: Path) -> None:
     add_dir(root, "a", 'base = "archive:trixie"')
-    (planned,) = plan.make(root, [root / "a"], [root / "a"], "fast").as_data()["directories"]
+    (planned,) = plan.make(root, [root / "a"], [root / "a"], "fast").as_data()["jobs"]
     (step,) = (item for item in steps(TEXT) if "apt-get" in item.get("run", ""))
     wanted = re.fullmatch(r"contains\(join\(matrix\.dir\.builds\), '(.*)'\)", step["if"])
     assert wanted and wanted[1] in ",".join(planned["builds"])
     installer = (ROOT / "helpers" / "engine" / "install_engine.sh").read_text()
     packages = step["run"].split("--no-install-recommends ")[1].split()
     assert len(packages) == 3 and [name for name in packages if name not in installer] == []
+
+
+def test_directory_has_a_job_on_a_machine_of_each_of_its_platforms(root: Path) -> None:
+    add_dir(root, "a")
+    add_dir(root, "b", 'platforms = ["linux/amd64", "linux/arm64"]')
+    add_dir(root, "c", 'platforms = ["linux/arm64"]')
+    add_dir(root, "d", "tiemout = 1")
+    every = [root / name for name in "abcd"]
+    found = plan.make(root, every, every, "fast").as_data()["jobs"]
+    amd, arm = "linux/amd64", "linux/arm64"
+    assert [(job["name"], job["directory"], job["platform"]) for job in found] == [
+        *(("a", "a", amd), ("b", "b", amd), (f"b ({arm})", "b", arm), (f"c ({arm})", "c", arm), ("d", "d", amd)),
+    ]
+    assert len({job["id"] for job in found}) == len(found)
+    runs_on = jobs(TEXT)["test"]["runs-on"].removeprefix("${{ ").removesuffix(" }}")
+    runs_on = runs_on.replace("matrix.dir.platform", "platform").replace("&&", "and").replace("||", "or")
+    machines = [eval(runs_on, {"platform": job["platform"]}) for job in found]
+    assert machines == [f"ubuntu-24.04{'-arm' if job['platform'] == arm else ''}" for job in found]
+    assert yaml.safe_load(TEXT)["jobs"]["test"]["strategy"]["matrix"]["dir"].endswith(".jobs }}")
+
+
+@both
+def test_artifact_of_a_job_that_is_run_again_replaces_the_first_one(text: str) -> None:
+    uploads = [step["with"] for step in steps(text) if "upload-artifact" in step.get("uses", "")]
+    assert uploads and all(given["overwrite"] is True for given in uploads)
+
+
+@pytest.mark.parametrize("remote", ["origin", "upstream"])
+@pytest.mark.parametrize(
+    ("branch", "branches"),
+    [
+        ("main", ["main", "master"]),
+        ("master", ["main", "master"]),
+        ("trunk", ["trunk"]),
+        ("release/1.0", ["release/1.0"]),
+        ("c++", ["c\\+\\+"]),
+        ('a"b', ['a"b']),
+        ("", ["main", "master"]),
+    ],
+)
+def test_workflow_runs_for_the_default_branch_of_the_remote(
+    root: Path, remote: str, branch: str, branches: list[str]
+) -> None:
+    git(root, "remote", "add", remote, "https://example.invalid/x.git")
+    if branch:
+        git(root, "symbolic-ref", f"refs/remotes/{remote}/HEAD", f"refs/remotes/{remote}/{branch}")
+    for shards in ("0", "2"):
+        assert workflow.main(cwd=root, shards=shards) == workflow.main(cwd=root, check=True) == 0
+        # YAML 1.1 takes the key `on` for true.
+        assert yaml.safe_load((root / workflow.PATH).read_text())[True]["push"]["branches"] == branches
 
 
 def test_what_both_kinds_have_in_common_is_the_same() -> None:
@@ -268,6 +318,7 @@ def test_the_plan_has_every_directory_also_a_wrong_one_and_names_run_nothing(roo
     assert "tiemout" in found.pop("wrong")["error"]
     assert {item["minutes"] for item in found.values()} == {2 + 2 * 30}
     assert all(re.fullmatch(r"[\w.~-]+", item["id"], re.ASCII) for item in found.values())
+    assert sorted(job["directory"] for job in json.loads(machine.output("plan"))["jobs"]) == sorted(names)
     assert not list(root.rglob("PWNED"))
 
 

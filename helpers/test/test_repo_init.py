@@ -21,7 +21,7 @@ from helpers.test.unit_fixtures import forget, git, make_repo
 pytestmark = pytest.mark.slow
 
 SHIMS = ["dev_scripts/setenv.sh", "invoke.yaml", "main_pytest.py", "tasks.py"]
-SETTINGS = [".gitignore", "dev_scripts/sync.lock", "pyproject.toml"]
+SETTINGS = [".gitattributes", ".gitignore", "dev_scripts/sync.lock", "pyproject.toml"]
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_the_templates_are_the_shims_of_this_repo() -> None:
         assert (ROOT / common.path).read_bytes() == common.content
 
 
-def test_an_empty_repo_gets_seven_files_and_a_second_time_changes_nothing(
+def test_an_empty_repo_gets_eight_files_and_a_second_time_changes_nothing(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert init.main(cwd=root) == 0
@@ -66,7 +66,7 @@ def test_an_empty_repo_gets_seven_files_and_a_second_time_changes_nothing(
     assert os.access(root / "main_pytest.py", os.X_OK)
     assert made["pyproject.toml"].startswith(b'[tool.helpers]\nregistry = ""')
     printed = capsys.readouterr().out
-    assert [line.split()[0] for line in printed.splitlines()[:-1]] == ["add"] * 7
+    assert [line.split()[0] for line in printed.splitlines()[:-1]] == ["add"] * 8
     assert printed.splitlines()[-1] == "next: source dev_scripts/setenv.sh && invoke dir_create NAME"
     before = (root / "tasks.py").stat().st_mtime_ns
     assert init.main(cwd=root) == 0
@@ -168,7 +168,7 @@ def test_what_will_surprise_later_is_said(root: Path, capsys: pytest.CaptureFixt
 def test_a_dry_run_shows_all_and_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert init.main(cwd=root, name="hello", dry_run=True, ask=told()) == 0
     captured = capsys.readouterr()
-    assert captured.out.count("add  ") == 7
+    assert captured.out.count("add  ") == 8
     assert "it would make hello" in captured.err
     assert files(root) == {}
 
