@@ -12,6 +12,7 @@ import pytest
 from helpers import checkout_file, config, discover
 from helpers.dirs import check, listing
 from helpers.driver import plan
+from helpers.driver.container import pytest_arguments
 from helpers.errors import USAGE, ConfigError
 from helpers.images import commands
 from helpers.model.stage import Stage
@@ -120,6 +121,18 @@ def test_a_directory_in_whose_place_a_link_leads_out_is_one_fault(
     every = discover.runnable_paths(root)
     wrong = plan.make(root, every, every, "fast").dirs[0]
     assert isinstance(wrong.error, ConfigError) and "leads out" in wrong.error.what
+
+
+def test_tests_behind_a_link_out_of_the_repo_are_one_finding(
+    root: Path, bad: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.move(bad / "test", root.parent / "outside")
+    (bad / "test").symlink_to(root.parent / "outside")
+    assert check.main(directory="", every=True, cwd=root, requirements=agreed) == USAGE
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("bad/test:1: is a link that leads out of the repo")
+    with pytest.raises(ConfigError, match="leads out"):
+        pytest_arguments(config.load(root, bad, ()), Path("/results"), ())
 
 
 def test_a_wrong_file_of_the_root_is_one_finding(root: Path, bad: Path, capsys: pytest.CaptureFixture[str]) -> None:
