@@ -257,8 +257,10 @@ def test_a_remote_that_has_moved_is_told_from_no_access(one: Fleet, capsys: pyte
     git(one.top, "config", "--file", ".gitmodules", "submodule.tools.url", "../moved.git")
     git(one.top, "update-index", "--cacheinfo", f"160000,{made},tools")
     code, told = pulled(one, capsys)
-    assert code == INFRASTRUCTURE and "fix: git submodule sync tools  (" in told
-    git(one.top, "submodule", "--quiet", "sync", "tools")
+    assert code == REFUSED and ".gitmodules names" in told
+    fix = told.partition("fix: ")[2].partition("\n")[0]
+    assert fix.startswith("git submodule sync --recursive -- tools && ")
+    subprocess.run(["bash", "-c", fix], cwd=one.top, check=True, capture_output=True)
     assert pulled(one, capsys)[0] == OK and one.head("tools") == made
 
 
