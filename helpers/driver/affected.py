@@ -116,6 +116,11 @@ def _changes(root: Path, item: DirPlan, before: Contents, now: Contents) -> Iter
         # What is nested in the directory counts only where it is named.
         left_out = nested if path == item.runnable.path else []
         yield from now.differences(before, _below(path, root), left_out)
+    # They may change the bytes of every file below them (https://git-scm.com/docs/gitattributes).
+    made_of = {*_seen(item.runnable), *(Path(image.directory) for image in item.chain if image.directory)}
+    yield from differences(
+        sorted({str(above / ".gitattributes") for path in made_of for above in (path, *path.parents)})
+    )
     for image in item.chain:
         for name in _OF_AN_IMAGE if image.directory else ():
             file = os.path.join(str(image.directory), name)
