@@ -118,16 +118,20 @@ def _changes(root: Path, item: DirPlan, before: Contents, now: Contents) -> Iter
         yield from now.differences(before, _below(path, root), left_out)
     # They may change the bytes of every file below them (https://git-scm.com/docs/gitattributes).
     made_of = {*_seen(item.runnable), *(Path(image.directory) for image in item.chain if image.directory)}
-    yield from differences(
-        sorted({str(above / ".gitattributes") for path in made_of for above in (path, *path.parents)})
-    )
+    yield from differences(_attributes(made_of))
     for image in item.chain:
         for name in _OF_AN_IMAGE if image.directory else ():
             file = os.path.join(str(image.directory), name)
             if image.directory != item.runnable.path:
                 yield from differences([file])
             if os.path.islink(file):
-                yield from differences([*links(file, str(root)), os.path.realpath(file)])
+                end = os.path.realpath(file)
+                yield from differences([*links(file, str(root)), end, *_attributes([Path(end).parent])])
+
+
+def _attributes(directories: Iterable[Path]) -> list[str]:
+    """Return where attributes of the files in some directories may be, in the directories and above them."""
+    return sorted({str(above / ".gitattributes") for path in directories for above in (path, *path.parents)})
 
 
 def _seen(runnable: RunnableDir) -> list[Path]:

@@ -59,7 +59,11 @@ def root(tmp_path: Path, no_poetry: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 def write(path: str, text: str = "new\n") -> Callable[[Path], object]:
-    return lambda root: (root / path).write_text(text)
+    def change(root: Path) -> None:
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_text(text)
+
+    return change
 
 
 ON_BASE = {"base", "b", "linked"}
@@ -109,10 +113,11 @@ CHANGES: dict[str, tuple[Callable[[Path], object], set[str]]] = {
     "the registry": (write("pyproject.toml", '[tool.helpers]\nregistry = "two.example"\n'), EVERY),
     "another setting of the root": (write("pyproject.toml", "[tool.ruff]\n"), set()),
     "attributes of all files": (write(".gitattributes", "*.txt eol=crlf\n"), EVERY),
-    "attributes of a directory and of the one inside": (write("outer/.gitattributes", "* ident\n"), OUTER),
+    "attributes of a directory and of the one inside": (write("outer/.gitattributes", "* ident\n"), {*OUTER, "linked"}),
     "attributes of a base": (write("base/.gitattributes", "* eol=crlf\n"), ON_BASE),
     "attributes of a used submodule, not committed": (write("lib/.gitattributes", "* eol=crlf\n"), {"a"}),
-    "attributes elsewhere": (write("shared/.gitattributes", "* -text\n"), set()),
+    "attributes of what a recipe is a link to": (write("shared/.gitattributes", "* eol=crlf\n"), {"linked"}),
+    "attributes elsewhere": (write("elsewhere/.gitattributes", "* -text\n"), set()),
     "a comment on submodules": (more(".gitmodules", "# x\n"), set()),
     "a name that is not UTF-8": (write("outer/caf\udce9.txt"), {"outer"}),
     "a name that is not UTF-8, elsewhere": (write("shared/caf\udce9.txt"), set()),
