@@ -106,7 +106,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], set[str]]] = {
     ),
     "the recipe of a base": (write("base/devops/Dockerfile", "ARG BASE\nFROM ${BASE}\n"), ON_BASE),
     "where a link to a base leads": (lambda root: link(root, "current", "outer"), {"linked"}),
-    "where a used link leads": (lambda root: link(root, "data", "lib"), {"linked"}),
+    "where a used link leads": (lambda root: link(root, "data", "low"), {"linked"}),
     "where a link leads that a link leads to": (lambda root: link(root, "next", "low"), {"linked"}),
     "where a link to a base of a base leads": (lambda root: link(root, "lowest", "outer"), ON_BASE),
     "what a recipe is a link to": (write("shared/Dockerfile", "ARG BASE\nFROM ${BASE}\n# more\n"), {"linked"}),
