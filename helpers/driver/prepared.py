@@ -352,6 +352,7 @@ def spec_of(
             nonce="",
             tier=tier,
             arguments=arguments,
+            rights=item.rights,
         )
         return without_git(spec)
     except HelpersError:
