@@ -107,10 +107,15 @@ def listing(root: Path, more: Sequence[str] = ()) -> Listing:
     """
     listed = repo.listed(root, *dict.fromkeys((*_MARKS, *more)))
     folders = {os.path.dirname(name) for name in listed if name.endswith(("changelog.txt", "pyproject.toml"))}
-    paths = (root / folder for folder in folders)
+
+    def counts(folder: str) -> bool:
+        lost = lost_marks(root / folder)
+        # Without both marks only a tracked directory counts: `dir_create` writes the marks of a new one last.
+        return len(lost) == 1 or (bool(lost) and listed.get(os.path.join(folder, "pyproject.toml"), False))
+
     return Listing(
         root,
-        tuple(sorted(path for path in paths if is_runnable(path) or lost_marks(path))),
+        tuple(sorted(root / folder for folder in folders if is_runnable(root / folder) or counts(folder))),
         tuple(name for name, tracked in listed.items() if tracked and name.endswith(".py")),
         tuple(name for name in listed if not name.endswith((".py", "changelog.txt"))),
     )
