@@ -13,7 +13,7 @@ from helpers.errors import ConfigError, HelpersError
 # https://git-scm.com/docs/git-merge#_how_conflicts_are_presented
 _MARKER = re.compile(r"^(?:<{7}|\|{7}|>{7})(?: .*)?\r?$", re.MULTILINE)
 _SEPARATOR = re.compile(r"^={7}\r?$", re.MULTILINE)
-_WHOLE = re.compile(r"^<{7} .*?^={7}\r?$.*?^>{7} ", re.MULTILINE | re.DOTALL)
+_BEGIN, _END = (re.compile(rf"^{sign}{{7}} ", re.MULTILINE) for sign in "<>")
 # In these formats no sound line consists of the separator.
 _NO_SEPARATOR = (".toml", ".lock")
 # `docker_lock` makes these anew, and keeps what they pin.
@@ -54,7 +54,7 @@ def _fix(text: str, path: Path) -> str:
     file = Path(os.path.realpath(path))
     if _is_unmerged(file):
         ours = _git(file, "checkout --ours")
-    elif _WHOLE.search(text):
+    elif _is_whole(text):
         # Committed, or added as they are: git knows of no sides any more.
         ours = f"{_OURS} {shown(file)}"
     else:
@@ -62,6 +62,17 @@ def _fix(text: str, path: Path) -> str:
     if file.name in _RELOCKED:
         return f"{ours} && {relock(file.parent if file.name == 'poetry.lock' else file.parent.parent)}"
     return f"{ours}  (keeps your side; or edit the file and keep of both sides the lines that you need)"
+
+
+def _is_whole(text: str) -> bool:
+    """Say whether a text holds all three markers of a conflict, in their order."""
+    at = 0
+    for marker in (_BEGIN, _SEPARATOR, _END):
+        found = marker.search(text, at)
+        if not found:
+            return False
+        at = found.end()
+    return True
 
 
 def _git(file: Path, command: str) -> str:

@@ -27,6 +27,12 @@ _DOCTEST_FILES = ("test*.txt",)
 NOT_ENTERED = re.compile(r"(?:^|/)(\.[^/]*|[^/]*\.egg|_darcs|build|CVS|dist|node_modules|venv|\{arch\})/")
 
 
+class IniReader(configparser.ConfigParser):
+    """Reads ini files of a checkout: the library's own pattern takes hours for a line of many spaces."""
+
+    OPTCRE = re.compile(r"(?P<option>[^=:]*)(?P<vi>[=:])\s*(?P<value>.*)$")
+
+
 def read(path: Path, there: Collection[str] = FILES) -> dict[str, Any]:
     """Return pytest's settings of the directory `path`; empty if it has none.
 
@@ -74,7 +80,7 @@ def _table(path: Path, name: str) -> dict[str, Any] | None:
 
 
 def _section(path: Path, name: str) -> dict[str, Any] | None:
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser = IniReader(interpolation=None, strict=False)
     try:
         parser.read_string(checkout_file.read_text(path / name))
     except configparser.Error:

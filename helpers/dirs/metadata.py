@@ -44,7 +44,8 @@ def read(path: Path) -> Metadata:
     requires: list[str] = []
     extras: dict[str, tuple[str, ...]] = {}
     for line in said.get_all("Requires-Dist", []):
-        requirement, _, marker = str(line).partition(";")
+        # The pattern takes time that grows with the square of a run of spaces.
+        requirement, _, marker = " ".join(str(line).split()).partition(";")
         extra = _EXTRA.search(marker)
         if not extra:
             requires.append(" ".join(str(line).split()))

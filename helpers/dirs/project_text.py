@@ -10,7 +10,7 @@ from typing import Any
 
 from helpers import pyproject
 
-_HEADER = re.compile(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?")
+_HEADER = re.compile(r"\s*\[\[?[ \t]*([^\]\s]+(?:[ \t]+[^\]\s]+)*)[ \t]*\]\]?\s*(?:#.*)?")
 
 
 def parse(text: str) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from helpers.model.image import Base, BaseKind
 from helpers.model.runnable import RunnableDir
 
 _CLAUSE = re.compile(r"(~=|===|==|!=|<=|>=|<|>)\s*(\d{1,4})(?:\.(\d{1,4}))?(?:\.(\d{1,4}))?(?![\d])[^,*]*?(\.\*)?\s*")
-_FROM = re.compile(r"^\s*FROM\s", re.MULTILINE | re.IGNORECASE)
+_MOST_OF_CLAUSE = 1000
+_FROM = re.compile(r"^[ \t]*FROM\s", re.MULTILINE | re.IGNORECASE)
 
 
 def check(runnable: RunnableDir, chain: Sequence[ImageSpec], *, tests: bool = True) -> None:
@@ -153,7 +154,8 @@ def python_problem(base: Base, requires_python: str) -> str:
 
 def allows(requires_python: str, minor: int) -> bool:
     """Return whether a specifier (PEP 440) allows some Python 3.`minor` after 3.`minor`.0; odd text allows all."""
-    clauses = (_CLAUSE.fullmatch(part.strip()) for part in requires_python.split(","))
+    # The length is bounded because the pattern takes time that grows with its square.
+    clauses = (_CLAUSE.fullmatch(part.strip()) for part in requires_python.split(",") if len(part) < _MOST_OF_CLAUSE)
     return all(_allows(clause, minor) for clause in clauses if clause)
 
 

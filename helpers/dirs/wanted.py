@@ -96,7 +96,7 @@ def _items(value: Any) -> Sequence[Any]:
 
 def _of_extra(extras: Mapping[str, Any], name: str, own: str, seen: Sequence[str]) -> Iterator[str]:
     for item in filter(lambda one: isinstance(one, str), _items(extras.get(name))):
-        inner = re.search(r"\[([^\]]*)\]", item)
+        inner = re.search(r"\[([^\[\]]*)\]", item)
         if normal_name(item) != own:
             yield item
         elif inner:

@@ -100,7 +100,7 @@ def arguments(path: Path, results: Path) -> list[str]:
 def _names_sources(path: Path) -> bool:
     """Say whether the settings of coverage in a directory name what it measures."""
     for name, section in _INI_FILES:
-        parser = configparser.ConfigParser(interpolation=None)
+        parser = pytest_settings.IniReader(interpolation=None)
         with suppress(configparser.Error):
             parser.read_string((checkout_file.read_if_there(path / name) or b"").decode("utf-8", "replace"))
             if parser.has_section(section):

@@ -238,7 +238,9 @@ def note_logs(name: str, log: Path) -> None:
 def _port(service: Data, kept: Data) -> int | None:
     """Return the first port that the service declares: `expose`, then `ports`, then what its image exposes."""
     for port in service.get("expose") or []:
-        return int(re.match(r"\d+", str(port))[0])  # type: ignore[index]
+        # A text that is no port is for the engine to refuse.
+        if number := re.match(r"\d{1,5}", str(port)):
+            return int(number[0])
     for port in service.get("ports") or []:
         return int(port["target"])
     done = proc.run(argv.inspect_images([kept["image"]]))

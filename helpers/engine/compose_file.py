@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from helpers import config
 from helpers.errors import ConfigError
 
 # More is no description of a few services; aliases can make a short file as large as a memory.
+_MERGE = "tag:yaml.org,2002:merge"
 _MOST_BYTES, _MOST_VALUES, _DEEPEST = 1 << 18, 20_000, 40
 # https://yaml.org/spec/1.2.2/#core-schema, which compose reads; YAML 1.1 of PyYAML takes `no` for a truth value.
 _PLAIN = (
@@ -85,13 +87,26 @@ def _loader() -> Any:
     class Loader(yaml.SafeLoader):  # type: ignore[misc]
         yaml_implicit_resolvers: dict[str, Any] = {}
         yaml_constructors: dict[str, Any] = {}
+        merged = 0
 
         def once(self, node: Any) -> Any:
             """Construct a mapping that has no name twice; what it merges stands behind its own names."""
-            names = [one.value for one, _ in node.value if one.tag != "tag:yaml.org,2002:merge"]
-            if twice := [one for one in names if names.count(one) > 1]:
+            scalars = (one for one, _ in node.value if isinstance(one, yaml.ScalarNode) and one.tag != _MERGE)
+            names = Counter(one.value for one in scalars)
+            if twice := [name for name, count in names.items() if count > 1]:
                 raise yaml.constructor.ConstructorError(None, None, f"{twice[0]!r} stands twice", node.start_mark)
             yield from self.construct_yaml_map(node)
+
+        def flatten_mapping(self, node: Any) -> None:
+            """Write out what a mapping merges; a short file can merge as much as aliases can hold."""
+            for name, value in node.value if isinstance(node, yaml.MappingNode) else ():
+                if name.tag == _MERGE:
+                    for one in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                        self.flatten_mapping(one)
+                        self.merged += len(one.value)
+                        if self.merged > _MOST_VALUES:
+                            raise _TooMuchError("it merges too many values")
+            super().flatten_mapping(node)
 
     for kind, pattern, first in _PLAIN:
         Loader.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", pattern, first)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,7 +75,8 @@ def archive_context(image: ImageSpec, log: Path, control: Control) -> Iterator[B
 
 
 def _has_stage(recipe: str, name: str) -> bool:
-    return bool(re.search(rf"^\s*FROM\s.*\sAS\s+{name}\s*$", recipe, re.IGNORECASE | re.MULTILINE))
+    lines = (line.upper().split() for line in recipe.splitlines())
+    return any(words[:1] == ["FROM"] and words[-2:] == ["AS", name.upper()] for words in lines)
 
 
 def _copy_code(image: ImageSpec, directory: Path) -> None:

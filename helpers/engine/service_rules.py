@@ -22,6 +22,8 @@ from helpers.repo import git_dirs
 # A compose file names the caller's user and group by this variable.
 USER_VARIABLE = "HELPERS_USER"
 Needs = Iterator[Need]
+# To compose, `~name/x` is `$HOME/name/x` or `$HOMEname/x`, and a path with a drive or a backslash is absolute.
+_NOT_PLAIN = re.compile(r"~[^/]|[A-Za-z]:|.*\\", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -232,6 +234,8 @@ def _outside(text: str, at: Place, what: str) -> Needs:
 
 
 def _real(text: str, at: Place) -> Path:
+    if _NOT_PLAIN.match(text):
+        raise _RefusedError(f"{text!r} is a path that compose or the engine may read in another way")
     # As compose does: `..` goes up in the words of the path, not from where a link leads.
     path = os.path.normpath(os.path.join(at.file.parent, os.path.expanduser(_literal(text))))
     return Path(os.path.realpath(path))
@@ -300,7 +304,7 @@ def _build(value: Any, around: _Around) -> Needs:
     build = value if isinstance(value, dict) else {"context": value}
     yield from _checked(f"{around.where}: build", build, _BUILD, around.at)
     context = str(build.get("context") or ".")
-    if re.match(r"[\w+.-]+(://|@)|[\w+.-]+:", context):
+    if re.match(r"[\w+.-]+(:|@)|github\.com/", context):
         raise _RefusedError("the context is no directory of the checkout")
     yield from _outside(context, around.at, "builds from")
     recipe = _literal(str(build.get("dockerfile") or "Dockerfile"))

@@ -55,7 +55,7 @@ _SECRET_VALUES = (
     (re.compile(r"\bxox[abeprs]-[\w-]{10}"), "a token of Slack"),
     (re.compile(r"\b[rs]k_live_\w{16}|\bAIza[\w-]{35}|\bsk-[\w-]{32}"), "an API key"),
     (re.compile(r"\bpypi-[\w-]{50}|\bnpm_[A-Za-z0-9]{36}"), "a token of a package index"),
-    (re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"), "a signed token (JWT)"),
+    (re.compile(r"(?<![\w-])eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"), "a signed token (JWT)"),
     (re.compile(_BEGIN), "a private key"),
     (re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@$<{]*:[^\s/:@$<{*]+@"), "a URL with a password"),
 )

@@ -14,6 +14,8 @@ from helpers.errors import ConfigError
 USER = "1000:100"
 # Five such lines hold eight to the power of six values.
 EIGHTFOLD = "{1}: &{1} [*{0},*{0},*{0},*{0},*{0},*{0},*{0},*{0}]\n"
+# Thirty-nine such lines hold two to the power of thirty-nine pairs for a moment.
+TWOFOLD = "a{0}: &a{0} {{<<: [*a{1}, *a{1}]}}\n"
 PAIRS = [("a", "b"), ("b", "c"), ("c", "d"), ("d", "e"), ("e", "f")]
 BOUND = {"type": "bind", "target": "/x", "read_only": True}
 
@@ -218,6 +220,17 @@ def test_a_path_is_followed_as_compose_follows_it(place: service_rules.Place) ->
     assert rights({"services": {"a": {"volumes": ["../out:/x:ro", "../it:/y:ro"]}}}, at) == ["service-host-path"]
 
 
+@pytest.mark.parametrize("path", ["~x/../test.env", "~root/x", "~../x", "c:/../.git", "C:x", "\\\\x\\y", "./a\\..\\b"])
+@pytest.mark.parametrize("key", ["env_file", "build", "volumes", "secrets"])
+def test_a_path_that_compose_may_read_otherwise_is_refused(place: service_rules.Place, path: str, key: str) -> None:
+    values = {"volumes": [{**BOUND, "source": path}], "secrets": ["s"]}
+    service = {"image": "x", key: values.get(key, path)}
+    for directory in ("~x", "~root"):
+        (place.file.parent / directory).mkdir()
+    with pytest.raises(ConfigError, match=r"in another way|no directory of the checkout"):
+        service_rules.needs({"services": {"a": service}, "secrets": {"s": {"file": path}}}, place)
+
+
 def test_a_secret_from_outside_needs_a_right(place: service_rules.Place) -> None:
     for kind in ("secrets", "configs"):
         assert rights({kind: {"s": {"file": "/etc/hostname"}}}, place) == ["service-host-path"]
@@ -232,6 +245,9 @@ def test_a_secret_from_outside_needs_a_right(place: service_rules.Place) -> None
         ("services: {}\n---\nservices: {}", "another document"),
         ("a: &a [1,2,3,4,5,6,7,8]\n" + "".join(EIGHTFOLD.format(*pair) for pair in PAIRS), "too many"),
         ("a: &a [*a]", "nested too deeply"),
+        ("a0: &a0 {k: v}\n" + "".join(TWOFOLD.format(i, i - 1) for i in range(1, 40)), "merges too many"),
+        ("a0: &a0 {k: v}\nb: {<<: [" + "*a0," * 30_000 + "]}", "merges too many"),
+        ("a: &a {<<: *a}", "nested too deeply|found undefined alias|recursive"),
         ("a: " + "[" * 3000, "nested too deeply"),
         ("1: x", "the name 1 is no text"),
         ('a: "x\\0y"', "no path can hold"),

@@ -1,0 +1,71 @@
+"""A text of a checkout ends no run by the time that reading it takes: patterns are tried on texts made to slow them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers import merge_conflict, pytest_settings
+from helpers.dirs import metadata, project_text, soundness, wanted
+from helpers.engine import compose_file, context
+from helpers.errors import ConfigError
+from helpers.images import forbidden
+
+MANY = 100_000
+SECONDS = 8
+
+
+def of_file(name: str, read: Callable[[Path], object]) -> Callable[[Path, str], object]:
+    """Return what writes a text to a file of the name, and calls `read` with its directory."""
+
+    def written(directory: Path, text: str) -> object:
+        (directory / name).write_text(text)
+        return read(directory)
+
+    return written
+
+
+READERS: dict[str, tuple[Callable[[Path, str], Any], str]] = {
+    "ini": (of_file("tox.ini", pytest_settings.read), f"[pytest]\na{' ' * MANY}b\n"),
+    "Dockerfile": (of_file("x", lambda path: soundness.check_dockerfile(path / "x")), "\n" * MANY),
+    "stage": (lambda _, text: context._has_stage(text, "dev"), f"FROM{' AS' * MANY}x\n{' ' * MANY}"),
+    "conflict": (of_file("x", lambda path: merge_conflict.refuse((path / "x").read_text(), path / "x")), ""),
+    "requires-python": (lambda _, text: soundness.allows(text, 11), f"<3{' ' * MANY}x"),
+    "header": (lambda _, text: project_text.table_lines(text), f"[{' ' * MANY}x"),
+    "token": (lambda _, text: list(forbidden.secrets_of(text)), f"ENV A={'eyJ-' * MANY}"),
+    "extra": (lambda _, text: wanted.relaxed([text]), f"a{' ' * MANY}[" + "[" * MANY),
+    "metadata": (of_file("PKG-INFO", metadata.read), f"Requires-Dist: a;{' ' * MANY}b\n"),
+    "compose": (
+        of_file("x", lambda path: compose_file.read(path / "x")),
+        "services:\n" + "".join(f" {number:x}:\n" for number in range(MANY // 6)),
+    ),
+}
+READERS["conflict"] = (READERS["conflict"][0], "<<<<<<< a\n=======\n" * (MANY // 4))
+
+
+@pytest.fixture
+def limit() -> Iterator[None]:
+    """End the test when the processor has worked on it for too long; a machine may be busy."""
+
+    def ended(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGPROF, ended)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    yield
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    signal.signal(signal.SIGPROF, before)
+
+
+@pytest.mark.usefixtures("limit")
+@pytest.mark.parametrize("kind", READERS)
+def test_no_text_takes_long(kind: str, tmp_path: Path) -> None:
+    read, text = READERS[kind]
+    try:
+        read(tmp_path, text)
+    except ConfigError as fault:
+        assert len(str(fault)) < 1000
