@@ -8,8 +8,10 @@ import shlex
 from collections.abc import Collection
 from fnmatch import translate
 from functools import cache
+from glob import escape
 from itertools import pairwise
 from pathlib import Path
+from posixpath import normpath
 from typing import Any
 
 from helpers import checkout_file, pyproject
@@ -23,6 +25,8 @@ FILES = (*ALWAYS, "pyproject.toml", *_LAST)
 # pytest's own defaults of `python_files` and `--doctest-glob`.
 PYTHON_FILES = ("test_*.py", "*_test.py")
 _DOCTEST_FILES = ("test*.txt",)
+# https://docs.pytest.org/en/stable/reference/reference.html#command-line-flags
+_IGNORE = ("--ignore", "--ignore-glob")
 # https://docs.pytest.org/en/stable/reference/reference.html#confval-norecursedirs: its default.
 NOT_ENTERED = re.compile(r"(?:^|/)(\.[^/]*|[^/]*\.egg|_darcs|build|CVS|dist|node_modules|venv|\{arch\})/")
 
@@ -110,6 +114,22 @@ def doctest_files(settings: dict[str, Any]) -> tuple[str, ...]:
     globs = [word.partition("=")[2] for word in options if word.startswith("--doctest-glob=")]
     globs += [after for word, after in pairwise(options) if word == "--doctest-glob"]
     return (*(globs or _DOCTEST_FILES), *(["*.py"] if "--doctest-modules" in options else []))
+
+
+def ignored(settings: dict[str, Any]) -> dict[str, str]:
+    """Return the options in `addopts` that take paths out of a run, by the patterns of those paths."""
+    options = words(settings.get("addopts"))
+    given = [tuple(word.split("=", 1)) for word in options if "=" in word]
+    given += [pair for pair in pairwise(options) if "=" not in pair[0]]
+    patterns = [(escape(value) if option == "--ignore" else value, option, value) for option, value in given]
+    return {normpath(one): f"{option}={value}" for one, option, value in patterns if option in _IGNORE}
+
+
+def not_entered(path: str, settings: dict[str, Any]) -> bool:
+    """Say whether pytest does not enter a directory, by its setting `norecursedirs` or the default of that."""
+    if "norecursedirs" in settings:
+        return fits(path, tuple(words(settings["norecursedirs"])))
+    return not is_entered(f"{path}/")
 
 
 def is_entered(path: str) -> bool:

@@ -7,7 +7,7 @@ import os
 import posixpath
 import shlex
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from helpers.model.runnable import RunnableDir
 # What git must list besides the marks of runnable dirs.
 PATTERNS = ("**/*.py", *(f"**/{name}" for name in pytest_settings.FILES))
 _SHOWN = 3
+_OPTION = "--ignore"
 _PACKAGE = Path(os.path.realpath(__file__)).parents[1]
 
 
@@ -31,7 +32,8 @@ class LostTest:
         file: absolute path.
         owner: absolute path of the runnable dir that the file lies in; None outside all runnable dirs.
         home: absolute path of the checkout.
-        skipped: the directory inside `tests` that pytest does not enter; empty if `tests` does not reach the file.
+        skipped: the directory inside `tests` that pytest does not enter, or the option in `addopts` that takes the file
+            out; empty if `tests` does not reach the file.
     """
 
     file: Path
@@ -42,6 +44,8 @@ class LostTest:
     @property
     def what(self) -> str:
         """What is wrong with the file."""
+        if self.skipped.startswith(_OPTION):
+            return f"is a test file that never runs: {self.skipped} in addopts of pytest's settings takes it out"
         if self.skipped:
             return f"is a test file that never runs: pytest does not enter a directory called {self.skipped}"
         reason = "[tool.helpers] tests does not reach it" if self.owner else "it lies in no runnable dir"
@@ -55,6 +59,8 @@ class LostTest:
         folder = posixpath.dirname(name) or name
         where = os.path.relpath(place / "pyproject.toml", self.home)
         no_test = f'if it is no test, not_tests = ["{folder}"] in [tool.helpers] of {where}'
+        if self.skipped.startswith(_OPTION):
+            return f"take {self.skipped} out of addopts; {no_test}"
         if self.owner:
             return f'add "{folder}" to tests in [tool.helpers] of {where}; {no_test}'
         parent = shlex.quote(os.path.relpath(self.file.parent, self.home))
@@ -133,25 +139,45 @@ class _Place:
         owner: absolute path of the runnable dir; None outside all of them.
         tests: the places that its tests are in.
         names: patterns of the names of test files.
-        enters_all: whether pytest's own settings say which directories it does not enter.
         not_tests: patterns of files that are no tests, each with the directory that it is relative to.
+        said: pytest's own settings of the runnable dir.
+        ignored: the options of them that take paths out, by the patterns of those paths.
+        folder: the runnable dir, which the patterns are relative to.
     """
 
     owner: Path | None = None
     tests: tuple[str, ...] = ()
     names: tuple[str, ...] = pytest_settings.PYTHON_FILES
-    enters_all: bool = False
     not_tests: tuple[tuple[str, str], ...] = ()
+    said: dict[str, Any] = field(default_factory=dict)
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
 
     def unreached(self, name: str) -> str | None:
-        """Return None for a file that runs if it is a test, else the directory that pytest does not enter, or empty."""
-        for test in self.tests:
-            if name == test:
-                return None
-            if test in ("", ".") or name.startswith(f"{test}/"):
-                below = name if test in ("", ".") else name[len(test) + 1 :]
-                stop = pytest_settings.NOT_ENTERED.search(below)
-                return stop.group(1) if stop and not self.enters_all else None
+        """Return None for a file that runs if it is a test, else why it does not, as in `LostTest.skipped`."""
+        stops = [stop for test in self.tests if (stop := self._stop(name, test)) is not None]
+        return None if "" in stops else next(iter(stops), "")
+
+    def _stop(self, name: str, test: str) -> str | None:
+        """Return what keeps pytest from a file on its way from a place of `tests`; None where no way leads to it."""
+        if name == test:
+            return ""
+        if test in ("", "."):
+            start = 0
+        elif name.startswith(f"{test}/"):
+            start = len(test) + 1
+        else:
+            return None
+        if not self.said:
+            found = pytest_settings.NOT_ENTERED.search(name[start:])
+            return found.group(1) if found else ""
+        for end in (*(at for at, letter in enumerate(name) if letter == "/" and at > start), len(name)):
+            path = name[:end]
+            for pattern, option in self.ignored.items():
+                if fnmatch.fnmatchcase(posixpath.relpath(path, self.folder or "."), pattern):
+                    return option
+            if end < len(name) and pytest_settings.not_entered(path[start:], self.said):
+                return path.rpartition("/")[2]
         return ""
 
     def is_test(self, name: str) -> bool:
@@ -215,7 +241,8 @@ class _Places:
         ]
         not_tests = (*self._not_tests, *((folder, one) for one in own.not_tests))
         said = self._settings(folder)
-        return _Place(path, tuple(tests), pytest_settings.python_files(said), "norecursedirs" in said, not_tests)
+        names, ignored = pytest_settings.python_files(said), pytest_settings.ignored(said)
+        return _Place(path, tuple(tests), names, not_tests, said, ignored, folder)
 
     def _settings(self, folder: str) -> dict[str, Any]:
         try:

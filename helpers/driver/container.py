@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shlex
@@ -130,7 +131,8 @@ def pytest_arguments(
         *_configuration(runnable.path),
         # pytest expands variables here; the checkout itself is read-only.
         *("-o", "cache_dir=$TMPDIR/pytest-cache"),
-        *("-o", f"testpaths={shlex.join(tests)}"),
+        # pytest takes each for a pattern.
+        *("-o", f"testpaths={shlex.join(map(glob.escape, tests))}"),
         *_ignored(runnable, tests),
         f"--junitxml={results / 'junit.xml'}",
         # With file and line of each test, and with what those printed that failed.

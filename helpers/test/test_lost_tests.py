@@ -140,10 +140,34 @@ def test_not_tests_of_the_directory_or_of_the_root_takes_files_out(root: Path, p
 
 
 def test_what_the_directory_s_norecursedirs_and_a_linked_tests_directory_say_counts(root: Path) -> None:
-    add(root, "d/test/build/test_a.py", "d/suite/test_b.py")
-    setting(root / "d", 'tests = ["test", "alias"]\n\n[tool.pytest.ini_options]\nnorecursedirs = "build"\n')
+    add(root, "d/test/build/test_a.py", "d/test/away/test_c.py", "d/suite/test_b.py")
+    setting(root / "d", 'tests = ["test", "alias"]\n\n[tool.pytest.ini_options]\nnorecursedirs = "away"\n')
     (root / "d" / "alias").symlink_to("suite")
-    assert lost(root) == []
+    assert lost(root) == ["d/test/away/test_c.py"]
+
+
+@pytest.mark.parametrize("place", ["test/away", "test/build", "test/build/test_a.py"])
+def test_a_place_that_pytest_does_not_enter_by_itself_is_reached_where_tests_names_it(root: Path, place: str) -> None:
+    add(root, "d/test/build/test_a.py", "d/test/away/test_c.py")
+    setting(
+        root / "d", f'tests = ["test", "{place}"]\n\n[tool.pytest.ini_options]\nnorecursedirs = ["away", "build"]\n'
+    )
+    assert not [name for name in lost(root) if name.startswith(f"d/{place}")] and len(lost(root)) == 1
+
+
+@pytest.mark.parametrize(
+    "options, found",
+    [
+        ("--ignore=test/away", ["d/test/away/test_c.py"]),
+        ("-q --ignore ./test/away/test_c.py -x", ["d/test/away/test_c.py"]),
+        ("--ignore-glob=*/[a]way/*", ["d/test/away/test_c.py"]),
+        ("--ignore=test --ignore=other -k away", []),
+    ],
+)
+def test_a_file_that_addopts_ignores_is_lost(root: Path, options: str, found: list[str]) -> None:
+    add(root, "d/test/away/test_c.py")
+    setting(root / "d", f'\n[tool.pytest.ini_options]\naddopts = "{options}"\n')
+    assert lost(root) == found
 
 
 def test_a_part_of_the_repo_is_asked_for_its_own_tests(root: Path) -> None:
