@@ -42,6 +42,11 @@ SEVERITY = (
     *(SIGINT_EXIT, SIGTERM_EXIT, BUG, INFRASTRUCTURE, LOCK_HELD, REFUSED, USAGE, BUILD_FAILED),
     *(CRASHED, DEADLINE, TESTS_FAILED, NOTHING_RAN, OK),
 )
+# Control characters of a name or an output, and those that turn the direction of a text, are shown and not obeyed.
+_SHOWN = {
+    code: chr(code).encode("unicode_escape").decode()
+    for code in (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
 
 
 class HelpersError(Exception):
@@ -58,14 +63,15 @@ class HelpersError(Exception):
     title = "internal error"
 
     def __init__(self, what: str, *, where: object = None, why: str | None = None, fix: str | None = None) -> None:
+        what = what.translate(_SHOWN)
         super().__init__(what)
         self.what = what
         self.where = None if where is None else str(where)
-        self.why = why
-        self.fix = fix
+        self.why = why and why.translate(_SHOWN)
+        self.fix = fix and fix.translate(_SHOWN)
 
     def __str__(self) -> str:
-        parts = [f"{self.where}: {self.what}" if self.where else self.what]
+        parts = [f"{self.where.translate(_SHOWN)}: {self.what}" if self.where else self.what]
         if self.why:
             parts.append(f"  why: {self.why}")
         if self.fix:

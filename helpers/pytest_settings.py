@@ -15,12 +15,15 @@ from posixpath import normpath
 from typing import Any
 
 from helpers import checkout_file, pyproject
+from helpers.errors import ConfigError
 
 # https://docs.pytest.org/en/stable/reference/customize.html: the order in which pytest looks. The first four count even
 # when they are empty, the last two only with their section.
 ALWAYS = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
 _SECTIONS = {"pytest.ini": "pytest", ".pytest.ini": "pytest", "tox.ini": "pytest", "setup.cfg": "tool:pytest"}
 _LAST = ("tox.ini", "setup.cfg")
+# The time to compile patterns grows with their number.
+_MOST_CHARACTERS = 10_000
 FILES = (*ALWAYS, "pyproject.toml", *_LAST)
 # pytest's own defaults of `python_files` and `--doctest-glob`.
 PYTHON_FILES = ("test_*.py", "*_test.py")
@@ -45,9 +48,13 @@ def read(path: Path, there: Collection[str] = FILES) -> dict[str, Any]:
         there: names of configuration files that may exist in it.
 
     Raises:
-        ConfigError: a file is not TOML, or is refused by `checkout_file`.
+        ConfigError: a file is not TOML, or is refused by `checkout_file`; it holds more patterns than can be compared.
     """
-    return _of_file(path, name) if (name := file_of(path, there)) else {}
+    name = file_of(path, there)
+    found = _of_file(path, name) if name else {}
+    if long := [key for key in ("python_files", "addopts") if len(str(found.get(key, ""))) > _MOST_CHARACTERS]:
+        raise ConfigError(f"{long[0]} has more than {_MOST_CHARACTERS} characters", where=path / name)
+    return found
 
 
 def file_of(path: Path, there: Collection[str] = FILES) -> str:

@@ -277,7 +277,8 @@ def _paths(file: Path, text: str, settings: Settings, nested: Sequence[Path]) ->
     # In the repo that helpers is made in, taken apart, the tests are those of helpers.
     nested = [one for one in nested if not any(test.is_relative_to(one) for test in tests)]
     try:
-        if any(test.exists() for test in tests) and not test_files(path, settings.tests, nested):
+        outside = [one for one in tests if not Path(os.path.realpath(one)).is_relative_to(root)]
+        if any(test.exists() for test in tests) and not outside and not test_files(path, settings.tests, nested):
             shown = ", ".join(settings.tests)
             yield Finding(path / settings.tests[0], 1, f"no test file in {shown}", "write test_*.py there")
     except ConfigError as error:

@@ -65,3 +65,11 @@ def test_a_message_says_what_where_why_and_the_next_command() -> None:
 
 def test_the_summary_is_one_line_whatever_was_quoted() -> None:
     assert errors.ConfigError("no\n  dir 'a\nb'", fix="x").summary == "no dir 'a b'; fix: x"
+
+
+def test_a_name_with_control_characters_is_shown_and_not_obeyed() -> None:
+    name = "a\x1b[31m\x9b\u202ed\r"
+    error = errors.ConfigError(f"{name} is wrong\nreally", where=f"/x/{name}", why=name, fix=f"rm {name}")
+    shown = r"a\x1b[31m\x9b\u202ed\r"
+    assert str(error) == f"/x/{shown}: {shown} is wrong\nreally\n  why: {shown}\n  fix: rm {shown}"
+    assert error.summary == rf"{shown} is wrong really; fix: rm {shown}" and error.where == f"/x/{name}"

@@ -15,6 +15,7 @@ from helpers.driver import plan
 from helpers.driver.container import pytest_arguments
 from helpers.errors import USAGE, ConfigError
 from helpers.images import commands
+from helpers.model.settings import Settings
 from helpers.model.stage import Stage
 from helpers.test.dirs_fixtures import agreed, root, sound
 from helpers.test.unit_fixtures import cache, forget, git
@@ -133,6 +134,16 @@ def test_tests_behind_a_link_out_of_the_repo_are_one_finding(
     assert line.startswith("bad/test:1: is a link that leads out of the repo")
     with pytest.raises(ConfigError, match="leads out"):
         pytest_arguments(config.load(root, bad, ()), Path("/results"), ())
+
+
+def test_nobody_looks_for_tests_in_a_directory_outside_the_repo(bad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(bad / "test")
+    (bad / "test").symlink_to("/")
+    monkeypatch.setattr(check, "test_files", lambda *_: pytest.fail("it looked"))
+    assert list(check._paths(bad / "pyproject.toml", "", Settings(), ())) == []
+    outside = Settings(tests=("/",))
+    (finding,) = check._paths(bad / "pyproject.toml", "", outside, ())
+    assert "tests: '/' leads out" in finding.what
 
 
 def test_a_wrong_file_of_the_root_is_one_finding(root: Path, bad: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,13 @@ def of_file(name: str, read: Callable[[Path], object]) -> Callable[[Path, str], 
 
 READERS: dict[str, tuple[Callable[[Path, str], Any], str]] = {
     "ini": (of_file("tox.ini", pytest_settings.read), f"[pytest]\na{' ' * MANY}b\n"),
+    "patterns": (
+        of_file(
+            "pytest.ini",
+            lambda path: pytest_settings.fits("x", pytest_settings.python_files(pytest_settings.read(path))),
+        ),
+        f"[pytest]\npython_files = {'*a ' * MANY}\n",
+    ),
     "Dockerfile": (of_file("x", lambda path: soundness.check_dockerfile(path / "x")), "\n" * MANY),
     "stage": (lambda _, text: context._has_stage(text, "dev"), f"FROM{' AS' * MANY}x\n{' ' * MANY}"),
     "conflict": (of_file("x", lambda path: merge_conflict.refuse((path / "x").read_text(), path / "x")), ""),
