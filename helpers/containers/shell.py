@@ -185,6 +185,7 @@ def _with_surroundings(spec: RunSpec) -> RunSpec:
 
 def provided(runnable: RunnableDir, stage: Stage) -> ImageSpec:
     """Return the image to run in, which the engine has then; its labels are those that it really has."""
+    client.reach()
     if stage is not Stage.LOCAL:
         from helpers.images import released
 

@@ -7,8 +7,10 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,27 +44,42 @@ if TYPE_CHECKING:
 def why_not_running() -> str:
     """Return why no docker engine answers, in the client's words; empty when one does."""
     end = time.monotonic() + _PATIENCE_SECONDS
-    place = api.chosen().host
-    waits = threading.Timer(_QUIET_SECONDS, say, [f"waiting for the engine at {place or 'the address of the client'}"])
-    waits.daemon = True
-    waits.start()
     try:
-        # An engine that answers is of no use without the client.
-        if any(os.access(os.path.join(path, argv.DOCKER), os.X_OK) for path in os.get_exec_path()):
-            answer = api.ask("/_ping", seconds=_PATIENCE_SECONDS)
-            if answer and answer.status == 200:
-                return ""
-        left = end - time.monotonic()
-        done = proc.run(argv.version(), timeout=left) if left > 0 else None
+        with _waiting():
+            # An engine that answers is of no use without the client.
+            if any(os.access(os.path.join(path, argv.DOCKER), os.X_OK) for path in os.get_exec_path()):
+                answer = api.ask("/_ping", seconds=_PATIENCE_SECONDS)
+                if answer and answer.status == 200:
+                    return ""
+            left = end - time.monotonic()
+            done = proc.run(argv.version(), timeout=left) if left > 0 else None
     except InfrastructureError as error:
         if time.monotonic() < end:
             return error.what
         done = None
+    if not done:
+        return _silence()
+    return done.reason if done.code else ""
+
+
+@contextmanager
+def _waiting() -> Iterator[None]:
+    """Print which engine the process waits for, if the engine is slow to answer."""
+    waits = threading.Timer(_QUIET_SECONDS, say, [f"waiting for the engine at {_place()}"])
+    waits.daemon = True
+    waits.start()
+    try:
+        yield
     finally:
         waits.cancel()
-    if not done:
-        return f"the engine at {place or 'the address of the client'} gave no answer within {_PATIENCE_SECONDS:g} s"
-    return done.reason if done.code else ""
+
+
+def _place() -> str:
+    return api.chosen().host or "the address of the client"
+
+
+def _silence() -> str:
+    return f"the engine at {_place()} gave no answer within {_PATIENCE_SECONDS:g} s"
 
 
 def account_files(user: host.User) -> Path:
@@ -106,6 +123,24 @@ def inspect_images(references: Sequence[str]) -> list[dict[str, Any]]:
             return _inspected(argv.inspect_images(references))
         found += known
     return found
+
+
+@cache
+def reach() -> None:
+    """Check once that the engine answers; without this check each question to a silent engine takes a minute.
+
+    Raises:
+        InfrastructureError: the engine is silent.
+    """
+    end = time.monotonic() + _PATIENCE_SECONDS
+    with _waiting():
+        # A socket of this machine is asked directly; any answer, an error too, shows that the engine is not silent.
+        if not api.ask("/_ping", seconds=_PATIENCE_SECONDS):
+            try:
+                proc.run(argv.version(), timeout=max(0.1, end - time.monotonic()))
+            except InfrastructureError:
+                if time.monotonic() >= end:
+                    raise _no_answer(_silence()) from None
 
 
 def _known(path: str) -> list[dict[str, Any]] | None:
@@ -242,6 +277,7 @@ def rows(command: Sequence[str]) -> list[dict[str, str]]:
     Raises:
         InfrastructureError: no engine answers.
     """
+    reach()
     done = proc.run(command)
     if done.code:
         # A list fails when something on it is removed while it is made.

@@ -86,6 +86,7 @@ def _image_id(chain: Sequence[ImageSpec]) -> str:
     for image in chain:
         use("images", image.reference)
     reference = chain[-1].reference
+    client.reach()
     found = client.find_image(reference)
     # One that goes by a wrong name is not what was asked for: it is built, and gets its name back.
     return found.id if found and not goes_by_wrong_name(reference, found.labels) else ""

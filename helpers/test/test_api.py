@@ -212,6 +212,28 @@ def test_engine_that_does_not_answer_is_given_up_with_its_address(
     assert ("waiting for the engine at unix://" in capsys.readouterr().err) == waits
 
 
+@pytest.mark.parametrize("host", ["unix", "tcp"])
+def test_silent_engine_ends_a_list_of_containers_with_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    monkeypatch.setattr(client, "_PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(client, "_QUIET_SECONDS", 0.2)
+    client.reach.cache_clear()
+    (tmp_path / "docker").write_text("#!/bin/sh\nexec sleep 30\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    address = f"unix://{tmp_path / 's'}" if host == "unix" else "tcp://127.0.0.1:9"
+    monkeypatch.setenv("DOCKER_HOST", address)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        begin = time.monotonic()
+        with pytest.raises(InfrastructureError, match=f"{address} gave no answer within 1 s"):
+            client.rows(["docker", "ps"])
+    assert time.monotonic() - begin < 3
+    assert f"waiting for the engine at {address}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("asked", ["image", "container"])
 def test_engine_error_is_not_taken_for_a_missing_object(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, asked: str
