@@ -57,7 +57,7 @@ def test_container(
         image: id of the image.
         labels: what the image says of itself.
         user: whose files it makes.
-        results: directory that the verdict is written to.
+        results: directory for the verdict and the other files that the runner hands out.
         nonce: what the verdict must carry; only the runner in the container gets it, on its standard input.
         tier: which tests.
         arguments: pytest's own, from the command line.
@@ -69,18 +69,15 @@ def test_container(
         NothingSelectedError: there is no test to run.
     """
     settings = runnable.settings
-    order = {
-        "results": str(results),
-        "tier": tier,
-        "arguments": pytest_arguments(runnable, results, arguments, coverage=coverage),
-    }
+    to_pytest = pytest_arguments(runnable, results, arguments, coverage=coverage)
+    order = {"results": str(results), "tier": tier, "arguments": to_pytest}
     return RunSpec(
         name=name,
         image=image,
         argv=(*_RUNNER, "--results", str(results), *("python", str(INSIDE / "run_pytest.py"), json.dumps(order))),
         cwd=runnable.path,
         user=user,
-        mounts=_mounts(runnable, results),
+        mounts=_mounts(runnable),
         hidden=_hidden(runnable),
         env=base_environment(runnable, user),
         inherit=settings.env,
@@ -94,6 +91,7 @@ def test_container(
         services_may=tuple(rights),
         docker=settings.docker,
         nonce=nonce,
+        results=results,
     )
 
 
@@ -169,9 +167,9 @@ def _configuration(path: Path) -> list[str]:
     return [f"--rootdir={path}"]
 
 
-def _mounts(runnable: RunnableDir, results: Path) -> tuple[Mount, ...]:
+def _mounts(runnable: RunnableDir) -> tuple[Mount, ...]:
     read = [runnable.path, INSIDE, *(_inside_repo(runnable, path) for path in runnable.settings.uses)]
-    written = [*(_inside_dir(runnable, path) for path in runnable.settings.writable), results]
+    written = [_inside_dir(runnable, path) for path in runnable.settings.writable]
     # One mount a path; of two, the mount that may be written to counts.
     found = {**{path: Mount(path) for path in read}, **{path: Mount(path, read_only=False) for path in written}}
     return tuple(found.values())

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Another one where a note of an older code of ours would be read in another way.
-_FORMAT = "3"
+_FORMAT = "4"
 # What Python and git write for themselves.
 _NOT_LOOKED_AT = ("__pycache__", ".git")
 # Stand in a command for what is another one in each run.

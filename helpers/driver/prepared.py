@@ -21,7 +21,7 @@ from helpers.driver.container import INSIDE, test_container, without_git
 from helpers.driver.plan import DirPlan
 from helpers.driver.run import new_run_id
 from helpers.engine.seam import Control, Engine, Ingredients, Outcome, Prepared
-from helpers.engine.specs import ImageSpec, RunSpec
+from helpers.engine.specs import ImageSpec, Mount, RunSpec
 from helpers.errors import HelpersError
 from helpers.host import user
 from helpers.proc import Child
@@ -361,29 +361,28 @@ def spec_of(
 
 def to_wait(spec: RunSpec, results: Path) -> RunSpec:
     """Return the container of tests with another command: one that waits for the order to run them."""
-    return replace(spec, argv=(spec.argv[-3], str(INSIDE / "prepared.py"), str(results / headstart.ORDER)))
+    order = results / headstart.ORDER
+    argv = (spec.argv[-3], str(INSIDE / "prepared.py"), str(order))
+    return replace(spec, argv=argv, mounts=(*spec.mounts, Mount(order)), results=results)
 
 
 def _like_first(spec: RunSpec, name: str, results: Path) -> RunSpec:
     """Return the container of tests as one that was started first: with its own name and results, and with no share."""
-    mine = _results_of(spec)
-    mounts = tuple(replace(mount, path=results) if mount.path == mine else mount for mount in spec.mounts)
     env = {key: value for key, value in spec.env.items() if key != share.WORKERS}
-    return replace(to_wait(spec, results), name=name, mounts=mounts, env=env)
+    return replace(to_wait(spec, results), name=name, env=env)
 
 
 def mounted(spec: RunSpec) -> list[Path]:
-    """Return the paths of the host that a container of tests sees, its results apart."""
-    return [*(mount.path for mount in spec.mounts if mount.path != _results_of(spec)), *spec.hidden]
+    """Return the paths of the host that a container of tests sees."""
+    return [*(mount.path for mount in spec.mounts), *spec.hidden]
 
 
 def form_of(spec: RunSpec) -> str:
     """Return all that a container of tests is started with, without what is another one in each run."""
     results = _results_of(spec)
-    mounts = tuple(mount for mount in spec.mounts if mount.path != results)
     env = {name: value for name, value in spec.env.items() if name != share.WORKERS}
     argv = tuple(word for word in spec.argv[:-1] if word != str(results))
-    return repr(replace(spec, name="", labels={}, argv=argv, mounts=mounts, env=env))
+    return repr(replace(spec, name="", labels={}, argv=argv, env=env, results=None))
 
 
 def _results_of(spec: RunSpec) -> Path:

@@ -27,6 +27,7 @@ from helpers.errors import OK, HelpersError
 from helpers.host import user
 from helpers.images.parallel import Images, Room, follow
 from helpers.model.graph import longest
+from helpers.model.runnable import RunnableDir
 
 # More is not what our plugin writes.
 _MOST_REPORT_BYTES, _MOST_PROGRESS_BYTES = 64 << 20, 16 << 20
@@ -224,18 +225,21 @@ class Run:
             details=failures.read(results, item.runnable.root),
             root=item.runnable.root,
         )
+        if read_result(results / "full", 1 << 10):
+            verdict = verdicts.of_full_results(verdict)
         if self._engine.isolates:
             verdict = undeclared.explained(verdict, item.runnable)
         if self._options.coverage:
             verdict = replace(
                 verdict, coverage=measuring.found(item.runnable.path, results, report, item.runnable.root)
             )
-        if not self._options.began:
-            return verdict
+        return self._with_commands(verdict, item.runnable, spec) if self._options.began else verdict
+
+    def _with_commands(self, verdict: Verdict, runnable: RunnableDir, spec: RunSpec) -> Verdict:
         # Where tests failed, measuring again those alone tells nothing.
         low = self._options.coverage and not verdict.failures
         began = [*self._options.began, *(["--coverage"] if low else [])]
-        began += ["--only-this"] if item.runnable.nested else []
+        began += ["--only-this"] if runnable.nested else []
         told = again.lines(verdict, began, self._engine, spec, self._options.arguments)
         return replace(verdict, again=tuple(told))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -200,6 +200,14 @@ def judge(
         slowest=failing.slowest_of(report),
         hints=_hints(status, why, report),
     )
+
+
+def of_full_results(verdict: Verdict) -> Verdict:
+    """Return the verdict on a directory whose tests filled the directory of results: CRASH."""
+    if verdict.status in (Status.STOPPED, Status.TIMEOUT):
+        return verdict
+    why = "its tests filled the directory of results (COVERAGE_FILE, JUnit file), which has a limit of 512 MB"
+    return replace(verdict, status=Status.CRASH, code=CODES[Status.CRASH], why=why)
 
 
 def _hints(status: Status, why: str, report: dict[str, Any] | None) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ _BUILDER = ("--builder", "default")
 LABELS = {"owner": LABEL_OWNER, "dir": LABEL_DIR, "root": LABEL_ROOT, "within": LABEL_WITHIN}
 # https://github.com/compose-spec/compose-spec: given by compose itself to each container.
 _SERVICE = "com.docker.compose.service"
+# Room for the largest files of results that the driver reads.
+_RESULTS_BYTES = 512 << 20
 _NO_RIGHTS = ("--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 
 
@@ -51,6 +53,10 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
     argv += ["--tty"] if spec.terminal else []
     accounts = {f"/etc/{name}": account_files / name for name in ("passwd", "group")}
     argv += _place(spec, accounts)
+    if spec.results:
+        # In memory, so that tests cannot fill the disk of this machine. A waiting container has its FIFO in it.
+        size = {"tmpfs-size": _RESULTS_BYTES, "tmpfs-mode": "1777"}
+        argv += ["--mount", _mount(type="tmpfs", dst=spec.results, **size)]
     for outside, within in spec.publish:
         argv += ["--publish", f"127.0.0.1:{outside}:{within}"]
     argv += _pairs("--label", {OURS: "run", **spec.labels}) + _pairs("--env", {**spec.env, **spec.image_says})

@@ -15,6 +15,7 @@ from typing import Any
 from helpers import proc, spawn
 from helpers.engine import argv, client, compose, nesting, ownership
 from helpers.engine.context import archive_context, build_context
+from helpers.engine.handout import Handout
 from helpers.engine.seam import Control, Ingredients, Layout, Outcome, Prepared
 from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.engine.supervise import Ended, supervise
@@ -219,8 +220,8 @@ class DockerEngine:
             os.mkfifo(spec.argv[-1], 0o600)
             child = _start(spec)
 
-        def follow(log: Path, timeout: float, control: Control) -> Outcome:
-            return self._run(spec, log, timeout, control, child=child, again=False)
+        def follow(nonce: str, log: Path, timeout: float, control: Control) -> Outcome:
+            return self._run(replace(spec, nonce=nonce), log, timeout, control, child=child, again=False)
 
         return Waiting(Path(spec.argv[-1]), child, follow, lambda: self.drop(spec.name, child))
 
@@ -265,7 +266,8 @@ class DockerEngine:
                 (lambda: proc.Child(argv.remove_containers([spec.name])), 3.0),
                 (child.kill, 5.0),
             ]
-            ended = supervise(child, log, timeout, control, ladder)
+            handout = Handout(spec.nonce, spec.results) if spec.results else None
+            ended = supervise(child, log, timeout, control, ladder, handout=handout)
             state = self._state(spec.name)
             made = bool(state) and not (spec.services or spec.docker)
         finally:

@@ -116,6 +116,8 @@ class RunSpec:
         socket: where this machine's engine listens, for a `sibling`; set by the engine.
         groups: further groups of its processes, by number; set by the engine.
         platform: which image of several, as in `linux/arm64`; empty is the engine's own.
+        results: directory for files that the runner hands out; None if the command is no test run. A container sees
+            memory at this path, so tests cannot write to this machine.
         nonce: what the runner in the container reads on its standard input; empty if the command is no test run.
         publish: pairs of a port on the host's loopback address and the container's port that it leads to.
         terminal: whether it gets the caller's terminal.
@@ -147,3 +149,4 @@ class RunSpec:
     groups: tuple[int, ...] = ()
     platform: str = ""
     nonce: str = field(default="", repr=False)
+    results: Path | None = None

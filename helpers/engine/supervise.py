@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from helpers.engine.handout import Handout
 from helpers.engine.seam import Control, Outcome, Stop
 from helpers.engine.specs import RunSpec
 from helpers.errors import SIGINT_EXIT, SIGTERM_EXIT
@@ -46,9 +47,11 @@ class Log:
 
     Arguments:
         path: the file.
+        handout: takes frames out of the output; None if there are none.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, handout: Handout | None = None) -> None:
+        self._handout = handout
         path.parent.mkdir(parents=True, exist_ok=True)
         # Without a buffer: who looks at the file while the tests run sees all that they have printed.
         self._file: BinaryIO = path.open("ab", buffering=0)
@@ -59,6 +62,9 @@ class Log:
 
     def write(self, data: bytes) -> None:
         """Take one piece of output."""
+        self._keep(self._handout.feed(data) if self._handout else data)
+
+    def _keep(self, data: bytes) -> None:
         self._file.write(data[: self._room])
         over = data[self._room :]
         self._room = max(0, self._room - len(data))
@@ -70,6 +76,8 @@ class Log:
 
     def close(self) -> str:
         """Finish the file and return the end of the output; bytes that are not UTF-8 are replaced."""
+        if self._handout:
+            self._keep(self._handout.rest())
         tail = b"".join(self._tail)
         if self._dropped:
             cut = max(0, self._dropped - len(tail))
@@ -92,7 +100,8 @@ def run_here(child: Child, spec: RunSpec, log: Path, timeout: float, control: Co
     try:
         child.write(f"{spec.nonce}\n".encode())
         ladder = [(lambda: child.write(b"t"), 3.0), (child.close_input, 2.0), (child.kill, 5.0)]
-        ended = supervise(child, log, timeout, control, ladder)
+        handout = Handout(spec.nonce, spec.results) if spec.results else None
+        ended = supervise(child, log, timeout, control, ladder, handout=handout)
     finally:
         child.kill()
     return Outcome(
@@ -106,7 +115,15 @@ def run_here(child: Child, spec: RunSpec, log: Path, timeout: float, control: Co
     )
 
 
-def supervise(child: Child, log: Path, timeout: float, control: Control, ladder: Sequence[Rung]) -> Ended:
+def supervise(
+    child: Child,
+    log: Path,
+    timeout: float,
+    control: Control,
+    ladder: Sequence[Rung],
+    *,
+    handout: Handout | None = None,
+) -> Ended:
     """Follow `child` to its end and return how that was.
 
     Arguments:
@@ -115,9 +132,10 @@ def supervise(child: Child, log: Path, timeout: float, control: Control, ladder:
         timeout: seconds until it is stopped.
         control: stops it earlier; `Stop.NOW` goes to the second rung at once.
         ladder: how to stop it, mildest first; the last rung must be one that nothing survives.
+        handout: takes files of results out of the output.
     """
     try:
-        return _follow(child, Log(log), timeout, control, _Ladder(ladder))
+        return _follow(child, Log(log, handout), timeout, control, _Ladder(ladder))
     finally:
         # Whatever ends us here must not leave the child running.
         child.kill()

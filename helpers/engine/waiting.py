@@ -22,7 +22,7 @@ class Waiting:
     Arguments:
         fifo: its path; outside it is the same as inside.
         child: the client that has started the container.
-        follow: follows it to its end and removes it; is given a log, a timeout in seconds, and what stops it.
+        follow: follows it to its end and removes it; is given a nonce, a log, a timeout in seconds, and what stops it.
         remove: removes it.
     """
 
@@ -30,7 +30,7 @@ class Waiting:
         self,
         fifo: Path,
         child: proc.Child,
-        follow: Callable[[Path, float, Control], Outcome],
+        follow: Callable[[str, Path, float, Control], Outcome],
         remove: Callable[[], object],
     ) -> None:
         self._fifo = fifo
@@ -46,7 +46,7 @@ class Waiting:
             self.drop()
             return None
         self._over = True
-        return self._follow(log, timeout, control)
+        return self._follow(nonce, log, timeout, control)
 
     def drop(self) -> None:
         """End it, as it does by itself when nobody holds its standard input any more; nothing, once it has ended."""

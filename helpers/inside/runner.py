@@ -6,8 +6,13 @@ its end is the container's end.
 
 With `--results` the command runs tests, and the first line on our standard input is the nonce of the run. Test code
 never sees the nonce: it is read before the command starts, and no process of the same user can read our memory. The
-command writes its verdict to a pipe. `Report` puts nonce and verdict into a file after every process of the command
-has ended, so test code cannot change a verdict after the session of pytest.
+command writes its verdict to a pipe. `Report` hands out nonce and verdict after every process of the command has ended,
+so test code cannot change a verdict after the session of pytest.
+
+The directory of results may be in the memory of a container, so its files leave in frames on our standard output, which
+the driver takes out of it (helpers/engine/handout.py): a zero byte, half of the nonce, and `NAME OFFSET LENGTH`, each
+after a blank, a line feed, and the bytes. The first half marks progress and failures while tests run; test code may
+read it there. The second half marks all other files, and is sent when no process of the command is left.
 
 This process starts before every run of tests, so it imports little: `subprocess` alone takes as long as a start of
 Python.
@@ -22,8 +27,13 @@ from __future__ import annotations
 import _thread
 import ctypes
 import os
+import stat
 import sys
 import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36  # linux/prctl.h
 # `signal` would take as long to import as all else here (https://man7.org/linux/man-pages/man7/signal.7.html).
@@ -34,15 +44,22 @@ NOT_FOUND = 127  # as a shell says it
 IGNORED = (13, 25)
 # Holds the number of the file descriptor that the command writes its verdict to, one line of JSON.
 REPORT = "HELPERS_REPORT"
-VERDICT = "verdict.json"
+LIVE = ("progress", "failures")
+WRITTEN = ("junit.xml", "coverage.json")
+FULL, VERDICT = "full", "verdict.json"
 MOST_REPORT_BYTES = 64 << 20
+MOST_BYTES = 256 << 20
+LIVE_SECONDS = 0.1
+# Frames of this size are not torn by what tests print meanwhile: https://man7.org/linux/man-pages/man7/pipe.7.html.
+PIPE_BUF = 4096
+HEAD_BYTES = 128
 
 
 class Report:
-    """The verdict of a command that runs tests: read from a pipe, written to a file when the command has ended.
+    """The verdict and the other files of a command that runs tests, and how they leave the container.
 
     Arguments:
-        results: directory of the file.
+        results: directory of the files.
     """
 
     def __init__(self, results: str) -> None:
@@ -52,8 +69,12 @@ class Report:
         self.begin, self.go = os.pipe()
         self.read, self.write = os.pipe()
         self.complete = _thread.allocate_lock()
+        self.sending = _thread.allocate_lock()
+        self.sent = dict.fromkeys(LIVE, 0)
         os.set_inheritable(self.write, True)
         os.environ[REPORT] = str(self.write)
+        # The engine copies output and errors side by side: text of the errors could come within a frame.
+        os.dup2(1, 2)
 
     def take(self, byte: bytes) -> bool:
         """Take one byte of the nonce; return whether the nonce is complete, and then let a child of `fork` begin."""
@@ -75,6 +96,52 @@ class Report:
         os.close(self.write)
         self.complete.acquire()
         _thread.start_new_thread(self.collect, ())
+        _thread.start_new_thread(self.follow, ())
+
+    def follow(self) -> None:
+        """Hand out progress and failures while tests run."""
+        while True:
+            time.sleep(LIVE_SECONDS)
+            if self.nonce[-1:] == b"\n":
+                with self.sending:
+                    self.send_new()
+
+    def send_new(self) -> None:
+        """Hand out what is new of progress and failures; the next call goes on where the output is full."""
+        for name in LIVE:
+            for piece in self.pieces(name, self.sent[name], PIPE_BUF - HEAD_BYTES):
+                try:
+                    self.send(name, self.sent[name], piece, final=False)
+                except BlockingIOError:
+                    return
+                self.sent[name] += len(piece)
+
+    def pieces(self, name: str, at: int, size: int) -> Iterator[bytes]:
+        """Yield what a regular file of results holds behind the byte `at`; tests may have put anything there."""
+        try:
+            file = os.open(os.path.join(self.results, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            return
+        try:
+            while stat.S_ISREG(os.fstat(file).st_mode) and at < MOST_BYTES:
+                piece = os.pread(file, size, at)
+                if not piece:
+                    break
+                at += len(piece)
+                yield piece
+        except OSError:
+            pass
+        finally:
+            os.close(file)
+
+    def send(self, name: str, at: int, data: bytes, *, final: bool = True) -> None:
+        """Write one frame."""
+        nonce = self.nonce.strip()
+        half = len(nonce) // 2
+        mark = nonce[half:] if final else nonce[:half]
+        frame = b"\0%s %s %d %d\n%s" % (mark, name.encode(), at, len(data), data)
+        while frame:
+            frame = frame[os.write(1, frame) :]
 
     def collect(self) -> None:
         """Read the pipe until no process can write to it; keep no more than `MOST_REPORT_BYTES`."""
@@ -86,19 +153,30 @@ class Report:
                 self.verdict += piece
         self.complete.release()
 
-    def save(self) -> None:
-        """Write nonce and verdict, when all processes have ended that could write to the pipe or to the file."""
+    def hand_out(self) -> None:
+        """Hand out all files, the verdict last, when no process is left that could write to them or to the pipe."""
         self.complete.acquire()
-        if not self.verdict or len(self.verdict) > MOST_REPORT_BYTES or not self.nonce:
+        if self.nonce[-1:] != b"\n":
             return
-        path = os.path.join(self.results, VERDICT)
-        aside = "%s.%s" % (path, os.urandom(8).hex())
+        self.sending.acquire()
         try:
-            with open(aside, "xb") as file:
-                file.write(self.nonce + self.verdict)
-            os.replace(aside, path)
-        except OSError as error:
-            print("helpers: error: the verdict cannot be written: %s" % error.strerror, file=sys.stderr)
+            os.set_blocking(1, True)
+            self.send_new()
+            for name in WRITTEN:
+                at = 0
+                for piece in self.pieces(name, 0, 1 << 16):
+                    self.send(name, at, piece)
+                    at += len(piece)
+            left = os.statvfs(self.results)
+            # A file system without a limit of files says 0 of 0.
+            if not left.f_bavail or (left.f_files and not left.f_favail):
+                self.send(FULL, 0, b"full")
+            if self.verdict and len(self.verdict) <= MOST_REPORT_BYTES:
+                verdict = self.nonce + self.verdict
+                for at in range(0, len(verdict), 1 << 16):
+                    self.send(VERDICT, at, verdict[at : at + (1 << 16)])
+        except OSError:
+            pass  # nobody reads any more
 
 
 def hide() -> None:
@@ -228,7 +306,7 @@ def follow(command: int, report: Report | None = None) -> int:
     if gone:
         return KILLED
     if report and ended:
-        report.save()
+        report.hand_out()
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 

@@ -86,3 +86,26 @@ ATTACKS: dict[str, str] = {
 }
 # Passes if every door is shut.
 DOORS = _FORGED + _DOORS
+# Writes until the disk is full.
+FILLS = (
+    _FORGED
+    + """
+def test_it():
+    with open(os.path.join(ORDER["results"], "big"), "wb") as file:
+        try:
+            for _ in range(50_000):
+                file.write(b"x" * (1 << 20))
+                file.flush()
+        except OSError:
+            pass
+"""
+)
+# Makes files until the host has no more of them.
+MAKES_MANY = (
+    _FORGED
+    + """
+def test_it():
+    for number in range(10_000_000):
+        open(os.path.join(ORDER["results"], str(number)), "w").close()
+"""
+)

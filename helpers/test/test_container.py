@@ -49,7 +49,7 @@ def order_of(spec: RunSpec) -> dict[str, Any]:
 
 def test_a_test_sees_its_own_directory_our_plugin_and_nothing_else(root: Path) -> None:
     spec = spec_of(load(root, add_dir(root, "a").name))
-    assert spec.mounts == (Mount(root / "a"), Mount(INSIDE), Mount(Path("/results"), read_only=False))
+    assert (spec.mounts, spec.results) == ((Mount(root / "a"), Mount(INSIDE)), Path("/results"))
     assert (spec.network, spec.read_only, spec.publish, spec.terminal) == ("none", True, (), False)
     assert spec.cwd == root / "a" and spec.image == "sha256:1"
     assert spec.image_says == {"HELPERS_INSIDE": "a-1.2.3"}

@@ -53,7 +53,7 @@ def test_a_layer_that_was_lost_at_the_start_is_given_a_second_one(
 ) -> None:
     began: list[str] = []
 
-    def supervised(*_: Any) -> Ended:
+    def supervised(*_: Any, **__: Any) -> Ended:
         began.append(said[len(began)])
         return Ended(125 if began[-1] else 0, 0.1, began[-1], timed_out=False, stopped=False)
 
@@ -86,7 +86,7 @@ def test_the_reaper_is_called_off_only_where_nothing_can_be_left(
         calls.append("removed")
         return removed
 
-    monkeypatch.setattr(docker, "supervise", lambda *_: Ended(0, 0.1, "", timed_out=False, stopped=True))
+    monkeypatch.setattr(docker, "supervise", lambda *_, **__: Ended(0, 0.1, "", timed_out=False, stopped=True))
     monkeypatch.setattr(proc, "Child", Killed)
     monkeypatch.setattr(client, "remove_container", remove)
     monkeypatch.setattr(spawn, "after_death", lambda action: 7)
@@ -223,7 +223,7 @@ def test_a_container_that_the_engine_did_not_follow_to_its_end_has_no_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, state: dict[str, Any], down: str, error: str
 ) -> None:
     said = "docker: invalid name\n\nRun 'docker run --help' for more information\n"
-    monkeypatch.setattr(docker, "supervise", lambda *_: Ended(code, 0.1, said, timed_out=False, stopped=False))
+    monkeypatch.setattr(docker, "supervise", lambda *_, **__: Ended(code, 0.1, said, timed_out=False, stopped=False))
     monkeypatch.setattr(proc, "Child", Killed)
     monkeypatch.setattr(client, "remove_container", lambda name: True)
     monkeypatch.setattr(client, "why_not_running", lambda: down)
@@ -255,7 +255,7 @@ def test_a_container_that_the_engine_did_not_follow_to_its_end_has_no_verdict(
 def test_a_build_whose_engine_ended_is_no_failed_build(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, error: type[HelpersError], what: str
 ) -> None:
-    monkeypatch.setattr(docker, "supervise", lambda *_: Ended(1, 0.1, said, timed_out=False, stopped=False))
+    monkeypatch.setattr(docker, "supervise", lambda *_, **__: Ended(1, 0.1, said, timed_out=False, stopped=False))
     monkeypatch.setattr(docker, "archive_context", lambda *_: nullcontext())
     monkeypatch.setattr(argv, "build", lambda *_: ["docker"])
     monkeypatch.setattr(proc, "Child", lambda command, env: Killed(command))

@@ -20,7 +20,7 @@ from helpers.driver.run import Options, Run
 from helpers.driver.verdict import Verdict
 from helpers.engine.docker import DockerEngine
 from helpers.engine.seam import Control, Engine, Prepared
-from helpers.engine.specs import RunSpec
+from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import BuildError
 from helpers.images.parallel import Images
 from helpers.test.conftest import Scratch, docker, until
@@ -166,7 +166,8 @@ def waiting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waiting]
 
 def _waits(spec: RunSpec, order: Path) -> RunSpec:
     """Return what waits for an order where `spec` runs its own."""
-    return replace(spec, argv=(spec.argv[-3], str(container.INSIDE / "prepared.py"), str(order)))
+    argv = (spec.argv[-3], str(container.INSIDE / "prepared.py"), str(order))
+    return replace(spec, argv=argv, mounts=(*spec.mounts, Mount(order)), results=order.parent)
 
 
 def test_a_container_that_waits_runs_its_order(waiting: Waiting, tmp_path: Path) -> None:

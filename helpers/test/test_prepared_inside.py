@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from helpers import inside
+from helpers.engine.handout import Handout
 
 # Every test here starts processes and waits for them.
 pytestmark = pytest.mark.slow
@@ -96,7 +97,7 @@ class Place:
         limit = threading.Timer(60, process.kill)
         limit.start()
         with process:
-            output = process.stdout.read()
+            output = Handout("a1", self.results).feed(process.stdout.read().encode()).decode()
         limit.cancel()
         file = self.results / "verdict.json"
         nonce, verdict = file.read_text().split("\n") if file.exists() else ("a1", "{}")

@@ -14,6 +14,7 @@ import pytest
 
 from helpers import inside
 from helpers.driver.container import RUN_NO_TEST
+from helpers.engine.handout import Handout
 from helpers.inside import helpers_verdict, run_pytest
 from helpers.inside.helpers_verdict import hints
 from helpers.test.hostile_tests import ATTACKS
@@ -60,7 +61,8 @@ def run(tmp_path: Path, test: str, *arguments: str, tier: str = "fast") -> Done:
         assert process.stdin and process.stdout
         process.stdin.write("a1\n")
         process.stdin.flush()
-        output = process.stdout.read()
+        handout = Handout("a1", results)
+        output = handout.feed(process.stdout.read().encode()).decode()
     file = results / "verdict.json"
     nonce, verdict = file.read_text().split("\n") if file.is_file() else ("a1", "null")
     assert nonce == "a1"
