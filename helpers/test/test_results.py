@@ -45,7 +45,7 @@ READERS: dict[str, tuple[Callable[[Path], Any], str, str, Any]] = {
     "the report": (
         lambda at: run._read_report(at / "verdict.json"),
         "verdict.json",
-        json.dumps({**PASSES, "a": SECRET}),
+        "n\n" + json.dumps({**PASSES, "a": SECRET}),
         None,
     ),
     "finished tests": (lambda at: run._finished_tests(at / "progress"), "progress", "collected 1\npassed\n", {}),
@@ -146,7 +146,7 @@ NOT_OURS: dict[str, tuple[str, str]] = {
     "failures": ("failures", f"{DEEP}\n"),
     "a failure's text": ("failures", GOOD_FAILURE.replace('""', SHOWN_DEEP) + "\n"),
     "a failure's line": ("failures", GOOD_FAILURE.replace("1", "Infinity") + "\n"),
-    "the report": ("verdict.json", DEEP),
+    "the report": ("verdict.json", "n\n" + DEEP),
     "coverage": ("coverage.json", DEEP),
     "lines of coverage": ("coverage.json", GOOD_COVERAGE.replace("[1]", '["1-99999999999"]')),
     "line numbers of coverage": ("coverage.json", GOOD_COVERAGE.replace("[1]", "[Infinity]")),
@@ -185,9 +185,9 @@ def test_what_our_plugin_never_writes_makes_no_reader_fail(tmp_path: Path, what:
 )
 def test_a_report_that_our_plugin_can_not_have_written_is_none(tmp_path: Path, change: dict[str, Any]) -> None:
     file = tmp_path / "verdict.json"
-    file.write_text(json.dumps(PASSES))
-    assert run._read_report(file) == PASSES
-    file.write_text(json.dumps({**PASSES, **change}))
+    file.write_text("n\n" + json.dumps(PASSES))
+    assert run._read_report(file) == {**PASSES, "nonce": "n"}
+    file.write_text("n\n" + json.dumps({**PASSES, **change}))
     assert run._read_report(file) is None
 
 
