@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import ssl
 import time
@@ -69,7 +70,10 @@ def files_of(package: Pinned, patience: Patience = PATIENT) -> dict[str, Listed]
 
 def _page(url: str, name: str, patience: Patience) -> tuple[str, str]:
     """Return content type and content of the index's page at `url`; nothing where it has none."""
-    parts = urllib.parse.urlsplit(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:
+        return "", ""  # no address
     if parts.scheme not in ("http", "https"):
         # A lock names the index of a project: a file of this machine is none.
         return "", ""
@@ -91,7 +95,7 @@ def _page(url: str, name: str, patience: Patience) -> tuple[str, str]:
             why = f"HTTP {error.code}"
             if error.code < 500:
                 break
-        except OSError as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             # The address stays out of the message: it may be a secret of the place where this runs.
             reason = getattr(error, "reason", error)
             why = getattr(reason, "strerror", None) or type(reason).__name__

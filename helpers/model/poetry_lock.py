@@ -98,7 +98,7 @@ def is_stale(lock: str, project: Mapping[str, Any]) -> bool:
     found: list[str] = re.findall(r'^content-hash = "([0-9a-f]+)"', lock, re.MULTILINE)
     if not found:
         return False
-    before_groups = re.match(r".*Poetry (\d+)\.(\d+)", lock)
+    before_groups = re.match(r".*Poetry (\d{1,4})\.(\d{1,4})(?!\d)", lock)
     if before_groups and (int(before_groups[1]), int(before_groups[2])) < (2, 3):
         return found[-1] not in (content_hash(project), content_hash(project, groups=False))
     return found[-1] != content_hash(project)

@@ -53,6 +53,15 @@ def test_an_unknown_age_is_not_an_old_one(index: Index, html: bool) -> None:
     assert "b 1.0: comes from git" in refusal(1, Pinned("b", "1.0", (), "git", "https://x.invalid"))
 
 
+@pytest.mark.parametrize("url", ["http://[x", "http://a b\n/", "http://127.0.0.1:x/", "http://\ud800/", "file:///etc"])
+def test_a_lock_that_names_no_address_ends_no_run(url: str) -> None:
+    package = Pinned("a", "1.0", ("a-1.0.whl",), "legacy", url)
+    try:
+        assert index_files.files_of(package, index_files.QUICK) == {}
+    except InfrastructureError as error:
+        assert "does not say what it has of a" in error.what
+
+
 def test_what_lies_in_the_checkout_has_no_age_and_an_index_of_the_project_is_asked_itself(index: Index) -> None:
     file = index.add("a", "1.0", days=10)
     own = index.url
