@@ -28,6 +28,8 @@ _MOST_CHARACTERS = 2_000
 # https://coverage.readthedocs.io/en/latest/config.html: the order in which coverage looks, and its section in each.
 _INI_FILES = ((".coveragerc", "run"), ("setup.cfg", "coverage:run"), ("tox.ini", "coverage:run"))
 _SOURCES = ("source", "source_pkgs", "source_dirs")
+# What was kept may come from another machine: a few digits must not fill the memory.
+_MOST_LINES = 10_000_000
 _LOCKED = re.compile(rb'^name = "pytest[-_.]cov"$', re.MULTILINE | re.IGNORECASE)
 
 Branch = tuple[int, int]
@@ -175,7 +177,10 @@ def _numbers(ranges: str) -> frozenset[int]:
     found: set[int] = set()
     for span in filter(None, ranges.split(",")):
         first, _, last = span.partition("-")
-        found.update(range(int(first), int(last or first) + 1))
+        lines = range(int(first), int(last or first) + 1)
+        if len(lines) + len(found) > _MOST_LINES:
+            raise ValueError("no file has so many lines")
+        found.update(lines)
     return frozenset(found)
 
 

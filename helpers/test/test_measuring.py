@@ -105,7 +105,18 @@ def test_a_report_that_can_not_be_read_is_nothing_measured(tmp_path: Path, text:
     assert measuring.found(tmp_path, tmp_path, None, tmp_path) == ""
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", "{}", '{"files": {"a": ["x", ""]}, "fail_under": 0}', '{"files": {}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"files": {"a.py": ["1-99999999999", ""]}, "fail_under": 0}',
+        "",
+        "[]",
+        "{",
+        "{}",
+        '{"files": {"a": ["x", ""]}, "fail_under": 0}',
+        '{"files": {}}',
+    ],
+)
 def test_what_was_kept_and_can_not_be_read_is_nothing_measured(text: str) -> None:
     assert measured(text) is None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from helpers.engine import compose_file, service_rules
+from helpers.engine import compose, compose_file, service_rules
 from helpers.errors import ConfigError
 
 USER = "1000:100"
@@ -274,3 +274,8 @@ def test_a_file_is_read_as_compose_reads_it_whatever_words_it_uses(tmp_path: Pat
         "volumes": {"data": None},
         "b": {"privileged": True, "tty": "yes", "mode": 0o440, "f": 1.5, "n": None, "d": "2001-01-01"},
     }
+
+
+def test_a_port_that_is_no_number_ends_no_run() -> None:
+    assert compose._port({"expose": ["abc", f"{'9' * 9_000}"], "ports": [{"target": 80}]}, {}) == 99_999
+    assert compose._port({"expose": ["abc"], "ports": [{"target": 80}]}, {}) == 80
