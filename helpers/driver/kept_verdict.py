@@ -19,6 +19,8 @@ FORMAT = 3
 # The JUnit report, its escapes in JSON, and the other fields.
 MOST_BYTES = 3 * MOST_JUNIT_BYTES
 _MOST_SECONDS = 1e9
+# Of a JUnit report, which no PASS has; in a text they are escaped.
+_RED_TAGS = ("<failure", "<error")
 _MOST_LINE = 10_000_000
 _MOST_LISTED = 1_000
 _FIELDS = {"format", "directory", "counts", "seconds", "image", "flaky", "slowest", "junit", "coverage"}
@@ -103,6 +105,8 @@ def _fault(data: Any, name: str) -> str:
     }
     if wrong := next((key for key, good in checks.items() if not good), ""):
         return f"{wrong} is wrong: {repr(data[wrong])[:100]}"
+    if any(tag in data["junit"] for tag in _RED_TAGS):
+        return "its JUnit report tells of a failure"
     if fault := counts_fault(data["counts"]):
         return fault
     status, why = counted(data["counts"])

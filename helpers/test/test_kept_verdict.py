@@ -57,6 +57,12 @@ FAULTS: dict[str, Any] = {
     "took true seconds": {"seconds": True},
     "took more seconds than a float holds": {"seconds": 10**400},
     "has another field": {"more": 1},
+    "has a report of a failure": {
+        "junit": '<testsuites><testsuite><testcase name="a"><failure/></testcase></testsuite></testsuites>'
+    },
+    "has a report of an error": {
+        "junit": '<testsuites><testsuite><testcase name="a"><error message="x"/></testcase></testsuite></testsuites>'
+    },
     "has no report": {"junit": None},
     "has a number as coverage": {"coverage": 0},
     "has flaky tests that are text": {"flaky": "no"},
