@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -273,7 +274,9 @@ def invoke(folder: Path, where: Path) -> subprocess.CompletedProcess[str]:
     script = folder / "command"
     text = (ROOT / "helpers" / "thin_env" / "invoke_script.py").read_text()
     script.write_text(f"{text}\n\nprepare()\nfrom invoke.main import program\nsys.exit(run(program.run))\n")
-    return subprocess.run([sys.executable, script, "dir_list"], cwd=where, capture_output=True, encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, script, "dir_list"], cwd=where, capture_output=True, encoding="utf-8", timeout=60
+    )
 
 
 @pytest.mark.parametrize(
@@ -296,6 +299,26 @@ def test_broken_configuration_of_invoke_is_one_line(
     done = invoke(tmp_path, root)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
     assert says in done.stderr and "fix: mv " in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "large"])
+def test_invoke_yaml_that_is_no_small_regular_file_is_refused_unread(tmp_path: Path, kind: str) -> None:
+    root = make_repo(tmp_path / "r")
+    (root / "helpers").symlink_to(ROOT / "helpers")
+    shutil.copy2(ROOT / "tasks.py", root / "tasks.py")
+    file = root / "invoke.yaml"
+    if kind == "device":
+        file.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(file)
+    else:
+        file.write_text("#" * (2 << 20))
+    done = invoke(tmp_path, root)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    said, _, fix = done.stderr.strip().partition("; fix: ")
+    assert "invoke.yaml is no configuration of invoke; why: not a regular file" in said
+    subprocess.run(["sh", "-c", fix], check=True)
+    assert "no configuration" not in invoke(tmp_path, root).stderr
 
 
 def test_conflict_markers_in_invoke_yaml_are_named_with_a_fix_that_works(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _HELP, _LIST = ("--help", "-h"), ("--list", "-l")
+_MOST_BYTES = 1 << 20
 
 
 def prepare() -> None:
@@ -25,6 +26,9 @@ def prepare() -> None:
     if _names_tasks(words):
         return  # the caller says where tasks are
     root = _root(os.getcwd())
+    if fault := _unreadable(root):
+        print(f"invoke: error: {fault}", file=sys.stderr)
+        sys.exit(2)
     if root:
         # Without this invoke takes the nearest `tasks`, as the package of that name in helpers or one of a user's.
         sys.argv[1:1] = ["--search-root", root]
@@ -125,6 +129,21 @@ def _root(directory: str) -> str:
         if above == directory:
             return ""
         directory = above
+
+
+def _unreadable(root: str) -> str:
+    """Return why invoke must not read a configuration file of the checkout; empty if it may.
+
+    Invoke reads the file whole: a pipe would block it, and a device fill the memory.
+    """
+    for suffix in ("yaml", "yml", "json", "py") if root else ():
+        file = os.path.join(root, f"invoke.{suffix}")
+        if os.path.exists(file) and (not os.path.isfile(file) or os.path.getsize(file) > _MOST_BYTES):
+            import shlex  # only a mistake needs it
+
+            fix = f"mv {shlex.quote(file)} {shlex.quote(file)}.broken"
+            return f"{file} is no configuration of invoke; why: not a regular file of at most 1 MiB; fix: {fix}"
+    return ""
 
 
 def _has_tasks(directory: str) -> bool:
