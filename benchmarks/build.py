@@ -10,9 +10,9 @@ four    `invoke docker_build --all` of four examples on one base, against `docke
 size    the forecast example for `prod` and for `dev`, as the OCI layouts that a registry will hold
 
 Every build is cold: a file that each of its steps reads is changed before. Ours exports its lock anew. Bases are
-there, and the installers' downloads are kept for all (one cache mount of uv for all that use uv). It works in a
-scratch copy, under names of its own, and needs a live docker engine and a package index. What it builds stays in the
-builder's cache until the engine's own rules drop it. Exit code 1 when a ratio is above its limit.
+there. No build mounts a cache, so each of them downloads its packages. The benchmark works in a scratch copy, under
+names of its own, and needs a live docker engine and a package index. Its layers stay in the builder's cache until the
+engine's own rules drop them. Exit code 1 when a ratio is above its limit.
 """
 
 from __future__ import annotations
@@ -53,28 +53,26 @@ package-mode = false
 [tool.helpers]
 base = "archive:bookworm"
 """
-# Other builds on this machine shall neither fill nor empty the cache that is measured with.
-CACHE_MOUNT = "helpers-benchmark-uv"
 UV = """\
 ARG BASE
 FROM ${BASE}
-ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH UV_CACHE_DIR=/uv-cache UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
+ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH UV_NO_CACHE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
 ARG FLAGS
 RUN --mount=type=bind,source=requirements.txt,target=/requirements.txt \\
-    --mount=type=bind,from=tools,target=/tools --mount=type=cache,id=CACHE_MOUNT,target=/uv-cache \\
+    --mount=type=bind,from=tools,target=/tools \\
     --mount=type=secret,id=host_env --mount=type=secret,id=ca \\
     . /run/secrets/host_env && /tools/uv venv /opt/venv && \\
     /tools/uv pip install ${FLAGS} --no-deps --require-hashes --requirements /requirements.txt
-""".replace("CACHE_MOUNT", CACHE_MOUNT)
+"""
 PIP = """\
 ARG BASE
 FROM ${BASE}
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 RUN --mount=type=bind,source=requirements.txt,target=/requirements.txt \\
-    --mount=type=bind,from=tools,target=/tools --mount=type=cache,id=helpers-benchmark-pip,target=/root/.cache/pip \\
+    --mount=type=bind,from=tools,target=/tools \\
     --mount=type=secret,id=host_env --mount=type=secret,id=ca \\
     . /run/secrets/host_env && python3 -m venv --without-pip /opt/venv && \\
-    PYTHONPATH=/tools python -m pip install --no-deps --require-hashes --requirement /requirements.txt
+    PYTHONPATH=/tools python -m pip install --no-cache-dir --no-deps --require-hashes --requirement /requirements.txt
 """
 
 
@@ -122,13 +120,8 @@ class Place:
         return str(self.thin / "path" / "invoke")
 
     def checkout(self, name: str, directories: Sequence[str]) -> Path:
-        """Make a scratch copy of this checkout whose builds use a cache of their own."""
-        root = checkout(self.directory / name, self.prefix, directories)
-        recipe = root / "helpers" / "images" / "Dockerfile"
-        text = recipe.read_text()
-        assert "id=helpers-uv," in text
-        recipe.write_text(text.replace("id=helpers-uv,", f"id={CACHE_MOUNT},"))
-        return root
+        """Make a scratch copy of this checkout."""
+        return checkout(self.directory / name, self.prefix, directories)
 
     def gather(self, root: Path, name: str) -> tuple[Path, dict[str, Any]]:
         """Return a directory with what the image `name` is built from, and what the builder must be told."""
@@ -210,7 +203,6 @@ def large(place: Place) -> bool:
         argv += [word for key, file in told["secrets"].items() for word in ("--secret", f"id={key},src={file}")]
         argv += ["--output", f"type=image,name={place.prefix}-by-hand,{layers},unpack=true", str(context)]
         ways.append(Way(Command(name, (tuple(argv),), context), [context / "requirements.txt"], limit))
-    ways[-1].seconds()  # fills the other cache
     remove_images(place.prefix)
     print(f"An image with {len(pins)} locked packages, medians of {ROUNDS}:\n", flush=True)
     return in_turn(place, ways)

@@ -29,9 +29,9 @@ RUN --mount=type=secret,id=host_env --mount=type=secret,id=ca \\
     . /run/secrets/host_env && grep -q {MARK} "$SSL_CERT_FILE" && test -n "$no_proxy" && touch /arrived
 ENV PATH=/opt/venv/bin:$PATH
 RUN --mount=type=bind,source=requirements.txt,target=/run/requirements.txt \\
-    --mount=type=bind,from=tools,target=/run/tools --mount=type=cache,id=helpers-uv,target=/run/uv-cache \\
+    --mount=type=bind,from=tools,target=/run/tools \\
     --mount=type=secret,id=host_env --mount=type=secret,id=ca \\
-    . /run/secrets/host_env && export UV_CACHE_DIR=/run/uv-cache UV_LINK_MODE=copy && \\
+    . /run/secrets/host_env && export UV_NO_CACHE=1 UV_LINK_MODE=copy && \\
     /run/tools/uv venv --no-project /opt/venv && \\
     /run/tools/uv pip install --python /opt/venv/bin/python --require-hashes --requirements /run/requirements.txt
 """

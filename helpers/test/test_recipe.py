@@ -315,3 +315,7 @@ def test_a_base_with_a_fault_of_its_own_is_reported_with_the_fix_of_that_fault(t
         image_chain(load(path), load)
     assert "is not a sound runnable dir: " in raised.value.what and str(below) in raised.value.what
     assert str(raised.value).count("fix:") == 1
+
+
+def test_shared_recipe_mounts_no_cache() -> None:
+    assert "type=cache" not in recipe.SHARED_DOCKERFILE.read_text().partition("\nARG BASE\n")[2]

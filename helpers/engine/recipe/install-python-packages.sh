@@ -10,7 +10,8 @@ cd "$(dirname "$0")"
 . /run/secrets/host_env
 # Bytecode is found by the hash of its source: in what is released the times of all files are set to that of the commit.
 export PYC_INVALIDATION_MODE=CHECKED_HASH
-export UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
+# Each call has a temporary cache: no other build has written to it, and none of it stays in the image.
+export UV_NO_CACHE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
 python=/opt/venv/bin/python
 uv=${2:-/run/tools/uv}
 wanted=${1:->=3.8}
