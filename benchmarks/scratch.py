@@ -53,8 +53,9 @@ def small_dirs(target: Path, prefix: str, tests: Mapping[str, str], ignored: Ite
         (path / "devops").mkdir(parents=True)
         (path / "devops" / ".gitkeep").touch()
         (path / "test").mkdir()
-        for file in ("pyproject.toml", "poetry.lock"):
-            shutil.copy(_LOCKED / file, path / file)
+        # The name `pyproject.toml` would make the data a runnable dir of this repo that lacks its marks.
+        shutil.copy(_LOCKED / "project.toml", path / "pyproject.toml")
+        shutil.copy(_LOCKED / "poetry.lock", path / "poetry.lock")
         (path / "changelog.txt").write_text(f"# {prefix}-{name}-1.0.0\n- 2026-01-01\n- first\n")
         (path / "test" / "test_it.py").write_text(test)
         for number in range(FILES - 5):

@@ -159,7 +159,7 @@ class Scratch:
         (path / "devops" / ".gitkeep").touch()
         (path / "test").mkdir()
         (path / "changelog.txt").write_text(f"# {self.prefix}-{image}-0.1.0\n- 2026-11-20\n- first\n")
-        project = (_LOCKED / "pyproject.toml").read_text()
+        project = (_LOCKED / "project.toml").read_text()
         (path / "pyproject.toml").write_text(project + textwrap.dedent(settings))
         if lock:
             shutil.copy2(_LOCKED / "poetry.lock", path / "poetry.lock")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers import discover
 from helpers.test.conftest import LONGEST
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -387,3 +388,8 @@ def test_the_modules_that_take_longest_are_there_and_begun_first(request: pytest
     order = list(dict.fromkeys(item.path.stem for item in request.session.items))
     long = [name for name in LONGEST if name in order]
     assert order[: len(long)] == long
+
+
+def test_no_runnable_dir_of_this_repo_lost_its_marks() -> None:
+    files = [path.parent for path in PACKAGE.rglob("pyproject.toml")]
+    assert [str(path.relative_to(ROOT)) for path in files if discover.lost_marks(path)] == []

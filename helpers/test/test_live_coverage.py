@@ -21,7 +21,7 @@ def add(scratch: Scratch, name: str, test: str, settings: str = "") -> Path:
     """Make a runnable dir whose lock has pytest-cov; those of one lock share an image."""
     path = scratch.add(name, test, settings=settings, image=name)
     shutil.copy2(LOCKED / "poetry.lock", path / "poetry.lock")
-    (path / "pyproject.toml").write_text((LOCKED / "pyproject.toml").read_text() + settings)
+    (path / "pyproject.toml").write_text((LOCKED / "project.toml").read_text() + settings)
     return path
 
 
