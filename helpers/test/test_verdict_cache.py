@@ -229,13 +229,6 @@ def test_a_directory_that_git_ignores_counts_where_tests_see_it_and_is_not_looke
     assert scene.run() == (0, set())
 
 
-@pytest.fixture
-def aged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no file be so new that it is read: on a slow machine it would get another name within the test."""
-    monkeypatch.setattr(state, "RACY_SECONDS", -1.0)
-
-
-@pytest.mark.usefixtures("aged")
 @pytest.mark.parametrize("where", ["link", "unseen/link"])
 def test_a_link_that_leads_to_another_ignored_directory_meanwhile_keeps_no_verdict(scene: Scene, where: str) -> None:
     (scene.root / ".gitignore").write_text("one/\ntwo/\nunseen/\nlink\n")
@@ -281,7 +274,6 @@ def test_a_link_that_leads_elsewhere_only_while_tests_run_keeps_no_verdict(scene
     assert scene.run() == (0, set())
 
 
-@pytest.mark.usefixtures("aged")
 def test_a_directory_that_is_only_a_link_is_seen_through_it(scene: Scene) -> None:
     (scene.root / ".gitignore").write_text("built/\n")
     add_dir(scene.root, "new")
@@ -304,7 +296,6 @@ def test_a_directory_that_is_only_a_link_is_seen_through_it(scene: Scene) -> Non
         assert [scene.run(), scene.run()] == [(0, {"new"}), (0, set())]
 
 
-@pytest.mark.usefixtures("aged")
 @pytest.mark.parametrize("place", ["vendor", "built"])
 def test_a_package_that_is_reached_by_a_link_counts(scene: Scene, place: str) -> None:
     (scene.root / ".gitignore").write_text("built/\n")
