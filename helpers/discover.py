@@ -50,7 +50,9 @@ def restore_command(root: Path, path: Path, missing: Iterable[str]) -> str:
         "changelog.txt": f"printf '# {name}-0.1.0\\n- %s\\n- first version\\n' {day} > {there}/changelog.txt",
     }
     kept = [mark for mark in missing if history.is_committed(root, (path / mark).relative_to(root).as_posix())]
-    git = [f"git -C {there} checkout HEAD -- {' '.join(kept)}"] if kept else []
+    # A sparse checkout leaves the file out again unless git is told to ignore that.
+    option = "--ignore-skip-worktree-bits "
+    git = [f"git -C {there} checkout {option}HEAD -- {' '.join(kept)}"] if kept else []
     return " && ".join([*git, *(new[mark] for mark in missing if mark not in kept)])
 
 

@@ -200,7 +200,8 @@ def _check_values(settings: Settings, where: str) -> None:
         ("pids", 16 <= settings.pids <= _MOST_PIDS, f"at least 16 and at most {_MOST_PIDS}"),
         ("timeout", 1 <= settings.timeout <= _MOST_SECONDS, f"at least 1 and at most {_MOST_SECONDS} (seconds)"),
         ("platforms", _are_platforms(settings.platforms), "platforms like 'linux/amd64' and 'linux/arm64'"),
-        ("tests", bool(settings.tests), "at least one path"),
+        # https://docs.pytest.org: pytest takes a bracket for the begin of a test's parameters.
+        ("tests", bool(settings.tests) and "[" not in "".join(settings.tests), "at least one path, each without '['"),
         (
             "registry",
             _is_registry(settings.registry),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 from pathlib import Path
 
@@ -36,11 +37,13 @@ def test_a_lock_that_a_build_backend_replaced_is_not_read(tmp_path: Path, kind: 
 @pytest.mark.host
 @pytest.mark.slow
 def test_a_lock_with_path_dependencies_is_that_of_poetry_in_place(tmp_path: Path, index: Index) -> None:
-    # Poetry keeps in the user's cache what it read of a package, by name.
-    index.add("needle", "1.0", days=10)
+    # Poetry keeps in the user's cache what it read of a package, by name: the name is new in each run.
+    needle = f"needle{secrets.token_hex(4)}"
+    index.add(needle, "1.0", days=10)
     near = {
-        "poetry": '[tool.poetry]\nname = "near"\nversion = "1"\n[tool.poetry.dependencies]\nneedle = "*"\n',
-        "flit": '[project]\nname = "far"\nversion = "2"\ndependencies = ["needle"]\n[build-system]\nrequires = ["x"]\n',
+        "poetry": f'[tool.poetry]\nname = "near"\nversion = "1"\n[tool.poetry.dependencies]\n{needle} = "*"\n',
+        "flit": f'[project]\nname = "far"\nversion = "2"\ndependencies = ["{needle}"]\n'
+        '[build-system]\nrequires = ["x"]\n',
     }
     for name, text in near.items():
         (tmp_path / name).mkdir()
@@ -51,7 +54,7 @@ def test_a_lock_with_path_dependencies_is_that_of_poetry_in_place(tmp_path: Path
         '[tool.poetry.group.x.dependencies]\nnear = {path = "../poetry", develop = true}\nfar = {path = "../flit"}\n'
     )
     # A license that lies in a file is not read.
-    text = WANTS_A_AND_B.replace('["a", "b"]', '["needle"]\nlicense = {file = "/dev/zero"}') + needs
+    text = WANTS_A_AND_B.replace('["a", "b"]', f'["{needle}"]\nlicense = {{file = "/dev/zero"}}') + needs
     (path / "pyproject.toml").write_text(text)
     assert lock.lock(path)
     ours = (path / "poetry.lock").read_bytes()

@@ -85,6 +85,7 @@ def test_no_table_means_the_defaults_which_are_valid_themselves() -> None:
         ({"docker": True}, ("docker must be a string",)),
         ({"tests": "test"}, ("tests must be a list of strings",)),
         ({"tests": []}, ("tests must be at least one path",)),
+        ({"tests": ["test", "u[1]"]}, ("tests must be at least one path, each without '['",)),
         ({"uses": ["a", 1]}, ("uses must be a list of strings",)),
         ({"uses": ["a", "b", "a"]}, ("uses names 'a' twice",)),
         ({"env": ["A=1"]}, ("env must be names of environment variables",)),
