@@ -53,7 +53,7 @@ def small_dirs(target: Path, prefix: str, tests: Mapping[str, str], ignored: Ite
         (path / "devops").mkdir(parents=True)
         (path / "devops" / ".gitkeep").touch()
         (path / "test").mkdir()
-        # The name `pyproject.toml` would make the data a runnable dir of this repo that lacks its marks.
+        # The name `pyproject.toml` would make the data a runnable dir of this repo without marks.
         shutil.copy(_LOCKED / "project.toml", path / "pyproject.toml")
         shutil.copy(_LOCKED / "poetry.lock", path / "poetry.lock")
         (path / "changelog.txt").write_text(f"# {prefix}-{name}-1.0.0\n- 2026-01-01\n- first\n")

@@ -41,7 +41,7 @@ _IS_LINK = (errno.ELOOP, errno.EMLINK)
 _GIT = ".git"
 _WHY = "helpers reads and writes only regular files inside the repo"
 _BOM = "\ufeff"
-# A merge may have left its markers where one of these stands.
+# A merge may have left its markers in these places.
 _MARKS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 
@@ -62,7 +62,7 @@ def read(path: Path) -> bytes:
 
 
 def read_if_there(path: Path) -> bytes | None:
-    """Return the content of a file of a checkout, None if nothing has that name; a link to nothing is an error.
+    """Return the content of a file of a checkout, None if the file is missing; a dangling link is an error.
 
     Raises:
         ConfigError: as in `read`.
@@ -88,7 +88,7 @@ def read_text(path: Path) -> str:
 
 
 def read_text_if_there(path: Path) -> str | None:
-    """Return the content of a text file of a checkout, None if nothing has that name.
+    """Return the content of a text file of a checkout, None if the file is missing.
 
     Raises:
         ConfigError: as in `read_text`.
@@ -111,7 +111,7 @@ def is_there(path: Path) -> bool:
 
 
 def check_directory(path: Path) -> None:
-    """Refuse a directory that a link outside of the repo stands for; a missing directory is no error.
+    """Refuse a directory behind a link to outside of the repo; a missing directory is no error.
 
     Arguments:
         path: absolute path.
@@ -136,7 +136,7 @@ def write(path: Path, content: bytes) -> None:
         mode = stat.S_IMODE(os.fstat(file).st_mode)
         os.close(file)
     real = _followed(path)
-    # The name is new: a checkout can hold a link of any name that it can guess.
+    # The name is random: a checkout can hold a link of any predictable name.
     aside = os.path.join(os.path.dirname(real), f".{os.path.basename(real)}-{os.urandom(8).hex()}")
     try:
         with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666), "wb") as stream:
@@ -156,7 +156,7 @@ def forget() -> None:
 
 
 def _opened(path: Path, followed: str = "") -> int | None:
-    """Return the descriptor of a regular file, None if nothing has that name; `followed` is where a link leads."""
+    """Return the descriptor of a regular file, None if the file is missing; `followed` is the target of a link."""
     real = followed or (str(path) if _has_no_link(os.path.dirname(path)) else _followed(path))
     try:
         file = os.open(real, os.O_RDONLY | _SAFE)
@@ -214,13 +214,13 @@ def _text(content: bytes, path: Path) -> str:
 
 @cache
 def _has_no_link(directory: str) -> bool:
-    """Return whether neither `directory` nor a directory above is a link: one look a directory, not one a file."""
+    """Return whether neither `directory` nor a directory above is a link; each directory is read once."""
     above = os.path.dirname(directory)
     return above == directory or (_has_no_link(above) and not os.path.islink(directory))
 
 
 def _root_of(path: Path) -> str:
-    """Return the root of the checkout that decides where links of `path` may lead.
+    """Return the root of the checkout whose rules bind the links of `path`.
 
     The nearest one: a repo gives the same answer as a submodule and alone, and a repo in the home directory permits
     nothing. A checkout that is only reached through a link does not decide: the link is what must be judged.

@@ -93,7 +93,7 @@ def loader(root: Path, all_paths: Sequence[Path] = (), checkouts: Sequence[Path]
 
 @cache
 def read_shared(path: Path) -> str:
-    """Return the content of a file of helpers itself that many directories are built by."""
+    """Return the content of a file of helpers itself, for the builds of many directories."""
     return path.read_text("utf-8")
 
 

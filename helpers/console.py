@@ -55,12 +55,12 @@ def printable(text: str) -> str:
 
 
 def excerpt(value: object) -> str:
-    """Return how a value from a file is shown in a message: on one line and cut, however large the value is."""
+    """Return a value from a file as a message shows a value: on a single line, cut to a bounded length."""
     return cut(repr(value))
 
 
 def cut(text: str) -> str:
-    """Return `text`, which may hold parts of a file, as a message shows it: on one line of bounded length."""
+    """Return `text`, maybe with parts of a file, as a single line of bounded length for a message."""
     text = printable(text)
     return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 3]}..."
 

@@ -13,27 +13,27 @@ from helpers import checkout_file, pyproject, repo
 from helpers.errors import ConfigError, NotCheckedOutError, UsageError
 from helpers.model.settings import OF_THE_REPO
 
-# The cutoff of difflib.get_close_matches, which finds most slips of the pen and few other words.
+# The cutoff of difflib.get_close_matches; the cutoff finds most typing errors and few unrelated words.
 _ALIKE = 0.6
 _MARKS = ("**/changelog.txt", "**/pyproject.toml")
 
 
 def is_runnable(path: Path) -> bool:
-    """Return whether `path` is a runnable dir: it has `devops/` and `changelog.txt`, sound or not."""
+    """Return whether `path` is a runnable dir with `devops/` and `changelog.txt`, sound or not."""
     return not missing_marks(path)
 
 
 def lost_marks(path: Path) -> list[str]:
-    """Return what makes `path` no runnable dir any more although it has settings of one; none for all other places."""
+    """Return the marks that a directory with settings of a runnable dir lacks; empty for every other place."""
     missing = missing_marks(path)
-    # The settings of a root are often those of the whole repo: without both marks it is a plain root.
+    # The settings of a root are often settings of the whole repo: a root without both marks is a plain root.
     if not missing or (len(missing) > 1 and os.path.lexists(path / ".git")):
         return []
     return missing if _has_settings(path, half=len(missing) == 1) else []
 
 
 def restore_command(root: Path, path: Path, missing: Iterable[str]) -> str:
-    """Return the command that gives a directory its marks back: as committed, or new where no commit has them.
+    """Return the command that restores the marks of a directory, from the commit if possible, else as new files.
 
     Arguments:
         root: absolute path of the repo's root.
@@ -57,7 +57,7 @@ def restore_command(root: Path, path: Path, missing: Iterable[str]) -> str:
 
 
 def missing_marks(path: Path) -> list[str]:
-    """Return which of `devops/` and `changelog.txt` the directory `path` has not."""
+    """Return the missing marks of the directory `path`, of `devops/` and `changelog.txt`."""
     devops, log = path / "devops", path / "changelog.txt"
     # A link and a special file count: the reader of the directory refuses them, and so names them.
     marks = {"devops/": devops.is_dir() or devops.is_symlink(), "changelog.txt": os.path.lexists(log)}
@@ -65,7 +65,7 @@ def missing_marks(path: Path) -> list[str]:
 
 
 def _has_settings(path: Path, *, half: bool) -> bool:
-    """Return whether a directory has settings, and not only those of the whole repo.
+    """Return whether a directory has settings of its own besides the settings of the whole repo.
 
     Arguments:
         path: absolute path of the directory.
@@ -85,7 +85,7 @@ def _has_settings(path: Path, *, half: bool) -> bool:
 
 @dataclass(frozen=True)
 class Listing:
-    """What git lists of a checkout; submodules and repos nested in it are not entered.
+    """The files listed by git in a checkout, without files of submodules and nested repos.
 
     Arguments:
         root: absolute path of the checkout.
@@ -101,7 +101,7 @@ class Listing:
 
 
 def listing(root: Path, more: Sequence[str] = ()) -> Listing:
-    """Return what git lists of the checkout at `root`, by one question.
+    """Return the listing of the checkout at `root` by a single call of git.
 
     Arguments:
         root: absolute path of the checkout.
@@ -112,7 +112,7 @@ def listing(root: Path, more: Sequence[str] = ()) -> Listing:
 
     def counts(folder: str) -> bool:
         lost = lost_marks(root / folder)
-        # Without both marks only a tracked directory counts: `dir_create` writes the marks of a new one last.
+        # Without both marks only a tracked directory counts: `dir_create` writes the marks last.
         return len(lost) == 1 or (bool(lost) and listed.get(os.path.join(folder, "pyproject.toml"), False))
 
     return Listing(
@@ -151,7 +151,7 @@ def check_checked_out(root: Path, paths: Iterable[Path]) -> None:
 
 
 def not_checked_out(root: Path, absent: Path, what: str) -> NotCheckedOutError:
-    """Return the error about `absent`, a submodule of the repo at `root` that is not checked out."""
+    """Return the error about `absent`, a submodule without a checkout in the repo at `root`."""
     name = shlex.quote(absent.relative_to(root).as_posix())
     return NotCheckedOutError(
         what,
@@ -161,7 +161,7 @@ def not_checked_out(root: Path, absent: Path, what: str) -> NotCheckedOutError:
 
 
 def absent_submodule(root: Path, path: Path) -> Path | None:
-    """Return the submodule, maybe a nested one, that `path` lies in and that is not checked out, or None."""
+    """Return the submodule without a checkout, maybe nested, around `path`; None without such a submodule."""
     from helpers.repo import submodules  # only something that is missing needs it
 
     for name in submodules.gitlinks(root):
@@ -234,7 +234,7 @@ def nearest(directory: str | None) -> tuple[Path, Path]:
 
 
 def nearest_path(wanted: str, known: Iterable[str], fits: Callable[[str], bool] = bool) -> str:
-    """Return the path of `known` that is almost `wanted`, or empty; directories in common make no two paths alike.
+    """Return the path of `known` most similar to `wanted`, or empty; common directories do not count as similar.
 
     Arguments:
         wanted: a relative path.

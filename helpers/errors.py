@@ -42,7 +42,7 @@ SEVERITY = (
     *(SIGINT_EXIT, SIGTERM_EXIT, BUG, INFRASTRUCTURE, LOCK_HELD, REFUSED, USAGE, BUILD_FAILED),
     *(CRASHED, DEADLINE, TESTS_FAILED, NOTHING_RAN, OK),
 )
-# Control characters of a name or an output, and those that turn the direction of a text, are shown and not obeyed.
+# Control characters of a name or an output, and characters that turn the direction of a text, are shown and not obeyed.
 _SHOWN = {
     code: chr(code).encode("unicode_escape").decode()
     for code in (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))

@@ -21,7 +21,7 @@ from helpers.thin_env import pip_config
 _CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
-# Variables of the caller that any tool may read. A token of a CI service, which a tool has no use for, is none of them.
+# Variables of the caller that any tool may read. A token of a CI service is not in the list: no tool needs a token.
 _HANDED_ON = frozenset(
     (
         *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "LD_LIBRARY_PATH"),
@@ -30,7 +30,7 @@ _HANDED_ON = frozenset(
     )
 )
 
-# By this one publishes, and nothing that is started here does.
+# These variables serve publication; programs started here do not publish.
 _TO_PUBLISH = "UV_PUBLISH_"
 
 T = TypeVar("T")
@@ -109,7 +109,7 @@ def settings() -> HostSettings:
 
 
 def tool_environment(*own: str) -> dict[str, str]:
-    """Return the variables of the caller that a tool is given which reads files of a checkout.
+    """Return the variables of the caller for a tool that reads files of a checkout.
 
     Arguments:
         own: beginnings of the names by which the tool has its own settings, as in `UV_`.

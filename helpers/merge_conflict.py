@@ -1,4 +1,4 @@
-"""Conflict markers that git left in a file of a checkout, and the command that takes a side."""
+"""Conflict markers of git in a file of a checkout, and the command that takes a side."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SEPARATOR = re.compile(r"^={7}\r?$", re.MULTILINE)
 _BEGIN, _END = (re.compile(rf"^{sign}{{7}} ", re.MULTILINE) for sign in "<>")
 # In these formats no sound line consists of the separator.
 _NO_SEPARATOR = (".toml", ".lock")
-# `docker_lock` makes these anew, and keeps what they pin.
+# `docker_lock` writes these files anew, and keeps the pinned versions.
 _RELOCKED = ("poetry.lock", "system-packages.lock")
 _OURS = r"sed -i '/^<<<<<<< /d;/^||||||| /,/^>>>>>>> /d;/^=======\r\?$/,/^>>>>>>> /d'"
 
@@ -39,13 +39,13 @@ def refuse(text: str, path: Path) -> None:
 
 
 def relock(directory: Path) -> str:
-    """Return the command that writes the locks of the runnable dir, for the current directory."""
+    """Return the lock command of the runnable dir, for the current directory."""
     here = shown(directory)
     return "invoke docker_lock" if here == "." else f"invoke docker_lock --dir {here}"
 
 
 def shown(path: Path) -> str:
-    """Return `path` as a word of a command that is given in the current directory: relative if that is shorter."""
+    """Return `path` as a word of a command for the current directory: relative if shorter."""
     real = os.path.realpath(path)
     return shlex.quote(min(os.path.relpath(real), real, key=len))
 
@@ -65,7 +65,7 @@ def _fix(text: str, path: Path) -> str:
 
 
 def _is_whole(text: str) -> bool:
-    """Say whether a text holds all three markers of a conflict, in their order."""
+    """Say whether a text holds the three markers of a conflict, in their order."""
     at = 0
     for marker in (_BEGIN, _SEPARATOR, _END):
         found = marker.search(text, at)
@@ -76,7 +76,7 @@ def _is_whole(text: str) -> bool:
 
 
 def _git(file: Path, command: str) -> str:
-    """Return `command` of git for `file`, so that git finds its repo: the current directory may be in a super-repo."""
+    """Return `command` of git for `file`, with the repo of the file: the current directory may be in a super-repo."""
     try:
         if repo.find_root(Path(os.path.realpath("."))) == repo.find_root(file.parent):
             return f"git {command} {shown(file)}"

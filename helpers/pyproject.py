@@ -1,4 +1,4 @@
-"""The one reader of TOML: `pyproject.toml` of a directory, and the table in it that holds our settings."""
+"""The one reader of TOML: `pyproject.toml` of a directory, and its table of our settings."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from helpers.console import cut, excerpt
 from helpers.errors import ConfigError
 from helpers.storage import cache_dir, digest, write_once
 
-# What we read of a `pyproject.toml`; a table stands after the one that it is in.
+# The parts of a `pyproject.toml` for us; a table comes after its parent.
 _TABLES = (("project",), ("dependency-groups",), ("tool",), ("tool", "poetry"), ("tool", "helpers"))
 _MOST_DEPTH = 100
 _INTEGERS = 1 << 63
-# A key as TOML spells it (https://toml.io/en/v1.0.0#keys), with a limit where a hostile line would take minutes.
+# A key of TOML (https://toml.io/en/v1.0.0#keys), with a limit where a hostile line would take minutes.
 _PART = r"""(?:(?<![\w-])[\w-]+|"(?:[^"\\]|\\.){0,200}"|'[^']{0,200}')"""
 _DEEP_KEY = rf"(?:{_PART}[ \t]*\.[ \t]*){{{_MOST_DEPTH}}}"
 
@@ -37,7 +37,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def checked(text: str, file: Path) -> dict[str, Any]:
-    """Return the parsed `text` of a `pyproject.toml`; `read` says what is raised."""
+    """Return the parsed `text` of a `pyproject.toml`; errors as for `read`."""
     parsed = remembered_toml(text, file)
     for keys in _TABLES:
         _check_table(parsed, keys, file)
@@ -56,7 +56,7 @@ def read_if_there(path: Path) -> dict[str, Any]:
 
 
 def settings_table(path: Path) -> dict[str, Any]:
-    """Return `[tool.helpers]` of the directory `path`, before its schema is applied; empty if there is none.
+    """Return `[tool.helpers]` of the directory `path`, before its schema is applied; empty without the table.
 
     Raises:
         ConfigError: as in `read`.
@@ -65,7 +65,7 @@ def settings_table(path: Path) -> dict[str, Any]:
 
 
 def helpers_table(parsed: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return `[tool.helpers]` of a parsed `pyproject.toml`, however it is spelled; None if there is none."""
+    """Return `[tool.helpers]` of a parsed `pyproject.toml`, in any spelling; None without the table."""
     tool = parsed.get("tool")
     table = tool.get("helpers") if isinstance(tool, dict) else None
     return table if isinstance(table, dict) else None
@@ -103,7 +103,7 @@ def parse_toml(text: str, file: Path, fix: str | None = None) -> dict[str, Any]:
 
 
 def _check_sane(parsed: dict[str, Any]) -> None:
-    """Raise for what is legal to the parser only: later steps write and compare these values."""
+    """Raise for values that only the parser accepts: later steps write and compare the values."""
     level: list[Any] = [parsed]
     for _ in range(_MOST_DEPTH):
         inner = [item for value in level for item in (value.values() if isinstance(value, dict) else value)]
@@ -117,7 +117,7 @@ def _check_sane(parsed: dict[str, Any]) -> None:
 
 
 def remembered_toml(text: str, file: Path) -> dict[str, Any]:
-    """Return the parsed `text` of `file`, remembered by the text's hash: a tenth of the time that parsing takes.
+    """Return the parsed `text` of `file`, remembered by the text's hash: a tenth of the time of parsing.
 
     Raises:
         ConfigError: as in `parse_toml`.
@@ -146,7 +146,7 @@ def _check_table(parsed: dict[str, Any], keys: Sequence[str], file: Path) -> Non
 
 
 def _check_names(parsed: Mapping[str, Any], file: Path) -> None:
-    """Refuse settings under a name that nobody reads, such as `[tool.helper]` or `[tools.helpers]`."""
+    """Refuse settings under a misspelled name, as `[tool.helper]` or `[tools.helpers]`."""
     import difflib  # only where nothing is set
 
     tables = [("tool", name) for name in parsed.get("tool", {})]

@@ -1,4 +1,4 @@
-"""Reads pytest's settings of a directory as data: the one place that spells pytest's configuration files."""
+"""Reads pytest's settings of a directory as data: the only place with the names of pytest's configuration files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 from helpers import checkout_file, pyproject
 from helpers.errors import ConfigError
 
-# https://docs.pytest.org/en/stable/reference/customize.html: the order in which pytest looks. The first four count even
+# https://docs.pytest.org/en/stable/reference/customize.html: the order of pytest. The first four count even
 # when they are empty, the last two only with their section.
 ALWAYS = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
 _SECTIONS = {"pytest.ini": "pytest", ".pytest.ini": "pytest", "tox.ini": "pytest", "setup.cfg": "tool:pytest"}
@@ -41,7 +41,7 @@ class IniReader(configparser.ConfigParser):
 
 
 def read(path: Path, there: Collection[str] = FILES) -> dict[str, Any]:
-    """Return pytest's settings of the directory `path`; empty if it has none.
+    """Return pytest's settings of the directory `path`; empty without settings.
 
     Arguments:
         path: absolute path of the directory.
@@ -58,9 +58,9 @@ def read(path: Path, there: Collection[str] = FILES) -> dict[str, Any]:
 
 
 def file_of(path: Path, there: Collection[str] = FILES) -> str:
-    """Return the name of the file that pytest takes its settings of the directory `path` from; empty if there is none.
+    """Return the name of the file with pytest's settings of the directory `path`; empty without settings.
 
-    The arguments and errors are those of `read`.
+    Arguments and errors as for `read`.
     """
     for name in FILES:
         if name not in there or not (path / name).is_file():
@@ -100,7 +100,7 @@ def _section(path: Path, name: str) -> dict[str, Any] | None:
 
 
 def words(value: Any) -> list[str]:
-    """Return the items of a pytest setting, which is a list, or a string that pytest splits as a shell does."""
+    """Return the items of a pytest setting: a list, or a string to split as in a shell."""
     if isinstance(value, list):
         return [str(item) for item in value]
     text = str(value or "")
@@ -124,7 +124,7 @@ def doctest_files(settings: dict[str, Any]) -> tuple[str, ...]:
 
 
 def ignored(settings: dict[str, Any]) -> dict[str, str]:
-    """Return the options in `addopts` that take paths out of a run, by the patterns of those paths."""
+    """Return the options in `addopts` that take paths out of a run, by their patterns."""
     options = words(settings.get("addopts"))
     given = [tuple(word.split("=", 1)) for word in options if "=" in word]
     given += [pair for pair in pairwise(options) if "=" not in pair[0]]
@@ -133,14 +133,14 @@ def ignored(settings: dict[str, Any]) -> dict[str, str]:
 
 
 def not_entered(path: str, settings: dict[str, Any]) -> bool:
-    """Say whether pytest does not enter a directory, by its setting `norecursedirs` or the default of that."""
+    """Say whether pytest does not enter a directory, by its setting `norecursedirs` or its default."""
     if "norecursedirs" in settings:
         return fits(path, tuple(words(settings["norecursedirs"])))
     return not is_entered(f"{path}/")
 
 
 def is_entered(path: str) -> bool:
-    """Say whether pytest enters all directories of a relative path, by its default of `norecursedirs`."""
+    """Say whether pytest enters each directory of a relative path, by its default of `norecursedirs`."""
     return not NOT_ENTERED.search(path)
 
 
@@ -155,7 +155,7 @@ def _expressions(patterns: tuple[str, ...]) -> tuple[re.Pattern[str] | None, re.
 
 
 def fits(path: str, patterns: tuple[str, ...]) -> bool:
-    """Say whether a path fits one of pytest's patterns: one with a slash is for the path's end, any other for its name.
+    """Say whether a path fits one of pytest's patterns: with a slash for the path's end, else for its name.
 
     Arguments:
         path: with slashes.

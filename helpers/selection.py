@@ -1,4 +1,4 @@
-"""Selects the runnable dirs that a command line names."""
+"""Selects the runnable dirs of a command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from helpers.errors import HelpersError, NothingSelectedError, UsageError
 
 @dataclass(frozen=True)
 class Selection:
-    """The runnable dirs that a command line selects.
+    """The selected runnable dirs of a command line.
 
     Arguments:
         paths: absolute paths of the selected runnable dirs, sorted.
@@ -43,7 +43,7 @@ def choose(
     submodules: bool = False,
     more: Sequence[str] = (),
 ) -> Selection:
-    """Return what `--dir`, `--only-this` and `--submodules` select; `select` says what is raised.
+    """Return the selection of `--dir`, `--only-this` and `--submodules`; errors as for `select`.
 
     Arguments:
         root: absolute path of the repo's root.
@@ -83,7 +83,7 @@ def choose(
 
 
 def _submodules(root: Path) -> Iterator[tuple[Path, HelpersError | None]]:
-    """Yield the path of each submodule, nested ones too, and why it can not be entered."""
+    """Yield the path of each submodule, nested ones too, and the reason if the submodule cannot be entered."""
     from helpers.repo import submodules  # few commands enter them
 
     for name in submodules.gitlinks(root):
@@ -116,7 +116,7 @@ def select(
     only_this: bool = False,
     homes: Sequence[Path] = (),
 ) -> list[Path]:
-    """Return the runnable dirs that the user named with `--dir`, or all of the repo when he named none.
+    """Return the runnable dirs named with `--dir`, or every runnable dir of the repo without `--dir`.
 
     A name selects the runnable dirs at and below it.
 
@@ -174,7 +174,7 @@ def _nothing_below(root: Path, name: str, path: Path) -> HelpersError:
 
 
 def _meant(root: Path, path: Path, cwd: Path, every: list[Path]) -> str:
-    """Return the fix for a path that does not exist: the place with almost that name, or how to list them."""
+    """Return the fix for a missing path: the place with the most similar name, or the command to list the places."""
     from helpers.repo import submodules  # only an error needs it
 
     places = {*every, *(root / link for link in submodules.gitlinks(root))}

@@ -1,4 +1,4 @@
-"""Which rights a runnable dir needs by its files, and which policy holds: both before anything of it is started."""
+"""The rights that a runnable dir needs by its files, and the policy of the run; both before a container starts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _of_services(runnable: RunnableDir, file: Path) -> list[Need]:
 
 
 def lines(needed: Iterable[Need]) -> list[str]:
-    """Return a line for each setting that weakens a container of tests; those of services are known at their start."""
+    """Return a line for each setting that weakens a container of tests; lines of services follow at their start."""
     told = [need for need in needed if not need.text.startswith("service ")]
     names = [need.detail for need in told if need.right == rules.ENV]
     others = [need.text for need in told if need.right != rules.ENV]
@@ -65,12 +65,12 @@ def lines(needed: Iterable[Need]) -> list[str]:
 
 
 def text_of(given: str | None) -> str:
-    """Return the text of the policy: of the command line, else of the environment; empty if none is given."""
+    """Return the text of the policy: of the command line, else of the environment; empty without a policy."""
     return os.environ.get("HELPERS_POLICY", "") if given is None else given
 
 
 def policy_of(given: str | None, root: Path) -> Policy:
-    """Return the policy of the command line, else that of the environment, else the rights without a policy.
+    """Return the policy of the command line, else the policy of the environment, else the rights without a policy.
 
     Arguments:
         given: the text of the command line; None if there is none.
@@ -100,7 +100,7 @@ def policy_of(given: str | None, root: Path) -> Policy:
 
 
 def check(runnable: RunnableDir, name: str, given: Policy, *, tests: bool = True) -> tuple[str, ...]:
-    """Return the rights that a policy grants to a runnable dir.
+    """Return the rights granted by a policy to a runnable dir.
 
     Arguments:
         runnable: the directory.
@@ -118,7 +118,7 @@ def check(runnable: RunnableDir, name: str, given: Policy, *, tests: bool = True
 
 
 def check_isolates(given: Policy, *, isolates: bool) -> None:
-    """Refuse an engine that cannot hold a policy.
+    """Refuse an engine that cannot enforce a policy.
 
     Arguments:
         given: the policy.

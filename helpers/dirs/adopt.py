@@ -92,7 +92,7 @@ def read(path: Path) -> Project:
 
 
 def _tests(path: Path) -> tuple[str, ...]:
-    """Return where tests are: pytest's `testpaths`, else the least that holds all that plain pytest collects."""
+    """Return the paths of tests: pytest's `testpaths`, else the smallest paths with every test of plain pytest."""
     said = pytest_settings.read(path)
     told = [name for item in pytest_settings.words(said.get("testpaths")) for name in _existing(path, item)]
     of_repo = (path / ".git").exists() and (path / "helpers").exists()
@@ -107,13 +107,13 @@ def _tests(path: Path) -> tuple[str, ...]:
 
 
 def _existing(path: Path, pattern: str) -> list[str]:
-    """Return the paths in the directory `path` that an item of `testpaths` names, which may be a pattern."""
+    """Return the paths in the directory `path` for an item of `testpaths`, a path or a pattern."""
     found = sorted(glob.glob(pattern, root_dir=path, recursive=True)) if glob.has_magic(pattern) else [pattern]
     return [os.path.normpath(name) for name in found if (path / name).exists()]
 
 
 def _collected(path: Path, said: dict[str, Any], *, of_repo: bool) -> list[str]:
-    """Return the files that plain pytest looks into, relative to `path`; not those of helpers and of runnable dirs."""
+    """Return the files read by plain pytest, relative to `path`, without files of helpers and of runnable dirs."""
     patterns = (*pytest_settings.python_files(said), *pytest_settings.doctest_files(said))
     ours = [path / name for name in ("helpers", "tasks.py", "main_pytest.py")]
     others = [*(other for other in discover.runnable_paths(path) if other != path), *ours] if of_repo else []
@@ -166,7 +166,7 @@ def adopt(source: Path, aside: Path, *, name: str, base: str, requires: str, loc
 
 
 def _own_files(source: Path, aside: Path) -> None:
-    """Put files in place of copied links that are written later: nothing is written through a link."""
+    """Replace copied links by files, because a later step writes the files and must not write through a link."""
     checkout_file.check_directory(source / "devops")
     for name in ("changelog.txt", "poetry.lock", "pyproject.toml"):
         if (aside / name).is_symlink():

@@ -69,10 +69,10 @@ def check(root: Path, path: Path, requirements: Requirements = lock.requirements
     nested = discover.nested_in(root, path, every)
     project = list(_project(path))
     found = [*_changelog(path), *project, *_settings(path, nested)]
-    # A fault of `[project]` is the cause of whatever the checks that stand on it would find.
+    # A fault of `[project]` causes the findings of the later checks.
     if not project and os.path.lexists(path / "pyproject.toml"):
         if not found and discover.is_runnable(path):
-            # Only files that are right one by one can be read as a whole.
+            # The files can be read together only if each file is right.
             found = list(_as_a_whole(root, path, every)) or list(_lost_tests(root, listing, path))
         found += _lock(root, path, requirements)
     named = {finding.file for finding in found}
@@ -116,7 +116,7 @@ def main(
 
 
 def _secrets(path: Path) -> Iterator[Finding]:
-    """Yield the secrets that an own Dockerfile puts into its image."""
+    """Yield the secrets in the image of an own Dockerfile."""
     file = path / "devops" / "Dockerfile"
     try:
         allowed = pyproject.settings_table(path).get("prod_allows", [])
@@ -162,7 +162,7 @@ def _all(root: Path) -> list[Path]:
 
 
 def _of_error(error: HelpersError, file: Path, line: int = 1, fix: str = "") -> Finding:
-    """Return `error` as a finding; the file and line that it names itself count more than ours."""
+    """Return `error` as a finding; a file and line named by the error count more than ours."""
     where = re.fullmatch(r"(/.+?)(?::(\d+))?", error.where or "", re.DOTALL)
     # A directory above the file says less than the file.
     if where and not (where.group(2) is None and file.is_relative_to(where.group(1))):
@@ -218,7 +218,7 @@ def _parse_part(lines: list[str], start: int, end: int, file: Path) -> list[Find
 
 
 def _project(path: Path) -> Iterator[Finding]:
-    """Yield what is wrong with `pyproject.toml` as such, whatever the settings in it say."""
+    """Yield the faults of the file `pyproject.toml`, without the faults of its settings."""
     file = path / "pyproject.toml"
     try:
         checkout_file.check_directory(path / "devops")
@@ -323,7 +323,7 @@ def _as_a_whole(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Findi
 
 
 def _lost_tests(root: Path, listing: discover.Listing, path: Path | None = None) -> Iterator[Finding]:
-    """Yield the test files of the runnable dir at `path` that never run; without a path those outside all of them."""
+    """Yield the lost test files of the runnable dir at `path`; without a path the files outside of runnable dirs."""
     known = {path: config.loader(root, listing.runnable)(path)} if path else {}
     for one in lost_tests.find(listing, known, listing.runnable):
         if one.owner == path:

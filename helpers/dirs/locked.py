@@ -13,7 +13,7 @@ from helpers.model.poetry_lock import normal_name, pinned
 
 
 def names(path: Path) -> set[str]:
-    """Return the names of what the lock of the directory `path` pins; empty when it has none.
+    """Return the names of the packages in the lock of the directory `path`; empty without a lock.
 
     Raises:
         ConfigError: it is no lock.

@@ -1,4 +1,4 @@
-"""Finds tracked test files that no runnable dir collects: a failing test in one of them leaves a run green."""
+"""Finds tracked test files that no runnable dir collects: a failing test in these files leaves a run green."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from helpers.discover import Listing
 from helpers.errors import OK, ConfigError, PolicyError
 from helpers.model.runnable import RunnableDir
 
-# What git must list besides the marks of runnable dirs.
+# Files for git to list besides the marks of runnable dirs.
 PATTERNS = ("**/*.py", *(f"**/{name}" for name in pytest_settings.FILES))
 _SHOWN = 3
 _OPTION = "--ignore"
@@ -43,7 +43,7 @@ class LostTest:
 
     @property
     def what(self) -> str:
-        """What is wrong with the file."""
+        """The fault of the file."""
         if self.skipped.startswith(_OPTION):
             return f"is a test file that never runs: {self.skipped} in addopts of pytest's settings takes it out"
         if self.skipped:
@@ -53,7 +53,7 @@ class LostTest:
 
     @property
     def fix(self) -> str:
-        """The edit that makes it run, and the edit that says that it is no test."""
+        """The edit that makes the file run, and the edit that marks the file as no test."""
         place = self.owner or self.home
         name = self.file.relative_to(place).as_posix()
         folder = posixpath.dirname(name) or name
@@ -81,11 +81,11 @@ class LostTests:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of a run that has nothing else to report."""
+        """The exit code of a run without another fault."""
         return PolicyError.exit_code if self.strict and self.files else OK
 
     def show(self) -> None:
-        """Print one line about them on standard error; nothing if there are none."""
+        """Print a line about the files on standard error; print nothing without files."""
         if not self.files:
             return
         count = len(self.files)
@@ -133,7 +133,7 @@ def find(
 
 @dataclass(frozen=True)
 class _Place:
-    """What counts for the files of some directories of a checkout; paths are relative to it.
+    """The settings for the files of some directories of a checkout; paths are relative to the checkout.
 
     Arguments:
         owner: absolute path of the runnable dir; None outside all of them.
@@ -154,12 +154,12 @@ class _Place:
     folder: str = ""
 
     def unreached(self, name: str) -> str | None:
-        """Return None for a file that runs if it is a test, else why it does not, as in `LostTest.skipped`."""
+        """Return why pytest would not run a test file, as in `LostTest.skipped`; None if pytest would run the file."""
         stops = [stop for test in self.tests if (stop := self._stop(name, test)) is not None]
         return None if "" in stops else next(iter(stops), "")
 
     def _stop(self, name: str, test: str) -> str | None:
-        """Return what keeps pytest from a file on its way from a place of `tests`; None where no way leads to it."""
+        """Return the reason why pytest misses a file below the place `test`; None for a file outside of the place."""
         if name == test:
             return ""
         if test in ("", "."):
@@ -181,14 +181,14 @@ class _Place:
         return ""
 
     def is_test(self, name: str) -> bool:
-        """Say whether pytest would take a file for one with tests, and nobody says that it is none."""
+        """Say whether the name is a test file for pytest, and no setting excludes the file."""
         if not pytest_settings.fits(name, self.names):
             return False
         return not any(_is_below(posixpath.relpath(name, base or "."), pattern) for base, pattern in self.not_tests)
 
 
 def _is_below(path: str, pattern: str) -> bool:
-    """Say whether a path, or a directory on the way to it, fits a pattern."""
+    """Say whether a path, or a directory above the path, fits a pattern."""
     parts = path.split("/")
     wanted = pattern.rstrip("/")
     return any(fnmatch.fnmatchcase("/".join(parts[: end + 1]), wanted) for end in range(len(parts)))
@@ -213,7 +213,7 @@ class _Places:
         self._found: dict[str, _Place | None] = {toolchain: None} if toolchain else {}
 
     def of(self, folder: str) -> _Place | None:
-        """Return what counts for the files of a directory; None where they do not count."""
+        """Return the settings for the files of a directory; None if the files do not count."""
         if folder not in self._found:
             self._found[folder] = self._find(folder)
         return self._found[folder]
@@ -252,7 +252,7 @@ class _Places:
 
 
 def _toolchain(root: Path, known: Iterable[RunnableDir | None]) -> str:
-    """Return the path of helpers in a checkout; empty if it is not in it, or a runnable dir tests it."""
+    """Return the path of helpers in a checkout; empty if helpers is outside, or a runnable dir tests helpers."""
     if not _PACKAGE.is_relative_to(root):
         return ""
     tests = (one.path / name for one in known if one for name in one.settings.tests)

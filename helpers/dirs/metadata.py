@@ -44,7 +44,7 @@ def read(path: Path) -> Metadata:
     requires: list[str] = []
     extras: dict[str, tuple[str, ...]] = {}
     for line in said.get_all("Requires-Dist", []):
-        # The pattern takes time that grows with the square of a run of spaces.
+        # The time of the pattern grows with the square of a run of spaces.
         requirement, _, marker = " ".join(str(line).split()).partition(";")
         extra = _EXTRA.search(marker)
         if not extra:

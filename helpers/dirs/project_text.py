@@ -14,7 +14,7 @@ _HEADER = re.compile(r"\s*\[\[?[ \t]*([^\]\s]+(?:[ \t]+[^\]\s]+)*)[ \t]*\]\]?\s*
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Return the parsed `text` of a `pyproject.toml` that is not written yet.
+    """Return the parsed `text` of a `pyproject.toml` before the file is written.
 
     Raises:
         ConfigError: it is not TOML.

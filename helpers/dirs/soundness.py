@@ -1,4 +1,4 @@
-"""Finds the faults that the files of a runnable dir show, for the plan, the run and `dir_check`."""
+"""Finds the faults in the files of a runnable dir, for the plan, the run and `dir_check`."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def check(runnable: RunnableDir, chain: Sequence[ImageSpec], *, tests: bool = Tr
     """
     check_paths(runnable, tests=tests)
     for image in chain:
-        # An image that was built of the same inputs had this lock.
+        # An image built from the same inputs had this lock.
         if image.directory and not digests.known(image.reference):
             check_lock(image.directory)
     check_images(runnable, chain)
 
 
 def check_images(runnable: RunnableDir, chain: Sequence[ImageSpec]) -> None:
-    """Return if nothing shows that the images of `runnable` cannot be built; `check` says what is given and raised."""
+    """Return if the files show no fault that prevents a build of `runnable`; arguments and errors as for `check`."""
     own = [image.dockerfile for image in chain if image.dockerfile and image.dockerfile != SHARED_DOCKERFILE]
     for dockerfile in own:
         check_dockerfile(dockerfile)
@@ -59,7 +59,7 @@ def check_images(runnable: RunnableDir, chain: Sequence[ImageSpec]) -> None:
 
 
 def check_paths(runnable: RunnableDir, *, tests: bool = True) -> None:
-    """Return if all paths in the settings of `runnable` exist and lie where they must; `check` says what is raised."""
+    """Return if each path in the settings of `runnable` exists at an allowed place; errors as for `check`."""
     settings = runnable.settings
     for name in settings.uses:
         contained(runnable, name, "uses")
@@ -79,7 +79,7 @@ def check_paths(runnable: RunnableDir, *, tests: bool = True) -> None:
 
 
 def _is_plain(path: str, name: str) -> bool:
-    """Say whether a name leads from a directory to something in it, and over no link: most do, and a look is cheap."""
+    """Say whether a name in a directory leads to a path inside without a link; the check is cheap."""
     for part in name.split("/"):
         path = f"{path}/{part}"
         try:
@@ -91,13 +91,13 @@ def _is_plain(path: str, name: str) -> bool:
 
 
 def contained(runnable: RunnableDir, name: str, setting: str) -> Path:
-    """Return the absolute path, without links, that an item of a setting of `runnable` names.
+    """Return the absolute path, without links, of an item in a setting of `runnable`.
 
     Arguments:
         runnable: the directory.
         name: relative to it.
         setting: `uses`, whose paths lie in the repo, `writable`, whose paths lie in the directory, or `tests`, which
-            names paths of the directory that may be links to others of the repo.
+            names paths of the directory that may be links to paths of the repo.
 
     Raises:
         ConfigError: the path is missing, or leads out.
@@ -118,7 +118,7 @@ def contained(runnable: RunnableDir, name: str, setting: str) -> Path:
 
 
 def check_lock(path: Path) -> None:
-    """Return if nothing shows that `poetry.lock` of the directory `path` is not that of its `pyproject.toml`.
+    """Return if `poetry.lock` of the directory `path` may match its `pyproject.toml`.
 
     Raises:
         ConfigError: it is missing or stale.
@@ -140,7 +140,7 @@ def check_dockerfile(file: Path) -> None:
 
 
 def python_problem(base: Base, requires_python: str) -> str:
-    """Return why `requires_python` does not fit the Python of a base; empty if it does, or if the Python is unknown.
+    """Return why `requires_python` does not fit the Python of a base; empty if the Python fits or is unknown.
 
     Arguments:
         base: the base of the lowest image.
@@ -154,7 +154,7 @@ def python_problem(base: Base, requires_python: str) -> str:
 
 def allows(requires_python: str, minor: int) -> bool:
     """Return whether a specifier (PEP 440) allows some Python 3.`minor` after 3.`minor`.0; odd text allows all."""
-    # The length is bounded because the pattern takes time that grows with its square.
+    # The length is bounded because the time of the pattern grows with its square.
     clauses = (_CLAUSE.fullmatch(part.strip()) for part in requires_python.split(",") if len(part) < _MOST_OF_CLAUSE)
     return all(_allows(clause, minor) for clause in clauses if clause)
 

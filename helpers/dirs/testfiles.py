@@ -7,7 +7,7 @@ from pathlib import Path
 
 from helpers import pytest_settings
 
-# What `--doctest-modules` and `--doctest-glob` are used for.
+# The files for `--doctest-modules` and `--doctest-glob`.
 _DOCUMENTS = ("*.py", "*.txt", "*.rst", "*.md")
 
 

@@ -21,7 +21,7 @@ from helpers.errors import InfrastructureError
 
 _SECONDS = 5.0
 _GROUP = "docker"
-# Of a row that depends on the row `engine`: one cause has one fix.
+# A row that depends on the row `engine` has the same fix, because the cause is the same.
 _NO_ENGINE = "depends on the row `engine`, where none answers"
 _JOIN = 'sudo usermod -aG docker "$USER"  (it gives root\'s rights), then newgrp docker'
 
@@ -140,7 +140,7 @@ def judge_engine(engine: Engine) -> tuple[str, str, str]:
     if access.by:
         what = f"{access.by} names {masked(access.value)}, which does not answer"
         return MISSING, f"{what} ({why}); {still}", access.undo
-    # A socket that is closed is not mended by installing.
+    # An installation does not repair a closed socket.
     return MISSING, f"no engine answers ({why}); {still}", _judge_socket(access)[2] or INSTALL
 
 

@@ -48,7 +48,7 @@ def base_of(root: Path, ref: str) -> str:
         if tip and (found := history.merge_base(root, head, tip)):
             return found
         if tip and boundaries(root):
-            # Another branch may only seem to be where this one has begun.
+            # The branch may seem to start at another branch.
             raise UsageError(
                 f"no commit is known that the branch and {name} share",
                 where=root,

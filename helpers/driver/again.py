@@ -51,9 +51,9 @@ def lines(verdict: Verdict, began: Sequence[str], engine: Engine, spec: RunSpec,
 
 
 def _selector(test: str, directory: Path, arguments: Sequence[str]) -> str:
-    """Return the argument by which pytest finds a test again; empty if it is unknown.
+    """Return the argument by which pytest finds a test again; empty if unknown.
 
-    The id of a test outside the directory is relative to the argument of pytest that led to the file.
+    The id of a test outside the directory is relative to the argument of pytest for the file.
 
     Arguments:
         test: its id.
@@ -64,7 +64,7 @@ def _selector(test: str, directory: Path, arguments: Sequence[str]) -> str:
     places = [word.partition("::")[0] for word in arguments if not word.startswith("-")]
     outside = [os.path.normpath(os.path.join(place, file)) for place in places if place.startswith(("..", "/"))]
     there = [path for path in (file, *outside) if path and (directory / path).exists()]
-    # A file has tests, a directory has none.
+    # A file has tests, a directory does not.
     there = [path for path in there if not mark or (directory / path).is_file()]
     if there:
         return f"{there[0]}{mark}{name}"

@@ -127,7 +127,7 @@ def _plan(options: argparse.Namespace, pytest_args: list[str], root: Path) -> Pl
 
 
 def _with_lost_tests(options: argparse.Namespace, plan: Plan, root: Path, chosen: selection.Selection) -> Plan:
-    """Return the plan with the tests that no directory collects, and print a line about them."""
+    """Return the plan with the tests outside of all runs, and print a line about these tests."""
     from dataclasses import replace
 
     from helpers.dirs import lost_tests

@@ -21,7 +21,7 @@ from helpers.model.image import LABEL_ROOT
 from helpers.model.runnable import RunnableDir
 from helpers.repo import git_dirs
 
-# They import helpers, which no container of tests sees.
+# These tests import helpers, and no container of tests has helpers.
 SHIMS = ("tasks.py", "main_pytest.py")
 INSIDE = Path(inside.__file__).parent
 # It needs neither variables nor packages, and starts in half the time when it does not look for them.
@@ -96,7 +96,7 @@ def test_container(
 
 
 def without_git(spec: RunSpec) -> RunSpec:
-    """Return the container of tests without what git keeps in the directories that it sees.
+    """Return the container of tests without the data of git in its mounted directories.
 
     A CI checkout may leave its token there. A path that the settings name is seen.
 
@@ -170,7 +170,7 @@ def _configuration(path: Path) -> list[str]:
 def _mounts(runnable: RunnableDir) -> tuple[Mount, ...]:
     read = [runnable.path, INSIDE, *(_inside_repo(runnable, path) for path in runnable.settings.uses)]
     written = [_inside_dir(runnable, path) for path in runnable.settings.writable]
-    # One mount a path; of two, the mount that may be written to counts.
+    # A path has a single mount; of two, the writable mount counts.
     found = {**{path: Mount(path) for path in read}, **{path: Mount(path, read_only=False) for path in written}}
     return tuple(found.values())
 

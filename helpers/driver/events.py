@@ -117,7 +117,7 @@ class Observers(Observer):
             member.close()
 
     def end(self, ran: Ran) -> None:
-        """Tell what came out; an observer that fails must not keep the result from those after it.
+        """Notify each observer of the result; a failing observer must not hide the result from later observers.
 
         Raises:
             HelpersError: an observer cannot write its result; the first such error.

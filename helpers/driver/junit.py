@@ -32,7 +32,7 @@ _COUNTS = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 _WORST_FIRST = ("error", "failure", "skipped")
 # As in helpers/inside/helpers_verdict.py; a test compares.
 OUTCOMES_PROPERTY = "helpers-outcomes"
-# The part that a case has by its outcome; an outcome that is not here has no case.
+# The part of a case by its outcome; an outcome outside of the table has no case.
 _TAGS = {"passed": "", "xpassed": "", "skipped": "skipped", "xfailed": "skipped", "failed": "failure", "error": "error"}
 _BY_TAG = {"skipped": "skipped", "failure": "failed", "error": "error"}
 _CASE_PARTS = (*_WORST_FIRST, "system-out", "system-err")
@@ -157,9 +157,9 @@ def _seconds(case: ET.Element) -> float:
 
 
 def _runs(cases: Sequence[ET.Element]) -> Iterator[ET.Element]:
-    """Yield a case for each outcome that pytest counts in its last line.
+    """Yield a case for each outcome in the last line of pytest.
 
-    pytest writes one case for the parts of a test that failed, and one for a test that passed and its error at its end.
+    pytest writes a single case for the failed parts of a test, and for a passed test with an error in its teardown.
     """
     begun: dict[tuple[str | None, str | None], list[ET.Element]] = {}
     for case in cases:
@@ -168,13 +168,13 @@ def _runs(cases: Sequence[ET.Element]) -> Iterator[ET.Element]:
         if words := _words(case):
             yield from _by_outcome(of_test, words)
             of_test.clear()
-    # A file that was not imported has no outcomes.
+    # A file with a failed import has no outcomes.
     for of_test in begun.values():
         yield from _by_outcome(of_test, [_BY_TAG[part.tag] for part in _ends(of_test)] or ["passed"] * len(of_test))
 
 
 def _words(case: ET.Element) -> list[str]:
-    """Take the outcomes of a run, which our plugin noted, from a case; none where it noted none."""
+    """Remove the outcomes of our plugin from a case and return them; empty without outcomes."""
     noted: list[str] = []
     for properties in case.findall("properties"):
         for one in properties.findall(f"property[@name='{OUTCOMES_PROPERTY}']"):
@@ -190,7 +190,7 @@ def _ends(cases: Sequence[ET.Element]) -> list[ET.Element]:
 
 
 def _by_outcome(cases: Sequence[ET.Element], words: Sequence[str]) -> Iterator[ET.Element]:
-    """Yield a case for each word; the first one has all that is not an end."""
+    """Yield a case for each word; the first case has every part except the ends."""
     ends = _ends(cases)
     more = [part for case in cases for part in case if part.tag not in _WORST_FIRST]
     seconds = sum(map(_seconds, cases))

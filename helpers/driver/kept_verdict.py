@@ -1,7 +1,7 @@
-"""The form of a kept verdict: one object of JSON, which is believed only if a run of tests could have written it.
+"""The form of a kept verdict: a JSON object, accepted only if a run of tests could have written the object.
 
-Another machine may have written it, so each field is checked, and its counts must be those of a PASS by the same rule
-that judges a run (`verdict.counted`).
+Another machine may have written the entry, so each field is checked. Its counts must be a PASS by the same rule as in
+a run (`verdict.counted`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FORMAT = 3
 # The JUnit report, its escapes in JSON, and the other fields.
 MOST_BYTES = 3 * MOST_JUNIT_BYTES
 _MOST_SECONDS = 1e9
-# Of a JUnit report, which no PASS has; in a text they are escaped.
+# Elements of a JUnit report that no PASS has; text in a report is escaped.
 _RED_TAGS = ("<failure", "<error")
 _MOST_LINE = 10_000_000
 _MOST_LISTED = 1_000
@@ -32,7 +32,7 @@ class DamagedVerdictError(ValueError):
 
 
 def entry(verdict: Verdict, junit: str) -> dict[str, Any]:
-    """Return a verdict as the object that is kept.
+    """Return a verdict as the object for the cache.
 
     Arguments:
         verdict: a PASS.
@@ -65,7 +65,7 @@ def parsed(data: bytes) -> Any:
 
 
 def from_entry(data: Any, name: str) -> Verdict:
-    """Return the verdict that an entry holds.
+    """Return the verdict of an entry.
 
     Arguments:
         data: the JSON of the entry.
@@ -88,7 +88,7 @@ def from_entry(data: Any, name: str) -> Verdict:
 
 
 def _fault(data: Any, name: str) -> str:
-    """Return why no run that passed can have written `data`; empty if one can."""
+    """Return why no passed run can have written `data`; empty for a sound entry."""
     if not isinstance(data, dict):
         return "it is no JSON object"
     if data.keys() != _FIELDS:
@@ -122,7 +122,7 @@ def _is_text(one: Any) -> bool:
 
 
 def _is_seconds(one: Any) -> bool:
-    # Neither NaN nor infinity, which JSON of Python may hold, is in the range.
+    # NaN and infinity, both legal in Python's JSON, are outside of the range.
     return isinstance(one, int | float) and not isinstance(one, bool) and 0 <= one < _MOST_SECONDS
 
 

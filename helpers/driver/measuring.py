@@ -28,7 +28,7 @@ _MOST_CHARACTERS = 2_000
 # https://coverage.readthedocs.io/en/latest/config.html: the order in which coverage looks, and its section in each.
 _INI_FILES = ((".coveragerc", "run"), ("setup.cfg", "coverage:run"), ("tox.ini", "coverage:run"))
 _SOURCES = ("source", "source_pkgs", "source_dirs")
-# What was kept may come from another machine: a few digits must not fill the memory.
+# The entry may come from another machine: a few digits must not fill the memory.
 _MOST_LINES = 10_000_000
 _LOCKED = re.compile(rb'^name = "pytest[-_.]cov"$', re.MULTILINE | re.IGNORECASE)
 

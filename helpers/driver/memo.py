@@ -13,7 +13,7 @@ It is sound because it answers only where that run would find, and so print, the
   only where the tests or the plan see something of it. What git told that run itself is what is kept, so that nothing
   can have changed between its verdicts and its memo. Where git can be made to overlook something (attributes, filters,
   hidden entries, submodules that are not there) no memo is written.
-- What git does not list (FIFOs, sockets, devices, empty directories) and where links lead is compared as well.
+- Paths that git does not list (FIFOs, sockets, devices, empty directories) and targets of links are compared too.
 - The images of the verdicts have the same digests.
 
 What a memo can not know, such as a released image or another commit, is not asked in a run that leaves one. A memo that

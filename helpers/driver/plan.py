@@ -151,7 +151,7 @@ def make(
 
 
 def checked(plan: Plan, check: Callable[[RunnableDir, Sequence[ImageSpec]], None]) -> Plan:
-    """Return the plan with an error in each directory that `check` raises one for, and without its images."""
+    """Return the plan with an error, and without images, in each directory for which `check` raises an error."""
     faults: dict[str, DirPlan] = {}
     for item in plan.dirs:
         try:
@@ -223,7 +223,7 @@ def _row(item: DirPlan) -> tuple[str, ...]:
 
 
 def _items(item: DirPlan) -> list[str]:
-    """Return the items of a policy that grants what a directory needs."""
+    """Return the items of a policy that grants the needs of a directory."""
     return list(dict.fromkeys(need.item for need in item.needs))
 
 
@@ -232,7 +232,7 @@ def _needs(image: ImageSpec) -> tuple[str, ...]:
 
 
 def _jobs(item: DirPlan) -> Iterator[dict[str, Any]]:
-    """Yield what a CI matrix needs: a job for each platform that the directory's images are released for."""
+    """Yield the rows of a CI matrix: a job for each platform of the directory's released images."""
     data = _dir_data(item)
     # Without a setting, and without readable files, the usual runner of CI.
     platforms = (item.runnable.settings.platforms if item.runnable else ()) or ("linux/amd64",)

@@ -373,7 +373,7 @@ def _like_first(spec: RunSpec, name: str, results: Path) -> RunSpec:
 
 
 def mounted(spec: RunSpec) -> list[Path]:
-    """Return the paths of the host that a container of tests sees."""
+    """Return the paths of the host in a container of tests."""
     return [*(mount.path for mount in spec.mounts), *spec.hidden]
 
 

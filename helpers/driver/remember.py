@@ -92,7 +92,7 @@ def _may_have_one(options: argparse.Namespace, root: Path, plan: Plan, verdicts:
         and all(value in _AS_USUAL.get(name, (None, False)) for name, value in chosen.items() if name not in _FREE)
         and all(verdict.status is Status.PASS and verdict.why == _CACHED for verdict in verdicts)
         and given.isdisjoint(memo.PASSING)
-        # A policy may be in a file, which a memo does not read.
+        # A policy may be in a file, and a memo does not read the file.
         and "@" not in rights.text_of(options.policy)
         and package.is_relative_to(root)
         # Then the repo around this one has a say in which versions of helpers work with it (own_version.py).

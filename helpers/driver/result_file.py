@@ -1,4 +1,4 @@
-"""The file that a result of a run is written to."""
+"""The output file for a result of a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 from helpers.errors import HelpersError, InfrastructureError, UsageError
 
-# The caller named a place that cannot hold a file; all other errors are those of the machine.
+# The caller named a place that cannot hold a file; every other error is an error of the machine.
 _WRONG_PLACE = (
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS),
     *(errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO),
@@ -15,7 +15,7 @@ _WRONG_PLACE = (
 
 
 def write(target: str, text: str) -> None:
-    """Write a whole file or leave the old one; a device or a pipe is written to as it is.
+    """Write a whole file or keep the old file; write directly to a device or a pipe.
 
     Arguments:
         target: the file.

@@ -261,9 +261,9 @@ def new_run_id() -> str:
 
 
 def _read_report(path: Path) -> dict[str, Any] | None:
-    """Return the verdict in a file of our runner, its nonce included; None if there is none.
+    """Return the verdict in a file of our runner, with its nonce; None without a verdict.
 
-    The first line is the nonce, the second what the plugin wrote.
+    The first line is the nonce, the second the output of the plugin.
     """
     nonce, _, verdict = (read_result(path, _MOST_REPORT_BYTES) or b"").partition(b"\n")
     try:

@@ -1,8 +1,8 @@
 """Verdicts that a team shares: in a directory that its machines mount, or in a repository of a registry.
 
-Off unless `HELPERS_VERDICTS` names the place. Every run reads it; a run with `HELPERS_VERDICTS_WRITE=1` adds to it.
-Write access to the place can make any test pass: give it to trusted branches only. An entry that no run can have
-written is a line and a miss. A place that does not answer costs a warning, and the run does not ask it again.
+Off unless `HELPERS_VERDICTS` names the place. Every run reads the place; `HELPERS_VERDICTS_WRITE=1` adds entries.
+Write access to the place can make any test pass: give it to trusted branches only. An entry that no run could have
+written is a warning and a miss. A place without an answer costs a warning, and the run does not ask again.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Store(Protocol):
     """A place for verdicts; each has a key, and never another content."""
 
     def read(self, key: str) -> Any:
-        """Return the JSON that is kept by a key; None if there is none.
+        """Return the JSON of a key; None without an entry.
 
         Raises:
             DamagedVerdictError: something else is kept there.
@@ -50,7 +50,7 @@ class Store(Protocol):
         """
 
     def where(self, key: str) -> str:
-        """Return the name of the place that has the verdict of a key, for messages."""
+        """Return the name of the place with the verdict of a key, for messages."""
 
     def write(self, key: str, verdict: dict[str, Any]) -> None:
         """Keep a verdict by its key.
@@ -180,7 +180,7 @@ class SharedVerdicts:
         self._lock = threading.Lock()
 
     def find(self, names: Mapping[str, str]) -> dict[str, Verdict]:
-        """Return the verdicts that are kept by some keys; a key that has none is left out.
+        """Return the verdicts of some keys, without the keys that have no verdict.
 
         Arguments:
             names: of the runnable dirs, by the keys.

@@ -44,7 +44,7 @@ CODES = {
     Status.INFRA: errors.INFRASTRUCTURE,
     Status.BUG: errors.BUG,
 }
-# The words of pytest's last line: how a test, a part of one, or an earlier run of one ends.
+# The words of pytest's last line: the end of a test, of a part of a test, or of an earlier run.
 OUTCOMES = ("passed", "xfailed", "xpassed", "failed", "error", "skipped", "rerun", "subtests passed")
 _GREEN = ("passed", "xfailed", "xpassed")
 _RED = ("failed", "error")
@@ -218,7 +218,7 @@ def _hints(status: Status, why: str, report: dict[str, Any] | None) -> tuple[str
 
 
 def counts_fault(counts: Any) -> str:
-    """Return why `counts` does not say how many tests ended how; empty if it does."""
+    """Return why `counts` is no count of outcomes; empty for a sound count."""
     if not isinstance(counts, dict):
         return "counts is no object"
     if unknown := next((name for name in counts if name not in OUTCOMES), None):
@@ -233,7 +233,7 @@ def is_count(number: Any) -> bool:
 
 
 def counted(counts: Mapping[str, int]) -> tuple[Status, str]:
-    """Return the verdict that the counts of a run allow, and why it is not PASS."""
+    """Return the verdict for the counts of a run, and why the verdict is not PASS."""
     if failed := _sum(counts, _RED):
         return Status.FAIL, f"{failed} failed"
     if not _sum(counts, _GREEN):
@@ -292,7 +292,7 @@ def _by_report(outcome: Outcome, report: dict[str, Any]) -> tuple[Status, str]:
     if exit_code == _PYTEST_EMPTY or (exit_code == 0 and report["runs_no_test"]) or (exit_code in (0, 1) and nothing):
         return Status.EMPTY, _why_empty(report)
     if failures:
-        # The list of failures is cut, and one test may fail several times.
+        # The list of failures is cut, and a test may fail several times.
         rest = max(failures, _sum(report["counts"], _RED) + report["collect_errors"]) - 1
         more = f" and {rest} more" if rest else ""
         return Status.FAIL, f"{report['failures'][0]}{more}"

@@ -281,7 +281,7 @@ def _file(key: str) -> Path:
 
 
 def _read(key: str, name: str) -> Verdict | None:
-    """Return the verdict that is kept by a key; a damaged file is put aside and counts as none."""
+    """Return the verdict of a key; a damaged file is put aside and counts as missing."""
     file = _file(key)
     try:
         return kept_verdict.from_entry(_load(key), name)
@@ -298,7 +298,7 @@ def _load(key: str) -> Any:
 
 
 def _junit(results: Path) -> str:
-    # Tests may write the report to another place; then there is none here.
+    # Tests may write the report to another place; then this place is empty.
     return (read_result(results / JUNIT, MOST_JUNIT_BYTES) or b"").decode(errors="replace")
 
 

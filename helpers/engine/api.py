@@ -64,7 +64,7 @@ def ask(
 
 
 def _read_to_end(connection: socket.socket, end: float) -> bytes:
-    """Return all that is sent; a server that sends a byte now and then must not keep us beyond `end`."""
+    """Return the whole answer; a server with a byte now and then must not keep us beyond `end`."""
     parts = []
     while part := connection.recv(_READ_BYTES):
         parts.append(part)
@@ -121,7 +121,7 @@ def config_folder() -> Path:
 
 
 def config_fault() -> str:
-    """Return why the client cannot read its settings; empty if it can, or if there are none."""
+    """Return why the client cannot read its settings; empty if the client can, or without settings."""
     try:
         return "" if isinstance(_read(config_folder() / "config.json"), dict) else "no JSON object"
     except (OSError, ValueError, RecursionError) as error:
@@ -129,7 +129,7 @@ def config_fault() -> str:
 
 
 def _host_of_context(name: str) -> str:
-    """Return where the engine of a context listens; empty if that can not be told."""
+    """Return the address of the engine of a context; empty if unknown."""
     if name == "default":
         return f"{_UNIX}{DEFAULT_SOCKET}"
     try:

@@ -1,4 +1,4 @@
-"""Every command line of the docker client, as functions of what is asked for.
+"""Every command line of the docker client, as functions of the request.
 
 What starts containers or builds begins with `_starting()`, which keeps variables of the client's settings out of them.
 """
@@ -29,13 +29,13 @@ _BUILDER = ("--builder", "default")
 LABELS = {"owner": LABEL_OWNER, "dir": LABEL_DIR, "root": LABEL_ROOT, "within": LABEL_WITHIN}
 # https://github.com/compose-spec/compose-spec: given by compose itself to each container.
 _SERVICE = "com.docker.compose.service"
-# Room for the largest files of results that the driver reads.
+# Room for the largest results of the driver.
 _RESULTS_BYTES = 512 << 20
 _NO_RIGHTS = ("--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 
 
 def _starting() -> list[str]:
-    """Return how a command begins that starts containers or builds."""
+    """Return the first words of a command that starts containers or builds."""
     return [DOCKER, *without_proxies()]
 
 
@@ -54,7 +54,7 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
     accounts = {f"/etc/{name}": account_files / name for name in ("passwd", "group")}
     argv += _place(spec, accounts)
     if spec.results:
-        # In memory, so that tests cannot fill the disk of this machine. A waiting container has its FIFO in it.
+        # In memory, because tests must not fill the disk of this machine. The FIFO of a waiting container is here too.
         size = {"tmpfs-size": _RESULTS_BYTES, "tmpfs-mode": "1777"}
         argv += ["--mount", _mount(type="tmpfs", dst=spec.results, **size)]
     for outside, within in spec.publish:
@@ -101,7 +101,7 @@ def editor_options(spec: RunSpec) -> list[str]:
     Arguments:
         spec: the container in which a person works.
     """
-    # The editor starts it by the client's own settings: an empty variable keeps that of a proxy out.
+    # The editor uses the client's own settings: an empty variable keeps the variable of a proxy out.
     empty = {name: "" for name in PROXY_VARIABLES if name not in spec.inherit}
     return ["--init", "--pull", "never", *_NO_RIGHTS, *_limits(spec), *_pairs("--env", empty), *_inherited(spec)]
 
@@ -277,7 +277,7 @@ def endpoint() -> list[str]:
 
 
 def read_compose(directory: Path, project: str) -> list[str]:
-    """Return the command that prints what a compose file on its standard input means, as JSON; it asks no engine.
+    """Return the command that prints the compose file on standard input as resolved JSON, without an engine.
 
     Arguments:
         directory: relative paths of the file begin here.

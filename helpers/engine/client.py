@@ -23,10 +23,10 @@ from helpers.model.image import OURS, short_reference
 from helpers.storage import cache_dir, digest, write_once
 
 _PULL_SECONDS = 3600.0
-# An engine gets so long for its first answer, so that a run ends within 10 s; a busy one may need 5 s.
+# The limit for the first answer of an engine: a run ends within 10 s, and a busy engine may need 5 s.
 _PATIENCE_SECONDS = 8.0
 _QUIET_SECONDS = 2.0
-# The client's words for each object that the engine does not have.
+# The client's words for each missing object.
 _MISSING = re.compile(r"no such (image|container|object)", re.IGNORECASE)
 _SAVE_SECONDS = 600.0
 # What is started, each kind after what may stand on it: how it is listed, and how removed.
@@ -46,7 +46,7 @@ def why_not_running() -> str:
     end = time.monotonic() + _PATIENCE_SECONDS
     try:
         with _waiting():
-            # An engine that answers is of no use without the client.
+            # A running engine is of no use without the client.
             if any(os.access(os.path.join(path, argv.DOCKER), os.X_OK) for path in os.get_exec_path()):
                 answer = api.ask("/_ping", seconds=_PATIENCE_SECONDS)
                 if answer and answer.status == 200:
@@ -64,7 +64,7 @@ def why_not_running() -> str:
 
 @contextmanager
 def _waiting() -> Iterator[None]:
-    """Print which engine the process waits for, if the engine is slow to answer."""
+    """Print the name of the engine, if the engine is slow to answer."""
     waits = threading.Timer(_QUIET_SECONDS, say, [f"waiting for the engine at {_place()}"])
     waits.daemon = True
     waits.start()
@@ -127,14 +127,14 @@ def inspect_images(references: Sequence[str]) -> list[dict[str, Any]]:
 
 @cache
 def reach() -> None:
-    """Check once that the engine answers; without this check each question to a silent engine takes a minute.
+    """Check the engine once; without this check each question to a silent engine takes a minute.
 
     Raises:
         InfrastructureError: the engine is silent.
     """
     end = time.monotonic() + _PATIENCE_SECONDS
     with _waiting():
-        # A socket of this machine is asked directly; any answer, an error too, shows that the engine is not silent.
+        # A socket of this machine is asked directly; any answer, an error too, shows a working engine.
         if not api.ask("/_ping", seconds=_PATIENCE_SECONDS):
             try:
                 proc.run(argv.version(), timeout=max(0.1, end - time.monotonic()))
@@ -144,7 +144,7 @@ def reach() -> None:
 
 
 def _known(path: str) -> list[dict[str, Any]] | None:
-    """Return the object that the engine has at a path, empty if it has none; None if only the client may say it."""
+    """Return the engine's object at a path, empty if missing; None if only the client may ask the engine."""
     answer = api.ask(path)
     if answer and answer.status == 404:
         return []
@@ -152,7 +152,7 @@ def _known(path: str) -> list[dict[str, Any]] | None:
 
 
 def _inspected(command: Sequence[str]) -> list[dict[str, Any]]:
-    """Return those of the objects that a command of the client inspects that the engine has."""
+    """Return the objects that a command of the client inspects, without missing objects."""
     done = proc.run(command)
     faults = [line for line in done.stderr.splitlines() if line.strip() and not _MISSING.search(line)]
     if done.code and (faults or not done.stdout.strip()):
@@ -166,7 +166,7 @@ def _no_answer(reason: str) -> InfrastructureError:
 
 
 def inspect_container(name: str) -> dict[str, Any]:
-    """Return what the engine says of a container; nothing if there is none.
+    """Return the engine's data about a container; empty for a missing container.
 
     Raises:
         InfrastructureError: it does not answer.

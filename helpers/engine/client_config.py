@@ -1,4 +1,4 @@
-"""The docker client's own settings, without the proxies that it would put into each container and build.
+"""The docker client's own settings, without the proxies for each container and build.
 
 The client adds variables from `proxies` of its config.json, passwords included, to every container and build that it
 starts (https://docs.docker.com/engine/cli/proxy/). A copy of the settings without that key keeps logins, contexts and
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from helpers.storage import cache_dir, digest
 
-# What the client sets from `proxies`.
+# Variables that the client sets from `proxies`.
 PROXY_VARIABLES = tuple(
     spelled(f"{what}_proxy") for what in ("http", "https", "ftp", "no", "all") for spelled in (str.upper, str.lower)
 )
@@ -23,7 +23,7 @@ _FILE = "config.json"
 
 
 def without_proxies() -> list[str]:
-    """Return the client's options for its settings without `proxies`; none if they name no proxies."""
+    """Return the client's options for its settings without `proxies`; empty without proxies."""
     own = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     try:
         settings = json.loads((own / _FILE).read_bytes())

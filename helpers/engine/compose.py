@@ -35,13 +35,13 @@ _SLACK_SECONDS = 60.0
 _RUNNER = Path(inside.__file__).parent / "runner.py"
 _NO_COMPOSE = ("is not a docker command", "unknown flag: --ansi", "unknown command")
 _NO_SUCH_IMAGE = ("not found", "manifest unknown", "access denied", "does not exist", "invalid reference")
-# Variables by which compose finds the engine; it is given no other one of ours, because a file can name each of them.
+# Variables by which compose finds the engine. Compose gets no further variable, because a file can name each variable.
 _CLIENT = (
     *("PATH", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS", "DOCKER_TLS_VERIFY"),
     *("DOCKER_API_VERSION", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR", "TMPDIR"),
 )
 
-# https://docs.docker.com/engine/network/drivers/bridge/#default-bridge-network: the machine gets no address on it.
+# https://docs.docker.com/engine/network/drivers/bridge/#default-bridge-network: the machine gets no address there.
 _NO_ADDRESS = "com.docker.network.bridge.inhibit_ipv4"
 
 Data = dict[str, Any]
@@ -114,7 +114,7 @@ def read(file: Path, spec: RunSpec) -> Data:
     """
     written = compose_file.read(file)
     _granted(written, spec)
-    # What was checked is what compose reads: it may read the file's own words otherwise than we do.
+    # Compose reads the checked data: compose may read the text of the file otherwise than we do.
     checked = json.dumps({key: value for key, value in written.items() if not key.startswith("x-")})
     done = proc.run(argv.read_compose(file.parent, spec.name), env=_environment(spec), stdin=checked)
     if any(text in done.stderr for text in _NO_COMPOSE):
@@ -152,7 +152,7 @@ def _caller(spec: RunSpec) -> str:
 
 
 def _environment(spec: RunSpec) -> dict[str, str]:
-    """Return the whole environment of compose: a file may use each variable of it."""
+    """Return the whole environment of compose; a file may use each variable."""
     handed_on = {name: os.environ[name] for name in (*spec.inherit, *_CLIENT) if name in os.environ}
     own = {"HOME": str(Path.home()), "HELPERS_IMAGE": client.name_of(spec.image), USER_VARIABLE: _caller(spec)}
     return {"PATH": os.defpath, **handed_on, **own}
@@ -170,14 +170,14 @@ def private(found: Mapping[str, Any], spec: RunSpec) -> Data:
     for kind in ("networks", "volumes"):
         for name, item in kept.get(kind, {}).items():
             item |= {"name": f"{spec.name}_{name}", "labels": dict(labels)}
-    # The paths that were checked are mounted, whatever becomes of a link.
+    # The checked paths are mounted, even if a link changes later.
     for item in (*kept.get("secrets", {}).values(), *kept.get("configs", {}).values()):
         if "file" in item:
             item["file"] = os.path.realpath(item["file"])
     for network in kept["networks"].values():
         network["internal"] = spec.network == "none"
         if network["internal"]:
-            # Otherwise this machine has an address on it, and every port of it is open to tests and services.
+            # Otherwise this machine has an address there, and its ports are open to tests and services.
             network |= {"driver_opts": {_NO_ADDRESS: "true"}, "enable_ipv6": False}
     for name, service in kept["services"].items():
         _keep_private(name, service, spec, labels)
@@ -189,7 +189,7 @@ def _keep_private(name: str, service: Data, spec: RunSpec, labels: Mapping[str, 
         service["networks"] = {"default": None, **(service.get("networks") or {})}
     # Other programs of this machine obey labels of containers.
     service |= {"labels": dict(labels), "restart": "no"}
-    # What it says stands in `environment`. A variable without a value would get one of ours from compose.
+    # `environment` has its content. For a variable without a value compose would take a value of ours.
     service.pop("env_file", None)
     for table in (service, service.get("build") or {}):
         for key in ("environment", "args"):
@@ -238,7 +238,7 @@ def note_logs(name: str, log: Path) -> None:
 def _port(service: Data, kept: Data) -> int | None:
     """Return the first port that the service declares: `expose`, then `ports`, then what its image exposes."""
     for port in service.get("expose") or []:
-        # A text that is no port is for the engine to refuse.
+        # The engine refuses a text without a port.
         if number := re.match(r"\d{1,5}", str(port)):
             return int(number[0])
     for port in service.get("ports") or []:

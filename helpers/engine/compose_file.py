@@ -1,4 +1,4 @@
-"""Reads a compose file as plain data, so that compose itself is given nothing but checked data."""
+"""Reads a compose file as plain data, because compose must read only checked data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from helpers.errors import ConfigError
 # More is no description of a few services; aliases can make a short file as large as a memory.
 _MERGE = "tag:yaml.org,2002:merge"
 _MOST_BYTES, _MOST_VALUES, _DEEPEST = 1 << 18, 20_000, 40
-# https://yaml.org/spec/1.2.2/#core-schema, which compose reads; YAML 1.1 of PyYAML takes `no` for a truth value.
+# https://yaml.org/spec/1.2.2/#core-schema, the schema of compose; YAML 1.1 of PyYAML takes `no` for a truth value.
 _PLAIN = (
     ("null", re.compile(r"(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
     ("bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
@@ -24,7 +24,7 @@ _PLAIN = (
 
 
 def read(file: Path) -> dict[str, Any]:
-    """Return the content of a compose file as JSON would hold it.
+    """Return the content of a compose file in the form of JSON.
 
     Raises:
         ConfigError: the file is missing, too large, no YAML, or holds a tag, a name twice or a name that is no text.
@@ -55,7 +55,7 @@ class _TooMuchError(ValueError):
 
 
 def _count(value: Any, depth: int, left: list[int]) -> None:
-    """Refuse data that is too deep or, with every alias written out, too much.
+    """Refuse data with too many levels or, after expansion of aliases, too many values.
 
     Arguments:
         value: the data.
@@ -81,7 +81,7 @@ def _is_name(text: str) -> bool:
 
 
 def _loader() -> Any:
-    """Return the class that reads YAML: texts, numbers, truth values, lists and mappings, and no other tag."""
+    """Return the class for YAML: only texts, numbers, truth values, lists and mappings."""
     import yaml
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]
@@ -90,7 +90,7 @@ def _loader() -> Any:
         merged = 0
 
         def once(self, node: Any) -> Any:
-            """Construct a mapping that has no name twice; what it merges stands behind its own names."""
+            """Construct a mapping without a repeated name; merged names come after its own names."""
             scalars = (one for one, _ in node.value if isinstance(one, yaml.ScalarNode) and one.tag != _MERGE)
             names = Counter(one.value for one in scalars)
             if twice := [name for name, count in names.items() if count > 1]:
@@ -98,7 +98,7 @@ def _loader() -> Any:
             yield from self.construct_yaml_map(node)
 
         def flatten_mapping(self, node: Any) -> None:
-            """Write out what a mapping merges; a short file can merge as much as aliases can hold."""
+            """Write out the merges of a mapping; a short file can merge as much as aliases can hold."""
             for name, value in node.value if isinstance(node, yaml.MappingNode) else ():
                 if name.tag == _MERGE:
                     for one in value.value if isinstance(value, yaml.SequenceNode) else [value]:
@@ -120,7 +120,7 @@ def _loader() -> Any:
 
 
 def _whole(loader: Any, node: Any) -> int:
-    # YAML 1.2 has no octal numbers with a leading 0; a mode as in `0440` is one for compose.
+    # YAML 1.2 has no octal numbers with a leading 0; compose takes a mode as in `0440` for octal.
     text = loader.construct_scalar(node)
     return int(text, 8) if re.fullmatch(r"0[0-7]+", text) else int(text)
 

@@ -1,8 +1,8 @@
-"""What the runner in a container hands out: files of results, in frames between the output of the tests.
+"""Takes the result files of the runner in a container out of the output of the tests: the files come in frames.
 
-Tests cannot write to this machine: their directory of results is in the memory of the container. The runner reads it
-there and sends it through its standard output (`helpers/inside/runner.py` has the form of a frame). Names, sizes and
-the number of files are bounded here, whatever comes.
+Tests cannot write to this machine: their directory of results is in the memory of the container. The runner reads
+the files and sends frames through its standard output (form: `helpers/inside/runner.py`). Names, sizes and
+the number of files are bounded here, for any input.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import os
 import re
 from pathlib import Path
 
-# The files of a run while tests run, and those that come when none of their processes is left. A test compares the
-# names and marks with those of the runner, which is not imported: it brings ctypes.
+# The files of a run during the tests, and the files after the end of their last process. A test compares the
+# names and marks with the runner; this module does not import the runner, because the runner imports ctypes.
 LIVE = ("progress", "failures")
 FINAL = ("junit.xml", "coverage.json", "full", "verdict.json")
-# More than the driver reads of any file. Tests can forge what comes while they run.
+# More than the driver reads of any file. Tests can forge frames while tests run.
 _MOST_LIVE_BYTES, _MOST_BYTES = 65 << 20, 257 << 20
 _MOST_HEAD = 80
 _HEAD = re.compile(rb"([a-z.]{1,20}) (\d{1,10}) (\d{1,5})\n")
@@ -23,13 +23,13 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def marks(nonce: bytes) -> tuple[bytes, bytes]:
-    """Return how frames begin while tests run, and how those begin that come after their last process."""
+    """Return the start of a frame during the tests, and the start of a frame after their last process."""
     half = len(nonce) // 2
     return b"\0%s " % nonce[:half], b"\0%s " % nonce[half:]
 
 
 class Handout:
-    """Takes the frames out of the output of one run and writes what they hold.
+    """Takes the frames out of the output of a run and writes their content.
 
     Arguments:
         nonce: of the run; frames begin with a part of it.
@@ -48,7 +48,7 @@ class Handout:
         """Return the output in `data` without frames; the begin of a frame is held until the rest comes."""
         data = self._held + data
         self._held = b""
-        # A mark begins with a byte that text does not have. To look for it takes 1 % of the time of the expression.
+        # A mark begins with a byte outside of text. A search for the byte takes 1 % of the time of the expression.
         if b"\0" not in data:
             return data
         output = []
@@ -77,7 +77,7 @@ class Handout:
         return b"".join([*output, data[at:cut]])
 
     def rest(self) -> bytes:
-        """Return what was held and is no frame, as no more output comes."""
+        """Return the held bytes that are no frame, at the end of the output."""
         rest, self._held = self._held, b""
         return rest
 

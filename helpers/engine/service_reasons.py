@@ -1,4 +1,4 @@
-"""Why a compose file may not hold a key: the keys by which it would reach what is not its own."""
+"""Why a compose file may not hold a key: the keys that reach out of the runnable dir."""
 
 from __future__ import annotations
 

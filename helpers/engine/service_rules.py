@@ -1,4 +1,4 @@
-"""What a compose file may say: every allowed key with a check of its value. All other keys are refused.
+"""The rules for a compose file: every allowed key with a check of its value. Any further key is refused.
 
 The same rules hold for a file as it was written, before compose reads anything that it names, and for what compose
 makes of it. So a value that compose must not interpret has no variable in it.
@@ -88,7 +88,7 @@ def _service(name: str, service: Mapping[str, Any], at: Place) -> Needs:
 def _checked(
     where: str, item: Mapping[str, Any], rules: Mapping[str, Any], at: Place, service: Mapping[str, Any] | None = None
 ) -> Needs:
-    """Yield what the keys of an item need.
+    """Yield the rights for the keys of an item.
 
     Arguments:
         where: the item, for the message.
@@ -110,7 +110,7 @@ def _checked(
 
 @dataclass(frozen=True)
 class _Around:
-    """What is around a value: the place of the file, the key, the item in words, and the service."""
+    """The context of a value: the place of the file, the key, the item in words, and the service."""
 
     at: Place
     key: str
@@ -155,7 +155,7 @@ def _is_set(value: Any) -> bool:
 
 
 def _only(*good: str) -> Callable[[Any, _Around], Needs]:
-    """Return the check of a text that must be one of several; one that ends with `:` goes on with a service's name."""
+    """Return the check of a text against allowed texts; after a text with a final `:` comes a service's name."""
 
     def check(value: Any, around: _Around) -> Needs:
         text = str(_literal(value))
@@ -167,7 +167,7 @@ def _only(*good: str) -> Callable[[Any, _Around], Needs]:
 
 
 def _own_or_host(*good: str) -> Callable[[Any, _Around], Needs]:
-    """Return the check of a namespace: its own, or with a right the one of this machine."""
+    """Return the check of a namespace: its own, or with a right the namespace of this machine."""
 
     def check(value: Any, around: _Around) -> Needs:
         if _literal(value) == "host":
@@ -179,7 +179,7 @@ def _own_or_host(*good: str) -> Callable[[Any, _Around], Needs]:
 
 
 def _keys(**rules: Any) -> Callable[[Any, _Around], Needs]:
-    """Return the check of a mapping with these keys, or of a list of such mappings; a text is one that says less."""
+    """Return the check of a mapping with these keys, or of a list of mappings; a text is the short form."""
 
     def check(value: Any, around: _Around) -> Needs:
         for item in _list(value):
@@ -214,7 +214,7 @@ def _capability(value: Any, around: _Around) -> Needs:
 
 
 def _outside(text: str, at: Place, what: str) -> Needs:
-    """Yield the rights for a path of this machine: those outside the directory, and those of git.
+    """Yield the rights for a path of this machine: paths outside the directory, and paths of git.
 
     Arguments:
         text: the path, as it is written.
@@ -242,7 +242,7 @@ def _real(text: str, at: Place) -> Path:
 
 
 def _file(value: Any, around: _Around) -> Needs:
-    """Check the path of a file, or several, that compose reads or mounts."""
+    """Check the path of a file, or several, for compose to read or mount."""
     for item in _list(value):
         path = item.get("path", "") if isinstance(item, dict) else item
         if not isinstance(path, str) or not path:
@@ -354,7 +354,7 @@ _BUILD: dict[str, Any] = {
     **dict.fromkeys(("args", "context", "dockerfile", "dockerfile_inline", "labels", "no_cache"), None),
     **dict.fromkeys(("platforms", "pull", "shm_size", "target"), None),
 }
-# None: every value is private to the container, so a variable may stand in it, too.
+# None: every value is private to the container, so a variable is allowed here too.
 _SERVICE: dict[str, Any] = {
     **dict.fromkeys(("attach", "cap_drop", "command", "container_name", "depends_on", "domainname"), None),
     **dict.fromkeys(("entrypoint", "environment", "expose", "group_add", "healthcheck", "hostname", "image"), None),

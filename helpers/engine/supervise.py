@@ -24,7 +24,7 @@ _TAIL_BYTES = 256 << 10
 _READ_BYTES = 1 << 16
 _POLL_SECONDS = 0.1
 _LAST_SECONDS = 1.6
-# A longer step of the loop means that this process was stopped, as by Ctrl-Z, or the machine slept.
+# A longer step of the loop shows a stop of this process, as by Ctrl-Z, or a sleep of the machine.
 _LONGEST_STEP_SECONDS = 1.0
 
 # One rung of the ladder by which a child is ended: what to do, and how many seconds to wait before the next one.
@@ -88,7 +88,7 @@ class Log:
 
 
 def run_here(child: Child, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
-    """Follow a process of our runner on this machine, and end it with all that it started.
+    """Follow a process of our runner on this machine, and end the process with its children.
 
     Arguments:
         child: the runner, which reads what it is told on its standard input.
@@ -168,7 +168,7 @@ def _follow(child: Child, sink: Log, timeout: float, control: Control, steps: _L
 
 
 class _Clock:
-    """Counts the seconds in which this process ran: a test must not pay for the time while its driver was stopped."""
+    """Counts the seconds in which this process ran, because a stop of the driver must not count as time of a test."""
 
     def __init__(self) -> None:
         self._seconds = 0.0

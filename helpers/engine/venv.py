@@ -23,7 +23,7 @@ from helpers.storage import cache_dir, file_name, locked, use
 
 _INSTALL_SECONDS = 1800.0
 _HOST = "host"
-# Settings of uv, and of compilers: the lock may name a package that is built here from its source.
+# Settings of uv, and of compilers: a build of a locked source package may need these.
 _READ_BY_UV = ("UV_", "CC", "CXX", "CFLAGS", "CPPFLAGS", "LDFLAGS", "PKG_CONFIG", "MAKEFLAGS")
 _NETWORK_FAULTS = ("error sending request", "dns error", "connection refused", "timed out", "connect error")
 

@@ -63,7 +63,7 @@ def main(
 
 
 def _default_branch(root: Path) -> str:
-    """Return the branch that the remote has as its own, as it was at the last clone; empty if that is not known."""
+    """Return the remote's default branch, as of the last clone; empty if unknown."""
     try:
         return history.default_branch(root, history.remote(root).name)
     except InfrastructureError:
@@ -71,7 +71,7 @@ def _default_branch(root: Path) -> str:
 
 
 def _pattern(branch: str) -> str:
-    """Return the pattern of GitHub that means this branch alone."""
+    """Return the pattern of GitHub for this branch alone."""
     return re.sub(r"[*?+!\[\]\\]", r"\\\g<0>", branch)
 
 

@@ -38,7 +38,7 @@ PRIVATE_KEY_IN_CODE = (
 )
 _PRIVATE_KEY_IN_CODE = re.compile(PRIVATE_KEY_IN_CODE.encode(), re.MULTILINE)
 
-# A variable whose name has one of these words, and none of the words below it, holds a secret.
+# A variable holds a secret if its name has a word of this list and no word of the next list.
 _SECRET_WORDS = re.compile(
     r"(^|_)(token|secret|password|passwd|passphrase|pwd|credentials?|(api|access|secret|private|signing|account)_?key)(_|$)"
 )
@@ -47,7 +47,7 @@ _HARMLESS_WORDS = re.compile(
     r"|provider|store|manager|version|count|limit|length|size|ttl|timeout|seconds|expiry|enabled|disabled|required)$"
 )
 _HARMLESS_VALUE = re.compile(r"|true|false|yes|no|on|off|none|null|\d{1,3}|[/.~].*|file:.*|<.*>|\*+|x+", re.IGNORECASE)
-# Values that are secrets whatever their name is.
+# Values that are secrets under any name.
 _SECRET_VALUES = (
     (re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"), "an access key of AWS"),
     (re.compile(r"\bgh[pousr]_[A-Za-z0-9]{36}|\bgithub_pat_\w{40}"), "a token of GitHub"),
@@ -59,13 +59,13 @@ _SECRET_VALUES = (
     (re.compile(_BEGIN), "a private key"),
     (re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@$<{]*:[^\s/:@$<{*]+@"), "a URL with a password"),
 )
-# https://docs.docker.com/reference/dockerfile/; a line of a here-document has none.
+# https://docs.docker.com/reference/dockerfile/; a line of a here-document has no instruction.
 _INSTRUCTION = re.compile(
     r"(add|arg|cmd|copy|entrypoint|env|expose|from|healthcheck|label|maintainer|onbuild|run|shell|stopsignal|user|volume"
     r"|workdir)(?=\s)",
     re.IGNORECASE,
 )
-# `NAME=VALUE` in a line of a recipe or of a shell, the value as it is quoted.
+# `NAME=VALUE` in a line of a recipe or of a shell, the value with its quotes.
 _ASSIGNMENT = re.compile(r"""(?<![^\s;&|(])"?([A-Za-z_][\w.-]*)"?=("(?:[^"\\]|\\.)*"|'[^']*'|[^\s;&|'"]*)""")
 
 
@@ -97,7 +97,7 @@ def secrets_of(recipe: str) -> Iterator[tuple[int, str, str]]:
 
 
 def why_secret(name: str, value: str) -> str:
-    """Return why the value of a variable or label is a secret; empty if it is none.
+    """Return why the value of a variable or label is a secret; empty for a harmless value.
 
     Arguments:
         name: of the variable; empty if nobody knows it.

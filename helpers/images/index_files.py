@@ -1,4 +1,4 @@
-"""What package indexes list: the files of a package, when they were uploaded, and whether they are yanked."""
+"""The data of package indexes: the files of a package, their upload times, and their yanked marks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ QUICK = Patience(1, 5.0)
 
 @dataclass(frozen=True)
 class Listed:
-    """A file as an index lists it.
+    """A file in the list of an index.
 
     Arguments:
         uploaded: when, in seconds since 1970; None if the index does not say.
@@ -56,7 +56,7 @@ class Listed:
 
 
 def files_of(package: Pinned, patience: Patience = PATIENT) -> dict[str, Listed]:
-    """Return the files that the index of `package` lists, by name; none where the package comes from no index.
+    """Return the files of `package` in its index, by name; empty for a package without an index.
 
     Raises:
         InfrastructureError: the index does not answer.
@@ -69,13 +69,13 @@ def files_of(package: Pinned, patience: Patience = PATIENT) -> dict[str, Listed]
 
 
 def _page(url: str, name: str, patience: Patience) -> tuple[str, str]:
-    """Return content type and content of the index's page at `url`; nothing where it has none."""
+    """Return content type and content of the index's page at `url`; empty without a page."""
     try:
         parts = urllib.parse.urlsplit(url)
     except ValueError:
         return "", ""  # no address
     if parts.scheme not in ("http", "https"):
-        # A lock names the index of a project: a file of this machine is none.
+        # A lock names the index of a project: a file of this machine is not an index.
         return "", ""
     headers = {"Accept": _ACCEPT}
     if parts.username:
@@ -96,7 +96,7 @@ def _page(url: str, name: str, patience: Patience) -> tuple[str, str]:
             if error.code < 500:
                 break
         except (OSError, ValueError, http.client.HTTPException) as error:
-            # The address stays out of the message: it may be a secret of the place where this runs.
+            # The address stays out of the message, because the address may be a secret.
             reason = getattr(error, "reason", error)
             why = getattr(reason, "strerror", None) or type(reason).__name__
     raise InfrastructureError(f"the package index does not say what it has of {name}: {why}", fix="invoke doctor")
@@ -111,7 +111,7 @@ def _trust() -> ssl.SSLContext:
 def _from_json(text: str) -> dict[str, Listed]:
     try:
         files = json.loads(text)["files"]
-        # `yanked` is a reason, or true without one (https://peps.python.org/pep-0691/#project-detail).
+        # `yanked` is a reason, or true without a reason (https://peps.python.org/pep-0691/#project-detail).
         return {
             str(file["filename"]): Listed(
                 _seconds(str(file.get("upload-time", ""))), _reason(file.get("yanked")) if file.get("yanked") else None
@@ -133,7 +133,7 @@ def _from_html(text: str) -> dict[str, Listed]:
 
 
 class _Links(HTMLParser):
-    """Collects the attributes of the links of a page, by the name of the file that each link leads to."""
+    """Collects the attributes of the links of a page, by the name of the linked file."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Poetry as the host starts it: on copies of a project's two files, away from the checkout and from our variables."""
+"""Starts poetry on the host: on copies of a project's two files, away from the checkout and from our variables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SETTINGS = {
     "NO_COLOR": "1",
     "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
 }
-# The user's own settings of poetry that a lock may need: those of private indexes. A token to publish is not needed.
+# The user's own settings of poetry for a lock with private indexes. A lock needs no token for publication.
 _OF_THE_USER = (
     *("POETRY_CACHE_DIR", "POETRY_CONFIG_DIR", "POETRY_REQUESTS_", "POETRY_REPOSITORIES_"),
     *("POETRY_HTTP_BASIC_", "POETRY_CERTIFICATES_", "SSH_AUTH_SOCK"),
@@ -49,35 +49,35 @@ def copies(path: Path, lock: str | None) -> Iterator[Path]:
 
 
 def words(path: Path, directory: Path, arguments: Sequence[str]) -> list[str]:
-    """Return what the wrapper reads: for which Python, project and copies poetry runs, and poetry's own arguments."""
+    """Return the arguments of the wrapper: Python, project, copies, and the arguments of poetry."""
     minor = python_minor(str(config.read_pyproject(path).get("project", {}).get("requires-python", "")))
     return [minor, os.path.realpath(path), os.path.realpath(directory), *arguments]
 
 
 def run(path: Path, directory: Path, arguments: Sequence[str], *, online: bool) -> proc.Completed:
-    """Run poetry on copies, and return how it ended.
+    """Run poetry on copies, and return the ended process.
 
     Arguments:
         path: the project.
         directory: the copies of its files.
-        arguments: those of poetry.
-        online: whether it may ask the package index; an export needs neither the index nor settings of the user.
+        arguments: the arguments of poetry.
+        online: whether poetry may ask the package index; an export needs neither the index nor settings of the user.
     """
     env = _online_environment() if online else _offline_environment(directory)
     return proc.run([*_command(), *words(path, directory, arguments)], cwd=directory, env=env, timeout=_SECONDS)
 
 
 def run_all(request: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """Export several locks by one start of poetry; the wrapper says what `request` is."""
+    """Export several locks by one start of poetry; the wrapper documents `request`."""
     with scratch() as directory:
         env = _offline_environment(directory)
         proc.run(_command(), cwd=directory, env=env, stdin=json.dumps(request), timeout=_SECONDS)
 
 
 def needed_backend(done: proc.Completed, directory: Path) -> str:
-    """Return the source whose build backend a run of poetry that ended as `done` needs; empty if it needs none.
+    """Return the source whose build backend the ended run of poetry needs; empty without a needed backend.
 
-    The source is a directory of this machine, or the name of an archive or of a clone that poetry fetched.
+    The source is a directory of this machine, or the name of a fetched archive or clone.
     """
     if done.code != _NEEDS_BACKEND:
         return ""
@@ -87,7 +87,7 @@ def needed_backend(done: proc.Completed, directory: Path) -> str:
 
 
 def written(directory: Path) -> str:
-    """Return the lock that poetry wrote beside the copies.
+    """Return the lock written by poetry beside the copies.
 
     Raises:
         ConfigError: it is missing, or not a regular file of text: a build backend may have replaced it.
@@ -110,6 +110,6 @@ def _offline_environment(directory: Path) -> Mapping[str, str]:
 def _online_environment() -> Mapping[str, str]:
     settings = host.settings()
     found = settings.environment(str(settings.ca) if settings.ca else None)
-    # An export asks no index, so pip, which takes a while, is asked for the address only here.
+    # Only this place asks pip for the address: an export asks no index, and pip is slow.
     mirror = {"POETRY_PYPI_MIRROR_URL": host.pip_index()}
     return {**host.tool_environment(*_OF_THE_USER), **_SETTINGS, **found, **mirror}

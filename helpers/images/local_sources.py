@@ -1,4 +1,4 @@
-"""The directories of this machine that a project depends on, as its manifest and theirs name them."""
+"""The local dependencies of a project: directories of this machine, named in its manifest and in their manifests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FILE_URL = re.compile(r"@\s*file://(/[^\s;]+)")
 
 
 def of_project(path: Path) -> list[Path]:
-    """Return the real paths of the source directories that the project at `path` depends on, directly or not.
+    """Return the real paths of the source directories in the dependencies of the project at `path`, transitive too.
 
     Raises:
         ConfigError: a manifest is not a sound file; poetry would read it as it is.
@@ -30,7 +30,7 @@ def of_project(path: Path) -> list[Path]:
 
 
 def _named_by(path: Path) -> Iterator[Path]:
-    """Yield the paths that a manifest names: in tables of poetry, and as `file:` URLs."""
+    """Yield the paths in a manifest: in tables of poetry, and as `file:` URLs."""
     waiting: list[Any] = [config.read_pyproject(path)] if os.path.lexists(path / "pyproject.toml") else []
     while waiting:
         item = waiting.pop()

@@ -71,14 +71,14 @@ def check(path: Path, days: int = 0, *, no_yanked: bool = False) -> None:
 
 
 def tell_yanked(path: Path) -> None:
-    """Print a note for each release that the lock of the runnable dir at `path` pins and the index has withdrawn."""
+    """Print a note for each withdrawn release in the lock of the runnable dir at `path`."""
     from helpers.images import yanked  # only this needs a client of the index
 
     yanked.tell(pinned(read_lock(path)), path / "poetry.lock", lock_text(path))
 
 
 def tell_remembered(path: Path) -> None:
-    """Print what `tell_yanked` found when it last looked at the lock of the runnable dir at `path`; asks no index."""
+    """Print the last findings of `tell_yanked` about the lock of the runnable dir at `path`, without an index."""
     from helpers.images import yanked  # as above
 
     with suppress(ConfigError):
@@ -107,7 +107,7 @@ def _parsed(text: str, file: Path) -> dict[str, Any]:
 
 
 def _mend(file: Path) -> str:
-    """Return the command that puts a sound lock in place of `file`: the committed one, or a new one."""
+    """Return the command that replaces `file` by a sound lock: the committed lock, or a new lock."""
     try:
         committed = config.parse_toml(repo.git(file.parent, "cat-file", "blob", f"HEAD:./{file.name}"), file)
     except HelpersError:
@@ -190,7 +190,7 @@ def _export(groups: Sequence[str]) -> list[str]:
 
 
 def _poetry(path: Path, arguments: Sequence[str]) -> str:
-    """Return the export, or the lock, that poetry makes of the project at `path`."""
+    """Return poetry's export, or poetry's lock, of the project at `path`."""
     file = path / "poetry.lock"
     locked = config.read_text(file) if file.exists() else None
     with poetry.copies(path, locked) as copies:

@@ -1,4 +1,4 @@
-"""The container in which poetry locks a project of which a dependency needs its build backend, which is code."""
+"""The container in which poetry locks a project if a dependency needs its build backend: a backend runs code."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _SETTINGS = {
 
 
 def run(path: Path, copies: Path, words: Sequence[str], needed: str) -> proc.Completed:
-    """Run poetry in a container of the base that the project at `path` stands on, and return how it ended.
+    """Run poetry in a container of the base of the project at `path`, and return the ended process.
 
-    The container sees the copies of the project's two files, which it may change, and copies of the local sources that
-    the project depends on, without files that git ignores. It has a network, and the host's settings of the package
-    index; no variable of the caller, no capability.
+    The container sees writable copies of the project's two files, and copies of its local sources without ignored
+    files. The container has a network, and the host's settings of the package index; no variable of the caller, no
+    capability.
 
     Arguments:
         path: the project.
@@ -131,7 +131,7 @@ def _environment() -> dict[str, str]:
 
 
 def _copied(root: Path, path: Path, aside: Path) -> Iterator[tuple[str, Path]]:
-    """Copy the local sources of the project at `path` that lie in the checkout; yield each path with its copy."""
+    """Copy the project's local sources in the checkout; yield each path with its copy."""
     inside = (source for source in local_sources.of_project(path) if source.is_relative_to(root))
     for number, source in enumerate(inside):
         copy = aside / str(number)

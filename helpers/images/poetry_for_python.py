@@ -1,4 +1,4 @@
-"""Runs poetry on copies of a project's two files, for a Python that need not be on this machine.
+"""Runs poetry on copies of a project's two files, for any Python, installed or not.
 
 Runs inside poetry's own tool environment and imports nothing of ours. Poetry loads no plugin, no `poetry.toml` and no
 build backend of the project, and starts no program but git and ssh. In a container of ours, where HELPERS_BACKENDS_RUN
@@ -9,9 +9,9 @@ usage: python poetry_for_python.py MAJOR.MINOR HOME COPIES POETRY_ARGUMENT...
 
 HOME is the project's directory; COPIES is a directory with copies of its pyproject.toml and poetry.lock. Relative
 paths in the copies count from HOME. REQUEST is JSON, a list of pairs of a file and of arguments as above. Poetry
-starts once for all pairs, and each command that succeeds leaves its output in its file.
+starts once for all pairs, and each successful command leaves its output in its file.
 
-Exit code 3, and one line of JSON as the last line of standard error: a dependency needs its build backend.
+Exit code 3, and a line of JSON as the last line of standard error: a dependency needs its build backend.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _Table = dict[str, Any]
 
 
 class NeedsBackendError(BaseException):
-    """A dependency says only by running its build backend what it needs; poetry must not catch this."""
+    """A dependency needs its build backend for its metadata; poetry must not catch this error."""
 
     def __init__(self, source: Path) -> None:
         super().__init__(str(source))
@@ -55,7 +55,7 @@ class NeedsBackendError(BaseException):
 
 
 class _NoFile:
-    """Stands for `poetry.toml`, by which a checkout would change poetry's configuration."""
+    """Replaces `poetry.toml`, because a checkout must not change poetry's configuration."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -65,7 +65,7 @@ class _NoFile:
 
 
 def isolate() -> None:
-    """Keep poetry from all that a project could make it load or run."""
+    """Keep poetry from code and configuration of a project."""
     PluginManager.add_project_plugin_path = staticmethod(lambda directory: None)
     PluginManager.ensure_project_plugins = classmethod(lambda cls, *_: None)
     poetry.factory.TOMLFile = _NoFile
@@ -89,7 +89,7 @@ def _refuse(source: Path, *_: Any, **__: Any) -> NoReturn:
 
 
 def _build_copies() -> None:
-    """Let backends write beside their sources, which are mounted read-only: each builds a copy."""
+    """Let backends write beside their sources by building copies: the sources are mounted read-only."""
     builder = poetry.inspection.info.isolated_builder
 
     @contextmanager
@@ -115,7 +115,7 @@ def run(version: str, home: str, copies: str, *arguments: str) -> int:
     """Run poetry for the Python `version` and return its exit code."""
     major, minor = (int(part) for part in version.split("."))
     copies = os.path.realpath(copies)
-    # Poetry asks for an environment only to learn which Python a project is for; it clones git dependencies below it.
+    # Poetry uses the environment only for the Python of a project, and as a parent of clones of git dependencies.
     environment = MockEnv(version_info=(major, minor, 0, "final", 0), is_venv=True, path=Path(copies, "environment"))
     EnvManager.create_venv = lambda self, *args, **kwargs: environment
     sys.argv[1:] = ["--directory", copies, "--no-ansi", *arguments]
@@ -133,7 +133,7 @@ def run(version: str, home: str, copies: str, *arguments: str) -> int:
 def _standing_for(home: Path, copies: Path) -> Iterator[None]:
     """Let relative paths of the project in `copies` count from `home`."""
 
-    # Poetry takes the directory of the lock for that of the project.
+    # Poetry takes the directory of the lock for the project's directory.
     at_home: Any = type("Lock", (type(Path()),), {"parent": home})
     configure, lock = Factory.configure_package.__func__, Locker.lock
 
@@ -151,7 +151,7 @@ def _standing_for(home: Path, copies: Path) -> Iterator[None]:
 
 
 def run_into(file: Path, *arguments: str) -> None:
-    """Run poetry as `run` does and leave its output in `file`, unless it fails; no reader sees a part of the file."""
+    """Run poetry as `run` does and leave its output in `file`, unless poetry fails; readers see only the whole file."""
     said = io.StringIO()
     with redirect_stdout(said), redirect_stderr(io.StringIO()):
         code = run(*arguments)

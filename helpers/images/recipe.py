@@ -81,7 +81,7 @@ def image_layers(runnable: RunnableDir, load: config.Loader) -> list[RunnableDir
 
 
 def _no_base(top: RunnableDir, path: Path) -> ConfigError:
-    """Return the error about a `dir:` base that is no runnable dir, with the neighbour that has almost its name."""
+    """Return the error about a `dir:` base outside of runnable dirs, with the neighbour of the most similar name."""
     what = "is not a runnable dir" if path.exists() else "does not exist"
     beside = [one for one in (path.parent, top.path.parent) if one.is_dir()]
     places = [one / name for one in beside for name in sorted(os.listdir(one))]

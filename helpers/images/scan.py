@@ -284,7 +284,7 @@ def _configuration(layout: Path, held: Contents) -> Iterator[Finding]:
 
 
 def _named_secrets(layout: Path, held: Contents, allows: Sequence[str]) -> Iterator[Finding]:
-    """Yield the secrets that everybody with the image reads in its variables, labels and history."""
+    """Yield the secrets in the variables, labels and history of an image."""
     about = files.config(layout, held.image)
     config = about.get("config", {})
     variables = [item.partition("=")[::2] for item in config.get("Env") or []]

@@ -1,4 +1,4 @@
-"""Releases of a lock that were withdrawn from their index (https://peps.python.org/pep-0592/)."""
+"""Withdrawn releases in a lock (https://peps.python.org/pep-0592/)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAMED = 10
 
 
 def refuse(packages: Sequence[Pinned], where: Path) -> None:
-    """Return when no release that the lock `where` pins was withdrawn.
+    """Return if the lock `where` pins no withdrawn release.
 
     Raises:
         PolicyError: one was.
@@ -40,9 +40,9 @@ def refuse(packages: Sequence[Pinned], where: Path) -> None:
 
 
 def tell(packages: Sequence[Pinned], where: Path, text: str) -> None:
-    """Print a note for each release that the machine's index has withdrawn; an index that does not answer is a note.
+    """Print a note for each withdrawn release in the machine's index; an index without an answer is a note.
 
-    Only the index of this machine is asked: an address that a lock names is asked when the user wants a refusal.
+    Only the index of this machine is asked. An address in a lock is asked only when the user wants a refusal.
 
     Arguments:
         packages: what the lock pins.
@@ -79,12 +79,12 @@ def _memory(text: str) -> Path:
 
 
 def _found(packages: Sequence[Pinned], patience: Patience) -> Iterator[tuple[str, str]]:
-    """Yield the name of each package with a file that was withdrawn, and a line about it."""
+    """Yield the name of each package with a withdrawn file, and a line about the package."""
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         try:
             answers = list(pool.map(lambda one: _listed(one, patience, host.pip_index()), packages))
         except BaseException:
-            # The other questions would wait for the same index.
+            # Further questions would wait for the same index.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         for package, listed in zip(packages, answers, strict=True):

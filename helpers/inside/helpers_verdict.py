@@ -13,10 +13,10 @@ import pytest
 # Holds the order as JSON: report (file descriptor for the verdict), results (directory for our other files), tier.
 ORDER = "HELPERS_TEST_ORDER"
 TIERS = ("fast", "slow", "superslow")
-# The words of pytest's last line that are about tests; helpers/driver/verdict.py has the same, a test compares.
+# The words about tests in pytest's last line; a test compares this list with helpers/driver/verdict.py.
 OUTCOMES = ("passed", "xfailed", "xpassed", "failed", "error", "skipped", "rerun", "subtests passed")
 RED = ("failed", "error")
-# The property of a case in the JUnit file that holds the outcomes of one run, for helpers/driver/junit.py.
+# The property with the outcomes of a run in a case of the JUnit file, for helpers/driver/junit.py.
 OUTCOMES_PROPERTY = "helpers-outcomes"
 # So many failures are told of one by one, and so many tests are named as the slowest.
 MOST_FAILURES = 100
@@ -84,7 +84,7 @@ class BoundPlugin:
         whole, properties = report.sections, getattr(report, "user_properties", [])
         report.sections = [(title, cut(text, SECTION_CHARACTERS)) for title, text in whole]
         yield
-        # `VerdictPlugin` adds one.
+        # `VerdictPlugin` adds a property.
         report.sections, report.user_properties = whole, properties
 
 
@@ -107,12 +107,12 @@ class VerdictPlugin:
         self.process = os.getpid()
         self.config: Any = None
         self.collected = 0
-        # One id may be that of several runs, and one run of a test may have several outcomes.
+        # An id may have several runs, and a run of a test may have several outcomes.
         self.reported = 0
         self.counts: Dict[str, int] = {}
-        # The outcomes of the runs that have begun, by id and worker of pytest-xdist.
+        # The outcomes of the unfinished runs, by id and worker of pytest-xdist.
         self.running: Dict[Tuple[str, str], List[str]] = {}
-        # The outcomes of the last run of each test that was run again.
+        # The outcomes of the last run of each repeated test.
         self.last: Dict[str, List[str]] = {}
         self.failures: List[str] = []
         self.hints: List[str] = []
@@ -133,7 +133,7 @@ class VerdictPlugin:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: List[str]) -> None:
-        # The controller itself collects none. Every worker collects the same tests, and runs all of them by `each`.
+        # The controller collects no tests. Every worker collects the same tests; by `each` every worker runs all tests.
         each = getattr(self.config.option, "dist", "") == "each"
         self.collected = len(ids) + (self.collected if each else 0)
         self.note("collected %d" % self.collected)
@@ -149,7 +149,7 @@ class VerdictPlugin:
     def pytest_runtest_logreport(self, report: Any) -> None:
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + getattr(report, "duration", 0.0)
         run = (report.nodeid, str(getattr(report, "worker_id", "")))
-        # This may also make a failure of the report: that of a test whose parts failed.
+        # The call may turn the report into a failure, for a test with failed parts.
         outcome = self.outcome(report)
         if outcome:
             self.count(outcome)
@@ -169,12 +169,12 @@ class VerdictPlugin:
 
     @staticmethod
     def describe_case(report: Any, outcomes: List[str]) -> None:
-        """Have the outcomes of a run written to its case in the JUnit file, which has one case for several outcomes."""
+        """Write the outcomes of a run to its case in the JUnit file, because a case may have several outcomes."""
         properties = getattr(report, "user_properties", [])
         report.user_properties = [*properties, (OUTCOMES_PROPERTY, line_of(outcomes))]
 
     def outcome(self, report: Any) -> str:
-        """Return the word by which pytest counts a report in its last line; empty for a report that it does not count.
+        """Return the word for a report in pytest's last line; empty for an uncounted report.
 
         A plugin may give it another word, or none; no failure is lost by that.
         """
@@ -184,7 +184,7 @@ class VerdictPlugin:
             return "failed" if report.when == "call" else "error"
         if word in OUTCOMES:
             return word
-        # pytest leaves out reports on a part of a test, which have a context.
+        # pytest leaves out reports with a context: reports on a part of a test.
         if report.when != "call" or report.outcome not in OUTCOMES or (not word and hasattr(report, "context")):
             return ""
         if hasattr(report, "wasxfail"):
@@ -192,20 +192,20 @@ class VerdictPlugin:
         return str(report.outcome)
 
     def count(self, outcome: str) -> None:
-        """Count one outcome."""
+        """Count an outcome."""
         self.counts[outcome] = self.counts.get(outcome, 0) + 1
 
     def fail(self, report: Any, name: str) -> None:
-        """Note a failure, and tell the driver of it."""
+        """Note a failure, and notify the driver."""
         if len(self.failures) < MOST_FAILURES and name not in self.failures:
             self.failures.append(name)
         self.hints.extend(hint for hint in hints(str(report.longrepr)) if hint not in self.hints)
         self.tell(report)
 
     def end(self, run: Tuple[str, str]) -> None:
-        """Note the end of one run of a test."""
+        """Note the end of a run of a test."""
         outcomes = self.running.pop(run, [])
-        # Some plugins report nothing but set-up and teardown of a run that they repeat.
+        # Some plugins report only set-up and teardown of a repeated run.
         self.reported += bool(outcomes)
         if run[0] in self.attempts:
             self.last[run[0]] = outcomes

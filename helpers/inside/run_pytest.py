@@ -28,7 +28,7 @@ NO_SESSION = {
 # Our plugin, and where it finds its order.
 PLUGIN = "helpers_verdict"
 ORDER = "HELPERS_TEST_ORDER"
-# Holds the number of the file descriptor that the verdict is written to (runner.py).
+# Holds the number of the file descriptor for the verdict (runner.py).
 REPORT = "HELPERS_REPORT"
 
 # What the image of this container is, `<name>-<X.Y.Z>`; not set where no container of ours is around us.
@@ -101,7 +101,7 @@ def disagreement(directory: str, image: str) -> str:
 def main(order: Dict[str, Any]) -> int:
     """Run pytest as `order` says and return its exit code."""
     report = int(os.environ.pop(REPORT))
-    # Programs that tests start do not inherit it.
+    # Child processes of tests do not inherit the descriptor.
     os.set_inheritable(report, False)
     refused = disagreement(os.getcwd(), os.environ.get(IMAGE, ""))
     if refused:

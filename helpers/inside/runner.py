@@ -5,16 +5,16 @@ the driver is gone, and everything here ends at once. In a container this proces
 its end is the container's end.
 
 With `--results` the command runs tests, and the first line on our standard input is the nonce of the run. Test code
-never sees the nonce: it is read before the command starts, and no process of the same user can read our memory. The
-command writes its verdict to a pipe. `Report` hands out nonce and verdict after every process of the command has ended,
-so test code cannot change a verdict after the session of pytest.
+never sees the nonce: the runner reads the nonce before the command starts, and no process of the same user can read our
+memory. The command writes its verdict to a pipe. `Report` hands out nonce and verdict after the command's last process
+has ended, so test code cannot change a verdict after the session of pytest.
 
-The directory of results may be in the memory of a container, so its files leave in frames on our standard output, which
-the driver takes out of it (helpers/engine/handout.py): a zero byte, half of the nonce, and `NAME OFFSET LENGTH`, each
-after a blank, a line feed, and the bytes. The first half marks progress and failures while tests run; test code may
-read it there. The second half marks all other files, and is sent when no process of the command is left.
+The directory of results may be in the memory of a container, so its files leave in frames on our standard output. The
+driver removes the frames (helpers/engine/handout.py). A frame is a zero byte, half of the nonce, `NAME OFFSET LENGTH`
+(each after a blank), a line feed, and the bytes. The first half marks progress and failures while tests run; test code
+may read this half. The second half marks the remaining files, and is sent after the last process of the command.
 
-This process starts before every run of tests, so it imports little: `subprocess` alone takes as long as a start of
+This process starts before every run of tests, and must import little: `subprocess` alone takes as long as a start of
 Python.
 
 usage: python -I -S runner.py [--results DIRECTORY] COMMAND [ARGUMENT...]
@@ -42,7 +42,7 @@ KILLED = 128 + SIGKILL
 NOT_FOUND = 127  # as a shell says it
 # SIGPIPE and SIGXFSZ: Python ignores them, and a program takes over what is ignored.
 IGNORED = (13, 25)
-# Holds the number of the file descriptor that the command writes its verdict to, one line of JSON.
+# Holds the number of the file descriptor for the command's verdict, a line of JSON.
 REPORT = "HELPERS_REPORT"
 LIVE = ("progress", "failures")
 WRITTEN = ("junit.xml", "coverage.json")
@@ -50,13 +50,13 @@ FULL, VERDICT = "full", "verdict.json"
 MOST_REPORT_BYTES = 64 << 20
 MOST_BYTES = 256 << 20
 LIVE_SECONDS = 0.1
-# Frames of this size are not torn by what tests print meanwhile: https://man7.org/linux/man-pages/man7/pipe.7.html.
+# Output of tests does not tear frames of this size: https://man7.org/linux/man-pages/man7/pipe.7.html.
 PIPE_BUF = 4096
 HEAD_BYTES = 128
 
 
 class Report:
-    """The verdict and the other files of a command that runs tests, and how they leave the container.
+    """The verdict and the result files of a command that runs tests, and their way out of the container.
 
     Arguments:
         results: directory of the files.
@@ -77,7 +77,7 @@ class Report:
         os.dup2(1, 2)
 
     def take(self, byte: bytes) -> bool:
-        """Take one byte of the nonce; return whether the nonce is complete, and then let a child of `fork` begin."""
+        """Take a byte of the nonce; return whether the nonce is complete, and then let a child of `fork` begin."""
         if self.nonce[-1:] != b"\n":
             self.nonce += byte
             if byte == b"\n":
@@ -92,7 +92,7 @@ class Report:
         os.close(self.begin)
 
     def listen(self) -> None:
-        """Start to read the pipe, which would block the command when it is full."""
+        """Start to read the pipe, because a full pipe would block the command."""
         os.close(self.write)
         self.complete.acquire()
         _thread.start_new_thread(self.collect, ())
@@ -107,7 +107,7 @@ class Report:
                     self.send_new()
 
     def send_new(self) -> None:
-        """Hand out what is new of progress and failures; the next call goes on where the output is full."""
+        """Hand out new progress and failures; if the output is full, the next call continues."""
         for name in LIVE:
             for piece in self.pieces(name, self.sent[name], PIPE_BUF - HEAD_BYTES):
                 try:
@@ -117,7 +117,7 @@ class Report:
                 self.sent[name] += len(piece)
 
     def pieces(self, name: str, at: int, size: int) -> Iterator[bytes]:
-        """Yield what a regular file of results holds behind the byte `at`; tests may have put anything there."""
+        """Yield the content of a regular file of results after the byte `at`; tests may have put anything there."""
         try:
             file = os.open(os.path.join(self.results, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
@@ -135,7 +135,7 @@ class Report:
             os.close(file)
 
     def send(self, name: str, at: int, data: bytes, *, final: bool = True) -> None:
-        """Write one frame."""
+        """Write a frame."""
         nonce = self.nonce.strip()
         half = len(nonce) // 2
         mark = nonce[half:] if final else nonce[:half]
@@ -144,7 +144,7 @@ class Report:
             frame = frame[os.write(1, frame) :]
 
     def collect(self) -> None:
-        """Read the pipe until no process can write to it; keep no more than `MOST_REPORT_BYTES`."""
+        """Read the pipe until its last writer ends; keep no more than `MOST_REPORT_BYTES`."""
         while True:
             piece = os.read(self.read, 1 << 16)
             if not piece:
@@ -154,7 +154,7 @@ class Report:
         self.complete.release()
 
     def hand_out(self) -> None:
-        """Hand out all files, the verdict last, when no process is left that could write to them or to the pipe."""
+        """Hand out each file, the verdict last, after the last process that could write to the files or to the pipe."""
         self.complete.acquire()
         if self.nonce[-1:] != b"\n":
             return
@@ -180,7 +180,7 @@ class Report:
 
 
 def hide() -> None:
-    """Let no process of the same user read our memory, which holds the nonce, nor attach to us (Linux only)."""
+    """Keep processes of the same user from our memory with the nonce, and from attaching to us (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
@@ -213,7 +213,7 @@ def descendants(of: int) -> set[int]:
 
 
 def kill_rest() -> bool:
-    """End all processes below us and return whether none is left.
+    """End every process below us and return whether the last process ended.
 
     Orphans are our children. So no child means no descendant, even if processes fork faster than /proc is read.
     """

@@ -14,7 +14,7 @@ def blob_id(content: bytes) -> str:
 
 
 def blob_id_of(file: IO[bytes], size: int) -> str:
-    """Return the name of the content of a file, which is read in pieces; empty if it does not hold `size` bytes.
+    """Return the name of the content of a file, read in pieces; empty if the file does not hold `size` bytes.
 
     Arguments:
         file: open at its begin.

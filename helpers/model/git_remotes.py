@@ -1,17 +1,17 @@
-"""Which remote of a checkout counts, by its configuration; pure."""
+"""The remote of a checkout by its configuration; pure."""
 
 from __future__ import annotations
 
 from helpers.model.porcelain import subsections
 
-# What git calls a remote unless somebody chooses another name.
+# The default name of a remote.
 USUAL = "origin"
-# https://git-scm.com/docs/git-config; names that a user prefers, of a remote that exists.
+# https://git-scm.com/docs/git-config; settings of the user for the name of an existing remote.
 _PREFERRED = ("checkout.defaultremote", "clone.defaultremotename")
 
 
 def remotes(settings: list[tuple[str, str]]) -> dict[str, dict[str, str]]:
-    """Return the settings of each remote by its name; of several URLs the first, from which git fetches."""
+    """Return the settings of each remote by its name; of several URLs the first, the source of a fetch."""
     found = subsections(settings, "remote")
     for key, value in reversed(settings):
         name = key.removeprefix("remote.").removesuffix(".url")
@@ -21,9 +21,9 @@ def remotes(settings: list[tuple[str, str]]) -> dict[str, dict[str, str]]:
 
 
 def default(settings: list[tuple[str, str]], branch: str) -> str:
-    """Return the name of the remote that a checkout works with.
+    """Return the name of the remote of a checkout.
 
-    It is the remote of the branch's upstream, else the one that the user prefers, else the only one, else `origin`.
+    The order: the remote of the branch's upstream, the user's preferred remote, the only remote, `origin`.
 
     Arguments:
         settings: (key, value) of all scopes, in order.

@@ -21,7 +21,7 @@ _REFERENCE = (
     rf"(?:{HOST_PATTERN}/)?{NAME_PATTERN}(?:/{NAME_PATTERN})*"
     r"(?::[\w][\w.-]{0,127})?(?:@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-f]{32,128})?"
 )
-# Docker ends at 255 with what it puts before a name, and some names of ours are longer than the image's.
+# The limit of Docker is 255 with its own prefix, and some names of ours are longer than the image's.
 _LONGEST_REPOSITORY = 200
 
 # Labels: every image and container of ours carries OURS; nothing without it is ever stopped or removed.

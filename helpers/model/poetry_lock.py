@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# What a lock depends on, in [tool.poetry] and in [project].
+# The keys that change a lock, in [tool.poetry] and in [project].
 _LEGACY = ("dependencies", "source", "extras", "dev-dependencies")
 _OF_PROJECT = ("requires-python", "dependencies", "optional-dependencies")
 
@@ -39,7 +39,7 @@ def normal_name(name: str) -> str:
 
 
 def is_lock(data: Mapping[str, Any]) -> bool:
-    """Return whether the tables of a parsed lock have the types that `pinned` reads."""
+    """Return whether the tables of a parsed lock have the types for `pinned`."""
     packages = data.get("package", [])
     return isinstance(packages, list) and all(
         isinstance(package, dict) and _is_package(package) for package in packages
@@ -86,15 +86,15 @@ def _versions(lock: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def is_stale(lock: str, project: Mapping[str, Any]) -> bool:
-    """Return whether poetry takes a lock for one of another project; False where the lock holds no hash of a project.
+    """Return whether the lock is of another project for poetry; False if the lock holds no hash of a project.
 
-    The same as in `poetry/packages/locker.py` of the version of poetry that helpers brings.
+    The rule is in `poetry/packages/locker.py` of the poetry in helpers.
 
     Arguments:
         lock: the text of `poetry.lock`.
         project: the parsed `pyproject.toml`.
     """
-    # Packages hold no such line: it stands in the last table, [metadata].
+    # Packages hold no hash line: the line is in the last table, [metadata].
     found: list[str] = re.findall(r'^content-hash = "([0-9a-f]+)"', lock, re.MULTILINE)
     if not found:
         return False
@@ -105,7 +105,7 @@ def is_stale(lock: str, project: Mapping[str, Any]) -> bool:
 
 
 def content_hash(project: Mapping[str, Any], *, groups: bool = True) -> str:
-    """Return the hash by which poetry knows what of `pyproject.toml` a lock was made for.
+    """Return poetry's hash of the parts of `pyproject.toml` that decide a lock.
 
     Arguments:
         project: the parsed `pyproject.toml`.

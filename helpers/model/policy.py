@@ -1,4 +1,4 @@
-"""The policy: what a runnable dir may weaken of its isolation. It is given from outside of the checkout."""
+"""The policy: the rights of a runnable dir to weaken its isolation. The policy comes from outside the checkout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from helpers.model.settings import DOCKER
 NETWORK, WRITABLE, ENV, GIT = "network", "writable", "env", "git"
 SERVICE_WRITABLE, SERVICE_HOST_PATH = "service-writable", "service-host-path"
 SERVICE_HOST, SERVICE_CAPABILITIES = "service-host", "service-capabilities"
-# Every right, with the sentence that the docs print.
+# Every right, with its sentence in the docs.
 RIGHTS = {
     NETWORK: "tests reach every network that this machine reaches",
     WRITABLE: "tests, or a service as the caller, write to paths inside the directory",
@@ -36,7 +36,7 @@ class Need:
 
     Arguments:
         right: a name of `RIGHTS`.
-        text: the setting that needs it, as a run prints it.
+        text: the setting that needs the right, as a run prints the setting.
         detail: the variable's name, for `env`.
     """
 
@@ -46,17 +46,17 @@ class Need:
 
     @property
     def item(self) -> str:
-        """The item of a policy that grants it."""
+        """The item of a policy that grants the right."""
         return f"{self.right}={self.detail}" if self.detail else self.right
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What directories may weaken.
+    """The rights of directories.
 
     Arguments:
         grants: pairs of a directory (empty: every directory) and an item: a right, or `env=NAME`.
-        text: the policy as it was given; empty if none was given.
+        text: the policy as it was given; empty without a policy.
     """
 
     grants: frozenset[tuple[str, str]] = field(default_factory=lambda: frozenset(("", right) for right in DEFAULT))
@@ -67,7 +67,7 @@ class Policy:
 
         Arguments:
             directory: its path relative to the root, with forward slashes.
-            needs: all that it needs.
+            needs: its needs.
         """
         return [
             need
@@ -76,7 +76,7 @@ class Policy:
         ]
 
     def rights_of(self, directory: str) -> tuple[str, ...]:
-        """Return the rights that a directory has; `env=NAME` is no right by itself.
+        """Return the rights of a directory; `env=NAME` is no right by itself.
 
         Arguments:
             directory: its path relative to the root, with forward slashes.
@@ -85,7 +85,7 @@ class Policy:
 
     @property
     def is_stricter(self) -> bool:
-        """Whether a policy was given that withholds a right which directories have without a policy."""
+        """Whether a policy was given, and withholds a right of the default."""
         return bool(self.text) and not {("", right) for right in DEFAULT} <= self.grants
 
 
@@ -108,7 +108,7 @@ def refusal(directory: str, missing: Sequence[Need], policy: str = "") -> Policy
 
 
 def parse(text: str, read: Callable[[str], str]) -> Policy:
-    """Return the policy that a text names: items with commas or spaces between them.
+    """Return the policy of a text: items with commas or spaces between them.
 
     Arguments:
         text: `strict`, `default`, RIGHT, DIR:RIGHT and @FILE.
@@ -131,7 +131,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _granted(item: str) -> set[tuple[str, str]]:
-    """Return what an item grants."""
+    """Return the pairs of a directory and a right for an item."""
     if item == _STRICT:
         return set()
     if item == _DEFAULT:

@@ -10,7 +10,7 @@ from helpers.errors import PolicyError
 from helpers.model.stage import Stage
 from helpers.model.version import Version
 
-# Paths that an error names.
+# Paths in an error.
 CHANGES_SHOWN = 5
 
 

@@ -37,7 +37,7 @@ DOCKER = {
 
 
 def _setting(default: Any, about: str, *, of_the_repo: bool = False) -> Any:
-    """Declare one setting; lists are given as tuples so that settings stay hashable.
+    """Declare one setting; lists are given as tuples, because settings must be hashable.
 
     Arguments:
         default: its value where it is not set.
@@ -102,7 +102,7 @@ class Settings:
     )
 
 
-# Settings that say nothing about the directory that they stand in.
+# Settings that say nothing about their own directory.
 OF_THE_REPO = frozenset(item.name for item in fields(Settings) if item.metadata["of_the_repo"])
 
 

@@ -1,4 +1,4 @@
-"""The JSON of a registry's answer, which can be of any shape: read once, typed, and refused in one way."""
+"""The JSON of a registry's answer in any shape: read once, typed, and refused with a single error."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_object(data: bytes) -> dict[str, Any]:
 
 
 def list_at(content: Mapping[str, Any], key: str, kind: type[T]) -> list[T]:
-    """Return the list at `key`, whose items are all of one kind; null and no such key are an empty list.
+    """Return the list at `key`, with items of a single kind; null and a missing key are an empty list.
 
     Raises:
         ValueError: the value is no such list.
@@ -42,7 +42,7 @@ def list_at(content: Mapping[str, Any], key: str, kind: type[T]) -> list[T]:
 
 
 def object_at(content: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Return the object at `key`; null and no such key are an empty object.
+    """Return the object at `key`; null and a missing key are an empty object.
 
     Raises:
         ValueError: the value is no object.
@@ -54,7 +54,7 @@ def object_at(content: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def text_at(content: Mapping[str, Any], key: str) -> str:
-    """Return the string at `key`; null and no such key are an empty string.
+    """Return the string at `key`; null and a missing key are an empty string.
 
     Raises:
         ValueError: the value is no string.

@@ -67,7 +67,7 @@ class Answer:
 
 
 def absolute_url(asked: str, location: str) -> str:
-    """Return the URL that an answer to `asked` names, which may leave out the parts that `asked` has.
+    """Return the URL in an answer to `asked`; missing parts come from `asked`.
 
     Raises:
         InfrastructureError: it is no URL of HTTP.

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """The parts of an image's configuration that we use.
+    """The used parts of an image's configuration.
 
     Arguments:
         labels: its labels.
@@ -163,7 +163,7 @@ class Reader:
         return self._read(answer, dict)
 
     def image(self, reference: str, platform: str = "") -> ImageConfig:
-        """Return the parts of an image's configuration that we use; arguments and errors are those of `config`."""
+        """Return the used parts of an image's configuration; arguments and errors as for `config`."""
         content = self.config(reference, platform)
         try:
             return ImageConfig.of(content)

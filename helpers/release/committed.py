@@ -1,4 +1,4 @@
-"""That what is released is what a commit holds: looked at again after a build."""
+"""Checks after a build again that the released content is the content of a commit."""
 
 from __future__ import annotations
 

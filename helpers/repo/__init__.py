@@ -26,7 +26,7 @@ def git(root: Path, *arguments: str) -> str:
 def find_root(start: Path) -> Path:
     """Return the root of the checkout that `start` lies in, without asking git.
 
-    The submodule helpers is part of the repo around it: it has no runnable dirs and no tasks of its own.
+    The submodule helpers is part of the repo around it, without runnable dirs and tasks of its own.
 
     Raises:
         UsageError: `start` is not inside a git checkout.
@@ -64,7 +64,7 @@ def files(root: Path, *patterns: str) -> list[Path]:
 
 
 def listed(root: Path, *patterns: str) -> dict[str, bool]:
-    """Return the files that git does not ignore and that match a pattern, each with whether git tracks it.
+    """Return the files that match a pattern, without ignored files, each with whether git tracks the file.
 
     Arguments:
         root: root of a checkout, which the paths are relative to; submodules and repos nested in it are not entered.
@@ -118,7 +118,7 @@ def changes(root: Path) -> list[str]:
     from helpers.repo.submodules import gitlinks, submodule_at
 
     # The status of a submodule would be asked by git itself, which knows nothing of that repo's filters.
-    # Renames are not looked for: that reads whole files, by way of their filters. Both paths are named all the same.
+    # A search for renames would read whole files through their filters. Without the search both paths are named too.
     options = ("--untracked-files=normal", "--ignore-submodules=dirty", "--no-renames")
     found = git_status.changed_paths(git(root, "status", "--porcelain=v2", "-z", *options))
     inside = [path for path in gitlinks(root) if path not in found and submodule_at(root, path)]

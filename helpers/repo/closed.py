@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 FOREIGN = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE"),
     *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE", "GIT_QUARANTINE_PATH"),
-    # Settings of `git -c`, which git reads after those that we give.
+    # Settings of `git -c`: git reads them after ours.
     *("GIT_CONFIG_PARAMETERS", "GIT_INTERNAL_SUPER_PREFIX"),
 )
-# Variables of the user that would change what our arguments mean, or what we read.
+# Variables of the user that would change the meaning of our arguments, or of output.
 _DISTORTING = (
     *("GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"),
     *("GIT_ATTR_SOURCE", "GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS", "GIT_REFLOG_ACTION", "GIT_REPLACE_REF_BASE"),
@@ -30,8 +30,8 @@ _HARMLESS = (
     ("log.showSignature", "false"),
     ("safe.bareRepository", "explicit"),
 )
-# Settings of the user and of the system that would change bytes that we read, or write for ever, each with the reason.
-# Left to the user, because they say how files are stored on this machine, or who signs what: core.autocrlf, core.eol,
+# Settings of the user and of the system that would change the bytes of input or of commits, each with the reason.
+# Left to the user, because they say how files are stored on this machine, or the signatures: core.autocrlf, core.eol,
 # core.attributesFile and filters, core.excludesFile, url.*.insteadOf, init.templateDir, user.*, http.*, credential.*.
 _STEADY = (
     ("i18n.logOutputEncoding", "UTF-8"),  # messages and names that we read, and write into other commits
@@ -90,7 +90,7 @@ def environment(more: Sequence[tuple[str, str]] = (), *, steady: bool = True) ->
         traced = [name for name, value in env.items() if name.startswith(_TRACE) and not value.startswith("/")]
         for name in (*_DISTORTING, *traced):
             env.pop(name, None)
-        # What git says of errors is read, too; and refs of a clone are files.
+        # Messages of errors are read, too; and refs of a clone are files.
         env |= {"LC_ALL": "C", "GIT_DEFAULT_REF_FORMAT": "files"}
     # Given this way a name may hold "="; `-c` would cut it there. They come after the user's own of this kind.
     given = env.get("GIT_CONFIG_COUNT", "")

@@ -286,7 +286,7 @@ class _Checkout:
                 found[path] = state.by_looking(str(root / path))
                 vouched = False
         found |= named
-        # A submodule's are found with those of the checkout around it.
+        # The paths of a submodule are found with the paths of the checkout around it.
         below = self._seen.tops() if self._exact and not at else ()
         unlisted = state.unlisted(str(root), below)
         found |= unlisted
@@ -337,7 +337,7 @@ def _converts(root: Path, listed: str, named: Iterable[str]) -> bool:
     own = git_dir(root)
     if own:
         files.append(common_dir(own) / "info" / "attributes")
-    # git ignores a larger file, which must not fill the memory here.
+    # git ignores a larger file, and the file must not fill the memory here.
     try:
         sizes = (file.stat().st_size for file in files if file.is_file())
         return any(size > _MOST_ATTRIBUTES_BYTES for size in sizes) or any(

@@ -59,7 +59,7 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def _answer(root: Path, env: Mapping[str, str], arguments: Sequence[str]) -> str:
-    # Lists of paths: names that are not UTF-8 stay what they are. Messages are for people.
+    # Lists of paths: names outside of UTF-8 stay unchanged. Messages are for people.
     names = "-z" in arguments and arguments[0] != "log"
     errors = "surrogateescape" if names else "replace"
     done = proc.run(closed.command(str(root), arguments), env=env, errors=errors)

@@ -1,4 +1,4 @@
-"""Parts of a remote's history that a checkout does not have: an absent commit or branch there is no fact."""
+"""Missing parts of a remote's history: an absent commit or branch is no fact in an incomplete checkout."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from helpers.repo.location import boundaries, git_dir
 
 @dataclass(frozen=True)
 class Gap:
-    """Why the history is incomplete, and how it becomes complete.
+    """Why the history is incomplete, and the commands that complete the history.
 
     Arguments:
-        words: what kind of clone it is.
+        words: the kind of the clone.
         commands: arguments of git, given in the checkout one after the other.
     """
 
@@ -29,7 +29,7 @@ class Gap:
 
 
 def gap(root: Path, remote: Remote) -> Gap | None:
-    """Return why the history of a remote is incomplete in the checkout at `root`; None if it is complete.
+    """Return why the history of a remote is incomplete in the checkout at `root`; None for a complete history.
 
     Raises:
         InfrastructureError: git fails.
@@ -56,9 +56,9 @@ def _fetched_apart(root: Path, remote: Remote) -> bool:
 
 
 def is_whole_between(root: Path, older: str, newer: str) -> bool:
-    """Say whether a checkout surely has all commits that `newer` has and `older` has not.
+    """Say whether a checkout surely has every commit of `newer` outside of `older`.
 
-    Past a merge a shallow clone may show commits that `older` has, too.
+    Past a merge a shallow clone may also show commits of `older`.
 
     Raises:
         InfrastructureError: git fails.

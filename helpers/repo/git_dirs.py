@@ -1,4 +1,4 @@
-"""Where git keeps its data: paths that no test may see, because a CI checkout leaves a token in them."""
+"""The data of git in a checkout: no test may see these paths, because a CI checkout leaves a token there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MARKS = ("HEAD", "objects", "refs")
 
 
 def is_within(path: Path, root: Path) -> bool:
-    """Say whether a path is, or is inside, a directory or file in which git keeps its data.
+    """Say whether a path is, or is inside, a directory or file with data of git.
 
     Arguments:
         path: absolute; links are followed.
@@ -28,7 +28,7 @@ def is_within(path: Path, root: Path) -> bool:
 
 
 def found_below(path: Path, without: Container[Path] = ()) -> Iterator[Path]:
-    """Yield every `.git` inside a directory, and each directory inside it to which a `.git` file or link leads.
+    """Yield every `.git` inside a directory, and each directory inside that is the target of a `.git` file or link.
 
     Arguments:
         path: absolute, without links; nothing is inside a file.
@@ -49,13 +49,13 @@ def found_below(path: Path, without: Container[Path] = ()) -> Iterator[Path]:
 
 
 def _led_to(path: Path) -> Iterator[Path]:
-    """Yield the directory or file that a `.git` is, and the directory that such a file names."""
+    """Yield the real path of a `.git`, and the directory named in a `.git` file."""
     real = Path(os.path.realpath(path))
     if real.is_dir():
         yield real
     elif real.is_file():
         yield real
-        # ValueError: a name that no file can have.
+        # ValueError: a name illegal for files.
         with suppress(OSError, ValueError), real.open("rb") as file:
             text = file.read(_MOST_BYTES).decode(errors="replace")
             named = real.parent / text.removeprefix(_POINTER).partition("\n")[0].strip()

@@ -58,7 +58,7 @@ class Remote:
 
 
 def remote(root: Path, declared: str = "") -> Remote:
-    """Return the remote that the checkout at `root` works with.
+    """Return the remote of the checkout at `root`.
 
     Arguments:
         root: of the checkout.
@@ -96,7 +96,7 @@ def remote(root: Path, declared: str = "") -> Remote:
 
 
 def usual_remote(root: Path) -> str:
-    """Return the name of the remote that the checkout at `root` works with, whatever its branch follows.
+    """Return the name of the remote of the checkout at `root`, independent of the branch's upstream.
 
     Raises:
         InfrastructureError: git fails.
@@ -139,7 +139,7 @@ def current_branch(root: Path) -> str:
 
 
 def is_committed(root: Path, path: str) -> bool:
-    """Return whether the commit that is checked out at `root` holds a file or directory; False before the first commit.
+    """Return whether the current commit at `root` holds a file or directory; False before the first commit.
 
     Arguments:
         root: root of the checkout.

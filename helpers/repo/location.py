@@ -10,7 +10,7 @@ from helpers.errors import InfrastructureError
 
 
 def git_in(root: Path) -> str:
-    """Return how a command begins that calls git in the checkout at `root`, wherever the user is."""
+    """Return the first words of a git command for the checkout at `root`, from any directory of the user."""
     return "git" if root == Path.cwd() else f"git -C {shlex.quote(str(root))}"
 
 
@@ -47,7 +47,7 @@ def text_of(file: Path) -> str:
 
 
 def boundaries(root: Path) -> set[str]:
-    """Return the commits whose parents a shallow clone leaves out; none in a complete one.
+    """Return the commits whose parents a shallow clone leaves out; empty for a complete clone.
 
     Raises:
         InfrastructureError: the `.git` of `root` leads to no repo.

@@ -180,7 +180,7 @@ def default_branch(url: str) -> str:
 
 
 def effective(url: str) -> str:
-    """Return the URL that git asks for `url`, by `url.*.insteadOf` of the user's own configuration: a mirror, perhaps.
+    """Return git's effective URL of `url`, by `url.*.insteadOf` of the user's own configuration: a mirror, perhaps.
 
     Raises:
         InfrastructureError: there is no git.
@@ -190,14 +190,14 @@ def effective(url: str) -> str:
 
 
 def has_commit(root: Path, url: str, commit: str) -> bool:
-    """Ask a remote whether one of its branches or tags has a commit of the checkout at `root`, at this moment.
+    """Ask a remote whether a branch or tag has a commit of the checkout at `root`, at this moment.
 
     Remote-tracking branches do not tell: git keeps those of an earlier URL, and of branches that were deleted.
 
     Arguments:
         root: of the checkout.
-        url: one that is not refused.
-        commit: one that is there.
+        url: an accepted URL.
+        commit: an existing commit.
 
     Raises:
         InfrastructureError: the remote does not answer.
@@ -225,7 +225,7 @@ def branch_tip(url: str, branch: str) -> str:
 
 
 def _refs(url: str, *patterns: str) -> list[tuple[str, str]]:
-    """Return the id and the name of each ref of a remote that matches a pattern."""
+    """Return the id and the name of each matching ref of a remote."""
     done = _run([("git", "ls-remote", "--quiet", "--", url, *patterns)], [Path(url)], lambda _: None)[0]
     if done.code:
         raise InfrastructureError(f"does not answer: {first_words(done.stderr)}", where=git_url.masked(url))
@@ -261,7 +261,7 @@ def _borrow(place: Path, root: Path) -> Path:
 
 
 def _take_over(hand: Hand, one: Fetch, place: Path) -> set[str]:
-    """Write the remote-tracking branches that were fetched to the checkout's own; return those that are no more."""
+    """Write the fetched branches to the checkout's remote-tracking branches; return the deleted branches."""
     ask = ("for-each-ref", "--format=%(objectname) %(refname)", f"refs/remotes/{one.remote.name}/")
     known = set(look(one.root, *ask).splitlines())
     env = {**network_environment(), "GIT_DIR": str(place)}

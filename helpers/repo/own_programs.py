@@ -21,7 +21,7 @@ from helpers.repo.remotes import network_environment, users_own
 from helpers.repo.submodules import gitlinks
 
 _OWN = ("local", "worktree")
-# What only our own questions need: a command of the user's locks, fetches and sees replaced commits as ever.
+# Settings for our own questions only: a command of the user still locks, fetches and sees replaced commits.
 _OURS_ALONE = ("GIT_OPTIONAL_LOCKS", "GIT_NO_LAZY_FETCH", "GIT_NO_REPLACE_OBJECTS", "GIT_GRAFT_FILE")
 # Keys of git-config that name a program, and a value by which git runs none, or its own one; None where there is no
 # such value. Those are transports, of which git allows none but https and ssh.

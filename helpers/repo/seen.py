@@ -22,7 +22,7 @@ class Seen:
         return path in self._above or not self._paths.isdisjoint(_upwards(path))
 
     def tops(self) -> tuple[str, ...]:
-        """Return the paths, sorted, without those that lie below another."""
+        """Return the paths, sorted, without paths below another path."""
         return tuple(sorted(path for path in self._paths if self._paths.isdisjoint(list(_upwards(path))[1:])))
 
 

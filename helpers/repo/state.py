@@ -24,9 +24,9 @@ EXACT = (
     *(("core.autocrlf", "false"), closed.NO_ATTRIBUTES),
 )
 _STATUS = ("status", "-z", "--porcelain=v2", "--untracked-files=all", "--no-renames", "--ignore-submodules=all")
-# A bigger file is not read: its size and times stand for what it holds.
+# A bigger file is not read: its size and times replace its content.
 MOST_READ_BYTES = 64 << 20
-# A bigger untracked file, which no test of a run sees, is not even looked at.
+# A bigger untracked file outside of the tests of a run is not even looked at.
 _MOST_UNSEEN_BYTES = 1 << 20
 _ENCODING = ("utf-8", "surrogateescape")
 # A file that was written this recently may be written again without another time (as git's "racy" entries).
@@ -35,9 +35,9 @@ RACY_SECONDS = 2.0
 _HASH_BYTES = 32
 _NO_HASH = bytes(20)
 
-# What git said of a checkout, as plain data: its root, where git keeps it, what decides how git sees it, what git said
-# of changed files, which of those are not looked at, and the names of all others; below which paths it was asked what
-# git does not list, and what was found.
+# The state of a checkout by git, as plain data: root, git directory, settings that change the answers of git, status of
+# changed files, changed files without a look, the names of the remaining changed files, paths searched for unlisted
+# files, and the unlisted files.
 Look = tuple[str, str, tuple[str, ...], bytes, tuple[str, ...], dict[str, str], tuple[str, ...], dict[str, str]]
 
 
@@ -60,7 +60,7 @@ def ignored_directories(status: str) -> list[str]:
 
 
 def untracked(root: str, status: str) -> list[str]:
-    """Return the untracked paths that take long to read: big files, and repos in the checkout with a slash at the end.
+    """Return the untracked paths that are slow to read: big files, and repos in the checkout with a slash at the end.
 
     Arguments:
         root: of the checkout.
@@ -109,9 +109,9 @@ def walk(directory: str, name: str) -> Iterator[str]:
 
 
 def unlisted(root: str, paths: Sequence[str]) -> dict[str, str]:
-    """Return what git does not list: FIFOs, sockets, devices and empty directories, by their paths, with their kinds.
+    """Return the paths that git does not list: FIFOs, sockets, devices and empty directories, each with its kind.
 
-    Directories are listed and no file is looked at. What lies in a `.git` is left out.
+    Directories are listed and no file is looked at. The content of a `.git` is left out.
 
     Arguments:
         root: of the checkout.
@@ -143,7 +143,7 @@ def unlisted(root: str, paths: Sequence[str]) -> dict[str, str]:
 def by_reading(path: str) -> str:
     """Return the mode and the name that git has or would have for a file; empty when it is not there.
 
-    The name of a file that cannot be read, or is written to meanwhile, is another one each time.
+    An unreadable file, or a file with a concurrent writer, gets a new name each time.
     """
     from helpers.model.blob import blob_id, blob_id_of  # where all is as git has it no file is read
 
@@ -167,12 +167,12 @@ def _unsure() -> str:
 
 
 def by_size(path: str) -> str:
-    """Return the name of a file `by_reading`, or of a big one `by_looking`."""
+    """Return the name of a file `by_reading`, or of a big file `by_looking`."""
     return by_looking(path) if _size(path) > MOST_READ_BYTES else by_reading(path)
 
 
 def by_looking(path: str) -> str:
-    """Return a name for a file that git can not vouch for, of which there may be many and big ones: it is not read."""
+    """Return a name for a file unknown to git, without a read: there may be many big files."""
     try:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

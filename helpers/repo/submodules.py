@@ -81,7 +81,7 @@ def gitmodules(root: Path) -> list[tuple[str, str]]:
 
 
 def gitmodules_of(root: Path, commit: str) -> list[tuple[str, str]]:
-    """Return the settings in `.gitmodules` of a commit of the checkout at `root`; none if the commit has no such file.
+    """Return the settings in `.gitmodules` of a commit of the checkout at `root`; empty if the commit has no such file.
 
     Raises:
         InfrastructureError: it is not in git's format.
@@ -103,9 +103,9 @@ def is_unwanted(root: Path, name: str) -> bool:
 
 
 def remote_url(root: Path) -> str:
-    """Return the URL of the remote to which relative URLs of submodules refer; empty if there is no remote.
+    """Return the URL of the remote to which relative URLs of submodules refer; empty without a remote.
 
-    The rule is in https://git-scm.com/docs/git-submodule (`add`); `git_remotes.default` says which remote counts.
+    The rule is in https://git-scm.com/docs/git-submodule (`add`); `git_remotes.default` selects the remote.
 
     Raises:
         InfrastructureError: git fails.
@@ -119,7 +119,7 @@ def remote_url(root: Path) -> str:
 
 
 def is_pushed(root: Path, pin: str, remote: str) -> bool | None:
-    """Say whether a remote of the checkout at `root` has the commit `pin`, as last fetched; None if it is not here.
+    """Say whether a remote of the checkout at `root` has the commit `pin`, as last fetched; None if absent here.
 
     Arguments:
         root: of the checkout.

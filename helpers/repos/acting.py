@@ -69,7 +69,7 @@ def closed(path: str, why: str) -> Step:
 
 
 def unasked(path: str, remote: Remote) -> Step:
-    """Return that a repo is left because its remote is not asked, as `why_not` of the remote says."""
+    """Return the message about a skipped repo whose remote is not asked; `why_not` of the remote has the reason."""
     git = git_at(path)
     if not remote.name:
         fix = f"{git} branch --unset-upstream"

@@ -64,7 +64,7 @@ def _needed(rows: Sequence[Row], *, everywhere: bool) -> list[Row]:
 
 
 def _planned(hand: Hand, root: Path, row: Row, name: str) -> Step:
-    """Return what is done with one repo, or why it can not be."""
+    """Return the step for a repo, or the reason for no step."""
     try:
         if left := not_acted_on(row):
             return left

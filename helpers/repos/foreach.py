@@ -89,7 +89,7 @@ def _not_entered(row: Row) -> Step | None:
 
 
 def _lacks(root: Path, path: str, program: str) -> Step | None:
-    """Return that a repo is skipped because it has no such file; None if it has, or the program is not a repo's own."""
+    """Return the message about a repo without the program's file; None with the file, or for a program elsewhere."""
     if "/" not in program or os.path.isabs(program) or os.path.lexists(root / path / program):
         return None
     return Step(path, SKIPPED, f"has no {program}")

@@ -1,7 +1,7 @@
-"""The home of a submodule: the URL that `.gitmodules` names for it, whatever URL git has kept from an earlier time.
+"""The home of a submodule: its URL in `.gitmodules`, even if git still has an earlier URL.
 
 Git copies the URL into two files when it clones a submodule: into `.git/config` of the super-repo, and into the
-configuration of the submodule. It reads `.gitmodules` again only in `git submodule sync`.
+configuration of the submodule. Git reads `.gitmodules` again only in `git submodule sync`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NOT_PLAIN = re.compile(rb"include|worktreeconfig", re.IGNORECASE)
 
 
 def remote(place: Place) -> Remote:
-    """Return the remote of the checkout at a place: the one with the declared URL, if the place is a submodule's.
+    """Return the remote of the checkout at a place; for a submodule the remote with the declared URL.
 
     Raises:
         InfrastructureError: git fails.
@@ -32,7 +32,7 @@ def remote(place: Place) -> Remote:
 
 
 def plain_remote(place: Place) -> str:
-    """Return the name of the only remote at a place if its URL is the declared one; empty if git must be asked.
+    """Return the name of the only remote at a place if the remote has the declared URL; empty if git must be asked.
 
     Most checkouts are like this, and a file is read faster than git answers.
     """
@@ -46,7 +46,7 @@ def plain_remote(place: Place) -> str:
 
 
 def difference(place: Place, remote: Remote) -> str:
-    """Return how the remote of a checkout differs from its home; empty if it does not, or for the outermost repo.
+    """Return how the remote of a checkout differs from its home; empty for the home itself and for the outermost repo.
 
     `url.*.insteadOf` of the user's own configuration counts for both: this is how a user names a mirror.
 
@@ -67,7 +67,7 @@ def difference(place: Place, remote: Remote) -> str:
 
 
 def other(place: Place, remote: Remote) -> Step | None:
-    """Return that a submodule is left because its remote is not its home; None if it is.
+    """Return the message about a skipped submodule with another remote than its home; None for the home.
 
     Raises:
         InfrastructureError: git fails.
@@ -77,7 +77,7 @@ def other(place: Place, remote: Remote) -> Step | None:
 
 
 def undeclared(place: Place) -> Step | None:
-    """Return that a pin must not be committed: the last commit has another URL for the submodule, or none.
+    """Return the message about a forbidden pin: the last commit has another URL, or no URL, for the submodule.
 
     A commit of pins does not hold `.gitmodules`, so a clone of this commit would ask the URL of the last commit.
 
@@ -116,7 +116,7 @@ def fix(place: Place, remote: Remote) -> str:
         ]
     elif not _is_registered(place):
         steps = [submodule_command(place, "init"), *steps]
-    # What was fetched from the earlier home must not count as fetched from this one.
+    # Branches of the earlier home must not count as fetched from the new home.
     return " && ".join([*steps, f"{git} fetch --prune {name}", submodule_command(place, "update --init --recursive")])
 
 

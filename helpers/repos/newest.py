@@ -103,12 +103,12 @@ class Tips:
             # As git does; where its super-repo is detached git has no answer.
             return history.current_branch(place.parent) or history.default_branch(place.root, remote.name)
         kept = history.default_branch(place.root, remote.name)
-        # What the remote called its own when it was cloned may be gone.
+        # The remote may have removed its default branch since the clone.
         own = place.sub.branch or (kept if self._tip(place.root, remote, kept) else "")
         return own or network.default_branch(remote.url)
 
     def _tip(self, root: Path, remote: Remote, branch: str) -> str:
-        """Return the commit of a branch that the remote has now; empty if it has no such branch."""
+        """Return the current commit of a remote's branch; empty without the branch."""
         ref = f"refs/remotes/{remote.name}/{branch}"
         return "" if not branch or ref in self._gone.get(root, ()) else history.commit_of(root, ref)
 

@@ -1,4 +1,4 @@
-"""Where a repo of a tree of submodules is, or should be, and how git is called for it."""
+"""The place of a repo in a tree of submodules, and the git commands for the place."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ class Place:
 
     @property
     def git_above(self) -> str:
-        """How a command begins that calls git in the super-repo of a submodule."""
+        """The first words of a git command in the super-repo of a submodule."""
         assert self.sub is not None
         return git_at(self.path.removesuffix(self.sub.path).rstrip("/") or ".")
 
 
 def submodule_command(place: Place, words: str) -> str:
-    """Return a command of `git submodule` for the submodule at a place; git accepts it in the super-repo only."""
+    """Return a command of `git submodule` for the submodule at a place; git accepts it only in the super-repo."""
     assert place.sub is not None
     return f"{place.git_above} submodule {words} -- {shlex.quote(place.sub.path)}"
 
 
 def listing_command(place: Place) -> str:
-    """Return the command that writes an entry for a submodule into `.gitmodules`.
+    """Return the command to write an entry for a submodule into `.gitmodules`.
 
     `git submodule add` refuses a path that the index holds.
     """
@@ -59,7 +59,7 @@ def listing_command(place: Place) -> str:
 
 
 def branch_command(place: Place) -> str:
-    """Return the command that writes the branch of a submodule into `.gitmodules`.
+    """Return the command to write the branch of a submodule into `.gitmodules`.
 
     `git submodule set-branch` takes the path for the name, and adds a second entry where they differ.
     """

@@ -378,7 +378,7 @@ class _Roll:
             yield replace(Step(place.path, PUSH), detail=f"{state.short(head)} to {newest.words}")
 
     def _home_has(self, place: Place, newest: Newest, commit: str) -> bool:
-        """Say whether the home of a submodule has a commit now; what was fetched once may be gone there."""
+        """Say whether the home of a submodule has a commit now; the home may have dropped a fetched commit."""
         if not history.commit_of(place.root, commit):
             return False
         if history.contains(place.root, newest.commit, commit):

@@ -93,7 +93,7 @@ def _look(place: Place, row: Row) -> Row:
     try:
         status = submodules.status(place.root)
         moved, remote = _remote(place)
-        # What an earlier home has says nothing of this one.
+        # The commits of an earlier home prove nothing about the new home.
         pushed = submodules.is_pushed(place.root, row.pin, remote) if row.pin and not moved else True
         waits = history.under_way(place.root)
         # A rebase is on no branch until it ends.
@@ -105,7 +105,7 @@ def _look(place: Place, row: Row) -> Row:
         return row.also(_fault(error))
     row = replace(row, branch=status.branch, head=status.head)
     if gap:
-        # Commits that seem to be on no branch, or not pushed, may be in the part that is not here.
+        # Commits that seem to be on no branch, or not pushed, may be in the missing part.
         status = replace(status, ahead=None, behind=None) if shallow else status
         pushed, alone = None if pushed is None else True, 0 if shallow or status.head == row.pin else alone
         row = row.also(State(state.INCOMPLETE, detail=gap.words, fix=gap.fix(git_at(place.path))))
@@ -147,7 +147,7 @@ def _row(place: Place) -> Row:
 
 
 def _pinning(place: Place) -> str:
-    """Return the command by which index and `.gitmodules` agree about a submodule without a pin; empty if unknown."""
+    """Return the command to make index and `.gitmodules` agree about a submodule without a pin; empty if unknown."""
     assert place.sub is not None
     if not place.sub.contained:
         return ""

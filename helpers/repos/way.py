@@ -108,7 +108,7 @@ def under_way(path: str, what: str) -> Step:
 
 
 def incomplete(path: str, gap: Gap) -> Step:
-    """Return that a repo is left, as the part of the history that would decide is not there."""
+    """Return the message about a skipped repo: the needed part of its history is missing."""
     return Step(path, LEFT, f"its history is incomplete ({gap.words})", gap.fix(git_at(path)))
 
 

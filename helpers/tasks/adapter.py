@@ -34,7 +34,7 @@ def after_dashes() -> list[str]:
 
 
 def _check_directory(named: Mapping[str, Any]) -> None:
-    """Refuse `--dir ''`, as of an unset variable of a script: it must not act on the enclosing directory."""
+    """Refuse `--dir ''`, as of an unset variable of a script: a task must not act on the enclosing directory."""
     if named.get("dir") == "":
         from helpers.errors import UsageError
 

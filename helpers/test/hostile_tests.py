@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# A verdict of a run in which one test passed, and where the runner keeps its own.
+# A forged verdict of a passed run, and the place of the runner's own verdict.
 _FORGED = """
 import atexit, glob, json, os, re, signal, sys, time
 ORDER = json.loads(os.environ["HELPERS_TEST_ORDER"])
@@ -31,7 +31,7 @@ def survive(act):
         os._exit(0)
 """
 _FAILS = "def test_it():\n    assert 0\n"
-# What no process of the tests may open or read.
+# Paths that no process of the tests may open or read.
 _DOORS = """
 import ctypes
 def test_it():

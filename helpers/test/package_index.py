@@ -38,7 +38,7 @@ def wheel(name: str, version: str, requires: Sequence[str] = ()) -> bytes:
 
 @dataclass
 class Index:
-    """What the index serves; `html` leaves out the JSON form; `yanked` has reasons, by file."""
+    """The content of the index; `html` leaves out the JSON form; `yanked` has reasons, by file."""
 
     url: str = ""
     html: bool = False

@@ -171,7 +171,7 @@ def drip(connection: socket.socket) -> None:
         time.sleep(0.2)
 
 
-# How a program answers that is no engine, or a broken one; each gets a connection.
+# The answers of a broken engine, or of a program without an engine; each gets a connection.
 ODD_ENGINES: dict[str, Callable[[socket.socket], object]] = {
     "silent": lambda connection: time.sleep(3),
     "drips": drip,

@@ -34,7 +34,7 @@ def link(path: Path, target: str) -> Path:
 
 
 def refused(path: Path, what: str) -> ConfigError:
-    """Read, probe and write `path`; assert that each is refused, that the target is unchanged and in no message."""
+    """Read, probe and write `path`; assert three refusals, an unchanged target and no content in a message."""
     before = path.read_bytes() if path.is_file() and os.path.getsize(path) < 100 else b""
     for act in (
         checkout_file.read,

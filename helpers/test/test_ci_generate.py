@@ -81,7 +81,7 @@ def test_it_may_read_the_repo_and_nothing_else_and_leaves_no_token_in_the_checko
     "pull, head, forks, own, policy",
     [
         ("x", "stranger/repo", "", "default,git", "strict"),
-        # GitHub knows no head of a repo that was removed.
+        # GitHub has no head of a removed repo.
         ("x", "", "", "", "strict"),
         ("x", "stranger/repo", "network", "git", "network"),
         ("x", "team/repo", "network", "", ""),

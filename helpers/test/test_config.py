@@ -94,7 +94,7 @@ def test_a_runnable_dir_stays_listed_however_its_settings_are_spelled(
     (path / "pyproject.toml").write_bytes(settings.encode())
     for mark in lost:
         (path / mark).rename(path / f"{mark}.gone")
-    # Without both marks only settings that can be read say that this is a runnable dir.
+    # Without both marks only readable settings show a runnable dir.
     sure = len(lost) == 1 or (settings not in SPELLINGS[-2:] and settings != "[tool.helpers]")
     assert (discover.runnable_paths(root) == [path]) is (listed and sure)
 

@@ -83,7 +83,7 @@ def test_tests_see_no_git_data_in_any_directory_that_they_see(root: Path) -> Non
     for below in ("cloned/.git", "modules/.real", "b"):
         (path / below).mkdir(parents=True)
     (path / "modules" / ".git").write_text("gitdir: .real\n")
-    # None of these leads to a directory inside.
+    # These names lead to no directory inside.
     for number, text in enumerate(("gitdir: .git\n", "gitdir: \0\n", "gitdir: /\n", "gitdir: .\n", "", "\xff")):
         (path / f"odd{number}").mkdir()
         (path / f"odd{number}" / ".git").write_text(text)

@@ -267,7 +267,7 @@ def test_what_git_does_not_list_counts_where_it_is_seen(root: Path, kind: str, w
     now = contents(root, seen=seen)
     assert now.digest("a") != before.digest("a") and now.digest("ab") == before.digest("ab")
     assert not is_still(before) and contents(root, seen=Seen(["ab"])).digest("ab")
-    # Another commit knows nothing of it.
+    # Another commit does not have the file.
     assert contents(root, exact=False).digest("a") == contents(root, exact=False).digest("a")
 
 
@@ -299,7 +299,7 @@ def set_attribute(file: Path) -> None:
         os.setxattr(file, "user.helpers", b"x")
 
 
-# docs/explanation.md lists what no key covers.
+# docs/explanation.md lists the gaps of the key.
 OUTSIDE: dict[str, Callable[[Path], object]] = {
     "its times": lambda file: os.utime(file, (1, 1)),
     "permissions of others": lambda file: file.chmod(0o600),

@@ -108,7 +108,7 @@ def test_limits_and_rights_are_those_of_docker_bash_one_by_one(root: Path) -> No
     theirs = read(root, "deep/one")["runArgs"]
     home = ["--tmpfs", next(word for word in options if word.startswith("/home/ann:"))]
     ours = [pair for pair in _pairs(options) if pair[0] not in NOT_THE_EDITORS and pair != home]
-    # The editor starts it by the settings of the client, which may name proxies.
+    # The editor uses the settings of the client, and the settings may name proxies.
     empty = [["--env", f"{name}="] for name in PROXY_VARIABLES]
     assert _pairs(theirs) == [*ours, *empty, ["--env", "API_URL"]]
     assert {"3g", "77", "ALL", "no-new-privileges", "never"} <= set(theirs)

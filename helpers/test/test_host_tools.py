@@ -15,7 +15,7 @@ from helpers.test.conftest import Scratch, thin_env
 pytestmark = [pytest.mark.host, pytest.mark.superslow]
 
 PLUGIN = "from poetry.plugins.application_plugin import ApplicationPlugin as Base\nclass P(Base):\n    pass\n"
-# Modules that a tool started in the checkout, or with the checkout on its path, would import.
+# Modules that a tool would import if it starts in the checkout, or has the checkout on its path.
 MODULES = (
     *("pip.py", "venv.py", "ensurepip.py", "uv.py", "poetry.py", "setup.py", "virtualenv.py"),
     *("sitecustomize.py", "usercustomize.py", "conftest.py", "invoke.py"),
@@ -25,7 +25,7 @@ TEST_CODE = {"conftest.py", "sitecustomize.py", "usercustomize.py"}
 
 
 class Hostile:
-    """A checkout in which every file that a tool could load leaves a mark."""
+    """A checkout in which every loadable file leaves a mark."""
 
     def __init__(self, root: Path) -> None:
         self.marks = root.parent / "marks"
@@ -38,7 +38,7 @@ class Hostile:
             self.plant(place)
 
     def code(self, name: str) -> str:
-        """Return code that leaves the mark `name`, with the caller's variables in it."""
+        """Return code that leaves the mark `name`, with the caller's variables as content."""
         return f"import os\nopen({str(self.marks / name)!r}, 'w').write(str(dict(os.environ)))\n"
 
     def plant(self, place: Path) -> None:
@@ -54,14 +54,14 @@ class Hostile:
         groups = ("poetry.application.plugin", "poetry.plugin")
         (info / "entry_points.txt").write_text("".join(f"[{name}]\nevil = evilplugin:P\n" for name in groups))
         (place / "poetry.toml").write_text(f'cache-dir = "{self.marks}/poetry-cache"\n')
-        # Both end the tool that reads them.
+        # Both files end their reader.
         (place / "uv.toml").write_text("nonsense\n")
         (place / ".python-version").write_text("2.7\n")
         (place / "pip.conf").write_text("[global]\nindex-url = http://127.0.0.1:9/\n")
         (place / ".env").write_text("COMPOSE_FILE=/nowhere\nUV_INDEX_URL=http://127.0.0.1:9/\n")
 
     def left(self) -> set[str]:
-        """Return the names of the marks that were left, and remove them."""
+        """Return the names of the marks, and remove the marks."""
         names = {file.name for file in self.marks.iterdir()}
         shutil.rmtree(self.marks)
         self.marks.mkdir()
@@ -73,7 +73,7 @@ def test_host_commands_load_nothing_from_a_hostile_checkout(tmp_path: Path) -> N
     scratch, path = hostile.scratch, hostile.path
     for key in ("core.fsmonitor", "core.sshCommand", "core.pager"):
         scratch.git("config", key, f"touch {hostile.marks}/git; false")
-    # A cache of its own: the thin environment and that of poetry are made, started in the checkout.
+    # A cache of its own: the thin environment and poetry's environment are made, started in the checkout.
     env = {"HELPERS_CACHE": str(tmp_path / "cache"), "GITHUB_TOKEN": "secret"}
     bootstrap = [sys.executable, str(scratch.root / "helpers" / "thin_env" / "bootstrap.py"), "invoke"]
     for task, code in (("docker_lock", 0), ("docker_lock --check", 0), ("dir_check", 0), ("dir_list", 0)):

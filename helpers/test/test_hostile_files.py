@@ -1,4 +1,4 @@
-"""A hostile file is the CONFIG fault of its directory, in every command; the answer about others stays."""
+"""A hostile file is the CONFIG fault of its directory, in every command; answers about further directories stay."""
 
 from __future__ import annotations
 

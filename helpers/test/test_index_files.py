@@ -1,4 +1,4 @@
-"""What package indexes say of the files of a lock: their age, and whether their releases are yanked."""
+"""The data of package indexes about the files of a lock: their age, and yanked releases."""
 
 from __future__ import annotations
 

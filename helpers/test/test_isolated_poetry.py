@@ -1,4 +1,4 @@
-"""Poetry runs on copies, away from the checkout: it writes what it writes in place, and runs no build backend."""
+"""Poetry runs on copies, away from the checkout, with the same output as in place, and without a build backend."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_lock_that_a_build_backend_replaced_is_not_read(tmp_path: Path, kind: 
 @pytest.mark.host
 @pytest.mark.slow
 def test_a_lock_with_path_dependencies_is_that_of_poetry_in_place(tmp_path: Path, index: Index) -> None:
-    # Poetry keeps in the user's cache what it read of a package, by name: the name is new in each run.
+    # Poetry keeps the data of a package in the user's cache, by name: the name is new in each run.
     needle = f"needle{secrets.token_hex(4)}"
     index.add(needle, "1.0", days=10)
     near = {
@@ -53,7 +53,7 @@ def test_a_lock_with_path_dependencies_is_that_of_poetry_in_place(tmp_path: Path
     needs = (
         '[tool.poetry.group.x.dependencies]\nnear = {path = "../poetry", develop = true}\nfar = {path = "../flit"}\n'
     )
-    # A license that lies in a file is not read.
+    # Poetry does not read the file of a license.
     text = WANTS_A_AND_B.replace('["a", "b"]', f'["{needle}"]\nlicense = {{file = "/dev/zero"}}') + needs
     (path / "pyproject.toml").write_text(text)
     assert lock.lock(path)

@@ -110,7 +110,7 @@ def noted(words: str) -> str:
     return f'<properties><property name="{junit.OUTCOMES_PROPERTY}" value="{words}"/></properties>'
 
 
-# What pytest wrote of one test: the parts of each case, and the parts of each case in the merged file.
+# pytest's cases of a test: the parts of each case, and the parts of each case in the merged file.
 RUNS = {
     "passed": ([noted("passed")], [""]),
     "passed twice": ([noted("passed"), noted("passed")], ["", ""]),

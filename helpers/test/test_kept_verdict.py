@@ -1,4 +1,4 @@
-"""A kept verdict is believed only if a run that passed could have written it."""
+"""A kept verdict is believed only if a passed run could have written the entry."""
 
 from __future__ import annotations
 

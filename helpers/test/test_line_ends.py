@@ -1,4 +1,4 @@
-"""Line ends of a checkout: the same bytes with `core.autocrlf=true`, for helpers and for repos that it makes."""
+"""Line ends of a checkout: the same bytes with `core.autocrlf=true`, for helpers and for new repos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One directory's build cannot change what another directory's build installs."""
+"""One directory's build cannot change the packages of another directory's build."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 PACKAGE = "toolz"
 SOUND = f"import {PACKAGE}\ndef test_it():\n    assert not hasattr({PACKAGE}, 'PLANTED')\n"
-# The cache that the shared recipe once mounted, and where installers keep theirs by default.
+# The former cache of the shared recipe, and the default caches of installers.
 GUESSES = {"helpers-uv": "/run/uv-cache", "/root/.cache": "/root/.cache", "/var/cache/apt": "/var/cache/apt"}
 PLANT = f"""\
 #!/bin/sh
@@ -37,7 +37,7 @@ RUN --mount=type=bind,source=requirements.txt,target=/run/requirements.txt {MOUN
 
 
 def add(scratch: Scratch, name: str, requires: str) -> Path:
-    """Make a runnable dir that depends on the package."""
+    """Make a runnable dir with the package as a dependency."""
     path = scratch.add(name, SOUND, image=name)
     text = (path / "pyproject.toml").read_text().replace(">=3.11,<3.14", requires)
     text = text.replace("dependencies = []", f'dependencies = ["{PACKAGE}==1.0.0"]')

@@ -28,7 +28,7 @@ def test_it():
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Path:
-    """A directory of settings of the client that name a proxy."""
+    """A directory of settings of the client, with a proxy."""
     made = tmp_path / "docker"
     made.mkdir()
     (made / "config.json").write_text(json.dumps(SETTINGS))

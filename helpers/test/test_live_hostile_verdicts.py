@@ -1,4 +1,4 @@
-"""Tests that want a PASS: the verdict is what pytest reported, and the nonce is out of their reach."""
+"""Tests that forge a PASS: the verdict is pytest's report, and the nonce is out of their reach."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Result]:
-    """The one run of all attacks."""
+    """The single run of every attack."""
     with scratch_repo(tmp_path_factory.mktemp("hostile") / "repo") as scratch:
         for number, attack in enumerate(ATTACKS.values()):
             scratch.add(f"d{number}", attack, image=f"d{number}")

@@ -1,4 +1,4 @@
-"""A lock that needs a build backend, on the live engine: the backend runs in a container, and sees its sources only."""
+"""A lock with a build backend, on the live engine: the backend runs in a container, and sees its sources only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from helpers.test.conftest import Scratch
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
-# Says as its own description what it can see.
+# Prints its visible files as its own description.
 BACKEND = """\
 import json, os
 from setuptools import setup

@@ -1,4 +1,4 @@
-"""What tests see of git, and what a policy lets them weaken, by the real command."""
+"""Tests see no `.git`, and a policy limits their rights, by the real command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helpers.test.conftest import Scratch
 
 pytestmark = pytest.mark.engine
 
-# Finds a token wherever git may keep it in what the container sees.
+# Finds a token in the places of git in a container.
 LOOKS = """
 import os
 def test_no_token():

@@ -48,13 +48,13 @@ def test_the_rest_of_the_world_does_not():
     with pytest.raises(OSError):
         socket.create_connection(("192.0.2.1", 80), timeout=1)
 """
-# A service that writes to this machine as root, by a volume that is a directory of the host.
+# A service that writes to this machine as root, by a directory of the host as volume.
 TAKES_HOST = """\
 services:
   evil: {image: "${HELPERS_IMAGE}", user: "0:0", command: "sh -c 'id > /host/mark; sleep 30'", volumes: ["root:/host"]}
 volumes: {root: {driver: local, driver_opts: {type: none, o: bind, device: DIRECTORY}}}
 """
-# A service with a variable of this machine that no setting names: read now, and read again when it starts.
+# A service with a variable of this machine outside of the settings: read now, and again at its start.
 GIVES_TOKEN = """\
     environment: [SECRET_TOKEN, "LATER=$${SECRET_TOKEN}"]
 """

@@ -179,7 +179,7 @@ def test_a_yanked_release_is_named_by_lock_check_and_dir_check_and_refused_by_a_
     refused = locked.run("--dir", "one", "--no-yanked")
     assert refused.returncode == 4 and locked.file().read_bytes() == before, refused.stderr
     news(locked.index)
-    # What the refusal says to do.
+    # The fix in the refusal.
     assert locked.run("--dir", "one", "--no-yanked", "--upgrade", "a").returncode == 0
 
 
@@ -239,7 +239,7 @@ def test_the_fix_for_conflict_markers_locks_again_during_the_merge(locked: Locke
     for branch, name in (("theirs", "a"), ("main", "b")):
         scratch.git("checkout", "--quiet", branch)
         assert locked.run("--dir", "one", "--upgrade", name).returncode == 0
-        # Both sides change one line of the lock.
+        # Both sides change the same line of the lock.
         file.write_text(file.read_text().replace("# This", f"# {branch}: this", 1))
         scratch.git("commit", "--quiet", "--all", "--message", branch)
     with pytest.raises(subprocess.CalledProcessError):

@@ -1,4 +1,4 @@
-"""Tracked test files that no runnable dir collects are named, refused on request, and nothing else is."""
+"""Lost test files are named, and refused on request; further files are not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def root(tmp_path: Path, cache: Path) -> Path:
-    """A repo with two runnable dirs, one nested in the other, and a plain directory beside them."""
+    """A repo with two runnable dirs, nested, and a plain directory beside the outer directory."""
     root = make_repo(tmp_path / "r")
     sound(root, "d")
     sound(root, "d/inner")

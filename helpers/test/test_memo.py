@@ -234,7 +234,7 @@ def test_a_policy_belongs_to_the_question_and_a_policy_in_a_file_leaves_no_memo(
         assert len(memo.files()) == left
     assert answer(inside, "--policy", "env") == 0
     assert answer(inside, "--policy", "strict") is None
-    # A verdict that is kept is not taken for a directory that may no longer have what it was given.
+    # A kept verdict does not count for a directory that may have lost its rights.
     assert inside.run("--policy", "strict")[0] == 4
     monkeypatch.setenv("HELPERS_POLICY", "strict")
     assert answer(inside, "--policy", "env") is None

@@ -1,4 +1,4 @@
-"""Conflict markers in any file that is read of a checkout: file, line, and a fix that works in the state of git."""
+"""Conflict markers in any file of a checkout: file, line, and a fix for the state of git."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The policy: what a directory may weaken, given from outside of its checkout."""
+"""The policy: the rights of a directory, given from outside of its checkout."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_without_a_policy_each_directory_has_the_rights_that_runs_always_gave() 
 
 @pytest.fixture
 def root(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a repo in which each directory weakens something else."""
+    """Return a repo in which each directory weakens a different limit."""
     monkeypatch.delenv("HELPERS_POLICY", raising=False)
     root = make_repo(tmp_path / "repo")
     for name, settings in SETTINGS.items():

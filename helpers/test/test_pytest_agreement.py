@@ -1,4 +1,4 @@
-"""The report, the verdict and the JUnit file of one run say what pytest's own last line says."""
+"""The report, the verdict and the JUnit file of a run agree with pytest's own last line."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ AGAIN = """
     def test_never(): assert 0
     def test_at_once(): pass
 """
-# What the plugin `flaky` does: the failures of the earlier runs are not reported, but their set-ups and ends are.
+# Like the plugin `flaky`: failures of the earlier runs are not reported, but their set-ups and ends are.
 UNTOLD = """
 from _pytest.runner import call_and_report
 

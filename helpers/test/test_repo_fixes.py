@@ -168,7 +168,7 @@ def _no_such_branch(one: Fleet) -> None:
 
 
 def _other_names(one: Fleet) -> None:
-    """Name submodules otherwise than their paths, with characters that a shell reads, and follow no branch."""
+    """Name submodules otherwise than their paths, with characters special to a shell, and follow no branch."""
     for root, path in ((one.top, "tools"), (one.at("apps/one"), "libs/shared")):
         name = f"submodule.it's $HOME {path}"
         for file in (".gitmodules", git(root, "rev-parse", "--git-path", "config").strip()):

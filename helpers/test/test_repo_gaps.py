@@ -1,4 +1,4 @@
-"""A checkout that has only a part of the history: an absent commit or branch is no fact there."""
+"""A checkout with only a part of the history: an absent commit or branch is no fact there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("user")]
 
 
 def _again(one: Fleet, *options: str) -> None:
-    """Clone the super-repo once more, by a protocol that knows depths."""
+    """Clone the super-repo once more, by a protocol with depths."""
     shutil.rmtree(one.top)
     git(one.home, "clone", "--quiet", *options, f"file://{one.remotes}/top.git", str(one.top))
 
@@ -63,7 +63,7 @@ CLONES = [_shallow_submodules, _shallow_at_the_pin, _single_branch, _nothing_fet
 
 
 def states(one: Fleet, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    """Return the line of the submodule `tools` in `repo_status`, and the fix that is printed for it."""
+    """Return the line of the submodule `tools` in `repo_status`, and its printed fix."""
     capsys.readouterr()
     status.main(as_json=False, check=False, offline=False, cwd=one.top)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("tools")]

@@ -1,4 +1,4 @@
-"""A submodule's repo moves to another URL: commits that only the earlier home has are never pinned."""
+"""A submodule's repo moves to another URL; commits of only the earlier home are never pinned."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("user")]
 
 
 def typed(cwd: Path, fix: str) -> None:
-    """Type a fix at a prompt as it is printed."""
+    """Type a fix at a prompt as printed."""
     command = fix.rpartition("fix: ")[2]
     done = subprocess.run(["bash", "-c", command], cwd=cwd, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
 def moved(one: Fleet, name: str, path: str, *, relative: bool = False) -> str:
-    """Give a remote a new home that the super-repo declares, and add a stray commit to the old home; return it."""
+    """Give a remote a new declared home, and add a stray commit to the old home; return the commit."""
     shutil.copytree(one.remotes / f"{name}.git", one.remotes / f"{name}-new.git")
     above, _, sub = path.rpartition("//")
     url = f"../{name}-new.git" if relative else f"file://{one.remotes / f'{name}-new.git'}"
@@ -44,7 +44,7 @@ def declare(root: Path, path: str, url: str) -> None:
 
 
 def fixes(one: Fleet, capsys: pytest.CaptureFixture[str], cwd: Path) -> list[str]:
-    """Return the fixes that `repo_status` prints."""
+    """Return the printed fixes of `repo_status`."""
     capsys.readouterr()
     status.main(as_json=False, check=True, offline=False, cwd=cwd)
     return [line for line in capsys.readouterr().out.splitlines() if "; fix: " in line]

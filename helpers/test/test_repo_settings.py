@@ -1,4 +1,4 @@
-"""Settings and variables of the user do not change the commits that we make, nor what we understand of git."""
+"""Settings and variables of the user do not change our commits, nor our reading of git."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ VARIABLES = {
 
 
 def hostile(user: Path) -> None:
-    """Write the configuration, and hooks that refuse everything, of a user."""
+    """Write the configuration of a user, and hooks that refuse every operation."""
     home = user / "hostile"
     for folder in (home / "hooks", home / "template" / "hooks"):
         folder.mkdir(parents=True)
@@ -129,12 +129,12 @@ def hostile(user: Path) -> None:
 
 
 def texts(root: Path, *paths: str) -> list[str]:
-    """Return the commits that are checked out, byte by byte."""
+    """Return the current commits, byte by byte."""
     return [git(root / path, "cat-file", "commit", "HEAD") for path in paths]
 
 
 def flows(one: Fleet, capsys: pytest.CaptureFixture[str]) -> tuple[list[str], str]:
-    """Do all that the commands do with a fleet; return the commits, and the words without the encoding of git."""
+    """Run every command on a fleet; return the commits, and the words without the encoding of git."""
     git(one.top, "submodule", "--quiet", "deinit", "--force", "data")
     shutil.rmtree(one.top / ".git/modules/data")
     capsys.readouterr()

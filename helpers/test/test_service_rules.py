@@ -1,4 +1,4 @@
-"""What a compose file may say: everything that reaches out of a runnable dir is refused, or needs a right."""
+"""The rules for a compose file: a value that reaches out of a runnable dir is refused, or needs a right."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from helpers.engine import compose, compose_file, service_rules
 from helpers.errors import ConfigError
 
 USER = "1000:100"
-# Five such lines hold eight to the power of six values.
+# Five of these lines hold eight to the power of six values.
 EIGHTFOLD = "{1}: &{1} [*{0},*{0},*{0},*{0},*{0},*{0},*{0},*{0}]\n"
-# Thirty-nine such lines hold two to the power of thirty-nine pairs for a moment.
+# Thirty-nine of these lines hold two to the power of thirty-nine pairs for a moment.
 TWOFOLD = "a{0}: &a{0} {{<<: [*a{1}, *a{1}]}}\n"
 PAIRS = [("a", "b"), ("b", "c"), ("c", "d"), ("d", "e"), ("e", "f")]
 BOUND = {"type": "bind", "target": "/x", "read_only": True}
@@ -22,7 +22,7 @@ BOUND = {"type": "bind", "target": "/x", "read_only": True}
 
 @pytest.fixture
 def place(tmp_path: Path) -> service_rules.Place:
-    """Return the place of a compose file in a runnable dir that has a link out of it, and a `.git` in one directory."""
+    """Return the place of a compose file in a runnable dir with a link to outside, and a `.git` in a subdirectory."""
     directory = tmp_path / "repo" / "dir"
     for path in ("devops", "data", "cloned/.git"):
         (directory / path).mkdir(parents=True)
@@ -213,7 +213,7 @@ def test_a_path_is_followed_as_compose_follows_it(place: service_rules.Place) ->
     (place.directory / "linked").symlink_to("devops")
     (place.directory / "sub" / "it").mkdir(parents=True)
     (place.directory / "sub" / "devops").symlink_to("../devops")
-    # In the words of the path `..` is `sub`, whose `it` may be mounted; by the link it is the directory itself.
+    # As text, `..` of the path is `sub`, with a mountable `it`; through the link `..` is the directory itself.
     at = dataclasses.replace(place, file=place.directory / "sub" / "devops" / "compose.yaml")
     (place.directory / "sub" / "out").symlink_to("/etc")
     (place.directory / "out").mkdir()

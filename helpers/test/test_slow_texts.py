@@ -1,4 +1,4 @@
-"""A text of a checkout ends no run by the time that reading it takes: patterns are tried on texts made to slow them."""
+"""A text of a checkout cannot make a run hang: patterns are tried on texts made to slow the search."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECONDS = 8
 
 
 def of_file(name: str, read: Callable[[Path], object]) -> Callable[[Path, str], object]:
-    """Return what writes a text to a file of the name, and calls `read` with its directory."""
+    """Return a function that writes a text to a file of the name, and calls `read` with its directory."""
 
     def written(directory: Path, text: str) -> object:
         (directory / name).write_text(text)
@@ -56,7 +56,7 @@ READERS["conflict"] = (READERS["conflict"][0], "<<<<<<< a\n=======\n" * (MANY //
 
 @pytest.fixture
 def limit() -> Iterator[None]:
-    """End the test when the processor has worked on it for too long; a machine may be busy."""
+    """End the test after too much processor time, because the machine may be busy."""
 
     def ended(*_: object) -> None:
         raise TimeoutError

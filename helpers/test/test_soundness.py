@@ -1,4 +1,4 @@
-"""A fault that files alone show is an error of the plan, with the exit code of the run."""
+"""A fault in files alone is an error of the plan, with the exit code of the run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["cache"]
 
 @pytest.fixture
 def root(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repo with a sound directory `a`, whose lock is fresh, and another one."""
+    """A repo with a sound directory `a`, whose lock is fresh, and a second directory."""
     root = make_repo(tmp_path / "r")
     path = add_dir(root, "a")
     write_lock(path)

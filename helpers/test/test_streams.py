@@ -1,4 +1,4 @@
-"""Commands with odd standard streams, and by an old Python: the exit code is that of the command, in plain words."""
+"""Commands with odd standard streams, and by an old Python: exit codes stay, and errors are in plain words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from helpers.driver.events import Observer, Observers, Ran
 from helpers.errors import InfrastructureError
 from helpers.test.conftest import ROOT
 
-# A command that prints a name on both streams, starts a program that prints, and ends with its own code.
+# A command that prints a name on both streams, starts a printing program, and ends with its own code.
 COMMAND = """
 import os, subprocess, sys
 from helpers.thin_env.streams import make_safe
@@ -62,7 +62,7 @@ def test_file_names_are_utf8_under_every_locale() -> None:
     assert done.stdout == "'caf\\xe9'\n", done.stderr
 
 
-# Ends as the shim does, after a run that passed or a help text.
+# Ends as the shim, after a passed run or a help text.
 SHIM = "import sys; from helpers.thin_env import entry; entry._start = lambda *_: {}; sys.exit(entry.start('x', 'y'))"
 
 

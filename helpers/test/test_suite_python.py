@@ -1,4 +1,4 @@
-"""Which Python each suite of the distribution has: one table, for checks and for new directories."""
+"""The Python of each suite of the distribution: a single table, for checks and for new directories."""
 
 from __future__ import annotations
 

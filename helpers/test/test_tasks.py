@@ -244,7 +244,7 @@ def a_super_repo(tmp_path: Path, form: str) -> Path:
     return root
 
 
-# A place in the repo, and what a user keeps there that invoke would take for its tasks.
+# A place in the repo, and a user's file that invoke would take for its tasks.
 OTHER_TASKS = {
     "app/tasks/__init__.py": "",
     "app/sub/tasks.py": "boom(",

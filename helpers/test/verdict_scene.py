@@ -69,7 +69,7 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path, no_poetry: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     """A repo in which `a` uses `lib` and is given WORD, `b` stands on `base`, and `inner` lies in `outer`."""
-    # An ignored file gets another name as it gets older than this, on a slow machine in the midst of a test.
+    # An ignored file gets a new name at this age: on a slow machine in the midst of a test.
     monkeypatch.setattr(state, "RACY_SECONDS", -1.0)
     root = make_repo(tmp_path / "r")
     (root / "lib").mkdir()

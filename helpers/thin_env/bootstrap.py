@@ -10,7 +10,7 @@ As a script, `python3 helpers/thin_env/bootstrap.py [CHECKOUT]` (absolute) print
 `bootstrap.py init [OPTIONS]` makes the repo around it ready to work with helpers, and
 `bootstrap.py invoke TASK [OPTIONS]` runs a task of ours for programs that source no `setenv.sh`.
 
-This file and the package's `__init__.py`, which refuses an old Python, must parse in Python 3.6.
+This file and the package's `__init__.py` must parse in Python 3.6, because `__init__.py` refuses an old Python.
 """
 
 import os

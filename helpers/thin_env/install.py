@@ -127,7 +127,7 @@ def _run(command: Command, lock: TextIO) -> str:
     """The command's output; it inherits the lock: when we are killed, nobody touches what it still writes to."""
     done = subprocess.run(
         command.argv,
-        # `-m pip` takes modules, and uv and invoke take settings, from the directory that they start in.
+        # `-m pip` takes modules, and uv and invoke take settings, from their current directory.
         cwd="/",
         env=command.environ,
         stdin=subprocess.DEVNULL,

@@ -30,7 +30,7 @@ def prepare() -> None:
         print(f"invoke: error: {fault}", file=sys.stderr)
         sys.exit(2)
     if root:
-        # Without this invoke takes the nearest `tasks`, as the package of that name in helpers or one of a user's.
+        # Without this invoke takes the nearest `tasks`, as `helpers/tasks` or the `tasks` of a user.
         sys.argv[1:1] = ["--search-root", root]
     elif _needs_tasks(words) and not _has_tasks(os.getcwd()):
         print(
@@ -118,7 +118,7 @@ def _names_tasks(words: list[str]) -> bool:
 
 
 def _root(directory: str) -> str:
-    """Return the nearest checkout, at or above a directory, that has helpers and its tasks; empty without one."""
+    """Return the nearest checkout with helpers and its tasks, at or above a directory; empty without a checkout."""
     while True:
         package = os.path.join(directory, "helpers")
         if os.path.isfile(os.path.join(directory, "tasks.py")) and any(
@@ -132,7 +132,7 @@ def _root(directory: str) -> str:
 
 
 def _unreadable(root: str) -> str:
-    """Return why invoke must not read a configuration file of the checkout; empty if it may.
+    """Return why invoke must not read a configuration file of the checkout; empty for a sound file.
 
     Invoke reads the file whole: a pipe would block it, and a device fill the memory.
     """
@@ -147,7 +147,7 @@ def _unreadable(root: str) -> str:
 
 
 def _has_tasks(directory: str) -> bool:
-    # As invoke's own loader, which takes a module or a package.
+    # As invoke's own loader: a module or a package.
     while True:
         if any(os.path.exists(os.path.join(directory, name)) for name in ("tasks.py", "tasks/__init__.py")):
             return True
@@ -158,7 +158,7 @@ def _has_tasks(directory: str) -> bool:
 
 
 def _bad_setting(error: Exception) -> str:
-    """Return what is wrong with invoke's configuration; empty if the error is not about it.
+    """Return the fault of invoke's configuration; empty for another error.
 
     Invoke reads files and variables (https://docs.pyinvoke.org/en/stable/concepts/configuration.html), and lets each
     fault in them escape.
@@ -189,6 +189,6 @@ def _bad_setting(error: Exception) -> str:
 
 
 def _marker(file: str) -> int:
-    """Return the number of the first line that is a conflict marker of git; 0 if none is."""
+    """Return the number of the first line with a conflict marker of git; 0 without a marker."""
     with open(file, errors="replace") as lines:
         return next((number for number, line in enumerate(lines, 1) if line.startswith(("<<<<<<<", ">>>>>>>"))), 0)

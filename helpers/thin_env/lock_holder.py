@@ -1,4 +1,4 @@
-"""The process that holds a lock, as a line in the lock's file: those who wait for the lock name it."""
+"""The process that holds a lock, as a line in the lock's file, for the messages of waiting processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MOST_BYTES = 300
 
 
 def write(lock: int) -> None:
-    """Write the line of this process into the file of a lock that it has just taken.
+    """Write the line of this process into the file of a lock just after taking the lock.
 
     Arguments:
         lock: file descriptor of the file, open for writing.

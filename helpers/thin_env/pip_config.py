@@ -82,7 +82,7 @@ def uv_environ(environ: Mapping[str, str], settings: Mapping[str, str]) -> dict[
 def ask(thin: str) -> dict[str, str]:
     """Return this machine's settings, asked of the pip in the thin environment, otherwise of the system's."""
     for python in (os.path.join(thin, "bin", "python"), "python3"):
-        # `-m pip` takes modules from the directory that it starts in.
+        # `-m pip` takes modules from its current directory.
         done = subprocess.run([python, *COMMAND], cwd="/", capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return parse(done.stdout)

@@ -1,6 +1,6 @@
 """Makes the standard streams safe: closed, without a reader, on a full disk, or of an encoding that lacks a character.
 
-The exit code of a command must not depend on who reads its output. Standard library only, read on every start.
+The exit code of a command must not depend on the reader of its output. Standard library only, read on every start.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NO_READER = (errno.EPIPE, errno.EBADF)
 
 
 class _Stream(io.TextIOWrapper):
-    """A standard stream that discards output without a reader; standard error discards all that it cannot write."""
+    """A standard stream that discards output without a reader; standard error discards unwritable output."""
 
     def write(self, text: str) -> int:
         try:
@@ -36,7 +36,7 @@ class _Stream(io.TextIOWrapper):
             self._discard(error)
 
     def _discard(self, error: OSError) -> None:
-        """Send all further output to nowhere; raise if the loss of standard output must be reported."""
+        """Discard further output; raise if the loss of standard output must be reported."""
         number = self.fileno()
         os.dup2(os.open(os.devnull, os.O_WRONLY), number)
         if number == _OUTPUT and error.errno not in _NO_READER:
@@ -44,9 +44,9 @@ class _Stream(io.TextIOWrapper):
 
 
 def make_safe() -> None:
-    """Open each closed standard stream on the null device, and make output escape characters that it cannot encode.
+    """Open each closed standard stream on the null device, and escape characters outside of the encoding.
 
-    Streams that a caller in this process has replaced, as pytest does, stay as they are. A process with file names in
+    Streams replaced by a caller in this process, as by pytest, stay unchanged. A process with file names in
     another encoding than UTF-8 starts again with them in UTF-8: a name must have the same bytes under every locale.
     """
     if sys.stdout is not sys.__stdout__ or isinstance(sys.stdout, _Stream):
@@ -58,10 +58,10 @@ def make_safe() -> None:
         try:
             os.fstat(number)
         except OSError:
-            # The lowest free number is this one. A program that we start needs the stream as well.
+            # `os.open` takes the lowest free number: the closed stream. Child processes need the stream too.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     sys.stdin = sys.stdin or open(_INPUT, closefd=False)  # noqa: SIM115
-    # `sys.__stdout__` and callers that hold it keep the old stream, on the same buffer.
+    # `sys.__stdout__` and its holders keep the old stream, on the same buffer.
     sys.stdout = _safe(sys.stdout, _OUTPUT)
     sys.stderr = _safe(sys.stderr, _MESSAGES)
 
