@@ -223,7 +223,7 @@ def _root_of(path: Path) -> str:
     """Return the root of the checkout whose rules bind the links of `path`.
 
     The nearest one: a repo gives the same answer as a submodule and alone, and a repo in the home directory permits
-    nothing. A checkout that is only reached through a link does not decide: the link is what must be judged.
+    nothing. A checkout behind a link does not decide, because the check is about this link.
     """
     root = ""
     for above in path.parents:

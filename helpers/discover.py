@@ -161,7 +161,7 @@ def not_checked_out(root: Path, absent: Path, what: str) -> NotCheckedOutError:
 
 
 def absent_submodule(root: Path, path: Path) -> Path | None:
-    """Return the submodule without a checkout, maybe nested, around `path`; None without such a submodule."""
+    """Return the submodule without a checkout, maybe nested, around `path`; None without a submodule like this."""
     from helpers.repo import submodules  # only something that is missing needs it
 
     for name in submodules.gitlinks(root):
@@ -239,7 +239,7 @@ def nearest_path(wanted: str, known: Iterable[str], fits: Callable[[str], bool] 
     Arguments:
         wanted: a relative path.
         known: relative paths.
-        fits: whether one of them may be returned; it is called for those that are almost `wanted`.
+        fits: whether a path may be returned; called for paths similar to `wanted`.
     """
     from difflib import SequenceMatcher  # only an error needs it
 

@@ -60,7 +60,7 @@ def run(
         env: its whole environment; None hands ours on.
         stdin: what it reads.
         timeout: seconds until it is killed.
-        errors: what becomes of bytes that are not UTF-8 (https://docs.python.org/3/library/codecs.html#error-handlers).
+        errors: the handler of bytes outside of UTF-8 (https://docs.python.org/3/library/codecs.html#error-handlers).
 
     Raises:
         InfrastructureError: the program is not there or did not end in time.

@@ -77,7 +77,7 @@ def parse_toml(text: str, file: Path, fix: str | None = None) -> dict[str, Any]:
     Arguments:
         text: TOML.
         file: where it stands, for the message.
-        fix: what to do when it is not TOML.
+        fix: the fix if the text is not TOML.
 
     Raises:
         ConfigError: it is not TOML, or holds tables too deep or integers too large for TOML.

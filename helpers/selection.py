@@ -23,7 +23,7 @@ class Selection:
         checkouts: absolute paths of the submodules whose runnable dirs are in `every`.
         faults: why the runnable dirs of a submodule are unknown, by its absolute path.
         named: absolute paths of the directories that the command line names.
-        listings: what git lists of the repo and of each checkout in `checkouts`.
+        listings: git's listings of the repo and of each checkout in `checkouts`.
     """
 
     paths: list[Path]
@@ -50,7 +50,7 @@ def choose(
         names: as given, absolute or relative to `cwd`; empty selects the whole repo.
         cwd: where the command was given.
         only_this: leave out the runnable dirs below each name.
-        submodules: add the runnable dirs of submodules; those of the toolchain only where a name lies in it.
+        submodules: add the runnable dirs of submodules; runnable dirs of the toolchain only if a name lies inside.
         more: as for `listing`.
     """
     if only_this and not names:

@@ -111,8 +111,8 @@ def find(
     """Return the lost tests of a checkout, sorted by path.
 
     Arguments:
-        listing: what git lists of the checkout, with PATTERNS.
-        known: the runnable dirs whose files count, None for each that has a fault.
+        listing: git's listing of the checkout, with PATTERNS.
+        known: the runnable dirs whose files count, None for each faulty directory.
         every: absolute paths of all runnable dirs.
         scope: absolute paths that the files must lie below; empty for the whole checkout.
     """
@@ -137,12 +137,12 @@ class _Place:
 
     Arguments:
         owner: absolute path of the runnable dir; None outside all of them.
-        tests: the places that its tests are in.
+        tests: the places of its tests.
         names: patterns of the names of test files.
-        not_tests: patterns of files that are no tests, each with the directory that it is relative to.
+        not_tests: patterns of files that are no tests, each with its base directory.
         said: pytest's own settings of the runnable dir.
-        ignored: the options of them that take paths out, by the patterns of those paths.
-        folder: the runnable dir, which the patterns are relative to.
+        ignored: the options in `addopts` that take paths out, by their patterns.
+        folder: the runnable dir, the base of the patterns.
     """
 
     owner: Path | None = None

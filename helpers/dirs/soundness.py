@@ -30,13 +30,13 @@ def check(runnable: RunnableDir, chain: Sequence[ImageSpec], *, tests: bool = Tr
 
     Arguments:
         runnable: the directory.
-        chain: the images that it needs, bases first; those of this checkout's files.
-        tests: whether its tests must exist: pytest's arguments may name other ones.
+        chain: the needed images, bases first, built from this checkout's files.
+        tests: whether its tests must exist: pytest's arguments may name further tests.
 
     Raises:
-        ConfigError: a path of a setting is missing or leads out, its Python is not that of the suite, the lock is not
-            that of `pyproject.toml`, or its Dockerfile builds nothing.
-        NothingSelectedError: it has no directory with tests.
+        ConfigError: a path of a setting is missing or leads out, its Python is not the suite's, the lock does not
+            match `pyproject.toml`, or its Dockerfile builds nothing.
+        NothingSelectedError: the directory has no tests.
     """
     check_paths(runnable, tests=tests)
     for image in chain:

@@ -58,11 +58,11 @@ def test_container(
         labels: what the image says of itself.
         user: whose files it makes.
         results: directory for the verdict and the other files that the runner hands out.
-        nonce: what the verdict must carry; only the runner in the container gets it, on its standard input.
+        nonce: the secret in the verdict; only the runner in the container gets the secret, on its standard input.
         tier: which tests.
         arguments: pytest's own, from the command line.
         coverage: whether the lines that run are noted.
-        rights: what the policy grants.
+        rights: the rights granted by the policy.
 
     Raises:
         ConfigError: a path in the settings is missing or leads out of the repo.

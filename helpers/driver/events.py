@@ -120,7 +120,7 @@ class Observers(Observer):
         """Notify each observer of the result; a failing observer must not hide the result from later observers.
 
         Raises:
-            HelpersError: an observer cannot write its result; the first such error.
+            HelpersError: an observer cannot write its result; the first error.
             OSError: standard output cannot be written.
         """
         faults: list[Exception] = []

@@ -124,7 +124,7 @@ def make(
         tier: which tests: `fast`, `slow`, `superslow` or `all`.
         chain_of: says which images a directory needs, bases first; by default those of this checkout's files.
         checkouts: absolute paths of submodules whose runnable dirs are in `every`.
-        policy: what directories may weaken; None if nothing will be run.
+        policy: the rights of directories; None if no test will run.
     """
     load = config.loader(root, every, checkouts)
     dirs = []

@@ -1,6 +1,6 @@
 """Every command line of the docker client, as functions of the request.
 
-What starts containers or builds begins with `_starting()`, which keeps variables of the client's settings out of them.
+A command that starts containers or builds begins with `_starting()`, to keep out variables of the client's settings.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ class Prepared(Protocol):
 
         Arguments:
             order: what it does.
-            nonce: what its verdict must carry; only the runner in the container gets it.
+            nonce: the secret in its verdict; only the runner in the container gets the secret.
             log: file that its output goes to.
             timeout: seconds from now until it is stopped.
             control: stops it earlier.

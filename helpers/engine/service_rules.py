@@ -1,7 +1,7 @@
 """The rules for a compose file: every allowed key with a check of its value. Any further key is refused.
 
-The same rules hold for a file as it was written, before compose reads anything that it names, and for what compose
-makes of it. So a value that compose must not interpret has no variable in it.
+The same rules hold for the written file, before compose reads any file named there, and for the output of
+compose. So a value that compose must not interpret holds no variable.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ def _outside(text: str, at: Place, what: str) -> Needs:
     Arguments:
         text: the path, as it is written.
         at: where the file is.
-        what: what is done with it.
+        what: the use of the path.
     """
     real = _real(text, at)
     if not real.is_relative_to(at.directory):

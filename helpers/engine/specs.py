@@ -118,7 +118,7 @@ class RunSpec:
         platform: which image of several, as in `linux/arm64`; empty is the engine's own.
         results: directory for files that the runner hands out; None if the command is no test run. A container sees
             memory at this path, so tests cannot write to this machine.
-        nonce: what the runner in the container reads on its standard input; empty if the command is no test run.
+        nonce: the first line on the runner's standard input; empty if the command is no test run.
         publish: pairs of a port on the host's loopback address and the container's port that it leads to.
         terminal: whether it gets the caller's terminal.
         labels: what the reaper knows it by.

@@ -91,8 +91,8 @@ def run_here(child: Child, spec: RunSpec, log: Path, timeout: float, control: Co
     """Follow a process of our runner on this machine, and end the process with its children.
 
     Arguments:
-        child: the runner, which reads what it is told on its standard input.
-        spec: what it runs.
+        child: the runner, with orders on its standard input.
+        spec: the command of the runner.
         log: file that its output goes to.
         timeout: seconds until it is stopped.
         control: stops it earlier.

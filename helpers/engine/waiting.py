@@ -22,7 +22,7 @@ class Waiting:
     Arguments:
         fifo: its path; outside it is the same as inside.
         child: the client that has started the container.
-        follow: follows it to its end and removes it; is given a nonce, a log, a timeout in seconds, and what stops it.
+        follow: follows the container to its end and removes the container; takes nonce, log, seconds and control.
         remove: removes it.
     """
 

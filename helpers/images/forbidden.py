@@ -101,7 +101,7 @@ def why_secret(name: str, value: str) -> str:
 
     Arguments:
         name: of the variable; empty if nobody knows it.
-        value: what it holds.
+        value: its content.
     """
     for pattern, why in _SECRET_VALUES:
         if pattern.search(value):

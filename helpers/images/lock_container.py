@@ -46,7 +46,7 @@ def run(path: Path, copies: Path, words: Sequence[str], needed: str) -> proc.Com
     Arguments:
         path: the project.
         copies: directory with copies of its files.
-        words: what the wrapper reads.
+        words: the arguments of the wrapper.
         needed: the source that needs its build backend, for messages.
 
     Raises:

@@ -45,7 +45,7 @@ def tell(packages: Sequence[Pinned], where: Path, text: str) -> None:
     Only the index of this machine is asked. An address in a lock is asked only when the user wants a refusal.
 
     Arguments:
-        packages: what the lock pins.
+        packages: the packages in the lock.
         where: the lock.
         text: its content, by which `remembered` finds the answer again.
     """

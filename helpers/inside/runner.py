@@ -1,4 +1,4 @@
-"""Runs one command and sees to it that it, and all that it started, ends when the driver says so or dies.
+"""Runs a command, and ends the command with its children when the driver asks for the end or dies.
 
 The driver holds the other end of our standard input. A byte `t` on it asks the command to terminate; its end means that
 the driver is gone, and everything here ends at once. In a container this process is the child of the engine's init, so

@@ -14,10 +14,10 @@ def entries(text: str) -> Iterator[tuple[str, list[str], str]]:
     """Yield the kind, the fields and the path of each entry: the only parser of `git status`.
 
     A rename or a copy (kind `2`) also has a former path, which becomes the last field. A header has the kind `#` and
-    no path. A path may hold any character but NUL, such as a newline, a quote or ` -> `.
+    no path. A path may hold any character but NUL, as a newline, a quote or ` -> `.
 
     Arguments:
-        text: what git printed.
+        text: the output of git.
     """
     words = iter(text.split("\0"))
     for word in words:

@@ -90,7 +90,7 @@ def check_committed(where: str, changes: Sequence[str]) -> None:
     """Refuse a checkout with changes.
 
     Arguments:
-        where: what the error names: the runnable dir, or the root of the checkout.
+        where: the place for the error: the runnable dir, or the root of the checkout.
         changes: the changed and untracked paths.
 
     Raises:

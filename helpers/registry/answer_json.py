@@ -33,7 +33,7 @@ def list_at(content: Mapping[str, Any], key: str, kind: type[T]) -> list[T]:
     """Return the list at `key`, with items of a single kind; null and a missing key are an empty list.
 
     Raises:
-        ValueError: the value is no such list.
+        ValueError: the value is another type.
     """
     found = content.get(key)
     if found is not None and not (isinstance(found, list) and all(isinstance(item, kind) for item in found)):

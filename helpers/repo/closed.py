@@ -41,7 +41,7 @@ _STEADY = (
     *((f"color.{part}", "false") for part in ("advice", "branch", "diff", "remote", "status", "transport")),
     ("column.ui", "never"),  # lists that we read line by line
     ("log.decorate", "false"),  # names of branches behind a commit's id
-    ("log.follow", "false"),  # other commits than those of the range
+    ("log.follow", "false"),  # commits outside of the range
     ("log.mailmap", "false"),  # another author than the one of the commit
     ("status.showStash", "false"),  # a header of the status
     ("status.renames", "false"),  # which paths a status names; so does the next one
@@ -50,11 +50,11 @@ _STEADY = (
     ("diff.orderFile", os.devnull),  # the order of paths
     ("core.safecrlf", "false"),  # a commit that fails because of the line ends of a file
     ("merge.ff", "true"),  # a merge commit where a branch goes forward
-    ("fetch.prune", "false"),  # refs that go away unasked; so do the next ones
+    ("fetch.prune", "false"),  # refs removed unasked, also by the next setting
     ("fetch.pruneTags", "false"),
     ("fetch.recurseSubmodules", "false"),  # repos that a fetch would enter by itself
     ("fetch.writeCommitGraph", "false"),  # a file more among the objects of a checkout
-    ("push.default", "nothing"),  # branches that nobody named; so do the next ones
+    ("push.default", "nothing"),  # unnamed branches, tags and repos, also by the next settings
     ("push.followTags", "false"),
     ("push.recurseSubmodules", "no"),
     ("push.gpgSign", "false"),  # a push that asks for a key
@@ -83,7 +83,7 @@ def environment(more: Sequence[tuple[str, str]] = (), *, steady: bool = True) ->
 
     Arguments:
         more: settings that count more than any configuration.
-        steady: whether no setting of the user changes what we read and write; not for a command of the user.
+        steady: whether our reads and writes ignore the settings of the user; not for a command of the user.
     """
     env = {name: value for name, value in os.environ.items() if name not in FOREIGN}
     if steady:

@@ -63,7 +63,7 @@ def remote(root: Path, declared: str = "") -> Remote:
     Arguments:
         root: of the checkout.
         declared: the URL that `.gitmodules` names for it. A remote with this URL counts before the one that the branch
-            follows, such as a fork of the user. Empty for a checkout that is no submodule.
+            follows, as a fork of the user. Empty for a checkout that is no submodule.
 
     Raises:
         InfrastructureError: git fails.

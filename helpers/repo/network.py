@@ -78,7 +78,7 @@ def fetch(hand: Hand, wanted: Sequence[Fetch], tell: Tell, gone: dict[Path, set[
 
     Arguments:
         hand: changes the checkouts.
-        wanted: what is fetched.
+        wanted: the fetches.
         tell: is called while remotes have not answered.
         gone: gets the remote-tracking branches, by checkout, whose branch the remote has not got any more.
 
@@ -192,7 +192,7 @@ def effective(url: str) -> str:
 def has_commit(root: Path, url: str, commit: str) -> bool:
     """Ask a remote whether a branch or tag has a commit of the checkout at `root`, at this moment.
 
-    Remote-tracking branches do not tell: git keeps those of an earlier URL, and of branches that were deleted.
+    Remote-tracking branches prove nothing: git keeps branches of an earlier URL, and deleted branches.
 
     Arguments:
         root: of the checkout.

@@ -64,7 +64,7 @@ def untracked(root: str, status: str) -> list[str]:
 
     Arguments:
         root: of the checkout.
-        status: what git said.
+        status: the output of git.
     """
     paths = [entry[2:] for entry in status.split("\0") if entry.startswith("? ")]
     return [path for path in paths if path.endswith("/") or _size(f"{root}/{path}") > _MOST_UNSEEN_BYTES]
@@ -78,12 +78,12 @@ def _size(path: str) -> int:
 
 
 def named(root: str, status: str, unseen: Sequence[str] = ()) -> dict[str, str]:
-    """Return a name for the content of each file that git's status speaks of; empty for one that is not there.
+    """Return a name for the content of each file in git's status; empty for a missing file.
 
     Arguments:
         root: of the checkout.
         status: what git said.
-        unseen: those of its `ignored_directories`, and its `untracked` ones, of which no test sees anything.
+        unseen: paths of `ignored_directories` and `untracked` that no test can read.
     """
     found = {}
     left_out = set(unseen)
