@@ -301,6 +301,30 @@ def test_broken_configuration_of_invoke_is_one_line(
     assert says in done.stderr and "fix: mv " in done.stderr
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "tasks: {auto_dash_names: true}",
+        "tasks: {auto_dash_names: [1]}",
+        "tasks: {collection_name: nothere}",
+        "tasks: {search_root: /nothere}",
+    ],
+)
+@pytest.mark.parametrize("place", ["r", "home"])
+def test_tasks_have_their_names_whatever_invoke_yaml_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, text: str
+) -> None:
+    root = a_super_repo(tmp_path, "branch")
+    (root / "invoke.yaml").unlink()
+    file = tmp_path / "home" / ".invoke.yaml" if place == "home" else root / "invoke.yaml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    done = invoke(tmp_path, root)
+    assert done.returncode == 0 and "\na  " in done.stdout, done.stderr
+
+
 @pytest.mark.parametrize("kind", ["device", "pipe", "large"])
 def test_invoke_yaml_that_is_no_small_regular_file_is_refused_unread(tmp_path: Path, kind: str) -> None:
     root = make_repo(tmp_path / "r")

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 
 _HELP, _LIST = ("--help", "-h"), ("--list", "-l")
 _MOST_BYTES = 1 << 20
+# Overrides of invoke's configuration: our tasks have their names whatever an invoke.yaml says.
+_overrides: dict[str, object] = {}
 
 
 def prepare() -> None:
@@ -32,6 +34,7 @@ def prepare() -> None:
     if root:
         # Without this invoke takes the nearest `tasks`, as `helpers/tasks` or the `tasks` of a user.
         sys.argv[1:1] = ["--search-root", root]
+        _overrides["tasks"] = {"auto_dash_names": False, "collection_name": "tasks"}
     elif _needs_tasks(words) and not _has_tasks(os.getcwd()):
         print(
             f"invoke: error: neither {os.getcwd()} nor a directory above it has tasks.py, so it has no tasks; "
@@ -54,10 +57,11 @@ def no_mock() -> Iterator[None]:
 
 
 def run(program: Callable[[], object]) -> int:
-    """Run invoke's program and return the exit code: of a command line that it can not read 2, where it has 1.
+    """Run invoke's program and return the exit code: 2 for a wrong command line, where invoke's own code is 1.
 
-    1 says that tests failed. Of Ctrl-C outside of a task it is 130, for the same reason.
+    1 says that tests failed. Ctrl-C outside of a task ends with 130, for the same reason.
     """
+    _override(getattr(program, "__self__", None))
     try:
         try:
             program()
@@ -90,6 +94,12 @@ def run(program: Callable[[], object]) -> int:
             return 130
         raise
     return 0
+
+
+def _override(program: object) -> None:
+    """Make a program of invoke read its configuration below our overrides."""
+    if _overrides and (config := getattr(program, "config_class", None)):
+        vars(program)["config_class"] = lambda: config(overrides=_overrides)
 
 
 def _did_you_mean(error: BaseException | None) -> str:
