@@ -121,11 +121,22 @@ def check_lock(path: Path) -> None:
     """Return if `poetry.lock` of the directory `path` may match its `pyproject.toml`.
 
     Raises:
-        ConfigError: it is missing or stale.
+        ConfigError: the lock is missing, stale, or no lock of poetry.
     """
-    if poetry_lock.is_stale(lock_text(path), pyproject.read(path)):
+    text = lock_text(path)
+    if not poetry_lock.has_hash(text):
+        _check_form(path)
+    if poetry_lock.is_stale(text, pyproject.read(path)):
         relock = f"invoke docker_lock --dir {shlex.quote(str(path))}"
         raise ConfigError("pyproject.toml says something else than poetry.lock", where=path, fix=relock)
+
+
+def _check_form(path: Path) -> None:
+    from helpers.images import lock  # only a lock that poetry did not write needs the parser
+
+    if not poetry_lock.is_of_a_project(lock.read_lock(path)):
+        file = path / "poetry.lock"
+        raise ConfigError("has no content-hash in [metadata], so it is no lock", where=file, fix=lock.mend(file))
 
 
 def check_dockerfile(file: Path) -> None:

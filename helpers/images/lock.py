@@ -16,7 +16,7 @@ from helpers.images import isolated_poetry as poetry
 from helpers.images.recipe import lock_text
 from helpers.images.tool_environment import lock_of
 from helpers.merge_conflict import relock, shown
-from helpers.model.poetry_lock import is_lock, normal_name, pinned
+from helpers.model.poetry_lock import is_lock, is_of_a_project, normal_name, pinned
 from helpers.storage import cache_dir, digest, write_once
 
 # Poetry's own words when a project says something else than its lock.
@@ -95,7 +95,7 @@ def read_lock(path: Path) -> dict[str, Any]:
     text = checkout_file.read_text_if_there(file)
     found = {} if text is None else _parsed(text, file)
     if not is_lock(found):
-        raise ConfigError("is not a lock of poetry", where=file, fix=_mend(file))
+        raise ConfigError("is not a lock of poetry", where=file, fix=mend(file))
     return found
 
 
@@ -103,16 +103,16 @@ def _parsed(text: str, file: Path) -> dict[str, Any]:
     try:
         return config.parse_toml(text, file)
     except ConfigError as error:
-        raise ConfigError(error.what, where=error.where, fix=_mend(file)) from None
+        raise ConfigError(error.what, where=error.where, fix=mend(file)) from None
 
 
-def _mend(file: Path) -> str:
+def mend(file: Path) -> str:
     """Return the command that replaces `file` by a sound lock: the committed lock, or a new lock."""
     try:
         committed = config.parse_toml(repo.git(file.parent, "cat-file", "blob", f"HEAD:./{file.name}"), file)
     except HelpersError:
-        committed = {"package": None}
-    if not is_lock(committed):
+        committed = {}
+    if not (is_lock(committed) and is_of_a_project(committed)):
         return f"rm {shown(file)} && {relock(file.parent)}"
     return f"git -C {shown(file.parent)} checkout HEAD -- {file.name}"
 

@@ -12,6 +12,7 @@ from typing import Any
 # The keys that change a lock, in [tool.poetry] and in [project].
 _LEGACY = ("dependencies", "source", "extras", "dev-dependencies")
 _OF_PROJECT = ("requires-python", "dependencies", "optional-dependencies")
+_HASH = re.compile(r'^content-hash = "([0-9a-f]+)"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,17 @@ def _versions(lock: Mapping[str, Any]) -> dict[str, list[str]]:
     return {name: sorted(versions) for name, versions in found.items()}
 
 
+def is_of_a_project(data: Mapping[str, Any]) -> bool:
+    """Return whether a parsed lock holds the hash of a project; poetry refuses a lock without a hash."""
+    metadata = data.get("metadata")
+    return isinstance(metadata, dict) and isinstance(metadata.get("content-hash"), str)
+
+
+def has_hash(lock: str) -> bool:
+    """Return whether the text of a lock holds the hash of a project, as poetry writes it."""
+    return bool(_HASH.search(lock))
+
+
 def is_stale(lock: str, project: Mapping[str, Any]) -> bool:
     """Return whether the lock is of another project for poetry; False if the lock holds no hash of a project.
 
@@ -95,7 +107,7 @@ def is_stale(lock: str, project: Mapping[str, Any]) -> bool:
         project: the parsed `pyproject.toml`.
     """
     # Packages hold no hash line: the line is in the last table, [metadata].
-    found: list[str] = re.findall(r'^content-hash = "([0-9a-f]+)"', lock, re.MULTILINE)
+    found: list[str] = _HASH.findall(lock)
     if not found:
         return False
     before_groups = re.match(r".*Poetry (\d{1,4})\.(\d{1,4})(?!\d)", lock)

@@ -12,7 +12,7 @@ from helpers.model import base_lock
 from helpers.model.base_lock import BaseLock
 from helpers.test.unit_fixtures import make_repo
 
-LOCK = '[[package]]\nname = "pytest"\nversion = "8.0.0"\n\n[metadata]\nlock-version = "2.1"\n'
+LOCK = '[[package]]\nname = "pytest"\nversion = "8.0.0"\n\n[metadata]\nlock-version = "2.1"\ncontent-hash = "any"\n'
 GOOD = """\
 [project]
 name = "NAME"

@@ -24,7 +24,7 @@ from helpers.repo import state
 from helpers.repo.contents import contents
 from helpers.test import test_contents
 from helpers.test.fake_engine import FAILS, SKIPS, Tests
-from helpers.test.unit_fixtures import cache, git, make_repo, no_poetry
+from helpers.test.unit_fixtures import LOCK, cache, git, make_repo, no_poetry
 from helpers.test.verdict_scene import ALL, CHANGES, Scene, scene, setting, write
 
 pytestmark = pytest.mark.slow
@@ -257,7 +257,7 @@ def test_what_comes_after_the_plan_was_made_leaves_none(
         if what == "a directory":
             (inside.root / "notes" / "devops").mkdir(exist_ok=True)
         else:
-            (inside.root / "base" / "poetry.lock").write_text("# another lock\n")
+            (inside.root / "base" / "poetry.lock").write_text(f"# another lock\n{LOCK}")
         return find(self, dirs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(verdict_cache.VerdictCache, "find", found)

@@ -9,7 +9,7 @@ import pytest
 
 from helpers.test.fake_engine import PASSES, Tests
 from helpers.test.test_memo import answer, inside
-from helpers.test.unit_fixtures import add_dir, cache, git, no_poetry
+from helpers.test.unit_fixtures import LOCK, add_dir, cache, git, no_poetry
 from helpers.test.verdict_scene import ALL, Scene, scene, setting, write_junit
 
 pytestmark = pytest.mark.slow
@@ -96,7 +96,7 @@ def test_a_base_in_a_directory_that_git_ignores_is_looked_at(inside: Scene) -> N
     (inside.root / "b" / "pyproject.toml").write_text(text.replace("dir:../base", "dir:../built/base"))
     assert [inside.run(), inside.run()] == [(0, ALL - {"base"}), (0, set())]
     assert answer(inside) == 0
-    (inside.root / "built" / "base" / "poetry.lock").write_text("# another\n")
+    (inside.root / "built" / "base" / "poetry.lock").write_text(f"# another\n{LOCK}")
     assert answer(inside) is None
 
 

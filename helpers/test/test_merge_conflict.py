@@ -137,4 +137,5 @@ def test_the_fix_for_a_lock_that_is_not_toml_mends_it(
     fix = str(caught.value.fix)
     assert (fix == "rm ../poetry.lock && invoke docker_lock --dir ..") == (committed != "sound")
     subprocess.run(["sh", "-c", fix.partition(" && ")[0]], check=True)
-    assert lock.read_lock(path) == {} and os.path.exists(file) == (committed == "sound")
+    lock.read_lock(path)
+    assert os.path.exists(file) == (committed == "sound")

@@ -15,7 +15,7 @@ from helpers.engine.seam import Stop
 from helpers.errors import SIGINT_EXIT
 from helpers.test.conftest import until
 from helpers.test.fake_engine import PASSES, Tests
-from helpers.test.unit_fixtures import cache, no_poetry
+from helpers.test.unit_fixtures import LOCK, cache, no_poetry
 from helpers.test.watch_scene import SECONDS, Scene, scene
 
 # They start git, and wait for what follows a change.
@@ -115,7 +115,7 @@ def test_one_with_other_settings_is_not_used(waiting: Scene) -> None:
 def test_one_of_another_image_is_not_used(waiting: Scene) -> None:
     waiting.engine._builds["b"] = None
     waiting.engine._there.discard("b")
-    waiting.write("b/poetry.lock", "# another lock\n")
+    waiting.write("b/poetry.lock", f"# another lock\n{LOCK}")
     waiting.engine._known = {key: value for key, value in waiting.engine._known.items() if value != "b"}
     assert after(waiting, 3)[:1] == ["build b"]
 

@@ -85,6 +85,10 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], int, str]] = {
         "says something",
     ),
     "no lock": (lambda path: (path / "poetry.lock").unlink(), 2, "has no poetry.lock"),
+    "lock of garbage": (write("poetry.lock", "garbage\n"), 2, "is not TOML"),
+    "lock of other TOML": (write("poetry.lock", "x = 1\n"), 2, "has no content-hash"),
+    "empty lock": (write("poetry.lock", ""), 2, "has no content-hash"),
+    "lock without a table": (write("poetry.lock", 'metadata = "x"\n'), 2, "has no content-hash"),
     "Dockerfile": (write("devops/Dockerfile", "RUN true\n"), 2, "has no FROM"),
     "name": (write("changelog.txt", "# image-71beeff9-0.1.0\n- 2026-01-02\n- x\n"), 2, "is used by a and b"),
 }
@@ -159,7 +163,8 @@ def test_a_lock_of_an_older_poetry_is_fresh_without_groups(made_by: str) -> None
 def test_every_lock_of_this_repo_is_fresh_and_stale_after_an_edit() -> None:
     top = Path(__file__).resolve().parent / "data"
     for path in (file.parent for file in top.rglob("poetry.lock")):
-        text, project = (path / "poetry.lock").read_text(), dict(pyproject.read(path))
+        file = path / "project.toml"
+        text, project = (path / "poetry.lock").read_text(), pyproject.checked(file.read_text(), file)
         assert not poetry_lock.is_stale(text, project)
         edited = {**project, "project": {**project["project"], "dependencies": ["attrs"]}}
         assert poetry_lock.is_stale(text, edited)

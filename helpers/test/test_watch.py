@@ -17,7 +17,7 @@ from helpers.engine.specs import RunSpec
 from helpers.errors import NOTHING_RAN, USAGE, InfrastructureError
 from helpers.test.conftest import until
 from helpers.test.fake_engine import FAILS, PASSES, Tests
-from helpers.test.unit_fixtures import add_dir, cache, git, make_repo, no_poetry
+from helpers.test.unit_fixtures import LOCK, add_dir, cache, git, make_repo, no_poetry
 from helpers.test.watch_scene import SECONDS, Scene, scene, source
 
 # They start git, and wait for what follows a change.
@@ -90,7 +90,7 @@ def test_another_lock_builds_the_image_anew(scene: Scene) -> None:
     key = next(key for key in scene.engine._known.values() if key == "b")
     scene.engine._builds[key] = None
     scene.engine._there.discard(key)
-    scene.write("b/poetry.lock", "# another lock\n")
+    scene.write("b/poetry.lock", f"# another lock\n{LOCK}")
     scene.settled(3)
     assert scene.engine.calls[-2:] == ["build b", "test b"]
 

@@ -12,6 +12,8 @@ import pytest
 from helpers import config, host
 from helpers.images import lock
 
+# The lock of no project in particular, so that a test may change the project.
+LOCK = '[metadata]\ncontent-hash = "any"\n'
 PROJECT = '[project]\nname = "{name}"\nrequires-python = ">=3.11"\n\n[tool.poetry]\npackage-mode = false\n'
 
 
@@ -74,5 +76,5 @@ def add_dir(
     (path / "changelog.txt").write_text(f"# {image}-{version}\n- 2026-01-02\n- first\n")
     (path / "pyproject.toml").write_text(f"{PROJECT.format(name=image)}\n[tool.helpers]\n{settings}\n")
     if locked:
-        (path / "poetry.lock").write_text("# a lock\n")
+        (path / "poetry.lock").write_text(f"# a lock\n{LOCK}")
     return path

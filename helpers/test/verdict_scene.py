@@ -20,7 +20,7 @@ from helpers.engine.specs import RunSpec
 from helpers.images import digests
 from helpers.repo import state
 from helpers.test.fake_engine import PASSES, FakeEngine, Tests
-from helpers.test.unit_fixtures import add_dir, forget, git, make_repo
+from helpers.test.unit_fixtures import LOCK, add_dir, forget, git, make_repo
 
 ALL = {"a", "b", "base", "outer", "outer/inner", "user"}
 JUNIT = '<testsuite name="x"><testcase name="test_it"/></testsuite>'
@@ -162,8 +162,8 @@ CHANGES: dict[str, tuple[Callable[[Scene], object], set[str]]] = {
     "pytest's own settings": (write("a/pytest.ini", "[pytest]\n"), {"a"}),
     "a used file": (write("lib/x.py", "x = 2\n"), {"a"}),
     "a new file in a used directory": (write("lib/y.py", ""), {"a"}),
-    "the lock": (write("a/poetry.lock", "# another lock\n"), {"a"}),
-    "the lock of a base": (write("base/poetry.lock", "# another lock\n"), {"base", "b"}),
+    "the lock": (write("a/poetry.lock", f"# another lock\n{LOCK}"), {"a"}),
+    "the lock of a base": (write("base/poetry.lock", f"# another lock\n{LOCK}"), {"base", "b"}),
     "a test of a base": (write("base/test/test_it.py", "def test_it():\n    asserT\n"), {"base"}),
     "the base": (setting("outer", 'base = "archive:trixie"'), {"outer"}),
     "a system package": (setting("a", 'system_packages = ["gcc"]'), {"a"}),
