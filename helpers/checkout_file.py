@@ -110,6 +110,24 @@ def is_there(path: Path) -> bool:
     return True
 
 
+def check_mountable(path: Path) -> None:
+    """Return if docker can mount the path, whose options turn a carriage return before a newline into the newline.
+
+    Arguments:
+        path: absolute path.
+
+    Raises:
+        ConfigError: the path holds a carriage return.
+    """
+    if "\r" not in str(path):
+        return
+    part = next(part for part in reversed((path, *path.parents)) if "\r" in part.name)
+    escaped = str(part).replace("\\", "\\\\").replace("'", "\\'").replace("\r", "\\r").replace("\n", "\\n")
+    better = shlex.quote(str(part.with_name("-".join(part.name.splitlines()) or "-")))
+    why = "docker's options do not carry it"
+    raise ConfigError("the path holds a carriage return", where=path, why=why, fix=f"mv -n $'{escaped}' {better}")
+
+
 def check_directory(path: Path) -> None:
     """Refuse a directory behind a link to outside of the repo; a missing directory is no error.
 

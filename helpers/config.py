@@ -35,6 +35,7 @@ def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
     Raises:
         ConfigError: one of its files is missing or wrong; the message names file and line.
     """
+    checkout_file.check_mountable(path)
     checkout_file.check_directory(path / "devops")
     if missing := discover.lost_marks(path):
         raise ConfigError(

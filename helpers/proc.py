@@ -61,6 +61,7 @@ def run(
         stdin: what it reads.
         timeout: seconds until it is killed.
         errors: the handler of bytes outside of UTF-8 (https://docs.python.org/3/library/codecs.html#error-handlers).
+            With `surrogateescape` the output holds names, and keeps each carriage return.
 
     Raises:
         InfrastructureError: the program is not there or did not end in time.
@@ -74,8 +75,6 @@ def run(
             stdin=pipe if stdin else subprocess.DEVNULL,
             stdout=pipe,
             stderr=pipe,
-            encoding="utf-8",
-            errors=errors,
         ) as process:
             try:
                 out, err = _communicate(process, stdin, timeout)
@@ -86,18 +85,23 @@ def run(
         raise _cannot_start(argv, error) from None
     except subprocess.TimeoutExpired:
         raise InfrastructureError(f"'{argv[0]}' gave no answer within {timeout:g} s", why=" ".join(argv)) from None
-    return Completed(tuple(argv), process.returncode, out, err)
+    return Completed(tuple(argv), process.returncode, _text(out, errors), _text(err, errors))
 
 
-def _communicate(process: _Process, stdin: str, timeout: float | None) -> tuple[str, str]:
+def _text(output: bytes, errors: str) -> str:
+    text = output.decode("utf-8", errors)
+    return text if errors == "surrogateescape" else text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _communicate(process: _Process, stdin: str, timeout: float | None) -> tuple[bytes, bytes]:
     try:
-        return process.communicate(stdin or None, timeout)
+        return process.communicate(stdin.encode("utf-8", "surrogateescape") or None, timeout)
     except subprocess.TimeoutExpired:
         # The program may have ended while we were stopped, as by Ctrl-Z.
         return process.communicate(timeout=_GRACE_SECONDS)
 
 
-class _Process(subprocess.Popen[str]):
+class _Process(subprocess.Popen[bytes]):
     """A process whose end is noticed at once: with a timeout Python looks for it once a millisecond or less often."""
 
     def wait(self, timeout: float | None = None) -> int:

@@ -114,6 +114,7 @@ def contained(runnable: RunnableDir, name: str, setting: str) -> Path:
     if not path.exists():
         fix = "make it, or take it out of the list"
         raise ConfigError(f"[tool.helpers] {setting}: {excerpt(name)} does not exist", where=where, fix=fix)
+    checkout_file.check_mountable(path)
     return path
 
 

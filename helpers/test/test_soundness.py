@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,27 @@ def test_a_plan_that_is_only_printed_ends_as_the_run_would(
         assert cli.main(["--dir", "a", "--engine", "venv"], root) == code
         assert says in capsys.readouterr().out
     assert cli.main(["--list", "--dir", "b", "--only-this"], root) == 0
+
+
+@pytest.mark.parametrize("name", ["c\rd", "c\r\nd", "it's\r", "\r/in"])
+@pytest.mark.parametrize("used", [False, True])
+def test_path_with_a_carriage_return_is_refused_with_a_fix_that_works(
+    root: Path, name: str, used: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if used:
+        (root / name).mkdir(parents=True)
+        setting(f"uses = [{json.dumps(f'../{name}')}]")(root / "a")
+    else:
+        write_lock(add_dir(root, name))
+    forget()
+    assert cli.main(["--list"], root) == 2
+    said = capsys.readouterr().out
+    assert said.count("the path holds a carriage return") == 1 and "\nb  " in said
+    fix = said.partition("fix: ")[2].partition("\n")[0]
+    subprocess.run(["bash", "-c", fix], check=True)
+    forget()
+    assert cli.main(["--list"], root) == 2 * used
+    assert "\r" not in capsys.readouterr().out and not any("\r" in str(path) for path in root.rglob("*"))
 
 
 def test_tests_that_are_named_need_no_directory_of_tests_and_an_empty_run_can_be_allowed(root: Path) -> None:
