@@ -16,7 +16,7 @@ from helpers.errors import InfrastructureError
 from helpers.repo import state
 from helpers.repo.seen import Seen
 from helpers.test.fake_engine import FAILS, PASSES, Tests
-from helpers.test.unit_fixtures import add_dir, cache, git, no_poetry
+from helpers.test.unit_fixtures import LOCK, add_dir, cache, git, no_poetry
 from helpers.test.verdict_scene import ALL, CHANGES, Scene, scene, setting, write, write_junit
 
 pytestmark = pytest.mark.slow
@@ -94,7 +94,7 @@ def test_a_kept_verdict_brings_its_coverage_and_one_without_is_no_answer_where_t
         told = {"files": {"code.py": {"executed_lines": [1, 2, 3], "missing_lines": [4]}}}
         (Path(json.loads(spec.argv[-1])["results"]) / "coverage.json").write_text(json.dumps(told))
 
-    write("a/poetry.lock", 'name = "pytest-cov"\n')(scene)
+    write("a/poetry.lock", f'{LOCK}\n[[package]]\nname = "pytest-cov"\nversion = "7"\n')(scene)
     scene.tests["a"] = Tests(PASSES, measure)
     assert scene.run("--dir", "a") == (0, {"a"})
     assert scene.run("--dir", "a", "--coverage") == (0, {"a"})
