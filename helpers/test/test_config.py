@@ -92,6 +92,7 @@ def test_a_runnable_dir_stays_listed_however_its_settings_are_spelled(
 ) -> None:
     path = add_dir(root, "a")
     (path / "pyproject.toml").write_bytes(settings.encode())
+    git(root, "add", "--all")
     for mark in lost:
         (path / mark).rename(path / f"{mark}.gone")
     # Without both marks only readable settings show a runnable dir.
@@ -175,7 +176,7 @@ def test_broken_toml_is_an_error_of_its_file(root: Path) -> None:
         (f"[tool]\nhelpers = [{'1,' * 9_000}]", "must be a table"),
         (f"[tool.helpers]\npids = [{'1,' * 9_000}]", "must be a whole number"),
         (f"[tool.helpers]\n{'x' * 9_000} = 1", "has no setting"),
-        (f"[tool.helpers]\nbase = '{'x' * 9_000}'", "is not a base"),
+        (f"[tool.helpers]\nbase = '{'x' * 9_000}'", "base must be a string of at most"),
     ],
 )
 def test_a_hostile_settings_file_is_a_short_error_of_its_directory(root: Path, text: str, what: str) -> None:

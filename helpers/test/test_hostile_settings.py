@@ -18,8 +18,8 @@ from helpers.test.unit_fixtures import add_dir, cache, make_repo
 __all__ = ["cache"]
 HOSTILE = ("$(touch PWNED)", "`touch PWNED`", "; touch PWNED #", "--upload-pack=touch PWNED", "x\ntouch PWNED")
 TEXTS = [item.name for item in fields(Settings) if isinstance(item.default, (str, tuple))]
-# What any text may stand in: paths that are looked for, and words of a command that no shell sees.
-ANY_TEXT = {"tests", "uses", "writable", "code", "entrypoint", "prod_allows", "platforms", "sync"}
+# Settings in which any text is sound: paths, patterns, and words of a command that no shell sees.
+ANY_TEXT = {"tests", "not_tests", "uses", "writable", "code", "entrypoint", "prod_allows", "platforms", "sync"}
 
 
 def test_every_setting_that_is_a_text_is_known_here() -> None:

@@ -183,7 +183,8 @@ def last_line(output: str) -> dict[str, int]:
 def judged(done: Done, tmp_path: Path) -> tuple[verdicts.Verdict, dict[str, int]]:
     """Return the verdict on a run, and the counts of its JUnit file."""
     outcome = Outcome(done.code, 1.0, done.output, tmp_path / "log", "i")
-    verdict = verdicts.judge("d", outcome, done.verdict, {}, image="i", nonce="n1", timeout=60, stop_code=130)
+    report = done.verdict and {**done.verdict, "nonce": "n1"}
+    verdict = verdicts.judge("d", outcome, report, {}, image="i", nonce="n1", timeout=60, stop_code=130)
     suite = junit.suite(verdict, tmp_path / "results")
     names = ("tests", "failures", "errors", "skipped")
     return verdict, {name: int(suite.get(name, "")) for name in names}
