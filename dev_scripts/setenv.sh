@@ -5,6 +5,11 @@
 #
 # For bash (4 or newer) and zsh, from any directory. $HELPERS_PYTHON names another interpreter than `python3`.
 # Nothing else of the shell is changed. Once all is made it starts no process, so it may stand in a start-up file.
+#
+# With line ends of Windows no line after these runs; `#` keeps the carriage return out of each command.
+_helpers_end=
+if [ -n "$_helpers_end" ]; then \printf "%s\n" "helpers: error: setenv.sh has line ends of Windows (CRLF); why: git wrote them, as core.autocrlf=true says; fix: (cd \"\$(dirname '${BASH_SOURCE:-$0}')\" && git diff --quiet HEAD && git rm -rq --cached :/ && git -c core.autocrlf=false reset -q --hard)" >&2; \unset _helpers_end; return 2 2>/dev/null || exit 2; fi #
+\unset _helpers_end #
 
 if [ -z "${BASH_VERSION-}${ZSH_VERSION-}" ]; then
     echo "helpers: error: setenv.sh needs bash or zsh; fix: source it in one of them" >&2

@@ -62,7 +62,10 @@ def test_invoke_and_main_pytest_are_found_and_the_users_python_is_not_shadowed(w
     python, python3, pip, *ours = source(warm, where, shell=shell).stdout.splitlines()[1:]
     assert [Path(path).parent.name for path in ours] == ["path"] * 3
     assert [python, python3, pip] == [shutil.which(name) or "none" for name in ("python", "python3", "pip")]
-    assert "stub ['--list']" in source(warm, f"cd {shlex.quote(str(warm.root))}; invoke --list", shell=shell).stdout
+    assert (
+        f"stub ['--search-root', '{warm.root}', '--list']"
+        in source(warm, f"cd {shlex.quote(str(warm.root))}; invoke --list", shell=shell).stdout
+    )
 
 
 @pytest.mark.parametrize("shell", SHELLS)
