@@ -10,7 +10,7 @@ import pytest
 
 from helpers.driver import affected, cli, merge
 from helpers.errors import UsageError
-from helpers.test.unit_fixtures import add_dir, cache, forget, git, make_repo, no_poetry
+from helpers.test.unit_fixtures import LOCK, add_dir, cache, forget, git, make_repo, no_poetry
 
 pytestmark = pytest.mark.slow
 
@@ -95,7 +95,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], set[str]]] = {
     "a file elsewhere": (write("README.md"), set()),
     "a used submodule, not committed": (write("lib/x.py"), {"a"}),
     "a used submodule's pin": (move_the_pin, {"a"}),
-    "the lock of a base": (write("base/poetry.lock", "# other\n"), ON_BASE),
+    "the lock of a base": (write("base/poetry.lock", f"# other\n{LOCK}"), ON_BASE),
     "the project of a base": (
         lambda root: (root / "base" / "pyproject.toml").open("a").write("# x\n"),
         ON_BASE,
@@ -152,7 +152,7 @@ def test_a_change_is_seen_before_and_after_it_is_committed(root: Path, name: str
 def test_the_list_says_why(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(5):
         write(f"a/new{number}.py")(root)
-    write("base/poetry.lock", "# other\n")(root)
+    write("base/poetry.lock", f"# other\n{LOCK}")(root)
     assert listed(root, "--affected", "main") == {
         "a": "a/new0.py, a/new1.py, a/new2.py and 2 more",
         "b": "base/poetry.lock",
