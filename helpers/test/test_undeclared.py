@@ -105,5 +105,6 @@ def test_a_long_line_without_blanks_takes_no_time() -> None:
         "line = 'x' * 250_000 + ': cat: data.txt: No such file or directory'\n"
         "print(list(undeclared._names(line)))\n"
     )
-    done = proc.run([sys.executable, "-c", code], timeout=20.0)
+    root = Path(__file__).resolve().parents[2]
+    done = proc.run([sys.executable, "-c", code], cwd=root, timeout=20.0)
     assert (done.code, done.stdout.strip()) == (0, "['data.txt']")
