@@ -19,7 +19,8 @@ from helpers.repo.submodules import submodule_at
 from helpers.storage import digest
 
 # By these a file may be another one than git has, and count as unchanged (https://git-scm.com/docs/gitattributes).
-_CONVERTS = re.compile(rb"text|eol|crlf|filter|ident|working-tree-encoding")
+# An attribute that is unset, as in `-text`, converts nothing.
+_CONVERTS = re.compile(rb"^(?!#).*(?<!-)(?:text|eol|crlf|filter|ident|working-tree-encoding)", re.MULTILINE)
 _ATTRIBUTES = ".gitattributes"
 _MOST_ATTRIBUTES_BYTES = 100 << 20
 _LIST = ("ls-files", "-z", "--stage", "-v")
