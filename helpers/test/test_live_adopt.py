@@ -87,7 +87,7 @@ def test_a_first_runnable_dir_passes_its_tests_at_once(adopt: Adopt, scratch: Sc
     assert result.of(f"runnable_dirs/{name}") == ("PASS", 0)
     changed = above.git("status", "--porcelain", "--untracked-files=all").splitlines()
     added = [line[3:] for line in changed if not line[3:].startswith(("helpers", ".gitmodules", "runnable_dirs/"))]
-    assert len(added) == 7, added
+    assert len(added) == 8, added
     assert not os.path.exists(above.root / name)
 
 

@@ -31,8 +31,9 @@ COPY --chmod=755 <<'END' /plant
 RUN --mount=type=bind,source=requirements.txt,target=/run/requirements.txt {MOUNTS} \\
     --mount=type=bind,from=tools,target=/run/tools --mount=type=secret,id=host_env --mount=type=secret,id=ca \\
     . /run/secrets/host_env && export UV_CACHE_DIR=/run/uv-cache UV_LINK_MODE=copy && \\
-    /run/tools/*64/uv venv --no-project /opt/venv && \\
-    /run/tools/*64/uv pip install --python /opt/venv/bin/python --requirements /run/requirements.txt && /plant
+    uv="/run/tools/$(dpkg --print-architecture)/uv" && \\
+    "$uv" venv --no-project /opt/venv && \\
+    "$uv" pip install --python /opt/venv/bin/python --requirements /run/requirements.txt && /plant
 """
 
 

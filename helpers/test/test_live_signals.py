@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.storage import cache_dir
 from helpers.test.conftest import Scratch, docker, start, thin_env, until
 
 pytestmark = pytest.mark.engine
@@ -46,9 +47,10 @@ class Running:
 
     @staticmethod
     def _noted(name: str, event: str) -> bool:
-        mounts = json.loads(docker("container", "inspect", "--format", "{{json .Mounts}}", name))
-        results = [Path(mount["Source"]) for mount in mounts if mount["Source"].endswith("/results")]
-        return any((path / "progress").exists() and event in (path / "progress").read_text() for path in results)
+        # The driver keeps the results of a container below the name of its run, in the order of the plan.
+        run, _, number = name.removeprefix("helpers-").rpartition("-")
+        progress = cache_dir() / "runs" / run / number / "results" / "progress"
+        return progress.exists() and event in progress.read_text()
 
     def end(self, number: signal.Signals) -> None:
         """Send a signal to the driver alone, as `kill` does."""
