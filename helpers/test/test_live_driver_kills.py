@@ -111,7 +111,11 @@ class Campaign:
     @staticmethod
     def _has_progress(name: str) -> bool:
         run, _, number = name.removeprefix("helpers-").rpartition("-")
-        return (cache_dir() / "runs" / run / number / "results" / "progress").exists()
+        if number.isdecimal():
+            return (cache_dir() / "runs" / run / number / "results" / "progress").exists()
+        # The results of a container that waited have a link in the run that gave it its order.
+        newest = max((cache_dir() / "runs").iterdir(), key=lambda path: path.stat().st_mtime)
+        return any(file.exists() for file in newest.glob("*/results/progress") if file.parent.is_symlink())
 
     def killed(self, kill: Callable[[int], Any]) -> Killed:
         """Change something, begin a run, kill at a random moment, and look at what the run said all the same."""
