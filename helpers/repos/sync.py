@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def update(
         say("dry run, nothing is changed")
     else:
         _write(root, outcomes)
-    return _judge(outcomes)
+    return _judge(root, outcomes)
 
 
 def _outcome(item: Item, theirs: bool, package: Path) -> Outcome:
@@ -245,12 +246,12 @@ def _record(root: Path, outcomes: Sequence[Outcome]) -> None:
             pass
 
 
-def _judge(outcomes: Sequence[Outcome]) -> int:
+def _judge(root: Path, outcomes: Sequence[Outcome]) -> int:
     conflicts = [outcome for outcome in outcomes if outcome.conflict]
     if conflicts:
         moves = {sync_state.beside(one.item.path): one.item.path for one in conflicts if one.beside}
         where = [*moves, *(one.item.path for one in conflicts if not one.beside)]
-        then = "".join(f"mv {merged} {path} && " for merged, path in moves.items())
+        then = "".join(f"mv {shlex.join([str(root / merged), str(root / path)])} && " for merged, path in moves.items())
         say(
             f"{', '.join(where)}: resolve what is between <<<<<<< and >>>>>>>, then again: {then}invoke sync_update"
             f"  (or take the template: invoke sync_update --theirs {conflicts[0].item.path})"

@@ -201,7 +201,7 @@ def test_killed_in_the_middle_it_works_the_next_time(tmp_path: Path, number: sig
     assert shell.returncode != 0
     assert checkout.envs() == []
     done = source(checkout, f"cd {shlex.quote(str(checkout.root))}; invoke x")
-    assert done.returncode == 0 and "stub ['x']" in done.stdout, done.stderr
+    assert done.returncode == 0 and f"stub ['--search-root', '{checkout.root}', 'x']" in done.stdout, done.stderr
     assert checkout.leftovers() == []
 
 

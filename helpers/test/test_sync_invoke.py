@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -50,8 +51,10 @@ def conflicts(repo: HelpersRepo, path: str, old: str, mine: str, theirs: str) ->
     repo.publish("second")
     code, printed, _ = invoke(repo, "repo_roll_forward", "--only", "helpers", "--no-test")
     assert code == 1, printed
-    assert f"resolve what is between <<<<<<< and >>>>>>>, then again: mv {path}.merged {path} && invoke" in printed
-    assert f" && rm {path}.merged)" in printed
+    merged = shlex.quote(str(repo.root / f"{path}.merged"))
+    move = f"mv {merged} {shlex.quote(str(repo.root / path))} && invoke sync_update"
+    assert f"resolve what is between <<<<<<< and >>>>>>>, then again: {move}" in printed
+    assert f" && rm {merged})" in printed
     assert repo.read(path) == before.replace(old, mine)
 
 

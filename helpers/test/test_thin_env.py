@@ -325,7 +325,7 @@ def test_the_launcher_finds_the_checkout_around_the_current_directory(warm: Chec
 )
 def test_help_is_asked_before_or_after_a_task(warm: Checkout, given: list[str], told: list[str]) -> None:
     done = warm.run(warm.envs()[0] / "path" / "invoke", *given, cwd=warm.root / "helpers")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"stub {told}\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"stub {['--search-root', str(warm.root), *told]}\n", "")
 
 
 @pytest.mark.parametrize("given", [[], ["-l"], ["docker_bash"], ["--help", "docker_bash"]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -94,7 +95,7 @@ def test_conflicts_stop_it_and_the_same_again_goes_on(repo: HelpersRepo, capfd: 
         with pytest.raises(upgrade.StoppedError, match="its templates are not merged") as caught:
             carry_out(repo, repo.first)
         assert caught.value.exit_code == 1
-        git = f"git -C {repo.root}"
+        git = f"git -C {shlex.quote(str(repo.root))}"
         back = f"{git} submodule update helpers && {git} checkout HEAD -- {EDITORCONFIG} {sync_lock.PATH})"
         assert back in str(caught.value.fix)
     repo.write(EDITORCONFIG, TEXT)
