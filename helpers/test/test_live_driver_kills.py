@@ -74,6 +74,7 @@ class Campaign:
         self.moments = random.Random(5)
         self.begin = time.time()
         self.number = 0
+        self.changed = 0.0
         self.ended: Counter[str] = Counter()
         self.hit: Counter[str] = Counter()
         self.seconds: list[float] = []
@@ -91,6 +92,7 @@ class Campaign:
 
     def change(self, *, waits: bool) -> None:
         """Write what was never written: with a verdict of an earlier run this would come out wrong half of the time."""
+        self.changed = time.time()
         self.number += self.moments.choice((1, 2, 3))
         (self.scratch.root / "changing" / "number").write_text(str(self.number))
         if waits:
@@ -105,17 +107,20 @@ class Campaign:
         ours = json.dumps({"label": [f"{LABEL_ROOT}={self.scratch.root}"]})
         answer = api.ask("/containers/json", query={"filters": ours})
         found = answer.data if answer and answer.status == 200 else []
-        # pytest writes into its results from its start, and the driver keeps them below the name of the run.
+        # The runner hands out the progress of pytest from its collection, to a directory named after the container.
         return {one["Labels"][LABEL_DIR] for one in found if self._has_progress(one["Names"][0].lstrip("/"))}
 
-    @staticmethod
-    def _has_progress(name: str) -> bool:
+    def _has_progress(self, name: str) -> bool:
         run, _, number = name.removeprefix("helpers-").rpartition("-")
         if number.isdecimal():
-            return (cache_dir() / "runs" / run / number / "results" / "progress").exists()
-        # The results of a container that waited have a link in the run that gave it its order.
-        newest = max((cache_dir() / "runs").iterdir(), key=lambda path: path.stat().st_mtime)
-        return any(file.exists() for file in newest.glob("*/results/progress") if file.parent.is_symlink())
+            # Of a run, or of the head start of a run.
+            places = [cache_dir() / "runs" / run / number, cache_dir() / "headstarts" / run / number]
+        else:
+            # Of a container that waited in a run for its turn: `prepared` holds the number of the container alone.
+            # A run that was killed leaves what its own containers handed out.
+            runs = [run for run in (cache_dir() / "runs").iterdir() if run.stat().st_mtime > self.changed]
+            places = [place for run in runs for place in (run / "prepared").glob("*")]
+        return any((place / "results" / "progress").exists() for place in places)
 
     def killed(self, kill: Callable[[int], Any]) -> Killed:
         """Change something, begin a run, kill at a random moment, and look at what the run said all the same."""
