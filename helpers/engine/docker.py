@@ -319,7 +319,11 @@ class DockerEngine:
 
     @staticmethod
     def _state(name: str) -> dict[str, Any]:
-        state = client.inspect_container(name)
+        """Return the engine's data about a container that started; empty also if the engine does not answer."""
+        try:
+            state = client.inspect_container(name)
+        except InfrastructureError:
+            return {}
         return state if state and not state["State"]["StartedAt"].startswith("0001") else {}
 
     @staticmethod

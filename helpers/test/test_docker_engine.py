@@ -229,8 +229,14 @@ def test_a_container_that_the_engine_did_not_follow_to_its_end_has_no_verdict(
     monkeypatch.setattr(client, "why_not_running", lambda: down)
     monkeypatch.setattr(spawn, "after_death", lambda action: 7)
     monkeypatch.setattr(client, "account_files", lambda user: tmp_path)
+
+    def inspect(name: str) -> dict[str, Any]:
+        if down:
+            raise InfrastructureError(f"the engine does not answer: {down}")
+        return {"State": {"StartedAt": "2026", **state["State"]}} if state else {}
+
+    monkeypatch.setattr(client, "inspect_container", inspect)
     engine = DockerEngine()
-    monkeypatch.setattr(engine, "_state", lambda name: state, raising=False)
     if error:
         with pytest.raises(InfrastructureError) as raised:
             engine.run(SPEC, tmp_path / "log", 1, Control())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -74,7 +75,6 @@ class Campaign:
         self.moments = random.Random(5)
         self.begin = time.time()
         self.number = 0
-        self.changed = 0.0
         self.ended: Counter[str] = Counter()
         self.hit: Counter[str] = Counter()
         self.seconds: list[float] = []
@@ -92,7 +92,6 @@ class Campaign:
 
     def change(self, *, waits: bool) -> None:
         """Write what was never written: with a verdict of an earlier run this would come out wrong half of the time."""
-        self.changed = time.time()
         self.number += self.moments.choice((1, 2, 3))
         (self.scratch.root / "changing" / "number").write_text(str(self.number))
         if waits:
@@ -107,20 +106,9 @@ class Campaign:
         ours = json.dumps({"label": [f"{LABEL_ROOT}={self.scratch.root}"]})
         answer = api.ask("/containers/json", query={"filters": ours})
         found = answer.data if answer and answer.status == 200 else []
-        # The runner hands out the progress of pytest from its collection, to a directory named after the container.
-        return {one["Labels"][LABEL_DIR] for one in found if self._has_progress(one["Names"][0].lstrip("/"))}
-
-    def _has_progress(self, name: str) -> bool:
-        run, _, number = name.removeprefix("helpers-").rpartition("-")
-        if number.isdecimal():
-            # Of a run, or of the head start of a run.
-            places = [cache_dir() / "runs" / run / number, cache_dir() / "headstarts" / run / number]
-        else:
-            # Of a container that waited in a run for its turn: `prepared` holds the number of the container alone.
-            # A run that was killed leaves what its own containers handed out.
-            runs = [run for run in (cache_dir() / "runs").iterdir() if run.stat().st_mtime > self.changed]
-            places = [place for run in runs for place in (run / "prepared").glob("*")]
-        return any((place / "results" / "progress").exists() for place in places)
+        # The runner hands out the progress of pytest from its collection. A command names the results of its container.
+        results = {one["Labels"][LABEL_DIR]: re.search(r"/\S+/results\b", one["Command"]) for one in found}
+        return {name for name, place in results.items() if place and Path(place[0], "progress").exists()}
 
     def killed(self, kill: Callable[[int], Any]) -> Killed:
         """Change something, begin a run, kill at a random moment, and look at what the run said all the same."""
