@@ -11,6 +11,7 @@ from pathlib import Path
 
 from helpers import checkout_file, pyproject
 from helpers.console import excerpt
+from helpers.engine import dockerfile
 from helpers.engine.specs import ImageSpec
 from helpers.errors import ConfigError, NothingSelectedError
 from helpers.images import digests
@@ -49,8 +50,8 @@ def check(runnable: RunnableDir, chain: Sequence[ImageSpec], *, tests: bool = Tr
 def check_images(runnable: RunnableDir, chain: Sequence[ImageSpec]) -> None:
     """Return if the files show no fault that prevents a build of `runnable`; arguments and errors as for `check`."""
     own = [image.dockerfile for image in chain if image.dockerfile and image.dockerfile != SHARED_DOCKERFILE]
-    for dockerfile in own:
-        check_dockerfile(dockerfile)
+    for file in own:
+        check_dockerfile(file)
     # A Dockerfile of its own may bring another Python.
     if chain and not own and (problem := python_problem(chain[0].base, runnable.requires_python)):
         others = ", ".join(f"archive:{suite} has {python}" for suite, python in PYTHON_OF_SUITE.items() if python)
@@ -144,9 +145,9 @@ def check_dockerfile(file: Path) -> None:
     """Return if a directory's own Dockerfile has a stage.
 
     Raises:
-        ConfigError: it has none, or cannot be read.
+        ConfigError: it has none, cannot be read, or names a frontend other than Docker's.
     """
-    if not _FROM.search(checkout_file.read_text(file)):
+    if not _FROM.search(dockerfile.read(file)):
         fix = "begin it with `ARG BASE` and `FROM ${BASE}` (see docs/how-to.md)"
         raise ConfigError("has no FROM, so it builds no image", where=file, fix=fix)
 

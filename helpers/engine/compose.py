@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from helpers import inside, proc
-from helpers.engine import argv, client, compose_file, service_rules
+from helpers.engine import argv, client, compose_file, dockerfile, service_rules
 from helpers.engine.install import install_command
 from helpers.engine.nesting import within
 from helpers.engine.seam import Control
@@ -162,7 +162,8 @@ def private(found: Mapping[str, Any], spec: RunSpec) -> Data:
     """Return compose's description of services, kept to the life of the container `spec`.
 
     Raises:
-        ConfigError: they would not be private: another network than their own, a volume that is there already.
+        ConfigError: they would not be private: another network than their own, a volume that is there already;
+            or a build names a frontend other than Docker's.
     """
     kept: Data = json.loads(json.dumps(found))
     labels = within(spec)
@@ -213,6 +214,8 @@ def _keep_private(name: str, service: Data, spec: RunSpec, labels: Mapping[str, 
             if not volume.get("read_only"):
                 service["security_opt"] = [*(service.get("security_opt") or []), "no-new-privileges:true"]
     if "build" in service:
+        assert spec.services
+        dockerfile.check_build(service["build"], spec.services)
         service["image"] = f"helpers-service-{digest(str(spec.services), name)[:16]}:latest"
         service["build"]["labels"] = {OURS: "image"}
 

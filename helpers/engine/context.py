@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from helpers import checkout_file, host
+from helpers import host
+from helpers.engine import dockerfile
 from helpers.engine.archive import apt_sources, assembled_archive
 from helpers.engine.seam import BuildContext, Control, Ingredients
 from helpers.engine.specs import SCRIPTS, ImageSpec
@@ -27,11 +28,11 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
     """Yield the build context of `image`; it is gone afterwards.
 
     Raises:
-        ConfigError: the directory's own recipe has no stage `prod`.
+        ConfigError: the directory's own recipe has no stage `prod`, or names a frontend other than Docker's.
     """
     assert image.dockerfile
     own = image.directory and image.dockerfile.is_relative_to(image.directory)
-    recipe = checkout_file.read_text(image.dockerfile) if own else image.dockerfile.read_text(encoding="utf-8")
+    recipe = dockerfile.read(image.dockerfile) if own else image.dockerfile.read_text(encoding="utf-8")
     staged = _has_stage(recipe, image.target)
     if image.target == "prod" and not staged:
         raise ConfigError(
@@ -47,9 +48,9 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
         for script in SCRIPTS:
             shutil.copyfile(script, directory / script.name)
         _copy_code(image, directory / "code")
-        dockerfile = aside / "Dockerfile"
+        file = aside / "Dockerfile"
         tail = f"\nENTRYPOINT {json.dumps(image.entrypoint)}\n" if image.entrypoint else ""
-        dockerfile.write_text(recipe + tail, encoding="utf-8")
+        file.write_text(recipe + tail, encoding="utf-8")
         arguments = {
             "BASE": ingredients.base,
             "BASE_DIGEST": image.labels.get(LABEL_BASE_DIGEST, ""),
@@ -58,7 +59,7 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
         }
         secrets = host_secrets(aside, image.suite)
         target = image.target if staged else ""
-        yield BuildContext(directory, dockerfile, target, arguments, secrets, tools(image.platforms))
+        yield BuildContext(directory, file, target, arguments, secrets, tools(image.platforms))
 
 
 @contextmanager

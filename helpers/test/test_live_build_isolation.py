@@ -59,3 +59,14 @@ def test_own_dockerfile_does_not_change_packages_of_another_directory(scratch: S
     assert done.returncode == 0, done.stderr
     result = scratch.run("--engine", "docker", "--dir", "victim")
     assert result.of("victim") == ("PASS", 0), result.stdout + result.stderr
+
+
+def test_own_dockerfile_runs_no_frontend_of_its_choice(scratch: Scratch) -> None:
+    path = scratch.add("a", "def test_it():\n    assert True\n")
+    (path / "devops" / "Dockerfile").write_text("# syntax=127.0.0.1:1/x\nARG BASE\nFROM ${BASE}\n")
+    for command in ("docker_build", "docker_bash"):
+        done = scratch.invoke(command, "--dir", "a")
+        assert done.returncode == 2, done.stderr
+        assert "names the frontend '127.0.0.1:1/x'" in done.stderr and "connection refused" not in done.stderr
+    result = scratch.run("--engine", "docker")
+    assert result.of("a") == ("CONFIG", 2), result.stdout + result.stderr

@@ -108,6 +108,8 @@ def test_each_verdict_says_what_became_of_the_services_and_nothing_is_left(
     add(scratch, "unset", PASSES, WEB.replace("${HELPERS_IMAGE}", "${NO_SUCH_VARIABLE}"))
     add(scratch, "job", ASKS, with_job(WEB))
     add(scratch, "built", ASKS, with_build(WEB, "RUN echo built"))
+    chosen = with_build(WEB, "RUN true").replace("'FROM", "'# syntax=127.0.0.1:1/x\n\n      FROM")
+    add(scratch, "frontend", PASSES, chosen)
     add(scratch, "unbuilt", PASSES, with_build(WEB, "RUN exit 7"))
     add(scratch, "shared", PASSES, WEB.replace("  data:\n", "  data: {external: true}\n"))
     add(scratch, "strong", ASKS, WEB.replace("expose:", "privileged: true\n    expose:"))
@@ -129,6 +131,7 @@ def test_each_verdict_says_what_became_of_the_services_and_nothing_is_left(
         "shared": ("CONFIG", 2, "volumes: data is external"),
         "job": ("PASS", 0, ""),
         "built": ("PASS", 0, ""),
+        "frontend": ("CONFIG", 2, "names the frontend '127.0.0.1:1/x'"),
         "unbuilt": ("BUILD", 3, "the image of a service did not build"),
         "strong": ("REFUSED", 4, "service-capabilities (service web: privileged)"),
         "host": ("CONFIG", 2, "volumes: root: driver_opts is not allowed"),

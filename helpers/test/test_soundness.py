@@ -92,6 +92,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], int, str]] = {
     "empty lock": (write("poetry.lock", ""), 2, "has no content-hash"),
     "lock without a table": (write("poetry.lock", 'metadata = "x"\n'), 2, "has no content-hash"),
     "Dockerfile": (write("devops/Dockerfile", "RUN true\n"), 2, "has no FROM"),
+    "frontend": (write("devops/Dockerfile", "# syntax=127.0.0.1:1/x\nFROM a\n"), 2, "names the frontend"),
     "name": (write("changelog.txt", "# image-71beeff9-0.1.0\n- 2026-01-02\n- x\n"), 2, "is used by a and b"),
 }
 
