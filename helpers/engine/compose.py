@@ -32,6 +32,8 @@ from helpers.storage import digest, use
 _HEALTHY_SECONDS = 120
 _IMAGE_SECONDS = 1800.0
 _SLACK_SECONDS = 60.0
+# The engine keeps the end of a service's output: two files of this size.
+_LOG = {"driver": "json-file", "options": {"max-size": "16m", "max-file": "2"}}
 _RUNNER = Path(inside.__file__).parent / "runner.py"
 _NO_COMPOSE = ("is not a docker command", "unknown flag: --ansi", "unknown command")
 _NO_SUCH_IMAGE = ("not found", "manifest unknown", "access denied", "does not exist", "invalid reference")
@@ -207,6 +209,8 @@ def _keep_private(name: str, service: Data, spec: RunSpec, labels: Mapping[str, 
         if key not in service:
             # Compose refuses two places with different values.
             (limits or service).setdefault(limit if limits else key, value)
+    if (service.get("logging") or {}).get("driver") != "none":
+        service["logging"] = _LOG
     for volume in service.get("volumes", []):
         if volume["type"] == "bind":
             # Otherwise the engine makes a missing one, as a directory of root's.

@@ -67,6 +67,13 @@ def test_a_service_has_the_limits_of_the_tests_unless_it_names_its_own() -> None
     assert others["deploy"]["resources"]["limits"] == {"cpus": 1, "memory": "2g", "pids": 1024}
 
 
+@pytest.mark.parametrize("own", [{}, {"driver": "local"}, {"options": {"max-size": "-1"}}, None])
+def test_the_log_of_a_service_is_bounded(own: Any) -> None:
+    bounded = {"driver": "json-file", "options": {"max-size": "16m", "max-file": "2"}}
+    assert kept({"logging": own})["logging"] == bounded
+    assert kept({"logging": {"driver": "none"}})["logging"] == {"driver": "none"}
+
+
 def test_a_mounted_path_has_no_link_is_not_made_and_gives_its_writer_no_more_rights(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("target")
     volume = {"type": "bind", "source": str(tmp_path / "link"), "target": "/x", "bind": {"create_host_path": True}}

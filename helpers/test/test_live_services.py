@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -160,10 +161,13 @@ def test_a_signal_ends_the_services_too(scratch: Scratch, number: signal.Signals
     assert scratch.leftovers() == []
 
 
-def test_two_interrupts_end_it_at_once_and_the_services_soon(scratch: Scratch) -> None:
+def test_services_have_limits_and_end_soon_after_two_interrupts(scratch: Scratch) -> None:
     add(scratch, "long", SLEEPS, WEB)
     process = start(scratch.driver("--engine", "docker"), scratch.root)
     until(lambda: len(scratch.containers()) == 2 or process.poll() is not None, 90)
+    told = json.loads(docker("inspect", "--format", "{{json .HostConfig}}", *services(scratch)))
+    assert told["LogConfig"] == {"Type": "json-file", "Config": {"max-file": "2", "max-size": "16m"}}
+    assert told["Memory"] == 2 << 30 and told["PidsLimit"] == 1024
     os.kill(process.pid, signal.SIGINT)
     time.sleep(0.1)
     os.kill(process.pid, signal.SIGINT)
