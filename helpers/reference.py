@@ -334,10 +334,12 @@ def _result() -> str:
         "of `failed` and `error`. The JUnit file has a case for each of them except `rerun` and `subtests passed`."
     )
     plan = (
-        "With `--list` it is the plan: `tier`, `directories` and `steps`. Each directory has `directory`, `id` (the "
-        "same as one name without a slash, which no other has) and either `error` or `skip`, the reason, or what its "
-        "files say, `builds` (its images, lowest first), `minutes` (what a job can take that builds all and tests) and "
-        "`cached` (whether a verdict that is kept on this machine answers for it, so that nothing would be tested)."
+        "With `--list` it is the plan: `tier`, `directories`, `jobs` (for a CI matrix: each directory on each of its "
+        "platforms; with `--shard` also `shard_jobs`, the shards of each platform) and `steps`. Each directory has "
+        "`directory`, `id` (the same as one name without a slash, which no other has) and either `error` or `skip`, "
+        "the reason, or what its files say, `builds` (its images, lowest first), `minutes` (what a job can take that "
+        "builds all and tests) and `cached` (whether a verdict that is kept on this machine answers for it, so that "
+        "nothing would be tested)."
     )
     more = (
         "With `--coverage` a directory has `coverage`: `percent`, `fail_under`, and by file, from the root of the "

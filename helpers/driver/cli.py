@@ -119,6 +119,8 @@ def _plan(options: argparse.Namespace, pytest_args: list[str], root: Path) -> Pl
         plan = measuring.checked(plan)
     if options.affected is not None and plan.dirs:
         plan = _affected(options, plan, root)
+    if options.platform:
+        plan = _on_platform(options, plan)
     if options.shard:
         plan = _sharded(options, plan, pytest_args, root)
     elif options.durations:
@@ -169,6 +171,19 @@ def _affected(options: argparse.Namespace, plan: Plan, root: Path) -> Plan:
         if not (options.allow_empty or options.shard):
             raise nothing
         console.say(nothing.what)
+    return left
+
+
+def _on_platform(options: argparse.Namespace, plan: Plan) -> Plan:
+    """Return the plan with the directories of one platform alone."""
+    from helpers.driver import plan as planner
+
+    left = planner.on_platform(plan, options.platform)
+    if plan.dirs and not (left.dirs or options.allow_empty or options.shard):
+        raise NothingSelectedError(
+            f"--platform {options.platform}: no selected directory has it in its `platforms`",
+            fix="./main_pytest.py --list --json -  shows `jobs`, with their platforms",
+        )
     return left
 
 

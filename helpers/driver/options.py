@@ -111,6 +111,12 @@ def _add_parts(parser: argparse.ArgumentParser) -> None:
     """Add the options by which several machines share a run."""
     add = parser.add_argument
     add(
+        "--platform",
+        type=_platform,
+        metavar="NAME",
+        help="only directories whose setting `platforms` has it, as in linux/arm64 (without the setting: linux/amd64)",
+    )
+    add(
         "--shard",
         type=_shard,
         metavar="I/N",
@@ -137,6 +143,18 @@ def _shard(text: str) -> Shard:
     from helpers.driver import shard  # few runs name one
 
     return shard.parse(text)
+
+
+def _platform(text: str) -> str:
+    from helpers.model.image import parse_platforms  # few runs name one
+
+    try:
+        found = parse_platforms(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if len(found) != 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one platform, as in linux/arm64")
+    return found[0]
 
 
 def _positive(text: str) -> int:

@@ -72,6 +72,7 @@ class Plan:
         images: by key.
         steps: each after what it needs.
         shard: which part of a whole it is, where several machines share the work.
+        shard_jobs: the rows of a CI matrix for all parts of this whole.
         lost: tracked test files that none of the repo's directories collects.
     """
 
@@ -80,13 +81,14 @@ class Plan:
     images: dict[str, ImageSpec]
     steps: tuple[Step, ...]
     shard: dict[str, Any] | None = None
+    shard_jobs: tuple[dict[str, Any], ...] = ()
     lost: LostTests = field(default_factory=LostTests)
 
     def as_data(self) -> dict[str, Any]:
         """Return the plan as plain data, for a CI matrix or another program."""
         return {
             "tier": self.tier,
-            **({"shard": self.shard} if self.shard else {}),
+            **({"shard": self.shard, "shard_jobs": list(self.shard_jobs)} if self.shard else {}),
             "directories": [_dir_data(item) for item in self.dirs],
             "jobs": [job for item in self.dirs for job in _jobs(item)],
             "lost_tests": list(self.lost.files),
@@ -175,6 +177,11 @@ def with_faults(plan: Plan, root: Path, faults: Mapping[Path, HelpersError]) -> 
     return replace(plan, dirs=(*plan.dirs, *rows)) if rows else plan
 
 
+def on_platform(plan: Plan, platform: str) -> Plan:
+    """Return the plan without the directories that have no CI job on `platform`, as in `linux/arm64`."""
+    return without(plan, {item.name for item in plan.dirs if platform not in platforms_of(item)})
+
+
 def without(plan: Plan, names: Container[str]) -> Plan:
     """Return a plan without directories that need no tests any more, and without the images that only they needed.
 
@@ -231,12 +238,18 @@ def _needs(image: ImageSpec) -> tuple[str, ...]:
     return (image_step(image.parent),) if image.parent else ()
 
 
+def platforms_of(item: DirPlan) -> tuple[str, ...]:
+    """Return the platforms of the directory's released images: each of them has a CI job.
+
+    Without a setting, and without readable files, it is the usual runner of CI.
+    """
+    return (item.runnable.settings.platforms if item.runnable else ()) or ("linux/amd64",)
+
+
 def _jobs(item: DirPlan) -> Iterator[dict[str, Any]]:
     """Yield the rows of a CI matrix: a job for each platform of the directory's released images."""
     data = _dir_data(item)
-    # Without a setting, and without readable files, the usual runner of CI.
-    platforms = (item.runnable.settings.platforms if item.runnable else ()) or ("linux/amd64",)
-    for platform in platforms:
+    for platform in platforms_of(item):
         usual = platform == "linux/amd64"
         yield {
             "name": item.name if usual else f"{item.name} ({platform})",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from typing import Any
 from helpers import repo
 from helpers.console import counted
 from helpers.dirs.testfiles import test_files
-from helpers.driver.plan import DirPlan, Plan, without
+from helpers.driver.plan import DirPlan, Plan, platforms_of, without
 from helpers.errors import InfrastructureError, UsageError
+from helpers.model.image import architecture
 from helpers.repo import history
 from helpers.repo.contents import Unknown, uncommitted
 from helpers.storage import digest
@@ -118,7 +120,23 @@ def _held(root: Path) -> tuple[str, dict[str, str]]:
 def only(plan: Plan, split: Split) -> Plan:
     """Return the plan with the directories of this shard alone."""
     left = without(plan, [item.name for item in plan.dirs if item.name not in split.names])
-    return replace(left, shard=split.as_data())
+    return replace(left, shard=split.as_data(), shard_jobs=tuple(jobs(plan, split.shard.of)))
+
+
+def jobs(plan: Plan, of: int) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a CI matrix: at most `of` shards for each platform, none of them without a directory."""
+    counts = Counter(platform for item in plan.dirs for platform in platforms_of(item))
+    for platform, count in sorted(counts.items()):
+        parts, kind = min(of, count), architecture(platform)
+        for number in range(1, parts + 1):
+            shard = f"{number}/{parts}"
+            yield {
+                "name": shard if platform == "linux/amd64" else f"{shard} ({platform})",
+                "shard": shard,
+                "platform": platform,
+                "architecture": kind,
+                "id": f"{kind}-{number}-of-{parts}",
+            }
 
 
 def balanced(weights: Mapping[str, int], of: int) -> tuple[tuple[str, ...], ...]:

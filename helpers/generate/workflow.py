@@ -18,7 +18,8 @@ MARK = "# Made by `invoke ci_generate`"
 # https://docs.github.com/en/actions/reference/limits: jobs of one matrix.
 _MOST = 256
 _USUAL = ("", "main", "master")
-_SHARDS = re.compile(rb'^ +shard: \[.*"\d+/(\d+)"\]\r?$', re.MULTILINE)
+# The list of shards in workflows of helpers 0.1.
+_SHARDS = re.compile(rb'^ +(?:shard: \[.*"\d+/|.* --list --shard=1/)(\d+)["\] ]', re.MULTILINE)
 
 
 def workflow(shards: int = 0, branch: str = "") -> Generated:
@@ -30,8 +31,7 @@ def workflow(shards: int = 0, branch: str = "") -> Generated:
     """
     text = config.read_text(TEMPLATES / ("shards.yml" if shards else "helpers.yml")).replace("\r\n", "\n")
     text = text.replace("BRANCHES", "[main, master]" if branch in _USUAL else json.dumps([_pattern(branch)]))
-    names = ", ".join(f'"{number}/{shards}"' for number in range(1, shards + 1))
-    return Generated(PATH, text.replace("NAMES", names).replace("SHARDS", str(shards)) if shards else text, MARK)
+    return Generated(PATH, text.replace("SHARDS", str(shards)) if shards else text, MARK)
 
 
 def main(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,35 +14,15 @@ import yaml
 from helpers.driver import plan
 from helpers.errors import PolicyError, UsageError
 from helpers.generate import workflow
-from helpers.repos import shared_files
 from helpers.test.conftest import ROOT
 from helpers.test.unit_fixtures import add_dir, cache, git, make_repo
-from helpers.test.workflow_steps import Runner, jobs, steps
+from helpers.test.workflow_steps import ECHO, SHARDS, TEXT, jobs, root, runner, steps
 
-__all__ = ["cache"]
+__all__ = ["cache", "root"]
 
-TEXT = workflow.workflow().text or ""
-SHARDS = workflow.workflow(3).text or ""
 both = pytest.mark.parametrize("text", [TEXT, SHARDS], ids=["directories", "shards"])
 # Each would run something, or end a word, where it is pasted into a script.
 HOSTILE = ["$(touch PWNED)", "`touch PWNED`", "a b", "it's", 'say "x"', "${{ github.token }}", "x; touch PWNED", "-rf"]
-# Stands for the driver: it says with which words it was called.
-ECHO = "#!/usr/bin/env python3\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n"
-
-
-@pytest.fixture
-def root(tmp_path: Path, cache: Path) -> Path:
-    """An empty repo that has helpers."""
-    path = make_repo(tmp_path / "a repo")
-    (path / "helpers").symlink_to(shared_files.PACKAGE)
-    shutil.copy2(ROOT / "main_pytest.py", path)
-    return path
-
-
-def runner(root: Path, tmp_path: Path, text: str = TEXT) -> Runner:
-    temp = tmp_path / "temp of the runner"
-    temp.mkdir(parents=True, exist_ok=True)
-    return Runner(root, temp, text)
 
 
 @both
@@ -58,7 +36,7 @@ def test_github_knows_every_key_of_it(tmp_path: Path, text: str) -> None:
 
 def test_every_action_is_pinned_by_its_commit_with_the_version_beside_it() -> None:
     found = [re.findall(r"uses: (.*)", text) for text in (TEXT, SHARDS)]
-    assert [len(uses) for uses in found] == [4, 7]
+    assert [len(uses) for uses in found] == [4, 8]
     uses = [line for text in found for line in text]
     assert [line for line in uses if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)] == []
     versions = {line.partition("@")[0]: line for line in uses}
@@ -71,7 +49,7 @@ def test_it_may_read_the_repo_and_nothing_else_and_leaves_no_token_in_the_checko
     assert data["permissions"] == {"contents": "read"}
     assert [job["permissions"] for job in data["jobs"].values() if "permissions" in job] == [{}] * (text == TEXT)
     checkouts = [step["with"] for step in steps(text) if step.get("uses", "").startswith("actions/checkout@")]
-    assert len(checkouts) == 2
+    assert len(checkouts) == (2 if text == TEXT else 3)
     for given in checkouts:
         assert (given["persist-credentials"], given["submodules"]) == (False, "recursive")
 
@@ -105,7 +83,7 @@ def test_a_pull_request_of_another_repo_weakens_nothing(
 @both
 def test_no_expression_stands_in_a_script(text: str) -> None:
     scripts = [step["run"] for step in steps(text) if "run" in step]
-    assert len(scripts) == (4 if text == TEXT else 3)
+    assert len(scripts) == 4
     assert [script for script in scripts if "${{" in script] == []
 
 
@@ -209,99 +187,6 @@ def test_a_directory_of_any_name_is_one_word_for_the_driver_and_runs_nothing(tmp
     results = ["--json", str(machine.temp / "result.json"), "--junit", str(machine.temp / "junit.xml")]
     assert json.loads(done.stdout) == ["--engine", "docker", f"--dir={name}", "--only-this", f"--tier={name}", *results]
     assert not (tmp_path / "PWNED").exists()
-
-
-def test_shards_are_named_once_each_and_one_is_one_word_for_the_driver(tmp_path: Path) -> None:
-    assert jobs(SHARDS)["test"]["strategy"]["matrix"] == {"shard": ["1/3", "2/3", "3/3"]}
-    assert "NAMES" not in SHARDS and "SHARDS" not in SHARDS
-    (tmp_path / "main_pytest.py").write_text(ECHO)
-    (tmp_path / "main_pytest.py").chmod(0o755)
-    machine = runner(tmp_path, tmp_path, SHARDS)
-    done = machine.run("test", {"matrix.shard": "2/3", "vars.TEST_TIER || 'all'": "a b; touch PWNED"})
-    results = ["--json", str(machine.temp / "result.json"), "--junit", str(machine.temp / "junit.xml")]
-    assert json.loads(done.stdout) == ["--engine", "docker", "--shard=2/3", "--tier=a b; touch PWNED", *results]
-    assert not (tmp_path / "PWNED").exists()
-
-
-@pytest.mark.parametrize(
-    ("listing", "installs"),
-    [('{"builds": ["helpers-archive:bookworm-1"]}', True), ('{"builds": []}', False), ("", False)],
-)
-def test_what_an_archive_base_needs_is_installed_in_a_shard_that_has_one(
-    tmp_path: Path, listing: str, installs: bool
-) -> None:
-    machine = runner(tmp_path, tmp_path, SHARDS)
-    (tmp_path / "main_pytest.py").write_text(f"#!/bin/sh\nprintf '%s' '{listing}' > \"$4\"\nexit 2\n")
-    (tmp_path / "sudo").write_text('#!/bin/sh\necho "$@"\n')
-    for name in ("main_pytest.py", "sudo"):
-        (tmp_path / name).chmod(0o755)
-    first, *_ = (step for step in machine.jobs["test"]["steps"] if "run" in step)
-    machine.jobs["test"]["steps"] = [first]
-    machine.environ["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
-    done = machine.run("test", {"matrix.shard": "1/3"})
-    assert done.returncode == 0 and ("mmdebstrap" in done.stdout) is installs
-
-
-def shard_result(number: int, code: int, verdict: str) -> str:
-    """Return what a shard of two writes of its one directory."""
-    one = {
-        **{"directory": f"d{number}", "verdict": verdict, "exit_code": code, "passed": 1, "failed": 0, "skipped": 0},
-        **{"seconds": 1.0, "image": "", "why": "", "failures": [], "log": "", "cached": False, "again": []},
-    }
-    shard = {"number": number, "of": 2, "split": "abc"}
-    about = {"exit_code": code, "interrupted": False, "engine": "docker", "shard": shard, "junit": "junit.xml"}
-    return json.dumps({**about, "directories": [one]})
-
-
-@pytest.mark.host
-@pytest.mark.slow
-def test_the_last_job_of_shards_joins_all_and_is_green_only_when_every_one_is(root: Path, tmp_path: Path) -> None:
-    for name in ("tasks.py", "invoke.yaml"):
-        shutil.copy2(ROOT / name, root)
-    shutil.copytree(ROOT / "dev_scripts", root / "dev_scripts")
-    one, two, red = (1, 0, "PASS"), (2, 0, "PASS"), (2, 1, "FAIL")
-    cases: list[tuple[list[tuple[int, int, str]], str, int]] = [
-        ([one, two], "success", 0),
-        ([one, red], "failure", 1),
-        # A result that is there says nothing of a job that ended badly.
-        ([one, two], "cancelled", 1),
-        ([one, red], "success", 1),
-        ([one], "success", 2),
-        ([], "", 1),
-    ]
-    for case, (shards, test, code) in enumerate(cases):
-        machine = runner(root, tmp_path / f"{case}", SHARDS)
-        (machine.temp / "shards").mkdir()
-        for number, its_code, verdict in shards:
-            folder = machine.temp / "shards" / f"shard-{number}"
-            folder.mkdir()
-            (folder / "result.json").write_text(shard_result(number, its_code, verdict))
-            (folder / "junit.xml").write_text(f'<testsuites><testsuite name="d{number}" tests="0"/></testsuites>')
-        done = machine.run("helpers", {"needs.test.result": test})
-        assert done.returncode == code, f"{case}: {done.stdout}{done.stderr}"
-        if len(shards) == 2:
-            assert len(json.loads((machine.temp / "result.json").read_text())["directories"]) == 2
-            assert (machine.temp / "junit.xml").exists()
-
-
-def test_the_number_of_shards_stays_until_another_one_is_said(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = root / workflow.PATH
-    assert workflow.main(cwd=root, shards="3") == 0 and file.read_text() == SHARDS
-    assert workflow.main(cwd=root, check=True) == workflow.main(cwd=root) == 0
-    assert workflow.main(cwd=root, shards="2", check=True) == 1
-    # An edit does not hide it.
-    file.write_text(SHARDS.replace("fail-fast: false", "fail-fast: true"))
-    assert workflow.main(cwd=root) == 0 and file.read_text() == SHARDS
-    assert workflow.main(cwd=root, shards="0") == 0 and file.read_text() == TEXT
-    file.write_text(f"name: mine\n{SHARDS}")
-    assert workflow.main(cwd=root, overwrite=True) == 0 and file.read_text() == TEXT
-
-
-@pytest.mark.parametrize("shards", ["-1", "x", "1/2", "257", "9" * 5000, "²"])
-def test_what_is_no_number_of_jobs_is_bad_usage_and_writes_nothing(root: Path, shards: str) -> None:
-    with pytest.raises(UsageError, match="is no number of jobs"):
-        workflow.main(cwd=root, shards=shards)
-    assert not (root / workflow.PATH).exists()
 
 
 @pytest.mark.host

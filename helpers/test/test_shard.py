@@ -233,3 +233,18 @@ def test_durations_that_are_of_no_use_are_bad_usage(
 ) -> None:
     assert cli.main(options, root) == 2
     assert says in capsys.readouterr().err
+
+
+def test_platform_without_a_directory_is_an_error_and_an_unknown_one_is_bad_usage(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["--list", "--platform=linux/amd64"], root) == 0
+    for more in ([], ["--shard=1/2"]):
+        assert cli.main(["--platform=linux/arm64", *more], root) == 5
+        assert cli.main(["--list", "--platform=linux/arm64", *more], root) == 5
+        assert cli.main(["--list", "--platform=linux/arm64", "--allow-empty", *more], root) == 0
+    capsys.readouterr()
+    for text in ("arm64", "linux/amd64,linux/arm64", ""):
+        with pytest.raises(SystemExit, match="2"):
+            cli.main([f"--platform={text}"], root)
+        assert "platform" in capsys.readouterr().err

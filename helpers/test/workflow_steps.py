@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+
+from helpers.generate import workflow
+from helpers.repos import shared_files
+from helpers.test.conftest import ROOT
+from helpers.test.unit_fixtures import make_repo
+
+TEXT = workflow.workflow().text or ""
+SHARDS = workflow.workflow(3).text or ""
+# Stands for the driver: it says with which words it was called.
+ECHO = "#!/usr/bin/env python3\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n"
 
 
 def jobs(text: str) -> dict[str, Any]:
@@ -74,3 +86,18 @@ def _expression(text: str) -> str:
     found = re.fullmatch(r"\$\{\{ (.*) \}\}", text)
     assert found, text
     return found[1]
+
+
+@pytest.fixture
+def root(tmp_path: Path, cache: Path) -> Path:
+    """An empty repo that has helpers."""
+    path = make_repo(tmp_path / "a repo")
+    (path / "helpers").symlink_to(shared_files.PACKAGE)
+    shutil.copy2(ROOT / "main_pytest.py", path)
+    return path
+
+
+def runner(root: Path, tmp_path: Path, text: str = TEXT) -> Runner:
+    temp = tmp_path / "temp of the runner"
+    temp.mkdir(parents=True, exist_ok=True)
+    return Runner(root, temp, text)
