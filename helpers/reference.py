@@ -326,20 +326,25 @@ def _result() -> str:
         failures=("test/test_methods.py::test_smoothing",),
         log="/home/ana/.cache/helpers/runs/20261120-133742-5f343f/2/output.log",
     )
-    data = export.result_data([verdict], exit_code=1, interrupted=False, engine="docker")
+    result = export.result_data([verdict], exit_code=1, interrupted=False, engine="docker")
+    data = {**result, "lost_tests": ["runnable_dirs/forecast/pkg/test_old.py"]}
     text = f"```json\n{json.dumps(data, indent=2)}\n```"
     counts = (
         "`counts` has the words of pytest's last line: `passed`, `failed`, `skipped`, `xfailed`, `xpassed`, `error`, "
         "`rerun` and `subtests passed`. `passed` is the sum of `passed`, `xfailed` and `xpassed`; `failed` is the sum "
         "of `failed` and `error`. The JUnit file has a case for each of them except `rerun` and `subtests passed`."
     )
+    lost = (
+        "`lost_tests` names the tracked test files that never run, relative to the root of the repo. With `--list` "
+        "these are only the files that no `tests` reaches; a run adds the files that pytest did not collect."
+    )
     plan = (
         "With `--list` it is the plan: `tier`, `directories`, `jobs` (for a CI matrix: each directory on each of its "
-        "platforms; with `--shard` also `shard_jobs`, the shards of each platform) and `steps`. Each directory has "
-        "`directory`, `id` (the same as one name without a slash, which no other has) and either `error` or `skip`, "
-        "the reason, or what its files say, `builds` (its images, lowest first), `minutes` (what a job can take that "
-        "builds all and tests) and `cached` (whether a verdict that is kept on this machine answers for it, so that "
-        "nothing would be tested)."
+        "platforms; with `--shard` also `shard_jobs`, the shards of each platform), `lost_tests` and `steps`. Each "
+        "directory has `directory`, `id` (the same as one name without a slash, which no other has) and either "
+        "`error` or `skip`, the reason, or what its files say, `builds` (its images, lowest first), `minutes` (what a "
+        "job can take that builds all and tests) and `cached` (whether a verdict that is kept on this machine "
+        "answers for it, so that nothing would be tested)."
     )
     more = (
         "With `--coverage` a directory has `coverage`: `percent`, `fail_under`, and by file, from the root of the "
@@ -348,7 +353,7 @@ def _result() -> str:
         "`junit` (where that file lies, from this one) and `page` (what the page shows); `report_merge` writes "
         "`shards` instead."
     )
-    return _section("Result as JSON", "What `--json FILE` writes:", text, counts, more, plan)
+    return _section("Result as JSON", "What `--json FILE` writes:", text, counts, lost, more, plan)
 
 
 def _variables() -> str:

@@ -6,7 +6,7 @@ import fnmatch
 import os
 import posixpath
 import shlex
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -74,10 +74,17 @@ class LostTests:
     Arguments:
         files: their paths, relative to the root of the repo, sorted.
         strict: whether they are refused.
+        reached: the remaining test files: `tests` of a runnable dir reaches the files. Relative paths to the root of
+            the repo, by the name of the runnable dir.
+        why: why the files are lost; empty if no `tests` reaches the files.
+        fix: the edit for the files; empty if `dir_check` names the edit.
     """
 
     files: tuple[str, ...] = ()
     strict: bool = False
+    reached: Mapping[str, Sequence[str]] = field(default_factory=dict, compare=False)
+    why: str = ""
+    fix: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -93,8 +100,9 @@ class LostTests:
         shown = ", ".join(printable(name) for name in self.files[:_SHOWN])
         more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
         kind = "refused" if self.strict else "note"
-        why = "`tests` of no directory reaches " + ("it" if count == 1 else "them")
-        say(f"{kind}: {what}: {shown}{more}; why: {why}; fix: invoke dir_check --all  (names the setting for each)")
+        why = self.why or "`tests` of no directory reaches " + ("it" if count == 1 else "them")
+        fix = self.fix or "invoke dir_check --all  (names the setting for each)"
+        say(f"{kind}: {what}: {shown}{more}; why: {why}; fix: {fix}")
 
 
 def is_strict(root: Path) -> bool:
@@ -108,7 +116,16 @@ def is_strict(root: Path) -> bool:
 def find(
     listing: Listing, known: Mapping[Path, RunnableDir | None], every: Collection[Path], scope: Collection[Path] = ()
 ) -> list[LostTest]:
-    """Return the lost tests of a checkout, sorted by path.
+    """Return the lost tests of a checkout, sorted by path. The arguments are those of `sort`."""
+    return sort(listing, known, every, scope)[0]
+
+
+def sort(
+    listing: Listing, known: Mapping[Path, RunnableDir | None], every: Collection[Path], scope: Collection[Path] = ()
+) -> tuple[list[LostTest], dict[Path, list[str]]]:
+    """Return the lost tests of a checkout, sorted by path, and the other test files, by the path of the runnable dir.
+
+    Paths of the other test files are relative to the checkout.
 
     Arguments:
         listing: git's listing of the checkout, with PATTERNS.
@@ -120,15 +137,19 @@ def find(
     whole = not scope or any(listing.root.is_relative_to(path) for path in scope)
     inside = tuple(f"{_relative(path, listing.root)}/" for path in scope if path.is_relative_to(listing.root))
     found = []
+    reached: dict[Path, list[str]] = {}
     for name in listing.python:
         if not (whole or name.startswith(inside)):
             continue
         place = places.of(name.rpartition("/")[0])
-        if place is None or (skipped := place.unreached(name)) is None or not place.is_test(name):
+        if place is None or not place.is_test(name):
             continue
-        if os.path.lexists(listing.root / name):
+        if (skipped := place.unreached(name)) is None:
+            if place.owner:
+                reached.setdefault(place.owner, []).append(name)
+        elif os.path.lexists(listing.root / name):
             found.append(LostTest(listing.root / name, place.owner, listing.root, skipped))
-    return sorted(found, key=lambda lost: lost.file)
+    return sorted(found, key=lambda lost: lost.file), reached
 
 
 @dataclass(frozen=True)

@@ -135,12 +135,16 @@ def _with_lost_tests(options: argparse.Namespace, plan: Plan, root: Path, chosen
     from helpers.dirs import lost_tests
 
     known = {root / item.name: item.runnable for item in plan.dirs}
-    found = [
-        os.path.relpath(one.file, root)
-        for listing in chosen.listings
-        for one in lost_tests.find(listing, known, chosen.every, chosen.named)
-    ]
-    lost = lost_tests.LostTests(tuple(sorted(found)), lost_tests.is_strict(root) or options.strict_tests)
+    found: list[str] = []
+    reached = {}
+    for listing in chosen.listings:
+        away, others = lost_tests.sort(listing, known, chosen.every, chosen.named)
+        found += [os.path.relpath(one.file, root) for one in away]
+        home = os.path.relpath(listing.root, root)
+        for path, names in others.items():
+            reached[path.relative_to(root).as_posix()] = [os.path.normpath(os.path.join(home, name)) for name in names]
+    strict = lost_tests.is_strict(root) or options.strict_tests
+    lost = lost_tests.LostTests(tuple(sorted(found)), strict, reached)
     # A watch makes a plan after each change.
     if lost != options.lost:
         lost.show()

@@ -15,7 +15,7 @@ from helpers.driver.failures import Failure
 from helpers.driver.results import MOST_JUNIT_BYTES
 from helpers.driver.verdict import Status, Verdict, counted, counts_fault
 
-FORMAT = 3
+FORMAT = 4
 # The JUnit report, its escapes in JSON, and the other fields.
 MOST_BYTES = 3 * MOST_JUNIT_BYTES
 _MOST_SECONDS = 1e9
@@ -23,7 +23,7 @@ _MOST_SECONDS = 1e9
 _RED_TAGS = ("<failure", "<error")
 _MOST_LINE = 10_000_000
 _MOST_LISTED = 1_000
-_FIELDS = {"format", "directory", "counts", "seconds", "image", "flaky", "slowest", "junit", "coverage"}
+_FIELDS = {"format", "directory", "counts", "seconds", "image", "flaky", "slowest", "junit", "coverage", "files"}
 _OF_FAILURE = {field.name for field in fields(Failure)}
 
 
@@ -49,6 +49,7 @@ def entry(verdict: Verdict, junit: str) -> dict[str, Any]:
         "junit": junit,
         # The key says whether coverage is measured.
         "coverage": verdict.coverage,
+        "files": verdict.files,
     }
 
 
@@ -84,6 +85,7 @@ def from_entry(data: Any, name: str) -> Verdict:
         coverage=data["coverage"],
         flaky=tuple(Failure(**{**one, "sections": ()}) for one in data["flaky"]),
         slowest=tuple((test, float(took)) for test, took in data["slowest"]),
+        files=None if data["files"] is None else tuple(data["files"]),
     )
 
 
@@ -102,6 +104,7 @@ def _fault(data: Any, name: str) -> str:
         "seconds": _is_seconds(data["seconds"]),
         "flaky": _all(data["flaky"], _is_failure),
         "slowest": _all(data["slowest"], _is_slow),
+        "files": data["files"] is None or (isinstance(data["files"], list) and all(map(_is_text, data["files"]))),
     }
     if wrong := next((key for key, good in checks.items() if not good), ""):
         return f"{wrong} is wrong: {repr(data[wrong])[:100]}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from helpers.console import report_error
 from helpers.containers import rights
-from helpers.driver import again, durations, export, history, notes, remember, report, run
+from helpers.driver import again, durations, export, history, notes, remember, report, run, uncollected
 from helpers.driver.ahead import MOST_WAITING, Ahead
 from helpers.driver.container import check_runs_tests
 from helpers.driver.events import Event, Observer, Ran, Work
@@ -88,9 +88,12 @@ def _run_once(options: argparse.Namespace, plan: Plan, order: _Order) -> int:
         finally:
             order.observers.close()
         code = order.control.exit_code or exit_code(ran.verdicts, allow_empty=options.allow_empty)
-        code = worst([code, plan.lost.exit_code])
+        more = uncollected.find(order.root, plan.lost, ran.verdicts)
+        more.show()
+        code = worst([code, plan.lost.exit_code, more.exit_code])
+        lost = sorted((*plan.lost.files, *more.files))
         took = time.monotonic() - begin
-        ran = replace(ran, lost=plan.lost.files, exit_code=code, interrupted=bool(order.control.level), seconds=took)
+        ran = replace(ran, lost=lost, exit_code=code, interrupted=bool(order.control.level), seconds=took)
         try:
             order.observers.end(ran)
         except (HelpersError, OSError) as error:

@@ -101,7 +101,7 @@ def _add_what_and_how(parser: argparse.ArgumentParser) -> None:
     add(
         "--strict-tests",
         action="store_true",
-        help="end with 4 if a test file that git tracks is in no directory's `tests`",
+        help="end with 4 if a test file that git tracks never runs",
     )
     add("--timeout", type=_positive, metavar="SECONDS", help="for one directory's tests, instead of its own setting")
     add("--allow-empty", action="store_true", help="finding no directory or no test is no error")

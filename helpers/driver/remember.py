@@ -13,7 +13,7 @@ from typing import TextIO
 
 from helpers import pytest_settings
 from helpers.containers import rights
-from helpers.driver import memo, report
+from helpers.driver import memo, report, uncollected
 from helpers.driver.events import Event, Ran
 from helpers.driver.plan import Plan
 from helpers.driver.verdict import Status, Verdict
@@ -69,7 +69,7 @@ def keep(
         str(digests.file_of(item.chain[-1].reference)): verdict.image
         for item, verdict in zip(plan.dirs, verdicts, strict=True)
     }
-    said = _said(options, plan, verdicts)
+    said = _said(options, root, plan, verdicts)
     if said is None:
         return
     kinds = _kinds(options, root, plan, now)
@@ -89,6 +89,7 @@ def _may_have_one(options: argparse.Namespace, root: Path, plan: Plan, verdicts:
     package = Path(memo.PACKAGE)
     return (
         plan.lost.exit_code == OK
+        and uncollected.find(root, plan.lost, verdicts).exit_code == OK
         and all(value in _AS_USUAL.get(name, (None, False)) for name, value in chosen.items() if name not in _FREE)
         and all(verdict.status is Status.PASS and verdict.why == _CACHED for verdict in verdicts)
         and given.isdisjoint(memo.PASSING)
@@ -157,7 +158,7 @@ class _Like(io.StringIO):
         return self._stream.isatty()
 
 
-def _said(options: argparse.Namespace, plan: Plan, verdicts: Sequence[Verdict]) -> memo.Said | None:
+def _said(options: argparse.Namespace, root: Path, plan: Plan, verdicts: Sequence[Verdict]) -> memo.Said | None:
     """Return what a run with these verdicts prints; None where it does not say just once how long it took."""
     out, err = _Like(sys.stdout), _Like(sys.stderr)
     with redirect_stdout(out), redirect_stderr(err):
@@ -168,6 +169,7 @@ def _said(options: argparse.Namespace, plan: Plan, verdicts: Sequence[Verdict]) 
         for verdict in verdicts:
             observers.event(Event("done", verdict.name, verdict=verdict))
         observers.close()
+        uncollected.find(root, plan.lost, verdicts).show()
         observers.end(Ran(list(verdicts), seconds=_SECONDS))
     parts = out.getvalue().split(f"{_SECONDS:.1f}")
     return (err.getvalue(), parts[0], parts[1]) if len(parts) == 2 else None

@@ -14,7 +14,7 @@ from typing import Any
 
 from helpers.console import printable, say, unforeseen
 from helpers.containers import rights
-from helpers.driver import again, failures, measuring, share, undeclared
+from helpers.driver import again, failures, measuring, share, uncollected, undeclared
 from helpers.driver import verdict as verdicts
 from helpers.driver.container import test_container, without_git
 from helpers.driver.events import Event
@@ -225,6 +225,8 @@ class Run:
             details=failures.read(results, item.runnable.root),
             root=item.runnable.root,
         )
+        if not uncollected.collects_all(self._options.arguments):
+            verdict = replace(verdict, files=None)
         if read_result(results / "full", 1 << 10):
             verdict = verdicts.of_full_results(verdict)
         if self._engine.isolates:

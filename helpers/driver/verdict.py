@@ -88,6 +88,7 @@ class Verdict:
         slowest: ids and seconds of the slowest tests.
         coverage: which lines of which files ran, as `measuring` writes it; empty where that was not asked for.
         hints: what may be done about it, in the same words for all directories; begins with `fix: ` or `hint: `.
+        files: the Python files that pytest collected, relative to the directory, without symlinks; None if unknown.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Verdict:
     slowest: tuple[tuple[str, float], ...] = ()
     coverage: str = ""
     hints: tuple[str, ...] = ()
+    files: tuple[str, ...] | None = None
 
     @property
     def passed(self) -> int:
@@ -199,6 +201,7 @@ def judge(
         flaky=failing.flaky_of(report, root),
         slowest=failing.slowest_of(report),
         hints=_hints(status, why, report),
+        files=_files(report),
     )
 
 
@@ -215,6 +218,11 @@ def _hints(status: Status, why: str, report: dict[str, Any] | None) -> tuple[str
         return ()
     guesses = report["hints"][:_MOST_HINTS] if report else ()
     return (*((_HINTS[why],) if why in _HINTS else ()), *(f"hint: {' '.join(guess.split())}" for guess in guesses))
+
+
+def _files(report: dict[str, Any] | None) -> tuple[str, ...] | None:
+    files = report.get("files") if report else None
+    return tuple(files) if isinstance(files, list) and all(isinstance(one, str) for one in files) else None
 
 
 def counts_fault(counts: Any) -> str:

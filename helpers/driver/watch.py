@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers import config, console, errors
-from helpers.driver import durations, history, run
+from helpers.dirs.lost_tests import LostTests
+from helpers.driver import durations, history, run, uncollected
 from helpers.driver.changes import Changes
 from helpers.driver.events import Event, Observer, Work
 from helpers.driver.plan import DirPlan, Plan, without
@@ -119,6 +120,7 @@ class Watch:
         self._states: dict[str, str] = {}
         self._own = ""
         self._plan: Plan | None = None
+        self._lost = LostTests()
         self._look_again = True
         self._tested: list[Verdict] = []
         # Directories that were tested last, the newest first.
@@ -286,6 +288,10 @@ class Watch:
         with self._lock:
             tested, self._tested = self._tested, []
             verdicts = list(self._verdicts.values())
+        if self._plan:
+            before, self._lost = self._lost, uncollected.find(self._how.root, self._plan.lost, verdicts)
+            if self._lost != before:
+                self._lost.show()
         if tested or self._number == 0:
             for line in [*hint_lines(tested), summary(tested, verdicts, seconds)]:
                 console.say(line)

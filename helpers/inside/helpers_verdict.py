@@ -6,7 +6,7 @@ PYTEST_DONT_REWRITE (https://docs.pytest.org/en/stable/how-to/assert.html): ther
 
 import json
 import os
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 import pytest
 
@@ -25,6 +25,10 @@ SLOWEST = 10
 SECTION_CHARACTERS = 200_000
 TEXT_CHARACTERS = 60_000
 MESSAGE_CHARACTERS = 2_000
+# The verdict leaves out the collected files if their paths are longer in total.
+FILES_CHARACTERS = 2_000_000
+# The key of the collected files in the data that a worker of pytest-xdist sends to its controller.
+FILES = "helpers_files"
 # Options by which a session of pytest runs no test, by the names that its configuration knows them by.
 RUN_NO_TEST = {
     "collectonly": "--collect-only",
@@ -42,9 +46,11 @@ def pytest_configure(config: Any) -> None:
     config.addinivalue_line("markers", "superslow: takes minutes; run by --tier superslow or all")
     order = json.loads(os.environ[ORDER])
     config.pluginmanager.register(TierPlugin(order["tier"]), "helpers-tier")
+    files = FilesPlugin()
+    config.pluginmanager.register(files, "helpers-files")
     if not hasattr(config, "workerinput"):
         root = str(getattr(config, "rootpath", "") or config.rootdir)
-        config.pluginmanager.register(VerdictPlugin(order["results"], order["report"], root), "helpers-verdict")
+        config.pluginmanager.register(VerdictPlugin(order["results"], order["report"], root, files), "helpers-verdict")
         config.pluginmanager.register(BoundPlugin(), "helpers-bound")
 
 
@@ -76,6 +82,45 @@ class TierPlugin:
         return TIERS[0]
 
 
+class FilesPlugin:
+    """Notes the Python files that pytest collects, also files without a selected test."""
+
+    def __init__(self) -> None:
+        self.cwd = os.path.realpath(os.getcwd())
+        self.paths: Set[str] = set()
+        # Relative to the working directory, without symlinks; None until pytest has collected everything.
+        self.files: Optional[List[str]] = None
+
+    def pytest_collectstart(self, collector: Any) -> None:
+        self.add(collector)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: Any, items: List[Any]) -> None:
+        # A hook of a conftest.py may collect items without a collector for their file.
+        for item in items:
+            self.add(item)
+        files = {os.path.relpath(os.path.realpath(path), self.cwd) for path in self.paths}
+        self.files = sorted(os.fsencode(file).decode("utf-8", "surrogateescape") for file in files)
+        if sum(map(len, self.files)) > FILES_CHARACTERS:
+            self.files = None
+        if hasattr(config, "workeroutput"):
+            config.workeroutput[FILES] = json.dumps(self.files)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        # Every worker collects the same tests. A worker on another machine, or in a copy, has other paths.
+        spec = node.gateway.spec
+        text = getattr(node, "workeroutput", {}).get(FILES)
+        if text and spec.popen and not spec.chdir:
+            self.files = json.loads(text)
+
+    def add(self, node: Any) -> None:
+        """Note the file of a node; pytest before version 7 has `fspath` instead of `path`."""
+        path = str(getattr(node, "path", None) or getattr(node, "fspath", ""))
+        if path.endswith(".py"):
+            self.paths.add(path)
+
+
 class BoundPlugin:
     """Cuts what one test printed while its report goes round, when the JUnit file takes it; pytest prints it whole."""
 
@@ -95,12 +140,14 @@ class VerdictPlugin:
         results: directory that the files go to.
         report: file descriptor that the verdict goes to.
         root: what ids of tests are relative to.
+        files: knows the collected files.
     """
 
-    def __init__(self, results: str, report: int, root: str = "") -> None:
+    def __init__(self, results: str, report: int, root: str, files: FilesPlugin) -> None:
         self.results = results
         self.report = report
         self.root = root
+        self.files = files
         # A test may go somewhere else.
         self.cwd = os.getcwd()
         # A test that forks may come back here in its child, which must not write a second verdict.
@@ -221,6 +268,7 @@ class VerdictPlugin:
             "collected": self.collected,
             "reported": self.reported,
             "collect_errors": self.collect_errors,
+            "files": None if self.collect_errors else self.files.files,
             "counts": self.counts,
             "failures": self.failures,
             "flaky": self.flaky(),

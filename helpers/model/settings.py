@@ -61,7 +61,7 @@ class Settings:
     )
     strict_tests: bool = _setting(
         False,
-        "refuse a run while a tracked test file is in no directory's `tests`; read from the root",
+        "refuse a run while a tracked test file never runs, as with `--strict-tests`; read from the root",
         of_the_repo=True,
     )
     uses: tuple[str, ...] = _setting(

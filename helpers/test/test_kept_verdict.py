@@ -23,6 +23,7 @@ RAN = Verdict(
     flaky=(Failure("t.py::t", "a/t.py", 3, "m", "text", (("said", "much"),)),),
     slowest=(("t.py::t", 0.25),),
     coverage="{}",
+    files=("t.py",),
 )
 GOOD: dict[str, Any] = json.loads(json.dumps(entry(RAN, RAN.junit)))
 DEEP: Any = []
@@ -70,6 +71,8 @@ FAULTS: dict[str, Any] = {
     "has a flaky test with another field": {"flaky": [{**FLAKY, "more": 1}]},
     "has a flaky test in no line": {"flaky": [{**FLAKY, "line": -1}]},
     "has a flaky test with a number as text": {"flaky": [{**FLAKY, "text": 1}]},
+    "has text as files": {"files": "t.py"},
+    "has a number as a file": {"files": [1]},
     "has slow tests without a time": {"slowest": [["t"]]},
     "has a slow test of NaN seconds": {"slowest": [["t", float("nan")]]},
     "has deep slow tests": {"slowest": DEEP},
@@ -81,6 +84,8 @@ def test_an_entry_holds_the_verdict_that_it_was_made_of() -> None:
     assert found.cached and found.why == "cached" and found.status is Status.PASS
     assert (found.counts, found.image, found.seconds, found.junit) == (COUNTS, "sha256:1", 0.5, RAN.junit)
     assert (found.flaky[0].test, found.flaky[0].line, found.slowest) == ("t.py::t", 3, RAN.slowest)
+    assert found.files == RAN.files
+    assert from_entry({**GOOD, "files": None}, "a").files is None
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -112,6 +112,8 @@ def test_the_lines_that_a_failure_ends_with_do_just_that_again(scratch: Scratch)
 def test_a_run_in_which_nothing_changed_makes_no_plan_and_says_the_same(scratch: Scratch) -> None:
     path = scratch.add("reads", READS)
     (path / "data.txt").write_text("good")
+    (path / "conftest.py").write_text('collect_ignore = ["test/test_ignored.py"]\n')
+    (path / "test" / "test_ignored.py").write_text("def test_it():\n    assert False\n")
     (scratch.root / ".gitignore").write_text("__pycache__\n")
     scratch.git("add", "--all")
     scratch.git("commit", "--quiet", "--message", "first")
@@ -131,8 +133,10 @@ def test_a_run_in_which_nothing_changed_makes_no_plan_and_says_the_same(scratch:
 
     first = run()
     assert (first[0], first[2]) == (0, True)
+    assert "1 test file never runs: reads/test/test_ignored.py; why: pytest did not collect it" in first[1]
     code, said, whole = run()
     assert (code, whole) == (0, True) and "PASS reads 1 passed" in said and "1 cached" in said
+    assert "1 test file never runs: reads/test/test_ignored.py; why: pytest did not collect it" in said
     assert run() == (0, said, False)
     (path / "data.txt").write_text("bad")
     code, _, whole = run()

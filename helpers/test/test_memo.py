@@ -23,7 +23,7 @@ from helpers.errors import INFRASTRUCTURE
 from helpers.repo import state
 from helpers.repo.contents import contents
 from helpers.test import test_contents
-from helpers.test.fake_engine import FAILS, SKIPS, Tests
+from helpers.test.fake_engine import FAILS, PASSES, SKIPS, Tests
 from helpers.test.unit_fixtures import LOCK, cache, git, make_repo, no_poetry
 from helpers.test.verdict_scene import ALL, CHANGES, Scene, scene, setting, write
 
@@ -339,15 +339,17 @@ def test_a_memo_that_can_not_be_written_costs_only_time(inside: Scene, cache: Pa
     assert answer(inside) is None
 
 
+@pytest.mark.parametrize("lost", ["notes/test_lost.py", "a/test/test_lost.py"])
 def test_a_memo_names_the_lost_tests_again_and_refused_ones_have_no_memo(
-    inside: Scene, capsys: pytest.CaptureFixture[str]
+    lost: str, inside: Scene, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (inside.root / "notes" / "test_lost.py").write_text("def test_it():\n    assert False\n")
+    (inside.root / lost).write_text("def test_it():\n    assert False\n")
+    inside.tests["a"].report = {**PASSES, "files": ["test/test_it.py"]}
     git(inside.root, "add", "--all")
     git(inside.root, "commit", "--quiet", "--message", "lost")
     assert inside.run() == (0, ALL)
     assert inside.run() == (0, set())
-    told = [line for line in capsys.readouterr().err.splitlines() if "never runs: notes/test_lost.py;" in line]
+    told = [line for line in capsys.readouterr().err.splitlines() if f"never runs: {lost};" in line]
     assert len(told) == 2 and answer(inside) == 0
     assert told[1] in capsys.readouterr().err.splitlines()
     with (inside.root / "pyproject.toml").open("a") as file:

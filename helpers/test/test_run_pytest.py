@@ -46,11 +46,22 @@ def run(tmp_path: Path, test: str, *arguments: str, tier: str = "fast") -> Done:
     (tests / "pytest.ini").write_text("[pytest]\n")
     own = ["-p", "no:cacheprovider", *arguments]
     order = {"results": str(results), "tier": tier, "arguments": own}
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     command = [sys.executable, "-I", "-S", str(RUNNER), "--results", str(results)]
+    code, output = follow([*command, sys.executable, str(SCRIPT), json.dumps(order)], tests, results)
+    file = results / "verdict.json"
+    nonce, verdict = file.read_text().split("\n") if file.is_file() else ("a1", "null")
+    assert nonce == "a1"
+    progress = (results / "progress").read_text().splitlines() if (results / "progress").exists() else []
+    told = (results / "failures").read_text().splitlines() if (results / "failures").exists() else []
+    return Done(code, json.loads(verdict), progress, output, [json.loads(line) for line in told])
+
+
+def follow(command: Sequence[str], cwd: Path, results: Path) -> tuple[int, str]:
+    """Run the runner with the nonce `a1`, take its result files, and return its exit code and output."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     process = subprocess.Popen(
-        [*command, sys.executable, str(SCRIPT), json.dumps(order)],
-        cwd=tests,
+        command,
+        cwd=cwd,
         env={**env, "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -63,12 +74,7 @@ def run(tmp_path: Path, test: str, *arguments: str, tier: str = "fast") -> Done:
         process.stdin.flush()
         handout = Handout("a1", results)
         output = handout.feed(process.stdout.read().encode()).decode()
-    file = results / "verdict.json"
-    nonce, verdict = file.read_text().split("\n") if file.is_file() else ("a1", "null")
-    assert nonce == "a1"
-    progress = (results / "progress").read_text().splitlines() if (results / "progress").exists() else []
-    told = (results / "failures").read_text().splitlines() if (results / "failures").exists() else []
-    return Done(process.returncode, json.loads(verdict), progress, output, [json.loads(line) for line in told])
+    return process.returncode, output
 
 
 CASES: dict[str, tuple[str, int, dict[str, int], int, Sequence[str]]] = {
@@ -126,6 +132,7 @@ def test_a_verdict_says_what_happened_to_a_test_that(name: str, tmp_path: Path) 
         "collected": collected,
         "reported": collected,
         "collect_errors": 0,
+        "files": ["test_it.py"],
         "counts": counts,
         "failures": list(failures),
         "flaky": [],

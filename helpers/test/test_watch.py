@@ -6,10 +6,12 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from helpers.dirs.lost_tests import LostTests
 from helpers.driver import changes as changing
 from helpers.driver import cli
 from helpers.engine.seam import Control, Stop
@@ -328,3 +330,17 @@ def test_files_that_are_again_what_they_were_get_the_verdict_that_they_had(
     assert scene.done()[-1] == ("a", "PASS")
     assert "; all pass" in (said := capsys.readouterr().err)
     assert waits == 1 and said.count("waiting for changes") == 1
+
+
+def test_a_watch_names_once_a_file_that_pytest_does_not_collect(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make = scene._plan
+    lost = LostTests(reached={"a": ["a/test/test_it.py"]})
+    monkeypatch.setattr(scene, "_plan", lambda: replace(make(), lost=lost))
+    scene.tests["a"] = Tests({**PASSES, "files": []})
+    scene.start()
+    scene.settled(2)
+    scene.write("a/code.py", "x = 1\n")
+    scene.settled(3)
+    assert capsys.readouterr().err.count("1 test file never runs: a/test/test_it.py; why: pytest did not") == 1
