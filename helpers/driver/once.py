@@ -88,12 +88,10 @@ def _run_once(options: argparse.Namespace, plan: Plan, order: _Order) -> int:
         finally:
             order.observers.close()
         code = order.control.exit_code or exit_code(ran.verdicts, allow_empty=options.allow_empty)
-        more = uncollected.find(order.root, plan.lost, ran.verdicts)
-        more.show()
-        code = worst([code, plan.lost.exit_code, more.exit_code])
-        lost = sorted((*plan.lost.files, *more.files))
+        lost = options.lost = uncollected.report(order.root, plan.lost, ran.verdicts)
+        code = worst([code, lost.exit_code])
         took = time.monotonic() - begin
-        ran = replace(ran, lost=lost, exit_code=code, interrupted=bool(order.control.level), seconds=took)
+        ran = replace(ran, lost=lost.files, exit_code=code, interrupted=bool(order.control.level), seconds=took)
         try:
             order.observers.end(ran)
         except (HelpersError, OSError) as error:

@@ -169,7 +169,7 @@ def _said(options: argparse.Namespace, root: Path, plan: Plan, verdicts: Sequenc
         for verdict in verdicts:
             observers.event(Event("done", verdict.name, verdict=verdict))
         observers.close()
-        uncollected.find(root, plan.lost, verdicts).show()
+        uncollected.report(root, plan.lost, verdicts)
         observers.end(Ran(list(verdicts), seconds=_SECONDS))
     parts = out.getvalue().split(f"{_SECONDS:.1f}")
     return (err.getvalue(), parts[0], parts[1]) if len(parts) == 2 else None

@@ -5,18 +5,22 @@ Paths in `addopts`, `collect_ignore` and hooks of a conftest.py decide that; onl
 
 from __future__ import annotations
 
+import glob
+import json
 import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from helpers.console import printable, say
 from helpers.dirs.lost_tests import LostTests
 from helpers.driver.container import SHIMS
 from helpers.driver.verdict import Verdict
 
 # pytest collects the first two only for some values of `python_files`, and the driver takes out the shims.
 _NO_TESTS = ("__init__.py", "conftest.py", *SHIMS)
+_SHOWN = 3
 # Arguments of pytest that do not change which files are collected, each with a zero byte behind.
 _SAME_FILES = re.compile(
     r"(?:(?:-v+|-q+|-s|-l|-r\w+|-n[=\0]?\w+|--(?:verbose|quiet|showlocals)"
@@ -41,14 +45,15 @@ def find(root: Path, lost: LostTests, verdicts: Iterable[Verdict]) -> LostTests:
         lost: the lost tests of the plan.
         verdicts: of the run, kept ones too; a verdict without known files does not count.
     """
-    known = [verdict for verdict in verdicts if verdict.files is not None]
-    collected = {os.path.normpath(os.path.join(one.name, file)) for one in known for file in one.files or ()}
+    verdicts = list(verdicts)
+    collected = _collected(verdicts)
     real = os.path.realpath(root)
     found = {
         name: verdict.name
-        for verdict in known
+        for verdict in verdicts
         for name in lost.reached.get(verdict.name, ())
-        if name not in collected
+        if verdict.files is not None
+        and name not in collected
         and os.path.basename(name) not in _NO_TESTS
         and os.path.relpath(os.path.realpath(root / name), real) not in collected
         and os.path.lexists(root / name)
@@ -57,10 +62,35 @@ def find(root: Path, lost: LostTests, verdicts: Iterable[Verdict]) -> LostTests:
         return replace(lost, files=())
     first = min(found)
     place = os.path.normpath(os.path.join(found[first], "pyproject.toml"))
+    # TOML reads strings of JSON.
+    pattern = json.dumps(glob.escape(os.path.relpath(first, found[first])), ensure_ascii=False)
     return replace(
         lost,
         files=tuple(sorted(found)),
         why="pytest did not collect " + ("it" if len(found) == 1 else "them"),
         fix="change the path in addopts of pytest's settings, or collect_ignore or the hook in conftest.py; if it is "
-        f'no test, not_tests = ["{os.path.relpath(first, found[first])}"] in [tool.helpers] of {place}',
+        f"no test, not_tests = [{printable(pattern)}] in [tool.helpers] of {printable(place)}",
     )
+
+
+def report(root: Path, lost: LostTests, verdicts: Iterable[Verdict]) -> LostTests:
+    """Print what pytest's collection says about lost tests, and return the lost tests of the run.
+
+    Arguments:
+        root: absolute path of the repo.
+        lost: the lost tests of the plan, which are printed already.
+        verdicts: of the run, kept ones too.
+    """
+    verdicts = list(verdicts)
+    more = find(root, lost, verdicts)
+    more.show()
+    # A path in `addopts`, a hook or a symlink may add files.
+    added = sorted(_collected(verdicts).intersection(lost.files))
+    if added:
+        names = ", ".join(map(printable, added[:_SHOWN])) + (f" and {len(added) - _SHOWN} more" * (len(added) > _SHOWN))
+        say(f"note: not lost, because pytest collected it although no `tests` reaches it: {names}")
+    return replace(lost, files=tuple(sorted({*lost.files, *more.files} - {*added})))
+
+
+def _collected(verdicts: Iterable[Verdict]) -> set[str]:
+    return {os.path.normpath(os.path.join(one.name, file)) for one in verdicts for file in one.files or ()}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from helpers import pyproject
 from helpers.dirs.lost_tests import LostTests
 from helpers.driver import uncollected
 from helpers.driver.verdict import Status, Verdict
@@ -127,7 +128,8 @@ def add(scene: Scene, every: Mapping[str, Mapping[str, str]]) -> None:
 
 
 def lost(scene: Scene, *words: str, code: int = 0, ran: bool = True) -> Any:
-    end, tested = scene.run("--dir", "w", "--json", "r.tmp", *words)
+    where = [] if "--dir" in words else ["--dir", "w"]
+    end, tested = scene.run("--json", "r.tmp", *where, *words)
     data = json.loads(Path("r.tmp").read_text())
     assert (end, bool(tested)) == (code, ran), data
     return data["lost_tests"]
@@ -153,6 +155,16 @@ def test_a_file_that_pytest_collects_is_not_lost(scene: Scene) -> None:
     assert lost(scene, code=1) == []
     reports = {name: scene.tests[f"w/{name}"].report or {} for name in GOOD}
     assert [name for name, report in reports.items() if report["files"] is None] == ["an_import_error", "an_early_exit"]
+
+
+def test_a_file_outside_of_tests_that_pytest_collects_is_not_lost(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, text = "pkg/test_a.py", "def test_a(): pass\n"
+    add(scene, {"adds": {"pyproject.toml": f'{SETTINGS}addopts = "test pkg"\n', file: text}, "does_not": {file: text}})
+    assert lost(scene, "--strict-tests", code=4) == ["w/does_not/pkg/test_a.py"]
+    assert "note: not lost, because pytest collected it" in capsys.readouterr().err
+    assert lost(scene, "--strict-tests", "--dir", "w/adds", "--only-this", ran=False) == []
 
 
 @pytest.mark.parametrize(
@@ -182,6 +194,14 @@ def test_only_a_run_of_all_files_tells_of_lost_files(scene: Scene, words: list[s
 def test_a_report_without_sound_files_tells_of_no_lost_file(scene: Scene, files: object) -> None:
     scene.tests["a"].report = {**FAILS, "files": files}
     assert scene.run("--dir", "a", "--strict-tests")[0] == 1
+
+
+def test_the_fix_for_a_file_with_a_hostile_name_is_one_line_of_toml(tmp_path: Path) -> None:
+    name = 'test_"[a]\n\x1b.py'
+    (tmp_path / name).write_text("")
+    found = uncollected.find(tmp_path, LostTests(reached={".": [name]}), [Verdict(".", Status.PASS, 0, files=())])
+    setting = found.fix.partition("if it is no test, ")[2].partition(" in [tool")[0]
+    assert found.fix.isprintable() and pyproject.parse_toml(setting, tmp_path)["not_tests"] == ['test_"[[]a]\n\x1b.py']
 
 
 def test_a_file_of_one_directory_that_another_directory_collects_is_not_lost(tmp_path: Path) -> None:
