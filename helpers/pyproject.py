@@ -77,7 +77,7 @@ def parse_toml(text: str, file: Path, fix: str | None = None) -> dict[str, Any]:
     Arguments:
         text: TOML.
         file: where it stands, for the message.
-        fix: the fix if the text is not TOML.
+        fix: the fix if the text is not TOML; by default an edit of the line.
 
     Raises:
         ConfigError: it is not TOML, or holds tables too deep or integers too large for TOML.
@@ -92,14 +92,18 @@ def parse_toml(text: str, file: Path, fix: str | None = None) -> dict[str, Any]:
         parsed: dict[str, Any] = tomllib.loads(text)
         _check_sane(parsed)
     except RecursionError:
-        raise ConfigError(f"holds values nested deeper than {_MOST_DEPTH}", where=file, fix=fix) from None
+        raise ConfigError(f"holds values nested deeper than {_MOST_DEPTH}", where=file, fix=fix or _edit()) from None
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         where = f"{file}:{line.group(1)}" if line else file
-        raise ConfigError(f"is not TOML: {cut(str(error))}", where=where, fix=fix) from None
+        raise ConfigError(f"is not TOML: {cut(str(error))}", where=where, fix=fix or _edit(line and line[1])) from None
     except ValueError:
-        raise ConfigError("is not TOML: an integer has more than 64 bits", where=file, fix=fix) from None
+        raise ConfigError("is not TOML: an integer has more than 64 bits", where=file, fix=fix or _edit()) from None
     return parsed
+
+
+def _edit(line: str | None = "") -> str:
+    return f"correct {f'line {line}' if line else 'the file'}, then: invoke dir_check --all  (checks the files)"
 
 
 def _check_sane(parsed: dict[str, Any]) -> None:

@@ -131,9 +131,11 @@ def check_writable(target: str | None) -> None:
     if not target or target == "-":
         return
     there = os.path.exists(target)
-    if os.path.isdir(target) or not os.access(target if there else os.path.dirname(target) or ".", os.W_OK):
+    # A file has the right to write, too, and holds no files.
+    place = target if there else os.path.join(os.path.dirname(target), ".")
+    if os.path.isdir(target) or not os.access(place, os.W_OK):
         why = "it is a directory or not writable" if there else "its directory is missing or not writable"
-        raise UsageError("cannot write the result there", where=target, why=why)
+        raise UsageError("cannot write the result there", where=target, why=why, fix=result_file.place_fix(target))
 
 
 def write_json(target: str, data: dict[str, Any]) -> None:

@@ -80,7 +80,7 @@ def _read(file: Path, *, named: bool) -> dict[str, Any]:
         )
         _ = [verdict_of(one) for one in data["directories"]]
     except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=file) from None
+        raise UsageError(f"cannot be read: {error.strerror}", where=file, fix=_FIX) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         if not named:
             return {}
@@ -206,11 +206,15 @@ def _write_junit(target: str, found: dict[Path, dict[str, Any]]) -> None:
             suites = [copy.copy(suite) for suite in ET.parse(beside).getroot()]
         except OSError as error:
             raise UsageError(
-                f"the JUnit file of shard {_name(data['shard'])} cannot be read: {error.strerror}", where=beside
+                f"the JUnit file of shard {_name(data['shard'])} cannot be read: {error.strerror}",
+                where=beside,
+                fix="put the file there, or leave out --junit",
             ) from None
         except ET.ParseError as error:
             raise UsageError(
-                f"the JUnit file of shard {_name(data['shard'])} is not XML: {error}", where=beside
+                f"the JUnit file of shard {_name(data['shard'])} is not XML: {error}",
+                where=beside,
+                fix="put the file of that shard there, or leave out --junit",
             ) from None
         _check_suites(data, suites, beside)
         merged += suites

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
+import tempfile
 
 from helpers.errors import HelpersError, InfrastructureError, UsageError
 
@@ -40,8 +42,19 @@ def write(target: str, text: str) -> None:
         raise _explained(target, error) from None
 
 
+def place_fix(target: str) -> str:
+    """Return the fix for a file that cannot be written: the command that makes its directory, or another name."""
+    directory = above = os.path.dirname(os.path.abspath(target))
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    if above != directory and os.path.isdir(above) and os.access(above, os.W_OK | os.X_OK):
+        return f"mkdir -p {shlex.quote(directory)}"
+    other = os.path.join(tempfile.gettempdir(), os.path.basename(os.path.abspath(target)))
+    return f"name a file in a directory that exists and is writable, as in {shlex.quote(other)}"
+
+
 def _explained(target: str, error: OSError) -> HelpersError:
     what = f"cannot write: {error.strerror}"
     if error.errno in _WRONG_PLACE:
-        return UsageError(what, where=target, fix="name a file in a directory that exists and is writable")
+        return UsageError(what, where=target, fix=place_fix(target))
     return InfrastructureError(what, where=target, fix="df -h  (make room, then run the command again)")

@@ -22,6 +22,7 @@ from helpers.repo.contents import Unknown, uncommitted
 from helpers.storage import digest
 
 _DIGITS = 12
+_DURATIONS = "give what main_pytest.py --json FILE wrote, or leave out --durations"
 # What ended otherwise says nothing of how long the tests take.
 _WHOLE = ("PASS", "FAIL")
 
@@ -177,11 +178,9 @@ def _seconds(plan: Plan, file: str) -> dict[str, int]:
             if one["verdict"] in _WHOLE
         }
     except OSError as error:
-        raise UsageError(f"--durations: cannot be read: {error.strerror}", where=file) from None
+        raise UsageError(f"--durations: cannot be read: {error.strerror}", where=file, fix=_DURATIONS) from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise UsageError(
-            "--durations: is no result of a run", where=file, fix="give what main_pytest.py --json FILE wrote"
-        ) from None
+        raise UsageError("--durations: is no result of a run", where=file, fix=_DURATIONS) from None
     usual = round(statistics.median(known.values())) if known else 1
     return {item.name: known.get(item.name, usual) for item in plan.dirs}
 

@@ -185,8 +185,25 @@ def named_commit(root: Path, name: str) -> str:
         return look(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").strip()
     except InfrastructureError:
         look(root, "rev-parse", "--git-dir")  # a repo that can not be read at all is another matter
-        fix = f"{git_in(root)} fetch {'--unshallow' if boundaries(root) else '--all'}  (or another name)"
-        raise UsageError(f"{name!r} is no commit here", where=root, fix=fix) from None
+        raise UsageError(f"{name!r} is no commit here", where=root, fix=_other_commit(root, name)) from None
+
+
+def _other_commit(root: Path, name: str) -> str:
+    """Return the fix for the name of an unknown commit."""
+    import difflib  # only a mistake needs it
+
+    refs = look(root, "for-each-ref", "--format=%(refname)", "refs/heads", "refs/tags", "refs/remotes").splitlines()
+    # A branch of a remote is also found without the name of the remote, unless a local branch has its name.
+    known = {ref.split("/", 3)[3]: ref.split("/", 2)[2] for ref in refs if ref.startswith("refs/remotes/")}
+    known |= {name: name for name in (ref.split("/", 2)[2] for ref in refs)}
+    # https://git-scm.com/docs/gitrevisions: `~`, `^`, `@` and `:` begin what follows the name of a branch.
+    word, rest = re.findall(r"^([^~^@:]*)(.*)$", name, re.DOTALL)[0]
+    known["HEAD"] = "HEAD"
+    if near := difflib.get_close_matches(word, known, n=1, cutoff=0.7):
+        return f"did you mean {known[near[0]] + rest!r}?"
+    if not any(ref.startswith("refs/remotes/") for ref in refs):
+        return f"{git_in(root)} log --oneline --all  (lists the commits)"
+    return f"{git_in(root)} fetch {'--unshallow' if boundaries(root) else '--all'}  (or another name)"
 
 
 def merge_base(root: Path, one: str, other: str) -> str:

@@ -205,6 +205,39 @@ def test_a_name_that_is_no_commit_is_bad_usage(root: Path, ref: str, capsys: pyt
     assert "is no commit here" in capsys.readouterr().err and not list(root.rglob("PWNED"))
 
 
+@pytest.mark.parametrize(
+    ("ref", "fix"),
+    [
+        ("mian", "did you mean 'main'?"),
+        ("HAED~1", "did you mean 'HEAD~1'?"),
+        ("origin/mian^", "did you mean 'origin/main^'?"),
+        ("team/featrue", "did you mean 'team/feature'?"),
+        ("otehr", "did you mean 'origin/other'?"),
+        ("v1.O", "did you mean 'v1.0'?"),
+        ("0123456789", "git fetch --all  (or another name)"),
+    ],
+)
+def test_slip_in_the_name_of_a_commit_is_answered_with_the_near_name(
+    root: Path, ref: str, fix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for args in (["branch", "main"], ["branch", "team/feature"], ["tag", "v1.0"]):
+        git(root, *args) if args[-1] not in git(root, "branch", "--format=%(refname:short)").split() else None
+    for name in ("main", "other"):
+        git(root, "update-ref", f"refs/remotes/origin/{name}", "HEAD")
+    assert cli.main(["--list", f"--affected={ref}"], root) == 2
+    assert f"fix: {fix}\n" in capsys.readouterr().err
+
+
+def test_without_a_remote_the_fix_for_an_unknown_commit_lists_those_that_are_here(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_repo(tmp_path / "r")
+    add_dir(root, "a")
+    commit(root)
+    assert cli.main(["--list", "--affected=0123456789"], root) == 2
+    assert f"fix: git -C {root} log --oneline --all  (" in capsys.readouterr().err
+
+
 def test_without_a_default_branch_one_must_be_named(tmp_path: Path) -> None:
     root = make_repo(tmp_path / "r")
     (root / "x").touch()

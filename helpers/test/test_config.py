@@ -160,6 +160,7 @@ def test_broken_toml_is_an_error_of_its_file(root: Path) -> None:
     with pytest.raises(ConfigError, match="is not TOML") as caught:
         config.load(root, path, [path])
     assert caught.value.where == f"{path / 'pyproject.toml'}:1"
+    assert caught.value.fix == "correct line 1, then: invoke dir_check --all  (checks the files)"
 
 
 @pytest.mark.parametrize(

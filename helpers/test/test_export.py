@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -90,3 +93,23 @@ def test_file_on_a_full_disk_is_infrastructure_and_device_stays(tmp_path: Path) 
     assert (tmp_path / "a.json").is_file()
     assert (tmp_path / "link").is_symlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "link"]
+
+
+def test_the_fix_for_a_missing_directory_makes_it(tmp_path: Path) -> None:
+    target = str(tmp_path / "a b" / "c" / "r.json")
+    for write in (export.check_writable, lambda path: export.write_json(path, {})):
+        with pytest.raises(UsageError) as caught:
+            write(target)
+        subprocess.run(["sh", "-c", str(caught.value.fix)], check=True)
+        export.check_writable(target)
+        export.write_json(target, {})
+        shutil.rmtree(tmp_path / "a b")
+
+
+def test_the_fix_for_a_place_that_holds_no_file_names_another(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for target in (str(tmp_path), str(tmp_path / "file" / "r.json"), str(tmp_path / "file" / "more" / "r.json")):
+        for write in (export.check_writable, lambda path: export.write_json(path, {})):
+            with pytest.raises(UsageError) as caught:
+                write(target)
+            assert f"writable, as in {tempfile.gettempdir()}/" in str(caught.value.fix)
