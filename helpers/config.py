@@ -39,7 +39,7 @@ def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
     checkout_file.check_directory(path / "devops")
     if missing := discover.lost_marks(path):
         raise ConfigError(
-            f"has settings of a runnable dir and has no {' and no '.join(missing)}",
+            f"is a runnable dir by its settings or by git, and has no {' and no '.join(missing)}",
             where=path,
             fix=discover.restore_command(root, path, missing),
         )

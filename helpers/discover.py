@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from helpers import checkout_file, pyproject, repo
-from helpers.errors import ConfigError, NotCheckedOutError, UsageError
+from helpers.errors import ConfigError, InfrastructureError, NotCheckedOutError, UsageError
 from helpers.model.settings import OF_THE_REPO
 
 # The cutoff of difflib.get_close_matches; the cutoff finds most typing errors and few unrelated words.
 _ALIKE = 0.6
-_MARKS = ("**/changelog.txt", "**/pyproject.toml")
+_MARKS = ("**/changelog.txt", "**/pyproject.toml", "**/devops", "**/devops/**")
+_DEVOPS = re.compile(r"(?:^|/)devops(?=/|$)")
 
 
 def is_runnable(path: Path) -> bool:
@@ -23,13 +24,38 @@ def is_runnable(path: Path) -> bool:
     return not missing_marks(path)
 
 
-def lost_marks(path: Path) -> list[str]:
-    """Return the marks that a directory with settings of a runnable dir lacks; empty for every other place."""
+def lost_marks(path: Path, tracked: Collection[str] | None = None) -> list[str]:
+    """Return the missing marks of a directory that settings or git show to be runnable; empty for every other place.
+
+    Arguments:
+        path: absolute path of the directory.
+        tracked: the marks that git tracks; None asks git.
+    """
     missing = missing_marks(path)
-    # The settings of a root are often settings of the whole repo: a root without both marks is a plain root.
-    if not missing or (len(missing) > 1 and os.path.lexists(path / ".git")):
+    half = len(missing) == 1
+    if not missing or not (half or os.path.lexists(path / "pyproject.toml")):
         return []
-    return missing if _has_settings(path, half=len(missing) == 1) else []
+    # The settings of a root are often settings of the whole repo: they do not show that a root lost both marks.
+    if (half or not os.path.lexists(path / ".git")) and _has_settings(path, half=half):
+        return missing
+    if tracked is None:
+        try:
+            tracked = _tracked_marks(repo.listed(path, *(mark.removeprefix("**/") for mark in _MARKS))).get("", ())
+        except InfrastructureError:
+            return []  # no checkout
+    return missing if set(missing).issubset(tracked) else []
+
+
+def _tracked_marks(listed: Mapping[str, bool]) -> dict[str, set[str]]:
+    """Return the marks that git tracks, by directory, from git's listing of the files."""
+    marks: dict[str, set[str]] = {}
+    for name in (name for name, is_tracked in listed.items() if is_tracked):
+        folder, _, base = name.rpartition("/")
+        if base == "changelog.txt":
+            marks.setdefault(folder, set()).add(base)
+        for found in _DEVOPS.finditer(name) if "devops" in name else ():
+            marks.setdefault(name[: found.start()], set()).add("devops/")
+    return marks
 
 
 def restore_command(root: Path, path: Path, missing: Iterable[str]) -> str:
@@ -90,12 +116,14 @@ class Listing:
     Arguments:
         root: absolute path of the checkout.
         runnable: absolute paths of its runnable dirs, sorted; `runnable_paths` says which.
+        absent: paths of the tracked runnable dirs without files in the checkout, relative to the root.
         python: paths of the tracked Python files, relative to the root, if they were asked for.
         settings: paths of the other files that were asked for, relative to the root.
     """
 
     root: Path
     runnable: tuple[Path, ...] = ()
+    absent: tuple[str, ...] = ()
     python: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
 
@@ -109,17 +137,24 @@ def listing(root: Path, more: Sequence[str] = ()) -> Listing:
     """
     listed = repo.listed(root, *dict.fromkeys((*_MARKS, *more)))
     folders = {os.path.dirname(name) for name in listed if name.endswith(("changelog.txt", "pyproject.toml"))}
+    tracked = _tracked_marks(listed)
+    wanted = {os.path.basename(pattern) for pattern in (_MARKS[1], *more)}
 
     def counts(folder: str) -> bool:
-        lost = lost_marks(root / folder)
+        lost = lost_marks(root / folder, tracked.get(folder, ()))
         # Without both marks only a tracked directory counts: `dir_create` writes the marks last.
-        return len(lost) == 1 or (bool(lost) and listed.get(os.path.join(folder, "pyproject.toml"), False))
+        known = folder in tracked or listed.get(os.path.join(folder, "pyproject.toml"), False)
+        return len(lost) == 1 or (bool(lost) and known)
+
+    runnable = {folder for folder in folders if is_runnable(root / folder) or counts(folder)}
+    others = (folder for folder, marks in tracked.items() if len(marks) > 1 and folder not in runnable)
 
     return Listing(
         root,
-        tuple(sorted(root / folder for folder in folders if is_runnable(root / folder) or counts(folder))),
+        tuple(sorted(root / folder for folder in runnable)),
+        tuple(sorted(folder or "." for folder in others if len(missing_marks(root / folder)) > 1)),
         tuple(name for name, tracked in listed.items() if tracked and name.endswith(".py")),
-        tuple(name for name in listed if not name.endswith((".py", "changelog.txt"))),
+        tuple(name for name in listed if os.path.basename(name) in wanted),
     )
 
 

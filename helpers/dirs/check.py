@@ -100,7 +100,10 @@ def main(
     root = repo.find_root(here)
     paths = _all(root) if every else [_named(root, here, directory) if directory else discover.enclosing(here)[1]]
     findings = [finding for path in paths for finding in check(root, path, requirements)]
-    findings += _lost_tests(root, discover.listing(root, lost_tests.PATTERNS)) if every else ()
+    if every:
+        listing = discover.listing(root, lost_tests.PATTERNS)
+        findings += _lost_tests(root, listing)
+        lost_tests.LostTests(absent=lost_tests.absent([listing])).show()
     findings = list(dict.fromkeys(findings))  # a wrong file of the root is a finding of every directory
     for finding in findings:
         print(finding.text(here))

@@ -16,6 +16,7 @@ from helpers.console import printable, say
 from helpers.discover import Listing
 from helpers.errors import OK, ConfigError, PolicyError
 from helpers.model.runnable import RunnableDir
+from helpers.repo.location import git_in
 
 # Files for git to list besides the marks of runnable dirs.
 PATTERNS = ("**/*.py", *(f"**/{name}" for name in pytest_settings.FILES))
@@ -78,6 +79,7 @@ class LostTests:
             the repo, by the name of the runnable dir.
         why: why the files are lost; empty if no `tests` reaches the files.
         fix: the edit for the files; empty if `dir_check` names the edit.
+        absent: the tracked runnable dirs without files in a checkout, by the root of the checkout.
     """
 
     files: tuple[str, ...] = ()
@@ -85,24 +87,50 @@ class LostTests:
     reached: Mapping[str, Sequence[str]] = field(default_factory=dict, compare=False)
     why: str = ""
     fix: str = ""
+    absent: tuple[tuple[Path, tuple[str, ...]], ...] = ()
 
     @property
     def exit_code(self) -> int:
         """The exit code of a run without another fault."""
-        return PolicyError.exit_code if self.strict and self.files else OK
+        return PolicyError.exit_code if self.strict and (self.files or self.absent) else OK
 
     def show(self) -> None:
-        """Print a line about the files on standard error; print nothing without files."""
+        """Print a line about the files, and a line for each checkout with absent directories, on standard error."""
+        kind = "refused" if self.strict else "note"
+        for root, names in self.absent:
+            count = len(names)
+            what = "1 runnable dir is" if count == 1 else f"{count} runnable dirs are"
+            paths = " ".join(shlex.quote(name) for name in names[:_SHOWN])
+            fix = f"{git_in(root)} checkout --ignore-skip-worktree-bits -- {paths}"
+            why = "a sparse checkout leaves them out, or their files were removed"
+            say(f"{kind}: {what} tracked, but not in the checkout: {_shown(names)}; why: {why}; fix: {fix}")
         if not self.files:
             return
         count = len(self.files)
         what = "1 test file never runs" if count == 1 else f"{count} test files never run"
-        shown = ", ".join(printable(name) for name in self.files[:_SHOWN])
-        more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
-        kind = "refused" if self.strict else "note"
         why = self.why or "`tests` of no directory reaches " + ("it" if count == 1 else "them")
         fix = self.fix or "invoke dir_check --all  (names the setting for each)"
-        say(f"{kind}: {what}: {shown}{more}; why: {why}; fix: {fix}")
+        say(f"{kind}: {what}: {_shown(self.files)}; why: {why}; fix: {fix}")
+
+
+def _shown(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(printable(name) for name in names[:_SHOWN]) + more
+
+
+def absent(listings: Iterable[Listing], scope: Collection[Path] = ()) -> tuple[tuple[Path, tuple[str, ...]], ...]:
+    """Return the absent directories of checkouts, as in `LostTests`.
+
+    Arguments:
+        listings: git's listings of the checkouts.
+        scope: absolute paths that the directories must lie below; empty for the whole checkouts.
+    """
+    found = [(one.root, [name for name in one.absent if _is_in(one.root / name, scope)]) for one in listings]
+    return tuple((root, tuple(names)) for root, names in found if names)
+
+
+def _is_in(path: Path, scope: Collection[Path]) -> bool:
+    return not scope or any(path.is_relative_to(place) for place in scope)
 
 
 def is_strict(root: Path) -> bool:

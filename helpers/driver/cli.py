@@ -144,7 +144,8 @@ def _with_lost_tests(options: argparse.Namespace, plan: Plan, root: Path, chosen
         for path, names in others.items():
             reached[path.relative_to(root).as_posix()] = [os.path.normpath(os.path.join(home, name)) for name in names]
     strict = lost_tests.is_strict(root) or options.strict_tests
-    lost = lost_tests.LostTests(tuple(sorted(found)), strict, reached)
+    absent = lost_tests.absent(chosen.listings, chosen.named)
+    lost = lost_tests.LostTests(tuple(sorted(found)), strict, reached, absent=absent)
     # A watch makes a plan after each change.
     if lost != options.lost:
         lost.show()

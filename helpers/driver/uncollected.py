@@ -58,8 +58,9 @@ def find(root: Path, lost: LostTests, verdicts: Iterable[Verdict]) -> LostTests:
         and os.path.relpath(os.path.realpath(root / name), real) not in collected
         and os.path.lexists(root / name)
     }
+    # The plan has named the absent directories.
     if not found:
-        return replace(lost, files=())
+        return replace(lost, files=(), absent=())
     first = min(found)
     place = os.path.normpath(os.path.join(found[first], "pyproject.toml"))
     # TOML reads strings of JSON.
@@ -67,6 +68,7 @@ def find(root: Path, lost: LostTests, verdicts: Iterable[Verdict]) -> LostTests:
     return replace(
         lost,
         files=tuple(sorted(found)),
+        absent=(),
         why="pytest did not collect " + ("it" if len(found) == 1 else "them"),
         fix="change the path in addopts of pytest's settings, or collect_ignore or the hook in conftest.py; if it is "
         f"no test, not_tests = [{printable(pattern)}] in [tool.helpers] of {printable(place)}",
