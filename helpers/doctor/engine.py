@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import grp
 import json
 import os
 import shlex
@@ -15,15 +14,13 @@ from typing import Any
 from helpers import proc
 from helpers.doctor.finding import INSTALL, MISSING, OK, WARN, Check, masked
 from helpers.doctor.machine import judge_space, measure
-from helpers.engine import api, argv, ownership
+from helpers.engine import api, argv, faults, ownership
 from helpers.engine.argv import DEFAULT_SOCKET
 from helpers.errors import InfrastructureError
 
 _SECONDS = 5.0
-_GROUP = "docker"
 # A row that depends on the row `engine` has the same fix, because the cause is the same.
 _NO_ENGINE = "depends on the row `engine`, where none answers"
-_JOIN = 'sudo usermod -aG docker "$USER"  (it gives root\'s rights), then newgrp docker'
 
 
 @dataclass(frozen=True)
@@ -137,6 +134,8 @@ def judge_engine(engine: Engine) -> tuple[str, str, str]:
         return OK, engine.server, ""
     why = masked(engine.reason) or "there is no client to ask it"
     access, still = engine.access, "main_pytest.py still works by the embedded engine `venv`"
+    if fault := faults.explain(engine.reason):
+        return MISSING, f"{fault.what} ({why}); {still}", fault.fix
     if access.by:
         what = f"{access.by} names {masked(access.value)}, which does not answer"
         return MISSING, f"{what} ({why}); {still}", access.undo
@@ -177,12 +176,8 @@ def look_at_access() -> Access:
     by, value, host, undo = api.chosen()
     socket = host.removeprefix("unix://") or DEFAULT_SOCKET
     user = getpass.getuser()
-    try:
-        member = user in grp.getgrnam(_GROUP).gr_mem
-    except KeyError:
-        member = False
     there, writable = os.path.exists(socket), os.access(socket, os.W_OK)
-    return Access(host if by else "", there, writable, member, user, by, value, undo, api.config_fault())
+    return Access(host if by else "", there, writable, faults.is_member(), user, by, value, undo, api.config_fault())
 
 
 def judge_access(engine: Engine) -> tuple[str, str, str]:
@@ -200,8 +195,12 @@ def _judge_socket(access: Access) -> tuple[str, str, str]:
     if access.writable:
         return OK, "the engine's socket is open to this user", ""
     if access.member:
-        return MISSING, f"{access.user} is in the group {_GROUP}, but not yet in this session", f"newgrp {_GROUP}"
-    return MISSING, f"permission denied on the engine's socket: {access.user} is not in the group {_GROUP}", _JOIN
+        return MISSING, f"{access.user} is in the group {faults.GROUP}, but not yet in this session", faults.NEW_GROUP
+    return (
+        MISSING,
+        f"permission denied on the engine's socket: {access.user} is not in the group {faults.GROUP}",
+        faults.JOIN,
+    )
 
 
 def judge_disk(engine: Engine) -> tuple[str, str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Mapping
@@ -19,17 +20,28 @@ from urllib.parse import quote
 
 from helpers.engine.argv import DEFAULT_SOCKET
 
+# Variables by which the client asks for TLS (https://docs.docker.com/reference/cli/docker/#environment-variables).
+TLS_VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_TLS")
+API_VARIABLE = "DOCKER_API_VERSION"
 _SECONDS = 60.0
 _READ_BYTES = 1 << 20
 _UNIX = "unix://"
+_VERSION = re.compile(rb"^api-version: *(\d{1,4})\.(\d{1,4})\r?$", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the engine answered: the status of HTTP, and the body where that is JSON."""
+    """What the engine answered: the status of HTTP, and the body where that is JSON.
+
+    Arguments:
+        status: of HTTP.
+        data: the body.
+        version: the newest version of the API that the engine speaks; empty if it does not say so.
+    """
 
     status: int
     data: Any = None
+    version: tuple[int, ...] = ()
 
 
 def ask(
@@ -58,7 +70,9 @@ def ask(
             head, _, body = _read_to_end(connection, end).partition(b"\r\n\r\n")
             # One that was cut off, as the engine ended, is no JSON: the client is asked then.
             data = json.loads(body) if b"application/json" in head.lower() else None
-            return Answer(int(head.split(b" ")[1]), data)
+            version = _VERSION.search(head)
+            spoken = (int(version[1]), int(version[2])) if version else ()
+            return Answer(int(head.split(b" ")[1]), data, spoken)
         except (OSError, IndexError, ValueError, RecursionError):
             return None
 
@@ -76,10 +90,12 @@ def _read_to_end(connection: socket.socket, end: float) -> bytes:
 
 
 def where() -> str:
-    """Return the path of the socket that the docker client would use; empty where that is no socket of this machine.
+    """Return the path of the socket that the docker client would use; empty where only the client can use the engine.
 
     https://docs.docker.com/reference/cli/docker/#environment-variables says what goes before what.
     """
+    if any(os.environ.get(name) for name in (*TLS_VARIABLES, API_VARIABLE)):
+        return ""
     host = chosen().host
     return host.removeprefix(_UNIX) if host.startswith(_UNIX) else ""
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from helpers.console import cut, say
-from helpers.engine.install import install_command
+from helpers.console import say
 from helpers.engine.seam import Engine
-from helpers.errors import InfrastructureError
 
 if TYPE_CHECKING:
     from helpers.engine.docker import DockerEngine
@@ -34,15 +32,14 @@ def choose(name: str) -> Engine:
     if name == "docker":
         return docker_engine()
     if name == "auto":
+        from helpers.engine import faults
+
         fault = client.why_not_running()
         if not fault:
             from helpers.engine import docker
 
             return docker.DockerEngine()
-        say(
-            "no docker engine answers: using `venv`, one environment per directory, without a container's isolation;"
-            f" why: {cut(fault)}"
-        )
+        say(faults.instead(fault))
     from helpers.engine import venv
 
     return venv.VenvEngine()
@@ -54,12 +51,8 @@ def docker_engine() -> DockerEngine:
     Raises:
         InfrastructureError: it does not answer.
     """
-    from helpers.engine import api, client, docker
+    from helpers.engine import client, docker, faults
 
     if fault := client.why_not_running():
-        undo = api.chosen().undo
-        mend = f"{undo}  (to take this machine's)" if undo else f"{install_command()}  (gets one)"
-        raise InfrastructureError(
-            "no docker engine answers", why=fault, fix=f"{mend}, or: invoke doctor  (says what is wrong with this one)"
-        )
+        raise faults.no_engine(fault)
     return docker.DockerEngine()

@@ -16,7 +16,7 @@ from typing import Any
 
 from helpers import host, proc, spawn
 from helpers.console import say
-from helpers.engine import api, argv, ownership
+from helpers.engine import api, argv, faults, ownership
 from helpers.engine.specs import RunSpec
 from helpers.errors import InfrastructureError
 from helpers.model.image import OURS, short_reference
@@ -29,6 +29,8 @@ _QUIET_SECONDS = 2.0
 # The client's words for each missing object.
 _MISSING = re.compile(r"no such (image|container|object)", re.IGNORECASE)
 _SAVE_SECONDS = 600.0
+# The oldest API of the newest clients (https://docs.docker.com/engine/release-notes/29/).
+_SPOKEN_BY_ALL = (1, 44)
 # What is started, each kind after what may stand on it: how it is listed, and how removed.
 _KINDS = (
     ("/containers/json", argv.list_containers, argv.remove_containers),
@@ -49,7 +51,7 @@ def why_not_running() -> str:
             # A running engine is of no use without the client.
             if any(os.access(os.path.join(path, argv.DOCKER), os.X_OK) for path in os.get_exec_path()):
                 answer = api.ask("/_ping", seconds=_PATIENCE_SECONDS)
-                if answer and answer.status == 200:
+                if answer and answer.status == 200 and not () < answer.version < _SPOKEN_BY_ALL:
                     return ""
             left = end - time.monotonic()
             done = proc.run(argv.version(), timeout=left) if left > 0 else None
@@ -79,7 +81,7 @@ def _place() -> str:
 
 
 def _silence() -> str:
-    return f"the engine at {_place()} gave no answer within {_PATIENCE_SECONDS:g} s"
+    return f"the engine at {_place()} {faults.SILENT} {_PATIENCE_SECONDS:g} s"
 
 
 def account_files(user: host.User) -> Path:
@@ -140,7 +142,7 @@ def reach() -> None:
                 proc.run(argv.version(), timeout=max(0.1, end - time.monotonic()))
             except InfrastructureError:
                 if time.monotonic() >= end:
-                    raise _no_answer(_silence()) from None
+                    raise faults.no_answer(_silence()) from None
 
 
 def _known(path: str) -> list[dict[str, Any]] | None:
@@ -154,15 +156,11 @@ def _known(path: str) -> list[dict[str, Any]] | None:
 def _inspected(command: Sequence[str]) -> list[dict[str, Any]]:
     """Return the objects that a command of the client inspects, without missing objects."""
     done = proc.run(command)
-    faults = [line for line in done.stderr.splitlines() if line.strip() and not _MISSING.search(line)]
-    if done.code and (faults or not done.stdout.strip()):
-        raise _no_answer(faults[-1] if faults else done.reason)
+    said = [line for line in done.stderr.splitlines() if line.strip() and not _MISSING.search(line)]
+    if done.code and (said or not done.stdout.strip()):
+        raise faults.no_answer(said[-1] if said else done.reason)
     found: list[dict[str, Any]] = json.loads(done.stdout or "[]")
     return found
-
-
-def _no_answer(reason: str) -> InfrastructureError:
-    return InfrastructureError(f"the engine does not answer: {reason}", fix="invoke doctor")
 
 
 def inspect_container(name: str) -> dict[str, Any]:
@@ -283,7 +281,7 @@ def rows(command: Sequence[str]) -> list[dict[str, str]]:
         # A list fails when something on it is removed while it is made.
         done = proc.run(command)
     if done.code:
-        raise _no_answer(done.reason)
+        raise faults.no_answer(done.reason)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import proc, spawn
-from helpers.engine import argv, client, compose, nesting, ownership
+from helpers.engine import argv, client, compose, faults, nesting, ownership
 from helpers.engine.context import archive_context, build_context
 from helpers.engine.handout import Handout
 from helpers.engine.seam import Control, Ingredients, Layout, Outcome, Prepared
@@ -335,8 +335,8 @@ class DockerEngine:
             raise InfrastructureError("stopped by the user", where=image.key)
         if ended.code:
             reason, _, fix = _reason(ended.output).partition("; fix: ")
-            if any(text in ended.output.lower() for text in _ENGINE_DOWN):
-                raise InfrastructureError(f"the engine does not answer: {reason}", fix="invoke doctor")
+            if any(text in ended.output.lower() for text in _ENGINE_DOWN) or faults.explain(reason):
+                raise faults.no_answer(reason)
             if _NO_PYTHON in ended.output and image.directory and base:
                 raise _wrong_python(image, image.directory, base)
             raise BuildError(f"the image did not build: {reason}", where=image.key, fix=fix or f"read {log}")
@@ -357,6 +357,8 @@ def _check_followed(ended: Ended, state: dict[str, Any]) -> None:
     if not state:
         if why := client.why_not_running():
             raise InfrastructureError(f"the engine went away: {why}", fix="invoke doctor, then run it again")
+        if faults.explain(last):
+            raise faults.no_answer(last)
         raise InfrastructureError(f"the engine did not start the container: {last}")
     if ended.code == _CLIENT_FAILED != state.get("State", {}).get("ExitCode", _CLIENT_FAILED):
         raise InfrastructureError(f"the engine went away, and is back: {last}", fix="run it again")
