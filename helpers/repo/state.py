@@ -33,6 +33,9 @@ _ENCODING = ("utf-8", "surrogateescape")
 RACY_SECONDS = 2.0
 # An index ends with the hash of all that stands before it (https://git-scm.com/docs/index-format).
 _HASH_BYTES = 32
+# The permission to list a directory, and to enter it.
+_ENTER = 0o5
+_ENTERED_BY_ALL = 0o555
 _NO_HASH = bytes(20)
 
 # The state of a checkout by git, as plain data: root, git directory, settings that change the answers of git, status of
@@ -109,9 +112,10 @@ def walk(directory: str, name: str) -> Iterator[str]:
 
 
 def unlisted(root: str, paths: Sequence[str]) -> dict[str, str]:
-    """Return the paths that git does not list: FIFOs, sockets, devices and empty directories, each with its kind.
+    """Return the paths that git does not list: FIFOs, sockets, devices and some directories, each with its kind.
 
-    Directories are listed and no file is looked at. The content of a `.git` is left out.
+    The directories are empty, or the caller may not list or enter the directory. Tests run as the caller without
+    capabilities, and so the rights of root do not count. No file is looked at. The content of a `.git` is left out.
 
     Arguments:
         root: of the checkout.
@@ -121,8 +125,10 @@ def unlisted(root: str, paths: Sequence[str]) -> dict[str, str]:
     todo = ["" if path == "." else f"{path}/" for path in paths]
     while todo:
         here = todo.pop()
+        path = f"{root}/{here}"
         try:
-            with os.scandir(f"{root}/{here}") as listed:
+            mine = _rights(os.stat(path))
+            with os.scandir(path) as listed:
                 entries = list(listed)
         except (FileNotFoundError, NotADirectoryError):
             continue
@@ -135,9 +141,17 @@ def unlisted(root: str, paths: Sequence[str]) -> dict[str, str]:
                     todo.append(f"{here}{entry.name}/")
             elif not entry.is_symlink() and not entry.is_file(follow_symlinks=False):
                 found[here + entry.name] = by_reading(f"{root}/{here}{entry.name}")
-        if not entries:
-            found[here[:-1]] = f"{stat.S_IFDIR:o}"
+        if not entries or mine != _ENTER:
+            found[here[:-1]] = f"{stat.S_IFDIR:o} {mine}"
     return found
+
+
+def _rights(found: os.stat_result) -> int:
+    """Return the bits by which the caller, without capabilities, may list and enter a directory."""
+    mode = found.st_mode
+    if mode & _ENTERED_BY_ALL != _ENTERED_BY_ALL:
+        mode >>= 6 if found.st_uid == os.getuid() else 3 if found.st_gid == os.getgid() else 0
+    return mode & _ENTER
 
 
 def by_reading(path: str) -> str:

@@ -311,7 +311,7 @@ OUTSIDE: dict[str, Callable[[Path], object]] = {
     "a hard link to it": lambda file: os.link(file, file.parents[2] / "another name"),
     "an extended attribute": set_attribute,
     "its inode": lambda file: (shutil.copy(file, file.with_suffix(".new")), file.with_suffix(".new").replace(file)),
-    "permissions of its directory": lambda file: file.parent.chmod(0o700),
+    "permissions of others on its directory": lambda file: file.parent.chmod(0o700),
     "the times of its directory": lambda file: os.utime(file.parent, (1, 1)),
     "its owner": set_owner,
 }
@@ -322,6 +322,24 @@ def test_a_tracked_file_keeps_its_name_whatever_happens_to(root: Path, name: str
     before = contents(root).digest("a")
     OUTSIDE[name](root / "a" / "one.py")
     assert contents(root).digest("a") == before
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o655, 0o355, 0o477, 0o077])
+@pytest.mark.parametrize("name", ["a", "a/sub"])
+def test_directory_counts_if_its_owner_may_not_list_or_enter_it(root: Path, name: str, mode: int) -> None:
+    place = root / name
+    place.mkdir(exist_ok=True)
+    (place / "one.txt").touch()
+    seen = Seen(["a", "ab"])
+    before = contents(root, seen=seen)
+    place.chmod(mode)
+    try:
+        now = contents(root, seen=seen)
+        assert now.digest("a") != before.digest("a") and now.digest("ab") == before.digest("ab")
+        assert not is_still(before)
+    finally:
+        place.chmod(0o755)
+    assert contents(root, seen=seen).digest("a") == before.digest("a")
 
 
 def test_a_file_that_cannot_be_read_concerns_only_its_directory(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

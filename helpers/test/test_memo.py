@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 __all__ = ["cache", "no_poetry", "scene"]
 root = test_contents.root
 # These change nothing that a run could see, and so little that the memo knows.
-UNSEEN = {"nothing", "times", "a commit", "a FIFO that nobody sees"}
+UNSEEN = {"nothing", "times", "a commit", "a FIFO that nobody sees", "a directory that others may not enter"}
 
 
 @pytest.fixture

@@ -146,6 +146,10 @@ def arguments(*words: str) -> Callable[[Scene], object]:
     return lambda scene: scene.arguments.extend(words)
 
 
+def forbidden(directory: str) -> Callable[[Scene], object]:
+    return lambda scene: (scene.root / directory).chmod(0)
+
+
 def not_utf8(directory: str) -> Callable[[Scene], object]:
     return lambda scene: Path(os.fsdecode(os.fsencode(scene.root / directory) + b"/caf\xe9.txt")).write_text("x")
 
@@ -191,6 +195,8 @@ CHANGES: dict[str, tuple[Callable[[Scene], object], set[str]]] = {
     "a FIFO in a used directory": (lambda scene: os.mkfifo(scene.root / "lib" / "x"), {"a"}),
     "a socket": (lambda scene: os.mknod(scene.root / "a" / "x", 0o140600), {"a"}),
     "an empty directory": (lambda scene: (scene.root / "a" / "made").mkdir(), {"a"}),
+    "a directory that may not be entered": (forbidden("outer/inner/lib"), {"outer/inner", "user"}),
+    "a directory that others may not enter": (lambda scene: (scene.root / "a" / "test").chmod(0o700), set()),
     "a FIFO in a directory inside": (lambda scene: os.mkfifo(scene.root / "outer" / "inner" / "x"), {"outer/inner"}),
     "a FIFO that nobody sees": (lambda scene: os.mkfifo(scene.root / "x"), set()),
     "a name that is not UTF-8": (not_utf8("a"), {"a"}),
