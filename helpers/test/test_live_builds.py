@@ -153,9 +153,10 @@ def test_the_embedded_engine_skips_what_it_can_not_give_and_that_alone_is_not_gr
     scratch.add("python", PASSES, image="python")
     text = (scratch.root / "python" / "pyproject.toml").read_text().replace(">=3.11,<3.14", ">=3.99")
     # No Python of the archive fits, and that would be a fault of the settings.
-    text = text.replace('"archive:bookworm"', '"image:127.0.0.1:1/python:3.99"')
+    text = text.replace('"archive:bookworm"', f'"image:127.0.0.1:1/python@sha256:{"0" * 64}"')
     (scratch.root / "python" / "pyproject.toml").write_text(text)
-    scratch.invoke("docker_lock", "--dir", "python", "--engine", "venv")
+    locked = scratch.invoke("docker_lock", "--dir", "python")
+    assert locked.returncode == 0, locked.stderr
     scratch.add("packages", PASSES, image="packages", settings='system_packages = ["no-such-package"]\n')
     result = scratch.run("--engine", "venv")
     assert result.of("python") == result.of("packages") == ("SKIP", 0), result.stderr
