@@ -12,7 +12,8 @@ from typing import Any
 # The keys that change a lock, in [tool.poetry] and in [project].
 _LEGACY = ("dependencies", "source", "extras", "dev-dependencies")
 _OF_PROJECT = ("requires-python", "dependencies", "optional-dependencies")
-_HASH = re.compile(r'^content-hash = "([0-9a-f]+)"', re.MULTILINE)
+# Any text counts: poetry compares it, also if it is no hash.
+_HASH = re.compile(r"""^[ \t]*content-hash[ \t]*=[ \t]*["']([^"'\n]*)["']""", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from helpers.model import base_lock
 from helpers.model.base_lock import BaseLock
 from helpers.test.unit_fixtures import make_repo
 
-LOCK = '[[package]]\nname = "pytest"\nversion = "8.0.0"\n\n[metadata]\nlock-version = "2.1"\ncontent-hash = "any"\n'
+# As in `unit_fixtures`, the lock of no project in particular.
+LOCK = '[[package]]\nname = "pytest"\nversion = "8.0.0"\n\n[metadata]\nlock-version = "2.1"\n"content-hash" = "any"\n'
 GOOD = """\
 [project]
 name = "NAME"

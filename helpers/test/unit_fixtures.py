@@ -12,8 +12,8 @@ import pytest
 from helpers import config, host
 from helpers.images import lock
 
-# The lock of no project in particular, so that a test may change the project.
-LOCK = '[metadata]\ncontent-hash = "any"\n'
+# The lock of no project in particular, so that a test may change the project: the quoted key is not compared.
+LOCK = '[metadata]\n"content-hash" = "any"\n'
 PROJECT = '[project]\nname = "{name}"\nrequires-python = ">=3.11"\n\n[tool.poetry]\npackage-mode = false\n'
 
 
