@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Thread
 
-from helpers.errors import HelpersError
+from helpers.errors import HelpersError, InfrastructureError
 from helpers.repo import state
 from helpers.repo.door import look, may_filter
 from helpers.repo.location import common_dir, git_dir
@@ -303,6 +303,10 @@ class _Checkout:
     def _of_submodule(self, root: Path, path: str, at: str) -> dict[str, str]:
         try:
             there = submodule_at(root, path)
+        except InfrastructureError:
+            # The fault concerns only the directories around it.
+            self.looks.append(None)
+            return {path: state.unsure()}
         except HelpersError as error:
             raise Unknown(f"{path}: {error.what}") from None
         if there is None:
@@ -312,7 +316,7 @@ class _Checkout:
         found = {f"{path}/{name}": content for name, content in self.files(root / path, f"{at}{path}/").items()}
         if self._exact and (root / path / ".git").is_dir():
             self.looks.append(None)
-            found[f"{path}/.git"] = f"changes at any time {time.time_ns()}"
+            found[f"{path}/.git"] = state.unsure()
         return found
 
 

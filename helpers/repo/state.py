@@ -168,15 +168,16 @@ def by_reading(path: str) -> str:
         if stat.S_ISREG(found.st_mode):
             with open(path, "rb") as file:
                 name = blob_id_of(file, found.st_size)
-            return f"{'100755' if found.st_mode & stat.S_IXUSR else '100644'} {name}" if name else _unsure()
+            return f"{'100755' if found.st_mode & stat.S_IXUSR else '100644'} {name}" if name else unsure()
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except OSError:
-        return _unsure()
+        return unsure()
     return f"{stat.S_IFMT(found.st_mode):o} {found.st_rdev}"
 
 
-def _unsure() -> str:
+def unsure() -> str:
+    """Return a name that no file has twice, for content that cannot be told."""
     return f"not known at {time.time_ns()}"
 
 
@@ -192,11 +193,11 @@ def by_looking(path: str) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except OSError:
-        return _unsure()
+        return unsure()
     if not stat.S_ISREG(found.st_mode):
         return by_reading(path)
     if time.time() - max(found.st_mtime, found.st_ctime) < RACY_SECONDS:
-        return by_reading(path) if found.st_size <= MOST_READ_BYTES else _unsure()
+        return by_reading(path) if found.st_size <= MOST_READ_BYTES else unsure()
     return f"{found.st_mode:o} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from helpers.errors import InfrastructureError, PolicyError
@@ -20,12 +21,16 @@ def submodule_at(root: Path, path: str) -> Path | None:
 
     Raises:
         PolicyError: there is something else, which is not entered.
-        InfrastructureError: its `.git` leads to no repo.
+        InfrastructureError: its `.git` leads to no repo, or cannot be read.
     """
     steps = [root.joinpath(*Path(path).parts[: count + 1]) for count in range(len(Path(path).parts))]
-    if link := next((step for step in steps if step.is_symlink()), None):
-        raise PolicyError("a submodule's path leads through a symlink", where=link, fix="remove the symlink")
-    found = git_dir(root / path)
+    try:
+        if link := next((step for step in steps if step.is_symlink()), None):
+            raise PolicyError("a submodule's path leads through a symlink", where=link, fix="remove the symlink")
+        found = git_dir(root / path)
+    except OSError as error:
+        fix = f"ls -ld {shlex.join(map(str, steps))}  (shows who may enter them)"
+        raise InfrastructureError(f"cannot be read: {error.strerror}", where=root / path, fix=fix) from None
     if found and found == git_dir(root):
         raise PolicyError("a submodule's .git is that of its super-repo", where=root / path)
     return found
