@@ -306,4 +306,11 @@ def _is_no_file(kind: int) -> str:
 
 
 def _fail(error: OSError, path: Path) -> NoReturn:
-    raise ConfigError(f"cannot be read: {os.strerror(error.errno or 0).lower()}", where=path) from None
+    raise unreadable(error, path) from None
+
+
+def unreadable(error: OSError, path: Path) -> ConfigError:
+    """Return the fault of a path that the system does not let the caller read."""
+    denied = isinstance(error, PermissionError)
+    fix = f"chmod u+rwX {shlex.join([str(path.parent), str(path)])}" if denied else None
+    return ConfigError(f"cannot be read: {os.strerror(error.errno or 0).lower()}", where=path, fix=fix)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import stat
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,10 +85,18 @@ def restore_command(root: Path, path: Path, missing: Iterable[str]) -> str:
 
 def missing_marks(path: Path) -> list[str]:
     """Return the missing marks of the directory `path`, of `devops/` and `changelog.txt`."""
-    devops, log = path / "devops", path / "changelog.txt"
-    # A link and a special file count: the reader of the directory refuses them, and so names them.
-    marks = {"devops/": devops.is_dir() or devops.is_symlink(), "changelog.txt": os.path.lexists(log)}
-    return [mark for mark, there in marks.items() if not there]
+    # A link, a special file and an unreadable mark count: the reader of the directory refuses them, and so names them.
+    return [mark for mark in ("devops/", "changelog.txt") if not _has_mark(path, mark)]
+
+
+def _has_mark(path: Path, mark: str) -> bool:
+    try:
+        mode = os.lstat(path / mark.rstrip("/")).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return not mark.endswith("/") or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
 
 
 def _has_settings(path: Path, *, half: bool) -> bool:
@@ -178,11 +187,21 @@ def check_checked_out(root: Path, paths: Iterable[Path]) -> None:
     """
     for path in paths:
         # The directory of a submodule that is not checked out is there, and empty.
-        if path.is_file() or (path.is_dir() and any(path.iterdir())) or not path.is_relative_to(root):
+        if not _is_absent(path) or not path.is_relative_to(root):
             continue
         if absent := absent_submodule(root, path):
             name = absent.relative_to(root).as_posix()
             raise not_checked_out(root, absent, f"needs the submodule {name}, which is not checked out")
+
+
+def _is_absent(path: Path) -> bool:
+    try:
+        with os.scandir(path) as entries:
+            return not any(entries)
+    except (NotADirectoryError, PermissionError):
+        return False
+    except OSError:
+        return True
 
 
 def not_checked_out(root: Path, absent: Path, what: str) -> NotCheckedOutError:

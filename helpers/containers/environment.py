@@ -23,7 +23,7 @@ def base_environment(runnable: RunnableDir, user: User) -> dict[str, str]:
         "TMPDIR": "/tmp",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": os.pathsep.join(str(path) for path in _python_path(runnable) if path.is_dir()),
+        "PYTHONPATH": os.pathsep.join(str(path) for path in _python_path(runnable) if os.path.isdir(path)),
     }
 
 

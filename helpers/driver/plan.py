@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from helpers import config, discover
+from helpers import checkout_file, config, discover
 from helpers.console import printable
 from helpers.containers import rights
 from helpers.containers.environment import services_file
@@ -144,12 +144,18 @@ def make(
             dirs.append(DirPlan(name, runnable, chain, needs=needed, rights=granted))
         except HelpersError as error:
             dirs.append(DirPlan(name, error=error, needs=needed))
+        except PermissionError as error:
+            dirs.append(DirPlan(name, error=_unreadable(error, name), needs=needed))
     dirs = _with_name_clashes(dirs)
     images = by_key({item.name: list(item.chain) for item in dirs})
     steps = [Step(image_step(key), _needs(image)) for key, image in images.items()]
     steps += [Step(item.step, (image_step(item.chain[-1].key),)) for item in dirs if item.chain]
     position = {key: index for index, key in enumerate(order(steps))}
     return Plan(tier, tuple(dirs), images, tuple(sorted(steps, key=lambda step: position[step.key])))
+
+
+def _unreadable(error: PermissionError, name: str) -> ConfigError:
+    return checkout_file.unreadable(error, Path(error.filename or name))
 
 
 def checked(plan: Plan, check: Callable[[RunnableDir, Sequence[ImageSpec]], None]) -> Plan:
@@ -161,6 +167,8 @@ def checked(plan: Plan, check: Callable[[RunnableDir, Sequence[ImageSpec]], None
                 check(item.runnable, item.chain)
         except HelpersError as error:
             faults[item.name] = DirPlan(item.name, error=error)
+        except PermissionError as error:
+            faults[item.name] = DirPlan(item.name, error=_unreadable(error, item.name))
     left = without(plan, faults)
     return replace(left, dirs=tuple(faults.get(item.name, item) for item in plan.dirs)) if faults else plan
 

@@ -24,7 +24,7 @@ def is_within(path: Path, root: Path) -> bool:
     if any(part.lower() == _NAME for part in parts):
         return True
     above = [one for one in (real, *real.parents) if one.is_relative_to(root) and one != root]
-    return any(all((one / mark).exists() for mark in _MARKS) for one in above)
+    return any(all(os.path.exists(one / mark) for mark in _MARKS) for one in above)
 
 
 def found_below(path: Path, without: Container[Path] = ()) -> Iterator[Path]:

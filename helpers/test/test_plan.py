@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from helpers import discover
 from helpers.driver import plan as planner
 from helpers.driver.plan import Plan
-from helpers.test.unit_fixtures import add_dir, cache, make_repo
+from helpers.test.unit_fixtures import add_dir, cache, git, make_repo
 
 __all__ = ["cache"]
 
@@ -55,6 +56,29 @@ def test_a_directory_that_is_wrong_does_not_stop_the_plan_for_the_others(root: P
         ("z", True),
     ]
     assert not any("b" in step.key.split() for step in plan.steps)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+@pytest.mark.parametrize("name", ["c", "c/devops", "used"])
+def test_an_unreadable_place_is_a_fault_of_its_directory_alone(root: Path, name: str, mode: int) -> None:
+    (root / "used").mkdir()
+    (root / "used" / "one.py").touch()
+    add_dir(root, "d", 'uses = ["../used"]', image="dee")
+    git(root, "add", "--all")
+    place = root / name
+    before, mode_before = make(root), place.stat().st_mode
+    place.chmod(mode)
+    # Root reads the place all the same, if it has its capabilities. The containers of tests have none.
+    readable = os.access(place, os.R_OK | os.X_OK)
+    try:
+        now = make(root)
+    finally:
+        place.chmod(mode_before)
+    assert [item.name for item in now.dirs] == [item.name for item in before.dirs] == ["a", "b", "c", "d", "z"]
+    wrong = {item.name: item.error for item in now.dirs if item.error and item.name != "b"}
+    assert set(wrong) == ({"c"} if not readable and name != "used" else set())
+    for error in wrong.values():
+        assert error.what == "cannot be read: permission denied" and f"chmod u+rwX {place}" in str(error.fix)
 
 
 def test_one_directory_needs_only_its_own_bases(root: Path) -> None:
