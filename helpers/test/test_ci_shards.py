@@ -16,11 +16,9 @@ from helpers.errors import UsageError
 from helpers.generate import workflow
 from helpers.test.conftest import ROOT
 from helpers.test.unit_fixtures import add_dir, cache, git
-from helpers.test.workflow_steps import ECHO, SHARDS, TEXT, jobs, root, runner
+from helpers.test.workflow_steps import ECHO, KINDS, SHARDS, TEXT, jobs, root, runner
 
 __all__ = ["cache", "root"]
-# The architectures of all shards.
-KINDS = "join(fromJSON(needs.plan.outputs.plan || '{}').shard_jobs.*.architecture, ' ')"
 
 
 def test_directory_is_in_a_shard_on_a_machine_of_each_of_its_platforms(

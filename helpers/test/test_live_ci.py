@@ -10,7 +10,7 @@ import pytest
 
 from helpers.generate import workflow
 from helpers.test.conftest import Scratch
-from helpers.test.workflow_steps import Runner
+from helpers.test.workflow_steps import KINDS, Runner
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -53,19 +53,27 @@ def test_shards_test_each_directory_once_and_the_last_job_joins_what_they_left(
     for number, name in enumerate(names):
         scratch.add(name, FAILS if name == "red" else PASSES, image=f"image{number}")
     text = workflow.workflow(2).text or ""
+    first = Runner(scratch.root, tmp_path / "first", text)
+    first.temp.mkdir()
+    planned = first.run("plan", {})
+    assert planned.returncode == 0, planned.stderr
+    rows = json.loads(first.output("plan"))["shard_jobs"]
+    assert [(row["shard"], row["platform"]) for row in rows] == [("1/2", "linux/amd64"), ("2/2", "linux/amd64")]
     codes = []
-    for number in (1, 2):
-        machine = Runner(scratch.root, tmp_path / f"runner{number}", text)
+    for row in rows:
+        machine = Runner(scratch.root, tmp_path / f"runner-{row['id']}", text)
         machine.temp.mkdir()
-        done = machine.run("test", {"matrix.shard": f"{number}/2", "vars.TEST_TIER || 'all'": "all"})
+        told = {"matrix.shard.shard": row["shard"], "matrix.shard.platform": row["platform"]}
+        done = machine.run("test", {**told, "vars.TEST_TIER || 'all'": "all"})
         codes.append(done.returncode)
         # As the two actions do with artifacts.
-        kept = tmp_path / "last" / "shards" / f"shard-{number}"
+        kept = tmp_path / "last" / "shards" / f"shard-{row['id']}"
         kept.mkdir(parents=True)
         for file in ("result.json", "junit.xml"):
             shutil.copy(machine.temp / file, kept)
     last = Runner(scratch.root, tmp_path / "last", text)
-    joined = last.run("helpers", {"needs.test.result": "failure"})
+    kinds = {KINDS: " ".join(row["architecture"] for row in rows)}
+    joined = last.run("helpers", {"needs.plan.result": "success", "needs.test.result": "failure", **kinds})
     result = json.loads((last.temp / "result.json").read_text())
     assert sorted(codes) == [0, 1] and joined.returncode == 1, joined.stderr
     found = {item["directory"]: item["verdict"] for item in result["directories"]}

@@ -19,6 +19,8 @@ from helpers.test.conftest import ROOT
 from helpers.test.unit_fixtures import make_repo
 
 TEXT = workflow.workflow().text or ""
+# The architectures of all shards.
+KINDS = "join(fromJSON(needs.plan.outputs.plan || '{}').shard_jobs.*.architecture, ' ')"
 SHARDS = workflow.workflow(3).text or ""
 # Stands for the driver: it says with which words it was called.
 ECHO = "#!/usr/bin/env python3\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n"
