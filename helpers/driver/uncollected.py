@@ -76,7 +76,7 @@ def find(root: Path, lost: LostTests, verdicts: Iterable[Verdict]) -> LostTests:
 
 
 def report(root: Path, lost: LostTests, verdicts: Iterable[Verdict]) -> LostTests:
-    """Print what pytest's collection says about lost tests, and return the lost tests of the run.
+    """Print the lost tests by pytest's collection, and return the lost tests of the run.
 
     Arguments:
         root: absolute path of the repo.

@@ -31,7 +31,7 @@ _VERSION = re.compile(rb"^api-version: *(\d{1,4})\.(\d{1,4})\r?$", re.IGNORECASE
 
 @dataclass(frozen=True)
 class Answer:
-    """What the engine answered: the status of HTTP, and the body where that is JSON.
+    """An answer of the engine: the status of HTTP, and a body of JSON.
 
     Arguments:
         status: of HTTP.

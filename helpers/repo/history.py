@@ -196,7 +196,7 @@ def _other_commit(root: Path, name: str) -> str:
     # A branch of a remote is also found without the name of the remote, unless a local branch has its name.
     known = {ref.split("/", 3)[3]: ref.split("/", 2)[2] for ref in refs if ref.startswith("refs/remotes/")}
     known |= {name: name for name in (ref.split("/", 2)[2] for ref in refs)}
-    # https://git-scm.com/docs/gitrevisions: `~`, `^`, `@` and `:` begin what follows the name of a branch.
+    # https://git-scm.com/docs/gitrevisions: `~`, `^`, `@` and `:` end the name of a branch.
     word, rest = re.findall(r"^([^~^@:]*)(.*)$", name, re.DOTALL)[0]
     known["HEAD"] = "HEAD"
     if near := difflib.get_close_matches(word, known, n=1, cutoff=0.7):

@@ -91,7 +91,7 @@ def test_what_an_archive_base_needs_is_installed_in_a_shard_that_has_one(
 
 
 def shard_result(number: int, code: int, verdict: str) -> str:
-    """Return what a shard of two writes of its one directory."""
+    """Return the result of a shard of two with one directory."""
     one = {
         **{"directory": f"d{number}", "verdict": verdict, "exit_code": code, "passed": 1, "failed": 0, "skipped": 0},
         **{"seconds": 1.0, "image": "", "why": "", "failures": [], "log": "", "cached": False, "again": []},
