@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -10,6 +11,8 @@ from helpers.thin_env.streams import make_safe
 
 # What may answer a whole run by itself, or begin with it, in any Python, before the environment is entered.
 _ASKED_FIRST = {"helpers.driver.cli": ("helpers.driver.memo", "helpers.driver.headstart")}
+# A short run keeps nearly all objects that it makes, and Python's default is to look through them every 700.
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 def start(script: str, module: str) -> int:
@@ -20,6 +23,7 @@ def start(script: str, module: str) -> int:
         module: the full name of a module with `main() -> int`.
     """
     make_safe()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     try:
         code = _start(script, module)
     except KeyboardInterrupt:
