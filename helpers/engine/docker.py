@@ -33,8 +33,10 @@ _LOOK_SECONDS = 0.02
 _NO_PYTHON = "No interpreter found for Python"
 # How the scripts in engine/recipe begin the line that says why they failed.
 _OUR_ERROR = "helpers: error: "
-# Somebody removed another image with the same layer at this moment; at the next start the engine unpacks it anew.
+# Another image with the same layer was just removed; at the next start the engine unpacks the layer anew.
 _LOST_LAYER = re.compile(r"snapshot \S+ does not exist: not found")
+# Another run made the image at this moment: its name is the hash of its inputs.
+_MADE_MEANWHILE = re.compile(r'failed to solve: image "\S+": already exists\s*$')
 # https://docs.docker.com/reference/cli/docker/container/run/#exit-status: the engine failed, not what it ran.
 _CLIENT_FAILED = 125
 # What the client says behind each error of this kind.
@@ -333,7 +335,7 @@ class DockerEngine:
         ended = supervise(child, log, _BUILD_SECONDS, control, [(child.terminate, 3.0), (child.kill, 5.0)])
         if ended.stopped:
             raise InfrastructureError("stopped by the user", where=image.key)
-        if ended.code:
+        if ended.code and not _MADE_MEANWHILE.search(ended.output):
             reason, _, fix = _reason(ended.output).partition("; fix: ")
             if any(text in ended.output.lower() for text in _ENGINE_DOWN) or faults.explain(reason):
                 raise faults.no_answer(reason)
@@ -395,5 +397,4 @@ def _reason(output: str) -> str:
 
 def _last_line(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()]
-    return (errors or lines or ["no output"])[-1][:300]
+    return ([line for line in lines if "error" in line.lower()] or lines or ["no output"])[-1][:300]

@@ -261,12 +261,29 @@ def test_a_container_that_the_engine_did_not_follow_to_its_end_has_no_verdict(
 def test_a_build_whose_engine_ended_is_no_failed_build(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, error: type[HelpersError], what: str
 ) -> None:
+    _build_says(monkeypatch, said)
+    with pytest.raises(error) as raised:
+        DockerEngine().provide(BASE, Ingredients(), tmp_path / "log", Control())
+    assert raised.value.what.startswith(what)
+
+
+def test_an_image_that_another_run_made_meanwhile_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _build_says(monkeypatch, 'ERROR: failed to solve: image "docker.io/library/base:1": already exists\n')
+    engine = DockerEngine()
+    monkeypatch.setattr(engine, "find", lambda references: dict.fromkeys(references, "sha256:1"), raising=False)
+    assert engine.provide(BASE, Ingredients(), tmp_path / "log", Control()) == "sha256:1"
+    monkeypatch.setattr(engine, "find", lambda references: {}, raising=False)
+    with pytest.raises(InfrastructureError, match="the engine does not have it"):
+        engine.provide(BASE, Ingredients(), tmp_path / "log", Control())
+
+
+BASE = ImageSpec("archive:bookworm", "base:1", "", Base.parse("archive:bookworm"))
+
+
+def _build_says(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    """Let each build fail with these words."""
     monkeypatch.setattr(docker, "supervise", lambda *_, **__: Ended(1, 0.1, said, timed_out=False, stopped=False))
     monkeypatch.setattr(docker, "archive_context", lambda *_: nullcontext())
     monkeypatch.setattr(argv, "build", lambda *_: ["docker"])
     monkeypatch.setattr(proc, "Child", lambda command, env: Killed(command))
     monkeypatch.setattr(spawn, "after_death", lambda action: 7)
-    image = ImageSpec("archive:bookworm", "base:1", "", Base.parse("archive:bookworm"))
-    with pytest.raises(error) as raised:
-        DockerEngine().provide(image, Ingredients(), tmp_path / "log", Control())
-    assert raised.value.what.startswith(what)
