@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,6 +138,25 @@ def after_death(action: Callable[[], object]) -> int:
             signal.signal(number, signal.SIG_IGN)
         if not os.read(read_end, 1):
             action()
+    finally:
+        os._exit(0)
+
+
+def beside(attempt: Callable[[], bool], pause: float) -> None:
+    """Leave a process behind that has our streams and calls `attempt` until it succeeds, or until we end.
+
+    It goes on beside a program that we become. Call it before any thread is started.
+
+    Arguments:
+        attempt: returns whether it succeeded.
+        pause: seconds between two calls.
+    """
+    parent = os.getpid()
+    if os.fork():
+        return
+    try:
+        while os.getppid() == parent and not attempt():
+            time.sleep(pause)
     finally:
         os._exit(0)
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers import config, discover, host, inside, repo
+from helpers import config, discover, host, inside, repo, spawn
 from helpers.console import say
 from helpers.containers import rights
 from helpers.containers.environment import base_environment, container_labels, image_says, services_file
@@ -18,12 +18,14 @@ from helpers.engine import client
 from helpers.engine.specs import ImageSpec, Mount, RunSpec
 from helpers.errors import ConfigError, UsageError
 from helpers.images.recipe import image_chain, lock_text
-from helpers.model.image import LABEL_TITLE, LABEL_VERSION, goes_by_wrong_name
+from helpers.model.image import IMAGE_VARIABLE, LABEL_TITLE, LABEL_VERSION, goes_by_wrong_name
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import RUN_STAGES, Stage, parse_stage
 from helpers.storage import cache_dir, use
 
-_JUPYTER_PORT = 8888
+# An interactive bash of Debian sets its own prompt at its start, so this is done just before the first prompt.
+_PROMPT = {"PROMPT_COMMAND": f"PS1='(${IMAGE_VARIABLE}) \\w\\$ '; unset PROMPT_COMMAND"}
+_POLL_SECONDS = 0.2
 
 
 def bash(directory: str | None, stage: str) -> None:
@@ -33,7 +35,7 @@ def bash(directory: str | None, stage: str) -> None:
         directory: the runnable dir; None is the one that encloses the current directory.
         stage: `local` or `dev`.
     """
-    _become(_nearest(directory), ["bash"], stage)
+    _become(_nearest(directory), ["bash"], stage, is_shell=True)
 
 
 def command(directory: str | None, line: str, stage: str) -> None:
@@ -76,11 +78,33 @@ def jupyter(directory: str | None, port: int | None, stage: str) -> None:
         )
     port = port or _free_port()
     token = os.urandom(24).hex()
-    say(f"Jupyter will answer on http://127.0.0.1:{port}/lab?token={token}  (Ctrl-C twice ends it)")
-    words = ["jupyter", "lab", "--ip=0.0.0.0", f"--port={_JUPYTER_PORT}", "--no-browser"]
+    say(f"starting Jupyter on port {port} of this machine; its URL is printed when it answers")
+    # The same port inside, because Jupyter prints URLs too.
+    words = ["jupyter", "lab", "--ip=0.0.0.0", f"--port={port}", "--no-browser"]
     words += ["--allow-root"] if os.getuid() == 0 else []
     os.environ["JUPYTER_TOKEN"] = token
-    _become(found, words, stage, inherit=("JUPYTER_TOKEN",), publish=((port, _JUPYTER_PORT),))
+    spawn.beside(lambda: _announced(port, token), _POLL_SECONDS)
+    _become(found, words, stage, inherit=("JUPYTER_TOKEN",), publish=((port, port),))
+
+
+def _announced(port: int, token: str) -> bool:
+    """Print the URL of Jupyter if it answers; return whether it answers."""
+    import http.client  # a start of a shell does without it
+
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/api")
+        if connection.getresponse().status != http.client.OK:
+            return False
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    url = f"http://127.0.0.1:{port}/lab?token={token}"
+    # The engine's client has changed the terminal: a line feed alone does not go to the first column.
+    sys.stderr.write(f"\rhelpers: Jupyter is ready: {url}  (Ctrl-C twice ends it)\r\n")
+    sys.stderr.flush()
+    return True
 
 
 def _nearest(directory: str | None) -> tuple[RunnableDir, Path]:
@@ -94,19 +118,24 @@ def _become(
     words: Sequence[str],
     stage: str,
     *,
+    is_shell: bool = False,
     inherit: tuple[str, ...] = (),
     publish: tuple[tuple[int, int], ...] = (),
 ) -> None:
     runnable, cwd = found
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     spec = workplace(runnable, host.user(), provided(runnable, parse_stage(stage, RUN_STAGES)))
+    shown = {"TERM": os.environ.get("TERM", "xterm"), **(_PROMPT if is_shell else {})} if terminal else {}
+    if is_shell and terminal:
+        name = spec.image_says[IMAGE_VARIABLE]
+        say(f"a shell in {name}, image {spec.image}; `exit` ends it")
     _replace(
         dataclasses.replace(
             spec,
             argv=tuple(words),
             cwd=cwd,
             mounts=tuple(Mount(path, read_only=False) for path in repo.work_trees(runnable.root)),
-            env={**spec.env, "TERM": os.environ.get("TERM", "xterm")} if terminal else spec.env,
+            env={**spec.env, **shown},
             inherit=(*spec.inherit, *inherit),
             publish=publish,
             terminal=terminal,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -133,6 +134,21 @@ def test_ctrl_c_and_the_size_of_the_window_reach_the_shell(scratch: Scratch) -> 
     child.expect(pexpect.EOF)
 
 
+def test_a_shell_names_image_and_version_when_it_opens_and_in_its_prompt(scratch: Scratch) -> None:
+    scratch.add("tool", PASSES, image="tool")
+    assert scratch.invoke("docker_build", "--dir", "tool").returncode == 0
+    prefix, env = as_user(os.getuid(), scratch.root.parent / "cache")
+    argv = [*prefix, invoke(), "docker_bash", "--dir", "tool"]
+    child = pexpect.spawn(
+        argv[0], argv[1:], cwd=str(scratch.root), env=env, encoding="utf-8", timeout=60, dimensions=(40, 200)
+    )
+    child.expect(r"a shell in (\S*tool-\d+\.\d+\.\d+), image \S*tool:inputs-[0-9a-f]+; ")
+    child.expect(re.escape(f"({child.match[1]}) {scratch.root / 'tool'}") + "[$#] ")
+    child.sendline("exit")
+    child.expect(pexpect.EOF)
+    assert "a shell in" not in scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", "true").stderr
+
+
 def test_a_command_gives_its_output_and_exit_code_and_reads_standard_input(scratch: Scratch) -> None:
     scratch.add("tool", PASSES, image="tool")
     argv = [invoke(), "docker_cmd", "--dir", "tool", "--cmd"]
@@ -193,10 +209,12 @@ def test_jupyter_answers_on_the_address_that_it_prints() -> None:
     child = pexpect.spawn(
         invoke(), ["docker_jupyter"], cwd=str(ROOT / "runnable_dirs" / "forecast"), encoding="utf-8", timeout=90
     )
-    child.expect(r"http://127\.0\.0\.1:(\d+)/lab\?token=(\S+)")
-    port, token = child.match.groups()
-    child.expect("is running at")
-    until(lambda: _answers(int(port)), 20)
+    child.expect(r"starting Jupyter on port (\d+) ")
+    port = child.match[1]
+    child.expect(rf"Jupyter is ready: http://127\.0\.0\.1:{port}/lab\?token=(\S+)")
+    token = child.match[1]
+    # Jupyter prints URLs of its own.
+    assert set(re.findall(r"http://127\.0\.0\.1:(\d+)", child.before)) <= {port}
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token={token}", timeout=20) as answer:
         assert answer.status == 200
     with pytest.raises(urllib.error.HTTPError, match="403"):
@@ -268,19 +286,6 @@ def test_prune_removes_only_images_that_are_old_by_their_mark_and_that_nobody_ne
 def _our_images() -> list[str]:
     # Tests that run at the same time remove their own.
     return [name for name in docker_images("--filter", "label=helpers.toolchain") if "helpers-test-" not in name]
-
-
-def _answers(port: int) -> bool:
-    import http.client
-
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/api")
-        return connection.getresponse().status < 500
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 def _name_of(uid: int) -> str:

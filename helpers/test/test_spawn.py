@@ -87,3 +87,18 @@ def test_a_program_that_is_not_there_leaves_nothing_open() -> None:
     with pytest.raises(FileNotFoundError):
         spawn.begin(["/nonexistent/program"])
     assert not open_files() - before
+
+
+def test_what_goes_on_beside_us_is_tried_until_it_succeeds_also_in_a_program_that_we_become(tmp_path: Path) -> None:
+    code = f"import os, pathlib\nfrom helpers import proc, spawn\nmark = pathlib.Path({str(tmp_path / 'mark')!r})\n"
+    code += "spawn.beside(lambda: mark.exists() and print('there', flush=True) is None, 0.01)\n"
+    code += f"proc.replace(['sh', '-c', 'echo begun; touch {tmp_path}/mark; sleep 0.5; echo ended'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False, timeout=5)
+    assert done.stdout == "begun\nthere\nended\n"
+
+
+def test_what_goes_on_beside_us_ends_with_us(tmp_path: Path) -> None:
+    code = "import os\nfrom helpers import spawn\nspawn.beside(lambda: False, 0.01)\nos.kill(os.getpid(), 9)"
+    # It holds our output open, so this returns only when it has ended.
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=5)
+    assert done.returncode == -9
