@@ -130,8 +130,14 @@ def _fault(item: DirPlan) -> DirPlan | None:
         return DirPlan(item.name, error=error)
     if text is None or _LOCKED.search(text):
         return None  # without a lock there is another error to tell of
-    fix = f'add "pytest-cov" to the group `test` of its pyproject.toml, then: invoke docker_lock --dir {item.name}'
-    return DirPlan(item.name, error=ConfigError("--coverage: pytest-cov is not in its lock", where=lock, fix=fix))
+    unlocked = ConfigError(
+        "--coverage: pytest-cov is not in the lock",
+        where=lock,
+        why="the directory's own pytest-cov counts the lines that run",
+        # The same words for each directory: a run prints them once, with the names of all.
+        fix='add "pytest-cov" to the group `test` of the pyproject.toml, then: invoke docker_lock --all',
+    )
+    return DirPlan(item.name, error=unlocked)
 
 
 def found(path: Path, results: Path, report: Mapping[str, Any] | None, root: Path) -> str:

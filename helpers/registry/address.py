@@ -36,7 +36,11 @@ class Address:
         """
         host, _, name = repository.partition("/")
         if not names_host(repository):
-            raise ConfigError(f"{repository!r} names no registry", fix=_SET_REGISTRY)
+            raise ConfigError(
+                f"the image {repository!r} names no registry",
+                why="images are pushed to and pulled from a registry that the repo names, and from no other",
+                fix=_SET_REGISTRY,
+            )
         if is_docker_s_own(repository):
             raise ConfigError(
                 f"{repository!r} is in Docker's own public registry, which is not spoken to directly",

@@ -38,8 +38,8 @@ pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to
 
 def code_of(text: str) -> list[str]:
     """Return what stands in code blocks, a line each, and in code spans."""
-    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    blocks = re.findall(r"^ *```\w*\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL))
     return [line for block in blocks for line in block.splitlines()] + spans
 
 
@@ -118,6 +118,13 @@ def test_no_registry_and_no_path_of_somebodys_machine_is_named(page: Path) -> No
     text = page.read_text("utf-8")
     assert [name for name in REGISTRIES if name in text] == []
     assert re.findall(r"/(?:root|work|tmp/\w+)/\S*", text) == []
+
+
+@pages
+def test_results_are_written_outside_of_the_checkout(page: Path) -> None:
+    # A file in the checkout stops the next release and is an input of the tests of the root.
+    pattern = r"(?:--(?:json|junit|html)| >) (?:\./)?[a-z][\w/.]*\.\w+"
+    assert [found for line in code_of(page.read_text("utf-8")) for found in re.findall(pattern, line)] == []
 
 
 @pages

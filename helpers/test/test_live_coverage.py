@@ -65,7 +65,7 @@ def test_too_little_is_a_failure_with_its_reason_and_a_lock_without_pytest_cov_i
     assert (result.of("little"), result.of("unlocked"), result.code) == (("FAIL", 1), ("CONFIG", 2), 2)
     assert result.verdicts["little"]["why"] == "coverage is 25.00 %, below fail_under = 90"
     assert " --coverage --dir little" in result.verdicts["little"]["again"][0]
-    assert "invoke docker_lock --dir unlocked" in result.verdicts["unlocked"]["why"]
+    assert "invoke docker_lock --all" in result.verdicts["unlocked"]["why"]
     # Without --coverage nobody asks for it.
     plain = scratch.run("--engine", "docker")
     assert (plain.of("little"), plain.of("unlocked"), plain.code) == (("PASS", 0), ("PASS", 0), 0)

@@ -75,7 +75,8 @@ def test_a_directory_without_pytest_cov_in_its_lock_is_an_error_of_its_own_with_
     assert [item.name for item in checked.dirs] == ["a", "b", "c"]
     assert [item.name for item in checked.dirs if item.error] == ["b"]
     (error,) = (item.error for item in checked.dirs if item.error)
-    assert error.exit_code == 2 and "invoke docker_lock --dir b" in error.summary
+    assert error.exit_code == 2 and "pytest-cov is not in the lock" in error.summary
+    assert str(error.fix).endswith("then: invoke docker_lock --all")
     gone = {step.key for step in plan.steps} - {step.key for step in checked.steps}
     assert "test b" in gone and len(gone) == 2
 
