@@ -167,6 +167,7 @@ def workplace(runnable: RunnableDir, user: host.User, image: ImageSpec) -> RunSp
         network="bridge",
         memory=runnable.settings.memory,
         pids=runnable.settings.pids,
+        options=runnable.settings.options,
         read_only=False,
         labels=container_labels(runnable),
         image_says=image_says(image.labels),

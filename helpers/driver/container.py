@@ -84,6 +84,7 @@ def test_container(
         network=settings.network,
         memory=settings.memory,
         pids=settings.pids,
+        options=settings.options,
         read_only=True,
         labels=container_labels(runnable),
         image_says=image_says(labels),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from helpers.driver.plan import DirPlan
 from helpers.engine import memory
 from helpers.engine.specs import RunSpec
 from helpers.images.parallel import Room
+from helpers.model.container_options import in_bytes
 
 # How many workers `-n auto` and `-n logical` are (https://pytest-xdist.readthedocs.io/en/stable/distribution.html).
 WORKERS = "PYTEST_XDIST_AUTO_NUM_WORKERS"
@@ -22,7 +24,7 @@ def cores() -> int:
 
 def room(dirs: Sequence[DirPlan]) -> Room:
     """Return how much memory there is now, and the limit of each directory's container, by its step."""
-    needs = {item.step: memory.in_bytes(item.runnable.settings.memory) for item in dirs if item.runnable}
+    needs = {item.step: in_bytes(item.runnable.settings.memory) for item in dirs if item.runnable}
     try:
         return Room(memory.available(), needs)
     except (OSError, ValueError):
@@ -39,4 +41,5 @@ def with_workers(spec: RunSpec, jobs: int, dirs: int) -> RunSpec:
     """
     if WORKERS in spec.inherit:
         return spec
-    return replace(spec, env={**spec.env, WORKERS: str(max(1, cores() // max(1, min(jobs, dirs))))})
+    usable = min(cores(), math.ceil(spec.options.cpus) or cores())
+    return replace(spec, env={**spec.env, WORKERS: str(max(1, min(cores() // max(1, min(jobs, dirs)), usable)))})

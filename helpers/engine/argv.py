@@ -31,6 +31,11 @@ LABELS = {"owner": LABEL_OWNER, "dir": LABEL_DIR, "root": LABEL_ROOT, "within": 
 _SERVICE = "com.docker.compose.service"
 # Room for the largest results of the driver.
 _RESULTS_BYTES = 512 << 20
+# A share of this time, in microseconds, is all that a container gets; `--cpus` says the same, and is refused where it
+# is more than the engine has, so that a setting would not be right on each machine.
+_CPU_PERIOD = 100_000
+# The name of a container without a network, where the engine gives its own name no address.
+_OWN_NAME = "helpers"
 _NO_RIGHTS = ("--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 
 
@@ -116,8 +121,20 @@ def _limits(spec: RunSpec) -> list[str]:
     limits = ["--network", spec.network, "--pids-limit", str(spec.pids)]
     # The same limit with swap means: no swap.
     limits += ["--memory", spec.memory, "--memory-swap", spec.memory]
+    limits += ["--shm-size", spec.options.shm_size or spec.memory]
+    if spec.options.cpus:
+        limits += ["--cpu-period", str(_CPU_PERIOD), "--cpu-quota", str(round(spec.options.cpus * _CPU_PERIOD))]
+    limits += [part for item in spec.options.ulimits for part in ("--ulimit", item)]
     limits += ["--read-only"] if spec.read_only else []
-    return [*limits, "--tmpfs", "/tmp:exec,mode=1777"]
+    return [*limits, *_names(spec), "--tmpfs", "/tmp:exec,mode=1777"]
+
+
+def _names(spec: RunSpec) -> list[str]:
+    """Return the options that say how a container is called, and which further names it knows."""
+    alone = spec.network == "none"
+    name = spec.options.hostname or (_OWN_NAME if alone else "")
+    hosts = [*([f"{name}:127.0.0.1"] if alone else []), *spec.options.extra_hosts]
+    return [*(["--hostname", name] if name else []), *(part for host in hosts for part in ("--add-host", host))]
 
 
 def _inherited(spec: RunSpec) -> list[str]:

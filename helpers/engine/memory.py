@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-_UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _CGROUPS = Path("/sys/fs/cgroup")
 # What a group may have, what it has, and what of that is files that are dropped when somebody needs room: version 2
 # (https://docs.kernel.org/admin-guide/cgroup-v2.html) and 1 (https://docs.kernel.org/admin-guide/cgroup-v1/memory.html).
@@ -15,11 +14,6 @@ _FILES = {
     "": ("memory.max", "memory.current", "inactive_file "),
     "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "),
 }
-
-
-def in_bytes(size: str) -> int:
-    """Return a setting such as `512m` as bytes."""
-    return int(size[:-1]) * _UNITS[size[-1]]
 
 
 def available(proc: Path = Path("/proc"), cgroups: Path = _CGROUPS) -> int:

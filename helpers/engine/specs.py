@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.host import User
+from helpers.model.container_options import ContainerOptions
 from helpers.model.image import Base
 from helpers.model.stage import Stage
 
@@ -108,6 +109,7 @@ class RunSpec:
         network: `none` or `bridge`; the name of a network when services stand beside it.
         memory: limit, as in `2g`.
         pids: how many processes it may have.
+        options: what its directory changes of it.
         read_only: whether its root file system is read-only.
         image_says: variables by which it knows what its image is; an engine without images gives it none of them.
         services: a compose file, whose services stand beside it on a network that it shares with them alone.
@@ -136,6 +138,7 @@ class RunSpec:
     pids: int
     read_only: bool
     labels: Mapping[str, str]
+    options: ContainerOptions = field(default_factory=ContainerOptions)
     programs: Mapping[str, Path] = field(default_factory=dict)
     hidden: tuple[Path, ...] = ()
     inherit: tuple[str, ...] = ()

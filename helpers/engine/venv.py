@@ -1,7 +1,7 @@
 """The embedded engine: no container, one isolated environment per directory from the same lock.
 
 It gives what a machine without a docker engine can give: the right packages and a private home. It does not hide files,
-cut the network or limit memory.
+cut the network, or limit memory, cores and processes.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ class VenvEngine:
             raise UnsupportedError("needs services (devops/compose.yaml)")
         if spec.docker:
             raise UnsupportedError(f'starts containers (docker = "{spec.docker}")')
+        if spec.options.hostname or spec.options.extra_hosts:
+            raise UnsupportedError("needs host names of its own (hostname or extra_hosts)")
         environment = Path(spec.image)
         with tempfile.TemporaryDirectory(prefix="helpers-home-") as home:
             path = f"{environment / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"

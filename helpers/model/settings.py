@@ -9,11 +9,11 @@ from typing import Any
 
 from helpers.console import excerpt
 from helpers.errors import ConfigError
+from helpers.model.container_options import ContainerOptions, in_bytes
+from helpers.model.container_options import checks as checks_of_options
 from helpers.model.image import HOST_PATTERN, NAME_PATTERN, Base, parse_platforms, too_long
 
 # Patterns are compiled when there is something to check: most settings are empty at most starts.
-_SIZE = r"([1-9][0-9]{0,14})([kmg])"
-_BYTES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 # Docker refuses less (https://docs.docker.com/engine/containers/resource_constraints/); no machine has more.
 _LEAST_MEMORY, _MOST_MEMORY = 6 << 20, 1 << 50
 # The kernel's limit: https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html
@@ -85,7 +85,20 @@ class Settings:
         (), "what is released is built for these, as in `linux/arm64`; empty: this machine's own"
     )
     memory: str = _setting("2g", "memory limit of a container: a number and k, m or g")
+    shm_size: str = _setting(
+        "", "size of `/dev/shm`, at most `memory`, which it is a part of: a number and k, m or g; empty: `memory`"
+    )
+    cpus: float = _setting(0.0, "how many cores a container may use, as in `1.5`; 0: all")
     pids: int = _setting(1024, "how many processes a container may have")
+    ulimits: tuple[str, ...] = _setting(
+        (), "limits of each process, as in `nofile=1024` or `nofile=1024:4096` (soft and hard); -1: no limit"
+    )
+    hostname: str = _setting(
+        "", "name of the container; its address is found under it; empty: `helpers` without a network, else the id"
+    )
+    extra_hosts: tuple[str, ...] = _setting(
+        (), "further names in `/etc/hosts`, as in `db.test:127.0.0.1`; `NAME:host-gateway` is this machine"
+    )
     timeout: int = _setting(600, "seconds until a test run is stopped")
     registry: str = _setting(
         "", "registry that images are pushed to, with port and path if any; read from the root", of_the_repo=True
@@ -100,6 +113,11 @@ class Settings:
         "versions of helpers that this repo works with, as in `>=0.1,<1`; empty: any; read from the root",
         of_the_repo=True,
     )
+
+    @property
+    def options(self) -> ContainerOptions:
+        """What these settings change of the directory's containers."""
+        return ContainerOptions(**{item.name: getattr(self, item.name) for item in fields(ContainerOptions)})
 
 
 # Settings that say nothing about their own directory.
@@ -144,8 +162,9 @@ def _typed(key: str, value: Any, default: Any, where: str) -> Any:
         if len(set(value)) != len(value):
             raise ConfigError(f"[tool.helpers] {key} names {excerpt(_duplicate(value))} twice", where=where)
         return tuple(value)
-    if type(value) is not type(default):
-        wanted = {str: "a string", int: "a whole number", bool: "true or false"}[type(default)]
+    # In TOML a number with all decimals zero may be whole.
+    if type(value) is not type(default) and (type(value), type(default)) != (int, float):
+        wanted = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}[type(default)]
         raise _wrong(key, value, wanted, where)
     if isinstance(value, str) and not _is_text(value):
         raise _wrong(key, value, f"a string {_TEXT}", where)
@@ -154,11 +173,6 @@ def _typed(key: str, value: Any, default: Any, where: str) -> Any:
 
 def _is_text(value: str) -> bool:
     return len(value) <= _MOST_CHARACTERS and "\0" not in value
-
-
-def _is_size(text: str) -> bool:
-    match = re.fullmatch(_SIZE, text, re.ASCII)
-    return match is not None and _LEAST_MEMORY <= int(match[1]) * _BYTES[match[2]] <= _MOST_MEMORY
 
 
 def _is_registry(text: str) -> bool:
@@ -196,7 +210,11 @@ def _check_values(settings: Settings, where: str) -> None:
         raise _wrong("docker", settings.docker, " or ".join(map(repr, DOCKER)), where)
     checks: list[tuple[str, bool, str]] = [
         ("network", settings.network in ("none", "bridge"), "'none' or 'bridge'"),
-        ("memory", _is_size(settings.memory), "a size like '512m' or '2g', of 6m or more"),
+        (
+            "memory",
+            _LEAST_MEMORY <= in_bytes(settings.memory) <= _MOST_MEMORY,
+            "a size like '512m' or '2g', of 6m or more",
+        ),
         ("pids", 16 <= settings.pids <= _MOST_PIDS, f"at least 16 and at most {_MOST_PIDS}"),
         ("timeout", 1 <= settings.timeout <= _MOST_SECONDS, f"at least 1 and at most {_MOST_SECONDS} (seconds)"),
         ("platforms", _are_platforms(settings.platforms), "platforms like 'linux/amd64' and 'linux/arm64'"),
@@ -213,6 +231,7 @@ def _check_values(settings: Settings, where: str) -> None:
             all(re.fullmatch(_DEBIAN_PACKAGE, name) for name in settings.system_packages),
             "names of packages",
         ),
+        *checks_of_options(settings.options, settings.memory),
     ]
     for key, good, wanted in checks:
         if not good:
@@ -222,4 +241,4 @@ def _check_values(settings: Settings, where: str) -> None:
 def _toml(value: Any) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(f'"{item}"' for item in value) + "]"
-    return str(value).lower() if isinstance(value, int) else f'"{value}"'
+    return f'"{value}"' if isinstance(value, str) else str(value).lower()

@@ -14,6 +14,7 @@ from helpers.engine import argv, ownership
 from helpers.engine.seam import BuildContext
 from helpers.engine.specs import ImageSpec, Mount, RunSpec
 from helpers.host import User
+from helpers.model.container_options import ContainerOptions
 from helpers.model.image import Base
 
 ANN = User(1000, 100, "ann")
@@ -60,7 +61,9 @@ def test_the_command_of_a_test_container_is_exactly_this() -> None:
         *("--workdir", "/repo/dir"),
         *("--network", "none", "--pids-limit", "1024"),
         *("--memory", "2g", "--memory-swap", "2g"),
+        *("--shm-size", "2g"),
         "--read-only",
+        *("--hostname", "helpers", "--add-host", "helpers:127.0.0.1"),
         *("--tmpfs", "/tmp:exec,mode=1777"),
         *("--tmpfs", "/home/ann:exec,mode=0700,uid=1000,gid=100"),
         *("--mount", "type=bind,src=/accounts/passwd,dst=/etc/passwd,readonly=true"),
@@ -82,6 +85,7 @@ def test_the_command_of_a_shell_is_exactly_this() -> None:
         *("--workdir", "/repo/dir"),
         *("--network", "bridge", "--pids-limit", "1024"),
         *("--memory", "2g", "--memory-swap", "2g"),
+        *("--shm-size", "2g"),
         *("--tmpfs", "/tmp:exec,mode=1777"),
         *("--tmpfs", "/root:exec,mode=0700,uid=0,gid=0"),
         *("--mount", "type=bind,src=/accounts/passwd,dst=/etc/passwd,readonly=true"),
@@ -92,6 +96,24 @@ def test_the_command_of_a_shell_is_exactly_this() -> None:
         *("--env", "HOME=/home/ann", "--env", "A=x=y z"),
         *("--entrypoint", "bash", "sha256:0123"),
     ]
+
+
+def test_each_option_of_a_directory_is_one_of_docker_in_every_container_of_it() -> None:
+    options = ContainerOptions("64m", 1.5, ("core=0", "nofile=9:99"), "box", ("db:10.0.0.1",))
+    wanted = [
+        *("--shm-size", "64m", "--cpu-period", "100000", "--cpu-quota", "150000"),
+        *("--ulimit", "core=0", "--ulimit", "nofile=9:99"),
+    ]
+    names = ["--hostname", "box", "--add-host", "box:127.0.0.1", "--add-host", "db:10.0.0.1"]
+    tests, shell = replace(TESTS, options=options), replace(SHELL, options=options)
+    for command in (argv.run(tests, account_files=Path("/a"), remove=False), argv.run_by_hand(tests, ["pytest"])):
+        start = command.index("--shm-size")
+        assert command[start : command.index("--tmpfs")] == [*wanted, "--read-only", *names]
+    # On a network the engine gives the name its address.
+    names = ["--hostname", "box", "--add-host", "db:10.0.0.1"]
+    for command in (argv.run(shell, account_files=Path("/a"), remove=True), argv.editor_options(shell)):
+        start = command.index("--shm-size")
+        assert command[start : command.index("--tmpfs")] == [*wanted, *names]
 
 
 def test_a_container_with_its_own_engine_is_privileged_and_keeps_its_data_on_a_volume() -> None:

@@ -56,12 +56,12 @@ def test_a_test_sees_its_own_directory_our_plugin_and_nothing_else(root: Path) -
 
 
 def test_settings_lift_limits_one_by_one(root: Path) -> None:
-    add_dir(root, "a", 'uses = ["../data"]\nwritable = ["out"]\nnetwork = "bridge"\nmemory = "1g"\npids = 99')
+    add_dir(root, "a", 'uses = ["../data"]\nwritable = ["out"]\nnetwork = "bridge"\nmemory = "1g"\npids = 99\ncpus = 2')
     (root / "data").mkdir()
     (root / "a" / "out").mkdir()
     spec = spec_of(load(root, "a"))
     assert Mount(root / "data") in spec.mounts and Mount(root / "a" / "out", read_only=False) in spec.mounts
-    assert (spec.network, spec.memory, spec.pids) == ("bridge", "1g", 99)
+    assert (spec.network, spec.memory, spec.pids, spec.options.cpus) == ("bridge", "1g", 99, 2)
 
 
 def test_services_and_an_engine_are_there_only_where_a_directory_says_so(root: Path) -> None:

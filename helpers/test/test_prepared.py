@@ -110,6 +110,9 @@ def test_one_with_other_settings_is_not_used(waiting: Scene) -> None:
     waiting.write("b/pyproject.toml", file.read_text() + 'memory = "1g"\n')
     calls = after(waiting, 3)
     assert "go b" not in calls and waiting.engine.specs["b"].memory == "1g"
+    waiting.write("b/pyproject.toml", file.read_text() + 'hostname = "box"\n')
+    calls = after(waiting, 4)
+    assert "go b" not in calls and waiting.engine.specs["b"].options.hostname == "box"
 
 
 def test_one_of_another_image_is_not_used(waiting: Scene) -> None:

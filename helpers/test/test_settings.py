@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,12 @@ FULL: dict[str, Any] = {
     "prod_allows": ["/usr/local/lib/*/pip*", "package git"],
     "platforms": ["linux/amd64", "linux/arm64"],
     "memory": "512m",
+    "shm_size": "256m",
+    "cpus": 1.5,
     "pids": 16,
+    "ulimits": ["nofile=1024:4096", "core=0", "memlock=-1"],
+    "hostname": "box.test",
+    "extra_hosts": ["db.test:127.0.0.1", "v6:::1", "engine:host-gateway"],
     "timeout": 1,
     "registry": "registry.example.invalid:5000/team",
     "sync": [".editorconfig"],
@@ -80,6 +86,23 @@ def test_no_table_means_the_defaults_which_are_valid_themselves() -> None:
         ),
         ({"base": f"archive:{'a' * 80}"}, ("is not the name of a distribution's suite",)),
         ({"memory": "2gb"}, ("memory must be a size",)),
+        *(({"shm_size": size}, ("shm_size must be a size", "at most memory (2g)")) for size in ("3g", "64", "0m", "x")),
+        ({"shm_size": "600m", "memory": "512m"}, ("at most memory (512m)",)),
+        *(({"cpus": number}, ("cpus must be at least 0.01",)) for number in (0.001, -1, 1025, nan, inf, 10**400)),
+        *(({"cpus": value}, ("cpus must be a number",)) for value in ("2", True)),
+        *(
+            ({"ulimits": [limit]}, ("ulimits must be limits like",))
+            for limit in (
+                *("nofile", "nofile=", "nofile=a", "nofile=1:2:3", "nofile=9:1", "nofile=-1", "nofile=1048577"),
+                *("as=1", "nice=1", "rtprio=9", "rttime=1", "core=-1:0", "core=-2", "core=1" + "0" * 20),
+            )
+        ),
+        ({"ulimits": ["nofile=1", "nofile=2"]}, ("each name once",)),
+        *(({"hostname": name}, ("hostname must be a host name",)) for name in ("a b", "-a", "a..b", "a" * 65, "--rm")),
+        *(
+            ({"extra_hosts": [host]}, ("extra_hosts must be names with an address",))
+            for host in ("a", "a:", "a:b", ":127.0.0.1", "a:1.2.3", "a b:127.0.0.1", "a:fe80::1%eth0", "a:host-gatewa")
+        ),
         ({"network": "host"}, ("network must be 'none' or 'bridge', not 'host'",)),
         ({"docker": "socket"}, ("docker must be 'sibling' or 'child', not 'socket'",)),
         ({"docker": True}, ("docker must be a string",)),

@@ -7,6 +7,7 @@ import pytest
 
 from helpers.driver import share
 from helpers.engine import memory
+from helpers.model.container_options import ContainerOptions, in_bytes
 from helpers.test.test_again import SPEC
 
 GB = 1 << 30
@@ -22,7 +23,7 @@ def machine(tmp_path: Path, groups: str) -> tuple[Path, Path]:
 
 
 def test_a_size_is_bytes() -> None:
-    assert [memory.in_bytes(size) for size in ("1k", "512m", "2g")] == [1024, GB // 2, 2 * GB]
+    assert [in_bytes(size) for size in ("1k", "512m", "2g", "2t")] == [1024, GB // 2, 2 * GB, 0]
 
 
 def test_the_machine_has_what_the_kernel_says_is_available(tmp_path: Path) -> None:
@@ -67,6 +68,15 @@ def test_each_of_the_directories_that_run_at_once_gets_its_share_of_the_cores(
     monkeypatch.setattr(share, "cores", lambda: 8)
     env = share.with_workers(SPEC, jobs, dirs).env
     assert env == {**SPEC.env, "PYTEST_XDIST_AUTO_NUM_WORKERS": str(workers)}
+
+
+@pytest.mark.parametrize(("cpus", "workers"), [(0.5, 1), (2, 2), (2.5, 3), (64, 8)])
+def test_tests_have_no_more_workers_than_cores_that_they_may_use(
+    monkeypatch: pytest.MonkeyPatch, cpus: float, workers: int
+) -> None:
+    monkeypatch.setattr(share, "cores", lambda: 8)
+    spec = replace(SPEC, options=ContainerOptions(cpus=cpus))
+    assert share.with_workers(spec, 1, 1).env["PYTEST_XDIST_AUTO_NUM_WORKERS"] == str(workers)
 
 
 def test_a_number_of_workers_that_is_taken_from_the_host_stays() -> None:

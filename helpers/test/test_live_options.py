@@ -1,0 +1,76 @@
+"""Each option that a directory gives its containers has its effect in a real one."""
+
+from __future__ import annotations
+
+import pytest
+
+from helpers.test.conftest import Scratch
+
+pytestmark = pytest.mark.engine
+
+SHM_AND_OWN_NAME = """
+import os
+import socket
+
+def test_shared_memory_is_as_large_as_the_memory():
+    with open("/dev/shm/filled", "wb") as file:
+        file.write(bytes(100 << 20))
+
+def test_own_name_has_an_address():
+    assert socket.gethostbyname(socket.gethostname()) == "127.0.0.1"
+"""
+OPTIONS = """
+import os
+import resource
+import socket
+
+def limits(name):
+    return resource.getrlimit(getattr(resource, "RLIMIT_" + name))
+
+def test_shared_memory():
+    found = os.statvfs("/dev/shm")
+    assert found.f_frsize * found.f_blocks == 32 << 20
+
+def test_cores():
+    places = ("/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
+    assert [open(place).read().split()[0] for place in places if os.path.exists(place)] == ["50000"]
+
+def test_limits_of_a_process():
+    assert (limits("NOFILE"), limits("CORE")) == ((100, 200), (0, 0))
+
+def test_names():
+    assert socket.gethostname() == "box.test"
+    assert socket.gethostbyname("box.test") == "127.0.0.1"
+    assert socket.gethostbyname("db.test") == "127.0.0.7"
+"""
+SET = """\
+shm_size = "32m"
+cpus = 0.5
+ulimits = ["nofile=100:200", "core=0"]
+hostname = "box.test"
+extra_hosts = ["db.test:127.0.0.7"]
+"""
+
+
+def test_options_have_their_effect_in_a_container_of_tests_and_of_a_person(scratch: Scratch) -> None:
+    scratch.add("plain", SHM_AND_OWN_NAME, image="plain", settings='memory = "512m"\n')
+    path = scratch.add("set", OPTIONS, image="set", settings=SET)
+    tested = scratch.run("--engine", "docker")
+    assert (tested.of("plain"), tested.of("set")) == (("PASS", 0), ("PASS", 0))
+    assert "weaker" not in tested.stderr
+    # A shell is on a network, where the engine itself gives its name an address.
+    looks = "import os, resource, socket; print(socket.gethostname(), socket.gethostbyname('db.test'), "
+    looks += "resource.getrlimit(resource.RLIMIT_NOFILE), os.statvfs('/dev/shm').f_blocks * 4096 >> 20)"
+    looks += "; socket.gethostbyname(socket.gethostname())"
+    shell = scratch.invoke("docker_cmd", "--cmd", f'python -c "{looks}"', cwd=path)
+    assert (shell.stdout, shell.returncode) == ("box.test 127.0.0.7 (100, 200) 32\n", 0)
+
+
+def test_names_that_an_engine_without_containers_cannot_give_are_a_skip(scratch: Scratch) -> None:
+    for name in ("hostname", "extra_hosts"):
+        setting = next(line for line in SET.splitlines() if line.startswith(name))
+        scratch.add(name, OPTIONS, image=name.replace("_", "-"), settings=f"{setting}\n")
+    scratch.add("limits", "def test_it(): pass\n", image="limits", settings='cpus = 1\nulimits = ["core=0"]\n')
+    found = scratch.run("--engine", "venv")
+    assert [found.of(name)[0] for name in ("hostname", "extra_hosts", "limits")] == ["SKIP", "SKIP", "PASS"]
+    assert "needs host names of its own" in found.verdicts["hostname"]["why"]
