@@ -39,8 +39,9 @@ def lines(verdict: Verdict, began: Sequence[str], engine: Engine, spec: RunSpec,
     """
     if verdict.status not in _OF_TESTS:
         return []
-    few = 0 < len(verdict.failures) <= _MOST_TESTS
-    found = [_selector(pytest_id(failure), spec.cwd, arguments) for failure in verdict.failures] if few else []
+    tests = verdict.failures or verdict.running
+    few = 0 < len(tests) <= _MOST_TESTS
+    found = [_selector(pytest_id(test), spec.cwd, arguments) for test in tests] if few else []
     wanted = list(dict.fromkeys(found)) if found and all(found) else list(arguments)
     ours = [*began, "--dir", os.path.relpath(spec.cwd), *(["--", *wanted] if wanted else [])]
     cache = ["-o", "cache_dir=/tmp/pytest-cache"]

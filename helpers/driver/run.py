@@ -30,7 +30,7 @@ from helpers.model.graph import longest
 from helpers.model.runnable import RunnableDir
 
 # More is not what our plugin writes.
-_MOST_REPORT_BYTES, _MOST_PROGRESS_BYTES = 64 << 20, 16 << 20
+_MOST_REPORT_BYTES, _MOST_PROGRESS_BYTES, _MOST_RUNNING_BYTES = 64 << 20, 16 << 20, 4 << 10
 
 
 @dataclass
@@ -223,6 +223,7 @@ class Run:
             timeout=timeout,
             stop_code=self._control.exit_code,
             details=failures.read(results, item.runnable.root),
+            running=_running_tests(results / "running"),
             root=item.runnable.root,
         )
         if not uncollected.collects_all(self._options.arguments):
@@ -293,3 +294,12 @@ def _finished_tests(progress: Path) -> dict[str, int]:
     lines = read_more(progress, 0, _MOST_PROGRESS_BYTES).decode(errors="replace").split()
     noted = {outcome: lines.count(outcome.replace(" ", "_")) for outcome in verdicts.OUTCOMES}
     return {outcome: number for outcome, number in noted.items() if number}
+
+
+def _running_tests(file: Path) -> tuple[int, Sequence[str]]:
+    """Return how many tests had begun and not ended, and the ids of the first ones."""
+    try:
+        number, *names = json.loads(read_more(file, 0, _MOST_RUNNING_BYTES).partition(b"\n")[0])
+    except (ValueError, TypeError, RecursionError):
+        return 0, ()
+    return (number, names) if verdicts.is_count(number) and all(isinstance(one, str) for one in names) else (0, ())

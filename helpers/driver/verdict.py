@@ -89,6 +89,7 @@ class Verdict:
         coverage: which lines of which files ran, as `measuring` writes it; empty where that was not asked for.
         hints: what may be done about it, in the same words for all directories; begins with `fix: ` or `hint: `.
         files: the Python files that pytest collected, relative to the directory, without symlinks; None if unknown.
+        running: ids of all tests that had begun and not ended, where there is no report and they are few.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Verdict:
     coverage: str = ""
     hints: tuple[str, ...] = ()
     files: tuple[str, ...] | None = None
+    running: tuple[str, ...] = ()
 
     @property
     def passed(self) -> int:
@@ -162,6 +164,7 @@ def judge(
     timeout: float,
     stop_code: int,
     details: Sequence[Failure] = (),
+    running: tuple[int, Sequence[str]] = (0, ()),
     root: Path = Path("/"),
 ) -> Verdict:
     """Return the verdict on a directory whose container ran.
@@ -176,11 +179,14 @@ def judge(
         timeout: seconds that the run was given.
         stop_code: exit code when the user stopped it.
         details: what our plugin told of each failure.
+        running: how many tests had begun and not ended, and the ids of the first ones.
         root: absolute path of the repo.
     """
     if report is not None and report.get("nonce") != nonce:
         report = None
     status, why = _decide(outcome, report, image, timeout)
+    unfinished = running if status in (Status.TIMEOUT, Status.CRASH) and not report else (0, ())
+    why += _unfinished(*unfinished)
     code = stop_code if status is Status.STOPPED else CODES[status]
     counts = dict(report["counts"]) if report else finished
     if report and report["collect_errors"]:
@@ -202,7 +208,15 @@ def judge(
         slowest=failing.slowest_of(report),
         hints=_hints(status, why, report),
         files=_files(report),
+        running=tuple(unfinished[1]) if len(unfinished[1]) == unfinished[0] else (),
     )
+
+
+def _unfinished(number: int, names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    more = number - len(names)
+    return f"; {', '.join(names)}{f' and {more} more' if more > 0 else ''} {'was' if number == 1 else 'were'} running"
 
 
 def of_full_results(verdict: Verdict) -> Verdict:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 # The files of a run during the tests, and the files after the end of their last process. A test compares the
 # names and marks with the runner; this module does not import the runner, because the runner imports ctypes.
-LIVE = ("progress", "failures")
+LIVE = ("progress", "failures", "running")
 FINAL = ("junit.xml", "coverage.json", "full", "verdict.json")
 # More than the driver reads of any file. Tests can forge frames while tests run.
 _MOST_LIVE_BYTES, _MOST_BYTES = 65 << 20, 257 << 20

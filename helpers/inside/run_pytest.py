@@ -30,6 +30,9 @@ PLUGIN = "helpers_verdict"
 ORDER = "HELPERS_TEST_ORDER"
 # Holds the number of the file descriptor for the verdict (runner.py).
 REPORT = "HELPERS_REPORT"
+# The tests that run now. The line must fit into one frame of the runner, and a character may take six bytes.
+NOW = "now"
+MOST_NAMED, MOST_CHARACTERS = 2, 300
 
 # What the image of this container is, `<name>-<X.Y.Z>`; not set where no container of ours is around us.
 IMAGE = "HELPERS_INSIDE"
@@ -43,6 +46,36 @@ class Watch:
 
     def pytest_sessionstart(self) -> None:
         self.began = True
+
+
+class Running:
+    """A plugin that writes how many tests run now, and the ids of the first ones, as a line of JSON.
+
+    A run that hangs or dies leaves no report. Bytes behind the line are left of longer lines.
+
+    Arguments:
+        results: directory of the file.
+    """
+
+    def __init__(self, results: str) -> None:
+        self.file = os.open(os.path.join(results, NOW), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        # A test that forks may come back here in its child.
+        self.process = os.getpid()
+        self.ids: Dict[str, None] = {}
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.ids[nodeid] = None
+        self.write()
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self.ids.pop(nodeid, None)
+        self.write()
+
+    def write(self) -> None:
+        """Replace the line; by a single call, because the file is read at any time."""
+        if os.getpid() == self.process:
+            ids = [name[:MOST_CHARACTERS] for name in list(self.ids)[:MOST_NAMED]]
+            os.pwrite(self.file, (json.dumps([len(self.ids), *ids]) + "\n").encode(), 0)
 
 
 def import_pytest() -> None:
@@ -118,7 +151,7 @@ def main(order: Dict[str, Any]) -> int:
     import pytest
 
     watch = Watch()
-    code = int(pytest.main(["-p", PLUGIN, *order["arguments"]], plugins=[watch]))
+    code = int(pytest.main(["-p", PLUGIN, *order["arguments"]], plugins=[watch, Running(order["results"])]))
     if code == 0 and not watch.began:
         write_verdict(report, {"runs_no_test": "--help, --version or the like"})
     return code

@@ -45,6 +45,8 @@ IGNORED = (13, 25)
 # Holds the number of the file descriptor for the command's verdict, a line of JSON.
 REPORT = "HELPERS_REPORT"
 LIVE = ("progress", "failures")
+# The tests that run now: the file, and its name in a frame. By the engine `venv` both are in one directory.
+NOW, RUNNING = "now", "running"
 WRITTEN = ("junit.xml", "coverage.json")
 FULL, VERDICT = "full", "verdict.json"
 MOST_REPORT_BYTES = 64 << 20
@@ -71,6 +73,7 @@ class Report:
         self.complete = _thread.allocate_lock()
         self.sending = _thread.allocate_lock()
         self.sent = dict.fromkeys(LIVE, 0)
+        self.running = [b"", b""]
         os.set_inheritable(self.write, True)
         os.environ[REPORT] = str(self.write)
         # The engine copies output and errors side by side: text of the errors could come within a frame.
@@ -105,6 +108,7 @@ class Report:
             if self.nonce[-1:] == b"\n":
                 with self.sending:
                     self.send_new()
+                    self.send_running()
 
     def send_new(self) -> None:
         """Hand out new progress and failures; if the output is full, the next call continues."""
@@ -115,6 +119,18 @@ class Report:
                 except BlockingIOError:
                     return
                 self.sent[name] += len(piece)
+
+    def send_running(self, final: bool = False) -> None:
+        """Hand out which tests run, if that has not changed since the last call; most tests are too short for it."""
+        seen, sent = self.running
+        now = next(self.pieces(NOW, 0, PIPE_BUF - HEAD_BYTES), b"")
+        if now != sent and (now == seen or final):
+            try:
+                self.send(RUNNING, 0, now, final=final)
+                sent = now
+            except BlockingIOError:
+                pass
+        self.running = [now, sent]
 
     def pieces(self, name: str, at: int, size: int) -> Iterator[bytes]:
         """Yield the content of a regular file of results after the byte `at`; tests may have put anything there."""
@@ -162,6 +178,7 @@ class Report:
         try:
             os.set_blocking(1, True)
             self.send_new()
+            self.send_running(final=True)
             for name in WRITTEN:
                 at = 0
                 for piece in self.pieces(name, 0, 1 << 16):

@@ -83,6 +83,11 @@ def test_a_file_that_can_not_be_imported_is_run_again_by_its_name() -> None:
     assert ours.endswith(" -- test/test_new.py") and bare.endswith(" test/test_new.py")
 
 
+def test_a_test_that_hung_is_run_again_alone() -> None:
+    verdict = Verdict("a b", Status.TIMEOUT, 7, running=("test/test_it.py::test_a",))
+    assert again.lines(verdict, ["./main_pytest.py"], FAKE, SPEC, [])[0].endswith(" -- test/test_it.py::test_a")
+
+
 @pytest.mark.parametrize(
     "verdict",
     [

@@ -15,12 +15,25 @@ from helpers.test.conftest import Result, Scratch, docker, scratch_repo
 pytestmark = pytest.mark.engine
 
 PASSES = "def test_it():\n    assert 1 + 1 == 2\n"
+RUNS = "test/test_it.py::test_it was running"
 # name of the case: (test file, settings, verdict, exit code, a part of the reason)
 CASES = {
     "passes": (PASSES, "", "PASS", 0, ""),
     "fails": ("def test_it():\n    assert 1 + 1 == 3\n", "", "FAIL", 1, "test_it.py::test_it"),
-    "exits": ("import os\ndef test_it():\n    os._exit(0)\n", "", "CRASH", 8, "without a verdict"),
-    "segfaults": ("import ctypes\ndef test_it():\n    ctypes.string_at(0)\n", "", "CRASH", 8, "SIGSEGV"),
+    "exits": (
+        "import os\ndef test_it():\n    os._exit(0)\n",
+        "",
+        "CRASH",
+        8,
+        f"verdict; {RUNS}",
+    ),
+    "segfaults": (
+        "import ctypes\ndef test_it():\n    ctypes.string_at(0)\n",
+        "",
+        "CRASH",
+        8,
+        f"(SIGSEGV); {RUNS}",
+    ),
     "eats_memory": (
         "def test_it():\n    hog = []\n    while True:\n        hog.append(bytearray(8 << 20))\n",
         'memory = "96m"\n',
@@ -50,7 +63,7 @@ CASES = {
         "timeout = 2\n",
         "TIMEOUT",
         7,
-        "2 s",
+        f"did not end within 2 s; {RUNS}",
     ),
     "forks_a_daemon": (
         """

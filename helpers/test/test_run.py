@@ -16,6 +16,7 @@ from helpers.driver.run import Options, Run, new_run_id, results_of
 from helpers.driver.verdict import Status, Verdict
 from helpers.engine import memory
 from helpers.engine.seam import Control, Stop, UnsupportedError
+from helpers.engine.specs import RunSpec
 from helpers.engine.venv import VenvEngine
 from helpers.errors import BuildError, InfrastructureError
 from helpers.images import build
@@ -228,6 +229,26 @@ def test_a_verdict_needs_nonce_image_and_a_good_end(plan: Plan, tmp_path: Path, 
     verdicts, _ = follow(plan, engine, tmp_path)
     assert verdicts["low"].status is status
     assert [verdicts[name].status for name in ("alone", "mid", "top")] == [Status.PASS] * 3
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b'[1, "t.py::test_a"]\nof a longer line"]\n', "did not end within 7 s; t.py::test_a was running"),
+        *((data, "did not end within 7 s") for data in (b"", b"[0]\n", b"{}\n", b'["a"]\n', b"[1, 2]\n", b"[" * 4096)),
+    ],
+)
+def test_a_timeout_names_the_test_that_ran_whatever_tests_write_there(
+    plan: Plan, tmp_path: Path, data: bytes, why: str
+) -> None:
+    def hang(spec: RunSpec) -> None:
+        assert spec.results
+        (spec.results / "running").write_bytes(data)
+
+    hangs = Tests(None, meanwhile=hang, changes={"timed_out": True})
+    engine = FakeEngine(plan.images, has=ALL_IMAGES, tests={**passing(*NAMES), "low": hangs})
+    verdicts, _ = follow(plan, engine, tmp_path, timeout=7)
+    assert verdicts["low"].why == why
 
 
 def test_after_the_first_that_does_not_pass_nothing_more_starts_when_asked(plan: Plan, tmp_path: Path) -> None:

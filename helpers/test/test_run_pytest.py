@@ -15,7 +15,7 @@ import pytest
 from helpers import inside
 from helpers.driver.container import RUN_NO_TEST
 from helpers.engine.handout import Handout
-from helpers.inside import helpers_verdict, run_pytest
+from helpers.inside import helpers_verdict, run_pytest, runner
 from helpers.inside.helpers_verdict import hints
 from helpers.test.hostile_tests import ATTACKS
 
@@ -293,3 +293,50 @@ def test_other_failures_get_no_hint_and_the_same_hint_comes_once(tmp_path: Path)
     assert hints("AssertionError: assert 1 == 2") == []
     done = run(tmp_path, "def test_a(): raise MemoryError\ndef test_b(): raise MemoryError\n")
     assert done.verdict and [("memory" in hint) for hint in done.verdict["hints"]] == [True]
+
+
+def test_the_tests_that_run_now_are_handed_out_and_a_short_test_is_not(tmp_path: Path) -> None:
+    wait = """
+        import json, os, time
+        def test_a(): pass
+        def test_b():
+            time.sleep(0.6)
+            os._exit(7)
+        """
+    done = run(tmp_path, wait)
+    assert done.code == 7 and not done.verdict
+    assert running(tmp_path) == [1, "test_it.py::test_b"]
+
+
+def test_a_test_that_dies_at_once_is_named(tmp_path: Path) -> None:
+    done = run(tmp_path, "import os, signal\ndef test_a(): os.kill(os.getpid(), 9)\n")
+    assert done.code == 137
+    assert running(tmp_path) == [1, "test_it.py::test_a"]
+
+
+def test_no_test_runs_after_the_last_one(tmp_path: Path) -> None:
+    run(tmp_path, "def test_a_with_a_long_name(): pass\ndef test_b(): pass\n")
+    assert running(tmp_path) == [0]
+
+
+def test_the_workers_of_xdist_name_the_tests_that_run(tmp_path: Path) -> None:
+    wait = "import os, time\ndef test_a(): time.sleep(60)\ndef test_b():\n    time.sleep(1)\n"
+    run(tmp_path, f"{wait}    os.kill(os.getppid(), 9)\n", "-n", "2")
+    # The two begin in any order.
+    assert sorted(running(tmp_path)[1:]) == ["test_it.py::test_a", "test_it.py::test_b"]
+
+
+def test_the_ids_of_running_tests_fit_into_a_frame(tmp_path: Path) -> None:
+    run(
+        tmp_path,
+        "import os, pytest\n@pytest.mark.parametrize('x', [1], ids=['y' * 9999])\ndef test_a(x): os._exit(0)\n",
+    )
+    number, name = running(tmp_path)
+    assert number == 1 and name.startswith("test_it.py::test_a[y") and len(name) == run_pytest.MOST_CHARACTERS
+    assert 6 * run_pytest.MOST_NAMED * run_pytest.MOST_CHARACTERS < runner.PIPE_BUF - runner.HEAD_BYTES - 40
+
+
+def running(tmp_path: Path) -> list[Any]:
+    """Return what was handed out of the tests that run."""
+    found: list[Any] = json.loads((tmp_path / "results" / "running").read_bytes().partition(b"\n")[0])
+    return found

@@ -121,7 +121,12 @@ CASES: dict[str, Case] = {
 }
 
 
-def judge(outcome: dict[str, Any], report: dict[str, Any] | None, details: Sequence[Failure] = ()) -> verdicts.Verdict:
+def judge(
+    outcome: dict[str, Any],
+    report: dict[str, Any] | None,
+    details: Sequence[Failure] = (),
+    running: tuple[int, Sequence[str]] = (0, ()),
+) -> verdicts.Verdict:
     return verdicts.judge(
         "dir",
         Outcome(**{**WELL, **outcome}),
@@ -132,7 +137,32 @@ def judge(outcome: dict[str, Any], report: dict[str, Any] | None, details: Seque
         timeout=60,
         stop_code=130,
         details=details,
+        running=running,
     )
+
+
+RUNNING: dict[str, tuple[dict[str, Any], tuple[int, Sequence[str]], str]] = {
+    "hangs": ({"timed_out": True}, (1, ["t.py::test_a"]), "did not end within 60 s; t.py::test_a was running"),
+    "hangs in two processes": ({"timed_out": True}, (2, ["a", "b"]), "did not end within 60 s; a, b were running"),
+    "hangs in many processes": ({"timed_out": True}, (9, ["a", "b"]), "60 s; a, b and 7 more were running"),
+    "dies": ({"code": 139}, (1, ["t.py::test_a"]), "killed by signal 11 (SIGSEGV); t.py::test_a was running"),
+    "leaves": ({}, (1, ["t.py::test_a"]), "exit code 0 and without a verdict; t.py::test_a was running"),
+    "hangs before a test": ({"timed_out": True}, (0, ()), "did not end within 60 s"),
+}
+
+
+@pytest.mark.parametrize("name", RUNNING)
+def test_the_verdict_names_the_tests_of_a_directory_that(name: str) -> None:
+    outcome, running, why = RUNNING[name]
+    verdict = judge(outcome, None, running=running)
+    assert verdict.why.endswith(why)
+    assert verdict.running == (tuple(running[1]) if running[0] < 9 else ())
+
+
+def test_a_run_with_a_report_or_without_an_end_names_no_running_test() -> None:
+    for outcome, report in ({"timed_out": True}, {}), ({"stopped": True}, None), ({"code": 1}, FAILED):
+        verdict = judge(outcome, report, running=(1, ["t.py::test_a"]))
+        assert "running" not in verdict.why and not verdict.running
 
 
 def test_only_what_has_failed_in_the_end_has_details_and_a_run_without_an_end_has_all() -> None:
