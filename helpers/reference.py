@@ -240,19 +240,11 @@ def _tasks() -> str:
 
 
 def _task(name: str, task: Any) -> str:
-    arguments = arguments_of(task)
+    arguments = task.get_arguments()
     usage = " ".join((name, *(item.name.upper() for item in arguments if item.positional)))
     rows = [(f"`{flag(item)}`", item.help) for item in arguments]
     about = (task.__doc__ or "").splitlines()[0]
     return "\n\n".join((f"### `invoke {usage}`", about, *([_table(("option", "what"), rows)] if rows else [])))
-
-
-def arguments_of(task: Any) -> list[Any]:
-    """Return the options of a task; invoke forgets their help texts when it is asked, so they are given back to it."""
-    texts = dict(task.help)
-    found: list[Any] = task.get_arguments()
-    task.help.update(texts)
-    return found
 
 
 def flag(item: Any) -> str:

@@ -16,6 +16,7 @@ from invoke.tasks import Task
 
 from helpers.console import report_error
 from helpers.errors import ConfigError
+from helpers.tasks.program import HelpersProgram as HelpersProgram
 from helpers.thin_env.streams import make_safe
 
 

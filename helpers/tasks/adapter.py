@@ -5,11 +5,44 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any
 
+from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
 from helpers.errors import ConfigError
+
+
+class Group(Enum):
+    """The groups of the menu, in its order, with their titles; each module of tasks names its own as `GROUP`."""
+
+    TESTS = "Tests"
+    IMAGES = "Images and containers"
+    DIRS = "Runnable dirs"
+    RELEASES = "Releases"
+    REPOS = "Repos and submodules"
+    CI = "CI and editors"
+    MACHINE = "This machine"
+
+
+class HelpersTask(Task[Any]):
+    """A task with its place in the menu.
+
+    Arguments:
+        group: the group of its module; None for a task of another repo.
+        everyday: its position among the everyday tasks, from 1; 0 for the other tasks.
+    """
+
+    group: Group | None = None
+    everyday: int = 0
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """Return the arguments; the task of invoke forgets their help texts at the first call."""
+        texts = dict(self.help)
+        found = super().get_arguments(ignore_unknown_help)
+        self.help.update(texts)
+        return found
 
 
 def whole_number(option: str, text: str, default: int) -> int:
@@ -41,10 +74,11 @@ def _check_directory(named: Mapping[str, Any]) -> None:
         raise UsageError("--dir '' names no directory", fix="leave it out for the enclosing one, or say --dir .")
 
 
-def helpers_task(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
+def helpers_task(*, everyday: int = 0, **options: Any) -> Callable[[Callable[..., int | None]], Any]:
     """Return a decorator that makes an invoke task; a number that the function returns is the exit code.
 
     Arguments:
+        everyday: position among the everyday tasks at the head of the menu, from 1; 0 for the other tasks.
         options: those of invoke's own `task`.
 
     Raises:
@@ -73,6 +107,8 @@ def helpers_task(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
             if code:
                 sys.exit(code)
 
-        return task(**options)(adapted)
+        made: HelpersTask = task(klass=HelpersTask, **options)(adapted)
+        made.group, made.everyday = function.__globals__.get("GROUP"), everyday
+        return made
 
     return decorate

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.tasks.adapter import helpers_task, whole_number
+from helpers.tasks.adapter import Group, helpers_task, whole_number
+
+GROUP = Group.IMAGES
 
 _HELP = {
     "dir": "one runnable dir; default: every one of this repo, to publish the nearest enclosing one",
@@ -27,7 +29,7 @@ def docker_bases(
     platform: str = "",
     dry_run: bool = False,
 ) -> int:
-    """List the bases that images are built on, move them on, or publish one."""
+    """List, update or publish the bases of images."""
     if publish + update + bool(due) > 1:
         from helpers.errors import UsageError
 

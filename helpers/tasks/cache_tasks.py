@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.tasks.adapter import helpers_task
+from helpers.tasks.adapter import Group, helpers_task
+
+GROUP = Group.MACHINE
 
 
 @helpers_task()
@@ -22,7 +24,7 @@ def cache_status(_: Any) -> int:
 
 @helpers_task(help={"dry-run": "only say what would be removed"})
 def cache_clear(_: Any, dry_run: bool = False) -> int:
-    """Forget all kept verdicts of tests: the next run tests everything."""
+    """Forget all kept verdicts: the next run tests everything."""
     from helpers.driver import verdict_cache
 
     return verdict_cache.clear(dry_run=dry_run)

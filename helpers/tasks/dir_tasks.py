@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from helpers.tasks.adapter import after_dashes, helpers_task
+from helpers.tasks.adapter import Group, after_dashes, helpers_task
+
+GROUP = Group.DIRS
 
 _DIR = "the runnable dir; default: the nearest enclosing one"
 
@@ -23,7 +25,7 @@ def dir_list(ctx: Any, json: bool = False) -> int:
     }
 )
 def dir_check(ctx: Any, dir: str | None = None, all: bool = False, touched: bool = False) -> int:
-    """Say what is wrong with a runnable dir, and how to correct it."""
+    """Name the faults of a runnable dir, each with its fix."""
     if touched:
         from helpers.dirs import touched as files
 
@@ -34,6 +36,7 @@ def dir_check(ctx: Any, dir: str | None = None, all: bool = False, touched: bool
 
 
 @helpers_task(
+    everyday=5,
     help={
         "name": "path of the new directory; a bare name at the root goes to runnable_dirs/, if that is there",
         "base": "what its image is built on: archive:SUITE, image:NAME:TAG or dir:PATH; default: one that has --python",

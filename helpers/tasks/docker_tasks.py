@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.tasks.adapter import helpers_task, whole_number
+from helpers.tasks.adapter import Group, helpers_task, whole_number
+
+GROUP = Group.IMAGES
 
 _DIR = "the runnable dir; default: the nearest enclosing one"
 _STAGE = "local: the image of this checkout; dev: the newest released one that fits"
@@ -22,7 +24,7 @@ _STAGE = "local: the image of this checkout; dev: the newest released one that f
 def docker_build(
     _: Any, dir: str | None = None, all: bool = False, stage: str = "local", platform: str = "", push: bool = False
 ) -> int:
-    """Build the image of a runnable dir, and what it is built on."""
+    """Build the image of a runnable dir, and its bases."""
     if push or platform:
         from helpers.release import commands as releases
 
@@ -32,17 +34,19 @@ def docker_build(
     return commands.build(dir or None, stage=stage, everything=all)
 
 
-@helpers_task(help={"dir": _DIR, "stage": _STAGE})
+@helpers_task(everyday=1, help={"dir": _DIR, "stage": _STAGE})
 def docker_bash(_: Any, dir: str | None = None, stage: str = "local") -> None:
-    """Open a shell in a runnable dir's container, the checkout mounted."""
+    """Open a shell in the container of a runnable dir."""
     from helpers.containers import shell
 
     shell.bash(dir or None, stage)
 
 
-@helpers_task(help={"dir": _DIR, "cmd": "the command; quotes group words, no shell reads it", "stage": _STAGE})
+@helpers_task(
+    everyday=2, help={"dir": _DIR, "cmd": "the command; quotes group words, no shell reads it", "stage": _STAGE}
+)
 def docker_cmd(_: Any, cmd: str = "", dir: str | None = None, stage: str = "local") -> None:
-    """Run one command in a runnable dir's container, the checkout mounted."""
+    """Run one command in the container of a runnable dir."""
     from helpers.containers import shell
 
     shell.command(dir or None, cmd, stage)
@@ -50,7 +54,7 @@ def docker_cmd(_: Any, cmd: str = "", dir: str | None = None, stage: str = "loca
 
 @helpers_task(help={"dir": _DIR, "port": "port on this machine; default: a free one", "stage": _STAGE})
 def docker_jupyter(_: Any, dir: str | None = None, port: str = "", stage: str = "local") -> None:
-    """Start Jupyter in a runnable dir's container."""
+    """Start Jupyter in the container of a runnable dir."""
     from helpers.containers import shell
 
     shell.jupyter(dir or None, whole_number("port", port, 0) or None, stage)
@@ -60,13 +64,14 @@ def docker_jupyter(_: Any, dir: str | None = None, port: str = "", stage: str = 
     help={"dir": _DIR, "stage": "dev or prod", "version": "exactly this one; default: the newest that fits the code"}
 )
 def docker_pull(_: Any, dir: str | None = None, stage: str = "dev", version: str = "") -> int:
-    """Get the released image that a runnable dir's code needs."""
+    """Pull the released image that fits the code."""
     from helpers.images import pull
 
     return pull.pull(dir or None, stage=stage, version=version)
 
 
 @helpers_task(
+    everyday=4,
     iterable=["upgrade"],
     help={
         "dir": _DIR,
@@ -89,7 +94,7 @@ def docker_lock(
     cooldown: str = "",
     no_yanked: bool = False,
 ) -> int:
-    """Lock the dependencies of a runnable dir, without building an image."""
+    """Lock the dependencies of a runnable dir."""
     from helpers.images.commands import LockOptions, lock
 
     days = whole_number("cooldown", cooldown, 0)
@@ -104,7 +109,7 @@ def docker_lock(
     }
 )
 def docker_images(_: Any, sbom: bool = False, dir: str | None = None, stage: str = "local") -> None:
-    """List our images, or what is in one (--sbom)."""
+    """List our images, or the contents of one (--sbom)."""
     if sbom:
         from helpers.images import sbom as writer
 
@@ -127,7 +132,7 @@ def docker_ps(_: Any) -> None:
 
 @helpers_task(help={"all": "those of every repo, not only of this one"})
 def docker_kill(_: Any, all: bool = False) -> None:
-    """End and remove our containers of this repo."""
+    """Stop and remove our containers of this repo."""
     from helpers.console import say
     from helpers.containers import housekeeping
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.tasks.adapter import helpers_task
+from helpers.tasks.adapter import Group, helpers_task
+
+GROUP = Group.MACHINE
 
 
-@helpers_task(help={"json": "print the findings as JSON"})
+@helpers_task(everyday=6, help={"json": "print the findings as JSON"})
 def doctor(ctx: Any, json: bool = False) -> int:
-    """Say what is missing or off on this machine, and what mends it."""
+    """Name the faults of this machine, each with its fix."""
     from helpers.doctor.examine import report
 
     return report(as_json=json)

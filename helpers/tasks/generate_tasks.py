@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.tasks.adapter import helpers_task
+from helpers.tasks.adapter import Group, helpers_task
+
+GROUP = Group.CI
 
 _CHECK = "write nothing; exit code 1 when a file is not as it would be written"
 _DRY_RUN = "write nothing; show what would be written"
@@ -20,7 +22,7 @@ _OVERWRITE = "replace a file of yours; it is kept as NAME.orig"
     }
 )
 def ci_generate(_: Any, shards: str = "", check: bool = False, dry_run: bool = False, overwrite: bool = False) -> int:
-    """Write the GitHub Actions workflow that tests every runnable dir.
+    """Write the GitHub Actions workflow that tests the repo.
 
     To .github/workflows/helpers.yml. Which directories there are is asked at each run anew: each has a job of its own,
     or, with --shards, N jobs share them by main_pytest.py --shard and a last one joins their results. Require the job
@@ -42,7 +44,7 @@ def ci_generate(_: Any, shards: str = "", check: bool = False, dry_run: bool = F
 def devcontainer_generate(
     _: Any, dir: str | None = None, check: bool = False, dry_run: bool = False, overwrite: bool = False
 ) -> int:
-    """Write devcontainer.json, to open runnable dirs in VS Code or PyCharm.
+    """Write devcontainer.json, for VS Code and PyCharm.
 
     To .devcontainer/, one for each runnable dir: its own image, the checkout at its own path, and the user and the
     limits of docker_bash. The files are the same for every user and every checkout: commit them.
@@ -54,7 +56,7 @@ def devcontainer_generate(
 
 @helpers_task(help={"dir": "the runnable dir; default: the nearest enclosing one"})
 def devcontainer_build(_: Any, dir: str | None = None) -> int:
-    """Build the image that an editor opens a runnable dir in.
+    """Build the image in which an editor opens a runnable dir.
 
     The image of the directory, built if need be, with the caller as its user. devcontainer.json calls it by itself.
     """

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.tasks.adapter import helpers_task
+from helpers.tasks.adapter import Group, helpers_task
+
+GROUP = Group.REPOS
 
 
 @helpers_task(
@@ -14,7 +16,7 @@ from helpers.tasks.adapter import helpers_task
     }
 )
 def helpers_publish(_: Any, remote: str = "", dry_run: bool = False) -> int:
-    """Publish helpers/ as the branch that other repos have as a submodule.
+    """Publish helpers/ as a branch for other repos.
 
     From the repo that helpers is a directory of. Its part of the history is pushed as the branch 'helpers', forward
     only. Refused (4) when something below helpers/ is not committed, when helpers/changelog.txt has no newer version

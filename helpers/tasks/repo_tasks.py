@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.tasks.adapter import after_dashes, helpers_task
+from helpers.tasks.adapter import Group, after_dashes, helpers_task
+
+GROUP = Group.REPOS
 
 
 @helpers_task(
@@ -24,7 +26,7 @@ def repo_init(
     overwrite: bool = False,
     dry_run: bool = False,
 ) -> int:
-    """Make this repo, which has helpers as a submodule, ready to work with it.
+    """Make a repo with the submodule helpers ready to use.
 
     Adds the shims main_pytest.py, tasks.py, invoke.yaml and dev_scripts/setenv.sh, lines to .gitignore, and the
     settings in pyproject.toml; in a terminal, without options, it asks for what is not set yet. Nothing of yours is
@@ -47,7 +49,7 @@ def repo_init(
     }
 )
 def repo_status(_: Any, json: bool = False, check: bool = False, offline: bool = False) -> int:
-    """Show the state of the super-repo and of every submodule.
+    """Show the state of the super-repo and its submodules.
 
     From anywhere inside. ahead, behind and 'pin not pushed' compare with what was last fetched ('git fetch
     --recurse-submodules' first). The pin is the commit that the super-repo records. Nothing is changed, nothing that
@@ -60,7 +62,7 @@ def repo_status(_: Any, json: bool = False, check: bool = False, offline: bool =
 
 @helpers_task(help={"dry-run": "fetch, say what would be done, and change nothing else"})
 def repo_pull(_: Any, dry_run: bool = False) -> int:
-    """Bring the super-repo to its upstream, each submodule to its pin.
+    """Pull the super-repo, and set each submodule to its pin.
 
     The outermost super-repo is fast-forwarded, never merged or rebased; then each submodule goes to the commit that
     its super-repo records: a branch by fast-forward, a detached HEAD where nothing is lost by it, one that is not
@@ -81,7 +83,7 @@ def repo_pull(_: Any, dry_run: bool = False) -> int:
     }
 )
 def repo_roll_forward(_: Any, only: str = "", push: bool = False, dry_run: bool = False, no_test: bool = False) -> int:
-    """Move the pins of submodules forward, a commit in each super-repo.
+    """Move all pins to the newest commits, and commit them.
 
     Each submodule goes to the newest commit of the branch that .gitmodules names for it, or else of its remote's own
     branch; deepest first. A commit holds the pins and nothing else of what is staged or changed, and lists the
@@ -126,8 +128,8 @@ def repo_branch(_: Any, name: str, all: bool = False, dry_run: bool = False) -> 
     },
     iterable=["skip"],
 )
-def repo_foreach(_: Any, skip: list[str], keep_going: bool = False, from_: str = "") -> int:
-    """Run one command in every repo: invoke repo_foreach -- CMD ARGS.
+def repo_foreach(_: Any, skip: Any = None, keep_going: bool = False, from_: str = "") -> int:
+    """Run one command in every repo.
 
     Each submodule comes before its super-repo; no shell reads CMD, and it has nothing to read: invoke repo_foreach --
     git switch main. A repo that has no file ./CMD is skipped. It stops at the first failure. The exit code is 1 when
@@ -137,4 +139,4 @@ def repo_foreach(_: Any, skip: list[str], keep_going: bool = False, from_: str =
     """
     from helpers.repos import foreach
 
-    return foreach.main(after_dashes(), keep_going=keep_going, start=from_, skip=skip)
+    return foreach.main(after_dashes(), keep_going=keep_going, start=from_, skip=skip or ())

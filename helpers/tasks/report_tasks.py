@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.tasks.adapter import after_dashes, helpers_task
+from helpers.tasks.adapter import Group, after_dashes, helpers_task
+
+GROUP = Group.TESTS
 
 
 @helpers_task(
@@ -15,7 +17,7 @@ from helpers.tasks.adapter import after_dashes, helpers_task
     }
 )
 def report_merge(_: Any, json: str = "", junit: str = "", html: str = "") -> int:
-    """Join the results of all shards of a run; the worst exit code wins.
+    """Join the results of all shards of a run.
 
     What 'main_pytest.py --shard I/N --json FILE' wrote, files or directories that hold them, stands after two dashes:
     'invoke report_merge --json all.json -- results/'. A shard that is missing, there twice or of another split is

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.tasks.adapter import helpers_task
+from helpers.tasks.adapter import Group, helpers_task
+
+GROUP = Group.TESTS
 
 _HELP = {
     "dir": "the runnable dir; default: the nearest enclosing one",
@@ -14,9 +16,9 @@ _HELP = {
 }
 
 
-@helpers_task(help=_HELP)
+@helpers_task(everyday=3, help=_HELP)
 def run_fast_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local", args: str = "") -> int:
-    """Run the fast tests of a runnable dir in its container."""
+    """Run the fast tests of a runnable dir."""
     from helpers.driver import cli
 
     return cli.run_tier("fast", dir or "", engine, stage, args)
@@ -24,7 +26,7 @@ def run_fast_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: 
 
 @helpers_task(help=_HELP)
 def run_slow_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local", args: str = "") -> int:
-    """Run the slow tests of a runnable dir in its container."""
+    """Run the slow tests of a runnable dir."""
     from helpers.driver import cli
 
     return cli.run_tier("slow", dir or "", engine, stage, args)
@@ -34,7 +36,7 @@ def run_slow_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: 
 def run_superslow_tests(
     _: Any, dir: str | None = None, engine: str = "auto", stage: str = "local", args: str = ""
 ) -> int:
-    """Run the superslow tests of a runnable dir in its container."""
+    """Run the superslow tests of a runnable dir."""
     from helpers.driver import cli
 
     return cli.run_tier("superslow", dir or "", engine, stage, args)
@@ -42,7 +44,7 @@ def run_superslow_tests(
 
 @helpers_task(help=_HELP)
 def run_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local", args: str = "") -> int:
-    """Run all tests of a runnable dir in its container."""
+    """Run all tests of a runnable dir."""
     from helpers.driver import cli
 
     return cli.run_tier("all", dir or "", engine, stage, args)
@@ -52,7 +54,7 @@ def run_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str =
 def run_coverage(
     _: Any, dir: str | None = None, tier: str = "all", engine: str = "auto", stage: str = "local", args: str = ""
 ) -> int:
-    """Run the tests of a runnable dir and show which lines they reach.
+    """Run the tests of a runnable dir, and show the lines run.
 
     Its lock must have pytest-cov; what is measured, left out and demanded ('fail_under') is said by coverage's own
     settings in its pyproject.toml.

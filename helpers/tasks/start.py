@@ -7,12 +7,12 @@ import sys
 
 def main() -> int:
     """Run the task that the arguments of the process ask for, `init` or `invoke TASK`, and return the exit code."""
-    from invoke.program import Program
-
     from helpers.tasks import namespace
-    from helpers.thin_env.invoke_script import run
+    from helpers.tasks.program import HelpersProgram
+    from helpers.thin_env import invoke_script
 
     kind, *given = sys.argv[1:]
     if kind == "init":
         given = ["--help", "repo_init"] if {"--help", "-h"} & set(given) else ["repo_init", *given]
-    return run(lambda: Program(namespace=namespace, name="helpers", binary="invoke").run(["invoke", *given]))
+    sys.argv = ["invoke", *invoke_script.with_menu(given)]
+    return invoke_script.run(HelpersProgram(namespace=namespace, name="helpers", binary="invoke").run)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.tasks.adapter import helpers_task
+from helpers.tasks.adapter import Group, helpers_task
+
+GROUP = Group.REPOS
 
 
 @helpers_task(
     help={"json": "print data for another program", "check": "exit code 1 when a common file is not in order"}
 )
 def sync_status(_: Any, json: bool = False, check: bool = False) -> int:
-    """Show how this repo's common files differ from helpers' templates.
+    """Compare common files with the templates of helpers.
 
     The common files are the shims, and those that 'sync' in the root's [tool.helpers] lists. Each is compared with
     dev_scripts/sync.lock, which says what it was merged with and what came out, so that one byte's change is found,
@@ -30,7 +32,7 @@ def sync_status(_: Any, json: bool = False, check: bool = False) -> int:
     },
 )
 def sync_update(_: Any, dry_run: bool = False, theirs: Any = None) -> int:
-    """Merge newer templates of helpers into this repo's common files.
+    """Merge newer templates of helpers into common files.
 
     A three-way merge, by git: what you edited stays, and what the template changed comes in. Where both changed the
     same lines, ordinary conflict markers are left, and the exit code is 1: resolve them and give the command again.

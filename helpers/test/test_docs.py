@@ -25,8 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Not below runnable_dirs/: the container of the root sees those directories empty.
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "helpers" / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 TASK_OPTIONS = {
-    name: {reference.flag(item).split()[0] for item in reference.arguments_of(task)}
-    for name, task in namespace.tasks.items()
+    name: {reference.flag(item).split()[0] for item in task.get_arguments()} for name, task in namespace.tasks.items()
 }
 DRIVER_OPTIONS = {text for action in options.build_parser()._actions for text in action.option_strings}
 SETTINGS = {name for name, _, _ in defaults_table()}

@@ -15,7 +15,6 @@ import helpers.tasks
 from helpers.errors import ConfigError, PolicyError
 from helpers.tasks import namespace
 from helpers.tasks.adapter import helpers_task
-from helpers.test.conftest import thin_env
 from helpers.test.unit_fixtures import add_dir, git, make_repo
 from helpers.thin_env.invoke_script import run
 
@@ -53,7 +52,7 @@ def test_the_tasks_are_exactly_these() -> None:
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_the_first_line_of_a_task_reads_as_in_a_menu(name: str) -> None:
     line = (helpers.tasks.namespace.tasks[name].__doc__ or "").splitlines()[0]
-    assert line.endswith(".") and line[0].isupper() and len(line) <= 72, line
+    assert line.endswith(".") and line[0].isupper(), line
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
@@ -76,39 +75,6 @@ def test_invoke_lists_them_under_these_names_whatever_the_environment(tmp_path: 
     # A first line that is too long for the screen goes on further to the right.
     assert set(re.findall(r"^  (\w+)", done.stdout, re.MULTILINE)) == NAMES
     assert done.stderr == ""
-
-
-@pytest.mark.host
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "given", [["docker_biuld"], ["run_tests", "--nosuch"], ["docker_rollback", "1.0.0"], ["docker_build", "--dir"]]
-)
-def test_a_command_line_that_invoke_can_not_read_is_bad_usage_and_no_failed_test(given: list[str]) -> None:
-    done = subprocess.run(
-        [thin_env() / "path" / "invoke", *given], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.endswith("\n  fix: invoke --list  (the tasks), or invoke --help TASK  (what it takes)\n")
-
-
-@pytest.mark.host
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("given", "near"),
-    [
-        (["sync_update", "--dry_rum"], "--dry-run"),
-        (["sync_status", "--chekc"], "--check"),
-        (["docker_lock", "--upgrade-systm"], "--upgrade-system"),
-        (["sync_status", "--nosuch"], ""),
-        (["sync_sttus"], ""),
-    ],
-)
-def test_a_slip_of_an_option_is_answered_with_the_nearest_one(given: list[str], near: str) -> None:
-    done = subprocess.run(
-        [thin_env() / "path" / "invoke", *given], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
-    )
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[1:-1] == ([f"  did you mean {near}?"] if near else [])
 
 
 @pytest.mark.parametrize("program", ["main_pytest.py", "tasks.py"])

@@ -320,7 +320,9 @@ def test_the_launcher_finds_the_checkout_around_the_current_directory(warm: Chec
         (["dir_create", "x", "--help"], ["dir_create", "x", "--help"]),
         (["--help", "dir_create"], ["--help", "dir_create"]),
         (["run_tests", "--args=--help"], ["run_tests", "--args=--help"]),
-        ([], []),
+        ([], ["--list"]),
+        (["--help"], ["--list"]),
+        (["--help", "invoke"], ["--help"]),
     ],
 )
 def test_help_is_asked_before_or_after_a_task(warm: Checkout, given: list[str], told: list[str]) -> None:

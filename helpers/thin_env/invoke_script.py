@@ -21,10 +21,7 @@ def prepare() -> None:
     """Make `invoke TASK --help` show the help of every task, and end where there are no tasks."""
     # A start makes no garbage worth collecting; looking for it takes a tenth of invoke's own start.
     gc.disable()
-    words = sys.argv[1:]
-    # A task with an argument of its own, as NAME in `dir_create`, would take --help for it.
-    if len(words) > 1 and words[1] in _HELP and not words[0].startswith("-"):
-        words = sys.argv[1:] = ["--help", words[0]]
+    words = sys.argv[1:] = _help_first(sys.argv[1:])
     if _names_tasks(words):
         return  # the caller says where tasks are
     root = _root(os.getcwd())
@@ -33,7 +30,7 @@ def prepare() -> None:
         sys.exit(2)
     if root:
         # Without this invoke takes the nearest `tasks`, as `helpers/tasks` or the `tasks` of a user.
-        sys.argv[1:1] = ["--search-root", root]
+        sys.argv[1:] = ["--search-root", root, *with_menu(words)]
         _overrides["tasks"] = {"auto_dash_names": False, "collection_name": "tasks"}
     elif _needs_tasks(words) and not _has_tasks(os.getcwd()):
         print(
@@ -42,6 +39,20 @@ def prepare() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+
+
+def with_menu(words: list[str]) -> list[str]:
+    """Return the arguments that show the menu where invoke shows its own options; `--help invoke` shows these."""
+    words = _help_first(words)
+    if not words or (len(words) == 1 and words[0] in _HELP):
+        return ["--list"]
+    return ["--help"] if words[0] in _HELP and words[1:] == ["invoke"] else words
+
+
+def _help_first(words: list[str]) -> list[str]:
+    """Return `TASK --help` as `--help TASK`: a task with an argument, as NAME in `dir_create`, takes --help for it."""
+    after = len(words) > 1 and words[1] in _HELP and not words[0].startswith("-")
+    return ["--help", words[0]] if after else words
 
 
 @contextmanager
@@ -85,7 +96,6 @@ def run(program: Callable[[], object]) -> int:
         # Invoke ends while it handles what it caught, and has printed that.
         caught = type(end.__context__).__name__
         if caught == "ParseError":
-            print(_did_you_mean(end.__context__), end="", file=sys.stderr)
             print("  fix: invoke --list  (the tasks), or invoke --help TASK  (what it takes)", file=sys.stderr)
             return 2
         if type(getattr(end.__context__, "__context__", None)).__name__ == "CollectionNotFound":
@@ -97,22 +107,19 @@ def run(program: Callable[[], object]) -> int:
 
 
 def _override(program: object) -> None:
-    """Make a program of invoke read its configuration below our overrides."""
-    if _overrides and (config := getattr(program, "config_class", None)):
-        vars(program)["config_class"] = lambda: config(overrides=_overrides)
+    """Make a program of invoke read its configuration below our overrides, and use the program of the checkout."""
+    if not (_overrides and (config := getattr(program, "config_class", None))):
+        return
+    vars(program)["config_class"] = lambda: config(overrides=_overrides)
+    load: Callable[[object], None] = vars(type(program))["parse_collection"]
 
+    def parse_collection() -> None:
+        load(program)
+        # An older helpers has none.
+        if own := getattr(sys.modules.get("helpers.tasks"), "HelpersProgram", None):
+            program.__class__ = own
 
-def _did_you_mean(error: BaseException | None) -> str:
-    """Return a line that names the option of the task nearest to the one that there is not; empty without one."""
-    word = str(error).removeprefix("No idea what '").removesuffix("' is!")
-    if not word.startswith("--"):
-        return ""
-    import difflib  # only a slip needs it
-
-    # Those of the task that was read last: invoke.parser.ParserContext.
-    options = list(getattr(getattr(error, "context", None), "flags", ()))
-    near = difflib.get_close_matches(word, options, n=1)
-    return f"  did you mean {near[0]}?\n" if near else ""
+    vars(program)["parse_collection"] = parse_collection
 
 
 def _needs_tasks(words: list[str]) -> bool:
