@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from helpers.discover import is_runnable
@@ -42,6 +43,18 @@ def services_file(runnable: RunnableDir) -> Path | None:
     """Return the file that says which services stand beside every container of `runnable`; None if there is none."""
     file = runnable.path / "devops" / "compose.yaml"
     return file if os.path.lexists(file) else None
+
+
+def device_groups(devices: Sequence[str]) -> tuple[int, ...]:
+    """Return the groups whose members may open devices of this machine: a container's user is in none of them."""
+    groups: set[int] = set()
+    for item in devices:
+        path = item.partition(":")[0]
+        # The engine, which may be on another machine, says whether the device is there.
+        with suppress(OSError):
+            names = [entry.path for entry in os.scandir(path)] if os.path.isdir(path) else [path]
+            groups |= {os.stat(name).st_gid for name in names}
+    return tuple(sorted(groups - {0}))
 
 
 def image_says(labels: Mapping[str, str]) -> dict[str, str]:

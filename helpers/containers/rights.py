@@ -10,6 +10,7 @@ from helpers import config, host
 from helpers.containers.environment import services_file
 from helpers.errors import PolicyError, UsageError
 from helpers.model import policy as rules
+from helpers.model.container_options import HOST_GATEWAY, ContainerOptions
 from helpers.model.policy import Need, Policy
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings import DOCKER
@@ -31,6 +32,7 @@ def needs(runnable: RunnableDir, *, tests: bool = True) -> list[Need]:
     found += [Need(rules.ENV, f"env = [{name}]", name) for name in settings.env]
     if settings.docker:
         found.append(Need(f"docker-{settings.docker}", f'docker = "{settings.docker}" ({DOCKER[settings.docker]})'))
+    found += _of_options(settings.options)
     if file := services_file(runnable):
         found += _of_services(runnable, file)
     return found
@@ -45,6 +47,13 @@ def _of_tests(runnable: RunnableDir) -> list[Need]:
             if git_dirs.is_within(runnable.path / name, runnable.root):
                 found.append(Need(rules.GIT, f"{setting} = [{name}]"))
     return found
+
+
+def _of_options(options: ContainerOptions) -> list[Need]:
+    found = [Need(rules.GPUS, f'gpus = "{options.gpus}"')] if options.gpus else []
+    found += [Need(rules.DEVICES, f"devices = [{', '.join(options.devices)}]")] if options.devices else []
+    to_host = [host for host in options.extra_hosts if host.endswith(f":{HOST_GATEWAY}")]
+    return [*found, *([Need(rules.HOST_GATEWAY, f"extra_hosts = [{', '.join(to_host)}]")] if to_host else [])]
 
 
 def _of_services(runnable: RunnableDir, file: Path) -> list[Need]:

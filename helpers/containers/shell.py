@@ -13,11 +13,18 @@ from pathlib import Path
 from helpers import config, discover, host, inside, repo, spawn
 from helpers.console import say
 from helpers.containers import rights
-from helpers.containers.environment import base_environment, container_labels, image_says, services_file
+from helpers.containers.environment import (
+    base_environment,
+    container_labels,
+    device_groups,
+    image_says,
+    services_file,
+)
 from helpers.engine import client
 from helpers.engine.specs import ImageSpec, Mount, RunSpec
 from helpers.errors import ConfigError, UsageError
 from helpers.images.recipe import image_chain, lock_text
+from helpers.model import policy
 from helpers.model.image import IMAGE_VARIABLE, LABEL_TITLE, LABEL_VERSION, goes_by_wrong_name
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import RUN_STAGES, Stage, parse_stage
@@ -129,6 +136,9 @@ def _become(
     if is_shell and terminal:
         name = spec.image_says[IMAGE_VARIABLE]
         say(f"a shell in {name}, image {spec.image}; `exit` ends it")
+    needed = rights.needs(runnable, tests=False)
+    for line in rights.lines(need for need in needed if need.right != policy.ENV):
+        say(f"weaker: {line}")
     _replace(
         dataclasses.replace(
             spec,
@@ -168,6 +178,7 @@ def workplace(runnable: RunnableDir, user: host.User, image: ImageSpec) -> RunSp
         memory=runnable.settings.memory,
         pids=runnable.settings.pids,
         options=runnable.settings.options,
+        groups=device_groups(runnable.settings.devices),
         read_only=False,
         labels=container_labels(runnable),
         image_says=image_says(image.labels),
@@ -191,10 +202,7 @@ def _with_surroundings(spec: RunSpec) -> RunSpec:
     from helpers.engine import compose, nesting
     from helpers.engine.seam import Control
     from helpers.engine.supervise import obey_signals
-    from helpers.model.settings import DOCKER
 
-    if spec.docker:
-        say(f'weaker: docker = "{spec.docker}" ({DOCKER[spec.docker]})')
     if spec.services:
         say(f"starting the services of {spec.services}")
     control = Control()

@@ -11,7 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from helpers import inside, pytest_settings
-from helpers.containers.environment import base_environment, container_labels, image_says, services_file
+from helpers.containers.environment import (
+    base_environment,
+    container_labels,
+    device_groups,
+    image_says,
+    services_file,
+)
 from helpers.dirs import soundness
 from helpers.driver import measuring
 from helpers.engine.specs import Mount, RunSpec
@@ -85,6 +91,7 @@ def test_container(
         memory=settings.memory,
         pids=settings.pids,
         options=settings.options,
+        groups=device_groups(settings.devices),
         read_only=True,
         labels=container_labels(runnable),
         image_says=image_says(labels),

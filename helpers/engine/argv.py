@@ -126,7 +126,14 @@ def _limits(spec: RunSpec) -> list[str]:
         limits += ["--cpu-period", str(_CPU_PERIOD), "--cpu-quota", str(round(spec.options.cpus * _CPU_PERIOD))]
     limits += [part for item in spec.options.ulimits for part in ("--ulimit", item)]
     limits += ["--read-only"] if spec.read_only else []
-    return [*limits, *_names(spec), "--tmpfs", "/tmp:exec,mode=1777"]
+    return [*limits, *_hardware(spec), *_names(spec), "--tmpfs", "/tmp:exec,mode=1777"]
+
+
+def _hardware(spec: RunSpec) -> list[str]:
+    """Return the options that give a container parts of this machine."""
+    # Docker reads a CSV record, in which a comma between devices is no separator.
+    gpus = ["--gpus", _csv([spec.options.gpus])] if spec.options.gpus else []
+    return [*gpus, *(part for item in spec.options.devices for part in ("--device", item))]
 
 
 def _names(spec: RunSpec) -> list[str]:

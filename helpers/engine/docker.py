@@ -359,9 +359,7 @@ def _check_followed(ended: Ended, state: dict[str, Any]) -> None:
     if not state:
         if why := client.why_not_running():
             raise InfrastructureError(f"the engine went away: {why}", fix="invoke doctor, then run it again")
-        if faults.explain(last):
-            raise faults.no_answer(last)
-        raise InfrastructureError(f"the engine did not start the container: {last}")
+        raise faults.not_started(last)
     if ended.code == _CLIENT_FAILED != state.get("State", {}).get("ExitCode", _CLIENT_FAILED):
         raise InfrastructureError(f"the engine went away, and is back: {last}", fix="run it again")
 

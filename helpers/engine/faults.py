@@ -41,6 +41,27 @@ _APART = (
 )
 
 
+# The engine's words for an option that this machine cannot give, and the setting that asks for it.
+_NOT_GIVEN = (
+    (
+        "could not select device driver",
+        "this machine has no graphics processor for containers, which gpus asks for",
+        "install the driver and the NVIDIA Container Toolkit: https://github.com/NVIDIA/nvidia-container-toolkit, "
+        "or take gpus out of [tool.helpers]",
+    ),
+    (
+        'error gathering device information while adding custom device "([^"]*)"',
+        "this machine has no device {0}, which devices asks for",
+        "load its driver (modprobe), or take the device out of [tool.helpers] devices",
+    ),
+    (
+        "error setting rlimit",
+        "the engine may not raise a limit as far as ulimits asks for",
+        "lower the limit in [tool.helpers] ulimits, or raise the engine's own: default-ulimits in its daemon.json",
+    ),
+)
+
+
 class Fault(NamedTuple):
     """Why an engine cannot be used, and the fix."""
 
@@ -65,6 +86,16 @@ def no_answer(reason: str) -> InfrastructureError:
     fault = explain(reason)
     what = fault.what if fault else f"the engine does not answer: {reason}"
     return InfrastructureError(what, why=reason if fault else None, fix=f"{fix(reason)}, {_DOCTOR}")
+
+
+def not_started(reason: str) -> InfrastructureError:
+    """Return the error for `reason`, the words of an engine that did not start a container."""
+    if explain(reason):
+        return no_answer(reason)
+    for pattern, what, fix in _NOT_GIVEN:
+        if found := re.search(pattern, reason):
+            return InfrastructureError(what.format(*found.groups()), why=reason, fix=fix)
+    return InfrastructureError(f"the engine did not start the container: {reason}")
 
 
 def instead(reason: str) -> str:

@@ -29,7 +29,7 @@ def grant(spec: RunSpec) -> RunSpec:
         # Docker's own client reads it as it stands: `docker run --label-file <(printenv HELPERS_LABELS)`.
         labels = "\n".join(f"{name}={value}" for name, value in within(spec).items())
         env = {**spec.env, "HELPERS_LABELS": labels, "HELPERS_IMAGE": client.name_of(spec.image)}
-        return replace(spec, socket=path, groups=(path.stat().st_gid,), env=env)
+        return replace(spec, socket=path, groups=(*spec.groups, path.stat().st_gid), env=env)
     return spec
 
 

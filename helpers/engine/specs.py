@@ -116,7 +116,7 @@ class RunSpec:
         services_may: rights of the policy that the services have.
         docker: how it may start containers: `sibling`, `child`, or empty for not at all.
         socket: where this machine's engine listens, for a `sibling`; set by the engine.
-        groups: further groups of its processes, by number; set by the engine.
+        groups: further groups of its processes, by number.
         platform: which image of several, as in `linux/arm64`; empty is the engine's own.
         results: directory for files that the runner hands out; None if the command is no test run. A container sees
             memory at this path, so tests cannot write to this machine.

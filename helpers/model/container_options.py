@@ -19,11 +19,18 @@ _ULIMIT = r"([a-z]+)=(-1|[0-9]{1,18})(?::(-1|[0-9]{1,18}))?"
 _NO_LIMIT = 1 << 63
 # The kernel's own limit: fs.nr_open in https://man7.org/linux/man-pages/man5/proc_sys_fs.5.html
 _MOST_FILES = 1 << 20
+_MOST_OF_OPTION = 1000
 _LEAST_CPUS, _MOST_CPUS = 0.01, 1024
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _NAME = rf"{_LABEL}(\.{_LABEL})*"
 # https://man7.org/linux/man-pages/man7/hostname.7.html
 _MOST_OF_HOSTNAME, _MOST_OF_NAME = 64, 253
+# https://docs.docker.com/reference/cli/docker/container/run/#gpus
+_GPU = r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}"
+_GPUS = rf"all|[1-9][0-9]{{0,2}}|device={_GPU}(,{_GPU})*"
+# A name of its own: all of /dev would be each disk.
+_DEVICE = r"/dev(/[A-Za-z0-9_][A-Za-z0-9._+-]*)+"
+_DEVICES = rf"{_DEVICE}(:{_DEVICE})?(:(?=[rwm])r?w?m?)?"
 # Docker's word for the address of the machine that the engine runs on.
 HOST_GATEWAY = "host-gateway"
 
@@ -36,6 +43,8 @@ class ContainerOptions:
         shm_size: size of `/dev/shm`, as in `256m`; empty is the limit of memory.
         cpus: how many cores it may use; 0 is all.
         ulimits: limits of its processes, as in `nofile=1024:4096`.
+        gpus: graphics processors that it gets: `all`, a number, or `device=ID,ID`.
+        devices: devices of the machine that it gets, as in `/dev/kvm` or `/dev/a:/dev/b:r`.
         hostname: its name; empty leaves that to the engine.
         extra_hosts: further names with their addresses, as in `db.test:127.0.0.1`.
     """
@@ -43,6 +52,8 @@ class ContainerOptions:
     shm_size: str = ""
     cpus: float = 0.0
     ulimits: tuple[str, ...] = ()
+    gpus: str = ""
+    devices: tuple[str, ...] = ()
     hostname: str = ""
     extra_hosts: tuple[str, ...] = ()
 
@@ -77,6 +88,16 @@ def checks(options: ContainerOptions, memory: str) -> list[tuple[str, bool, str]
             f"limits like 'nofile=1024:4096', soft before hard, each name once: {', '.join(_ULIMITS)}; "
             f"nofile is at most {_MOST_FILES}",
         ),
+        (
+            "gpus",
+            not options.gpus or _is(_GPUS, options.gpus),
+            "'all', a number, or numbers and names like 'device=0,GPU-1a2b'",
+        ),
+        (
+            "devices",
+            all(_is(_DEVICES, item) for item in options.devices),
+            "devices like '/dev/kvm' or '/dev/ttyUSB0:/dev/modem:rw', with the rights r, w and m in this order",
+        ),
         ("hostname", not options.hostname or _is_name(options.hostname, _MOST_OF_HOSTNAME), "a host name"),
         (
             "extra_hosts",
@@ -84,6 +105,10 @@ def checks(options: ContainerOptions, memory: str) -> list[tuple[str, bool, str]
             f"names with an address like 'db.test:127.0.0.1' or 'engine.test:{HOST_GATEWAY}'",
         ),
     ]
+
+
+def _is(pattern: str, text: str) -> bool:
+    return len(text) <= _MOST_OF_OPTION and re.fullmatch(pattern, text, re.ASCII) is not None
 
 
 def _are_ulimits(items: Sequence[str]) -> bool:
@@ -98,7 +123,7 @@ def _is_ulimit(match: re.Match[str]) -> bool:
 
 
 def _is_name(text: str, most: int) -> bool:
-    return len(text) <= most and re.fullmatch(_NAME, text, re.ASCII) is not None
+    return len(text) <= most and _is(_NAME, text)
 
 
 def _is_host(item: str) -> bool:

@@ -11,6 +11,7 @@ from helpers.errors import PolicyError, UsageError
 from helpers.model.settings import DOCKER
 
 NETWORK, WRITABLE, ENV, GIT = "network", "writable", "env", "git"
+GPUS, DEVICES, HOST_GATEWAY = "gpus", "devices", "host-gateway"
 SERVICE_WRITABLE, SERVICE_HOST_PATH = "service-writable", "service-host-path"
 SERVICE_HOST, SERVICE_CAPABILITIES = "service-host", "service-capabilities"
 # Every right, with its sentence in the docs.
@@ -19,6 +20,9 @@ RIGHTS = {
     WRITABLE: "tests, or a service as the caller, write to paths inside the directory",
     ENV: "tests get variables of this machine; `env=NAME` grants one variable",
     **{f"docker-{kind}": f"tests start containers: {gives}" for kind, gives in DOCKER.items()},
+    GPUS: "tests get graphics processors of this machine",
+    DEVICES: "tests get devices of this machine",
+    HOST_GATEWAY: "tests get a name for the address of this machine",
     GIT: "tests or a service read a `.git`, where a CI checkout may leave its token",
     SERVICE_WRITABLE: "a service writes to paths inside the directory, as any user",
     SERVICE_HOST_PATH: "a service mounts or is built from a path outside the directory",
@@ -26,7 +30,7 @@ RIGHTS = {
     SERVICE_CAPABILITIES: "a service is privileged, or has capabilities, devices or kernel settings of its own",
 }
 # The rights of every directory if no policy is given.
-DEFAULT = (NETWORK, WRITABLE, ENV, *(f"docker-{kind}" for kind in DOCKER))
+DEFAULT = (NETWORK, WRITABLE, ENV, *(f"docker-{kind}" for kind in DOCKER), GPUS, DEVICES, HOST_GATEWAY)
 _STRICT, _DEFAULT = "strict", "default"
 
 

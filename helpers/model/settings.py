@@ -93,6 +93,12 @@ class Settings:
     ulimits: tuple[str, ...] = _setting(
         (), "limits of each process, as in `nofile=1024` or `nofile=1024:4096` (soft and hard); -1: no limit"
     )
+    gpus: str = _setting(
+        "", "graphics processors that a container gets: `all`, a number, or `device=ID,ID`; empty: none"
+    )
+    devices: tuple[str, ...] = _setting(
+        (), "devices of this machine that a container gets, as in `/dev/kvm` or `/dev/a:/dev/b:r`"
+    )
     hostname: str = _setting(
         "", "name of the container; its address is found under it; empty: `helpers` without a network, else the id"
     )

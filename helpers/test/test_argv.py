@@ -99,21 +99,31 @@ def test_the_command_of_a_shell_is_exactly_this() -> None:
 
 
 def test_each_option_of_a_directory_is_one_of_docker_in_every_container_of_it() -> None:
-    options = ContainerOptions("64m", 1.5, ("core=0", "nofile=9:99"), "box", ("db:10.0.0.1",))
+    options = ContainerOptions(
+        shm_size="64m",
+        cpus=1.5,
+        ulimits=("core=0", "nofile=9:99"),
+        gpus="device=0,1",
+        devices=("/dev/kvm", "/dev/a:/dev/b:r"),
+        hostname="box",
+        extra_hosts=("db:10.0.0.1",),
+    )
     wanted = [
         *("--shm-size", "64m", "--cpu-period", "100000", "--cpu-quota", "150000"),
         *("--ulimit", "core=0", "--ulimit", "nofile=9:99"),
     ]
+    # Docker reads a CSV record here: https://docs.docker.com/reference/cli/docker/container/run/#gpus
+    hardware = ["--gpus", '"device=0,1"', "--device", "/dev/kvm", "--device", "/dev/a:/dev/b:r"]
     names = ["--hostname", "box", "--add-host", "box:127.0.0.1", "--add-host", "db:10.0.0.1"]
     tests, shell = replace(TESTS, options=options), replace(SHELL, options=options)
     for command in (argv.run(tests, account_files=Path("/a"), remove=False), argv.run_by_hand(tests, ["pytest"])):
         start = command.index("--shm-size")
-        assert command[start : command.index("--tmpfs")] == [*wanted, "--read-only", *names]
+        assert command[start : command.index("--tmpfs")] == [*wanted, "--read-only", *hardware, *names]
     # On a network the engine gives the name its address.
     names = ["--hostname", "box", "--add-host", "db:10.0.0.1"]
     for command in (argv.run(shell, account_files=Path("/a"), remove=True), argv.editor_options(shell)):
         start = command.index("--shm-size")
-        assert command[start : command.index("--tmpfs")] == [*wanted, *names]
+        assert command[start : command.index("--tmpfs")] == [*wanted, *hardware, *names]
 
 
 def test_a_container_with_its_own_engine_is_privileged_and_keeps_its_data_on_a_volume() -> None:

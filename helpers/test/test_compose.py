@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from helpers.engine import compose, nesting
+from helpers.engine import client, compose, nesting
 from helpers.engine.specs import Mount
 from helpers.errors import ConfigError, HelpersError, InfrastructureError
 from helpers.test.test_argv import SHELL, TESTS
@@ -120,6 +120,12 @@ def test_a_container_with_an_engine_of_its_own_starts_it_first_and_becomes_the_c
 
 def test_without_the_setting_a_container_is_granted_nothing() -> None:
     assert nesting.grant(TESTS) == TESTS
+
+
+def test_a_container_with_siblings_stays_in_the_groups_of_its_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nesting, "_socket", lambda: Path("/dev/null"))
+    monkeypatch.setattr(client, "name_of", str)
+    assert nesting.grant(replace(TESTS, docker="sibling", groups=(7,))).groups == (7, 0)
 
 
 def fake_compose(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:

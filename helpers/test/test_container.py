@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from helpers import config, discover
+from helpers.containers import environment
 from helpers.driver import container
 from helpers.driver.container import INSIDE, pytest_arguments
 from helpers.engine.specs import Mount, RunSpec
@@ -62,6 +63,16 @@ def test_settings_lift_limits_one_by_one(root: Path) -> None:
     spec = spec_of(load(root, "a"))
     assert Mount(root / "data") in spec.mounts and Mount(root / "a" / "out", read_only=False) in spec.mounts
     assert (spec.network, spec.memory, spec.pids, spec.options.cpus) == ("bridge", "1g", 99, 2)
+
+
+def test_a_user_who_gets_a_device_is_in_its_group(tmp_path: Path) -> None:
+    group = os.getgid() or 7
+    (tmp_path / "dri").mkdir()
+    (tmp_path / "dri" / "card0").touch()
+    os.chown(tmp_path / "dri" / "card0", -1, group)
+    assert environment.device_groups([f"{tmp_path}/dri/card0:/dev/x:rw"]) == (group,)
+    assert environment.device_groups([f"{tmp_path}/dri", "/dev/null", f"{tmp_path}/none"]) == (group,)
+    assert environment.device_groups([]) == ()
 
 
 def test_services_and_an_engine_are_there_only_where_a_directory_says_so(root: Path) -> None:

@@ -196,3 +196,21 @@ def test_docker_client_says_the_words_that_are_looked_for(
     fault = faults.explain(client.why_not_running())
     assert fault and f"DOCKER_TLS_VERIFY asks for TLS, and the certificate {tmp_path}/ca.pem" in fault.what
     assert "that DOCKER_CERT_PATH names" in fault.fix and os.environ["DOCKER_TLS_VERIFY"]
+
+
+@pytest.mark.parametrize(
+    ("said", "what", "fix"),
+    [
+        ('could not select device driver "" with capabilities: [[gpu]]', "which gpus asks for", "Container Toolkit"),
+        (
+            'error gathering device information while adding custom device "/dev/x": no such file or directory',
+            "this machine has no device /dev/x, which devices asks for",
+            "[tool.helpers] devices",
+        ),
+        ("runc create failed: error setting rlimit type 7: operation not permitted", "ulimits", "default-ulimits"),
+        ("invalid name", "the engine did not start the container: docker: invalid name", "None"),
+    ],
+)
+def test_an_option_that_this_machine_cannot_give_is_named_by_its_setting(said: str, what: str, fix: str) -> None:
+    fault = faults.not_started(f"docker: {said}")
+    assert what in fault.what and fix in str(fault.fix)

@@ -74,3 +74,33 @@ def test_names_that_an_engine_without_containers_cannot_give_are_a_skip(scratch:
     found = scratch.run("--engine", "venv")
     assert [found.of(name)[0] for name in ("hostname", "extra_hosts", "limits")] == ["SKIP", "SKIP", "PASS"]
     assert "needs host names of its own" in found.verdicts["hostname"]["why"]
+
+
+DEVICES = """
+import os
+import socket
+
+def test_device():
+    os.close(os.open("/dev/fuse", os.O_RDONLY))
+
+def test_address_of_the_machine():
+    assert socket.gethostbyname("machine.test").count(".") == 3
+"""
+GIVEN = 'devices = ["/dev/fuse:rw"]\nextra_hosts = ["machine.test:host-gateway"]\n'
+
+
+def test_devices_and_the_address_of_the_machine_are_printed_as_weaker_and_refused_by_a_strict_policy(
+    scratch: Scratch,
+) -> None:
+    path = scratch.add("given", DEVICES, image="given", settings=GIVEN)
+    scratch.add("gone", "def test_it(): pass\n", image="gone", settings='devices = ["/dev/helpers-none"]\n')
+    found = scratch.run("--engine", "docker")
+    assert found.of("given") == ("PASS", 0), found.stdout + found.stderr
+    for line in ("devices = [/dev/fuse:rw]", "extra_hosts = [machine.test:host-gateway]"):
+        assert f"weaker given: {line}" in found.stderr
+    assert found.of("gone") == ("INFRA", 6)
+    assert "this machine has no device /dev/helpers-none, which devices asks for" in found.verdicts["gone"]["why"]
+    strict = scratch.run("--engine", "docker", "--policy", "strict")
+    assert (strict.of("given"), strict.of("gone")) == (("REFUSED", 4), ("REFUSED", 4))
+    shell = scratch.invoke("docker_cmd", "--cmd", "test -c /dev/fuse", cwd=path)
+    assert shell.returncode == 0 and "weaker: devices = [/dev/fuse:rw]" in shell.stderr

@@ -31,6 +31,8 @@ FULL: dict[str, Any] = {
     "cpus": 1.5,
     "pids": 16,
     "ulimits": ["nofile=1024:4096", "core=0", "memlock=-1"],
+    "gpus": "device=0,GPU-1a/b:2",
+    "devices": ["/dev/kvm", "/dev/bus/usb:r", "/dev/ttyUSB0:/dev/modem:rw"],
     "hostname": "box.test",
     "extra_hosts": ["db.test:127.0.0.1", "v6:::1", "engine:host-gateway"],
     "timeout": 1,
@@ -98,6 +100,18 @@ def test_no_table_means_the_defaults_which_are_valid_themselves() -> None:
             )
         ),
         ({"ulimits": ["nofile=1", "nofile=2"]}, ("each name once",)),
+        *(
+            ({"gpus": value}, ("gpus must be 'all', a number",))
+            for value in ("0", "-1", "some", "device=", "1,2", "a b")
+        ),
+        ({"gpus": 1}, ("gpus must be a string",)),
+        *(
+            ({"devices": [device]}, ("devices must be devices like '/dev/kvm'",))
+            for device in (
+                *("kvm", "/dev", "/dev/", "/dev/../etc/passwd", "/etc/passwd", "/dev/a:/etc/passwd", "/dev/a:x"),
+                *("/dev/a:rr", "/dev/a:", "/dev/a b", "/dev/a,readonly=false", "/dev/a:/dev/b:r:w", "/dev/..//x"),
+            )
+        ),
         *(({"hostname": name}, ("hostname must be a host name",)) for name in ("a b", "-a", "a..b", "a" * 65, "--rm")),
         *(
             ({"extra_hosts": [host]}, ("extra_hosts must be names with an address",))

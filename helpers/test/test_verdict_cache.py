@@ -169,7 +169,13 @@ def test_what_is_another_thing_only_while_its_tests_run_is_not_kept(scene: Scene
     assert scene.run() == (0, set())
 
 
-@pytest.mark.parametrize("line", ['network = "bridge"', 'writable = ["made"]', 'docker = "sibling"', "services"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *('network = "bridge"', 'writable = ["made"]', 'docker = "sibling"', "services"),
+        *('gpus = "1"', 'devices = ["/dev/null"]', 'extra_hosts = ["a:host-gateway"]'),
+    ],
+)
 def test_tests_that_may_see_more_than_the_key_covers_always_run(scene: Scene, line: str) -> None:
     (scene.root / "a" / "made").mkdir()
     services = line == "services"
