@@ -29,7 +29,7 @@ def needs(runnable: RunnableDir, *, tests: bool = True) -> list[Need]:
     """
     settings = runnable.settings
     found = _of_tests(runnable) if tests else []
-    found += [Need(rules.ENV, f"env = [{name}]", name) for name in settings.env]
+    found += [Need(rules.ENV, f"env = [{name}]", name) for name in settings.inherited]
     if settings.docker:
         found.append(Need(f"docker-{settings.docker}", f'docker = "{settings.docker}" ({DOCKER[settings.docker]})'))
     found += _of_options(settings.options)

@@ -75,18 +75,17 @@ def test_container(
         NothingSelectedError: there is no test to run.
     """
     settings = runnable.settings
-    to_pytest = pytest_arguments(runnable, results, arguments, coverage=coverage)
-    order = {"results": str(results), "tier": tier, "arguments": to_pytest}
     return RunSpec(
         name=name,
         image=image,
-        argv=(*_RUNNER, "--results", str(results), *("python", str(INSIDE / "run_pytest.py"), json.dumps(order))),
+        argv=_command(results, tier, pytest_arguments(runnable, results, arguments, coverage=coverage)),
         cwd=runnable.path,
         user=user,
         mounts=_mounts(runnable),
         hidden=_hidden(runnable),
         env=base_environment(runnable, user),
-        inherit=settings.env,
+        inherit=settings.inherited,
+        values=settings.values,
         network=settings.network,
         memory=settings.memory,
         pids=settings.pids,
@@ -101,6 +100,11 @@ def test_container(
         nonce=nonce,
         results=results,
     )
+
+
+def _command(results: Path, tier: str, to_pytest: Sequence[str]) -> tuple[str, ...]:
+    order = json.dumps({"results": str(results), "tier": tier, "arguments": to_pytest})
+    return (*_RUNNER, "--results", str(results), "python", str(INSIDE / "run_pytest.py"), order)
 
 
 def without_git(spec: RunSpec) -> RunSpec:

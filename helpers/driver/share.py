@@ -35,11 +35,11 @@ def with_workers(spec: RunSpec, jobs: int, dirs: int) -> RunSpec:
     """Return the container with its share of the cores, which pytest-xdist takes for `-n auto`; at least one.
 
     Arguments:
-        spec: the container; a number that its directory takes from the host stays.
+        spec: the container; a number that its directory sets or takes from the host stays.
         jobs: how many directories may be tested at a time.
         dirs: how many there are.
     """
-    if WORKERS in spec.inherit:
+    if WORKERS in (*spec.inherit, *spec.values):
         return spec
     usable = min(cores(), math.ceil(spec.options.cpus) or cores())
     return replace(spec, env={**spec.env, WORKERS: str(max(1, min(cores() // max(1, min(jobs, dirs)), usable)))})

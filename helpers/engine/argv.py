@@ -64,8 +64,7 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool) -> list[str]:
         argv += ["--mount", _mount(type="tmpfs", dst=spec.results, **size)]
     for outside, within in spec.publish:
         argv += ["--publish", f"127.0.0.1:{outside}:{within}"]
-    argv += _pairs("--label", {OURS: "run", **spec.labels}) + _pairs("--env", {**spec.env, **spec.image_says})
-    argv += _inherited(spec)
+    argv += _pairs("--label", {OURS: "run", **spec.labels}) + _variables(spec)
     argv += ["--platform", spec.platform] if spec.platform else []
     # An image of `prod` starts its program: what is asked for here is started instead.
     return [*argv, "--entrypoint", spec.argv[0], spec.image, *spec.argv[1:]]
@@ -78,7 +77,7 @@ def run_by_hand(spec: RunSpec, command: Sequence[str]) -> list[str]:
         spec: the container; services beside it and an engine for it are not there.
         command: what is run in it.
     """
-    argv = [DOCKER, "run", "--rm", "--init", *_place(spec), *_pairs("--env", spec.env), *_inherited(spec)]
+    argv = [DOCKER, "run", "--rm", "--init", *_place(spec), *_variables(spec)]
     return [*argv, "--entrypoint", command[0], spec.image, *command[1:]]
 
 
@@ -142,6 +141,10 @@ def _names(spec: RunSpec) -> list[str]:
     name = spec.options.hostname or (_OWN_NAME if alone else "")
     hosts = [*([f"{name}:127.0.0.1"] if alone else []), *spec.options.extra_hosts]
     return [*(["--hostname", name] if name else []), *(part for host in hosts for part in ("--add-host", host))]
+
+
+def _variables(spec: RunSpec) -> list[str]:
+    return _pairs("--env", {**spec.env, **spec.values, **spec.image_says}) + _inherited(spec)
 
 
 def _inherited(spec: RunSpec) -> list[str]:

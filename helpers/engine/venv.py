@@ -74,7 +74,8 @@ class VenvEngine:
         with tempfile.TemporaryDirectory(prefix="helpers-home-") as home:
             path = f"{environment / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
             inherited = {name: os.environ[name] for name in spec.inherit if name in os.environ}
-            env = {**spec.env, **inherited, "PATH": path, "HOME": home, "TMPDIR": home, "VIRTUAL_ENV": str(environment)}
+            own = {"PATH": path, "HOME": home, "TMPDIR": home, "VIRTUAL_ENV": str(environment)}
+            env = {**spec.env, **inherited, **own, **spec.values}
             # The runner ends all that the command started when it ends, or when we do.
             command = [str(environment / "bin" / "python"), *spec.argv[1:]] if spec.argv[0] == "python" else spec.argv
             child = proc.Child(command, cwd=spec.cwd, env=env)
@@ -93,7 +94,8 @@ class VenvEngine:
     def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:
         """Return the command with the environment's Python, in the directory."""
         python = str(Path(spec.image) / "bin" / "python")
-        where = ["env", "--chdir", str(spec.cwd), f"PYTHONPATH={spec.env.get('PYTHONPATH', '')}"]
+        values = {"PYTHONPATH": spec.env.get("PYTHONPATH", ""), **spec.values}
+        where = ["env", "--chdir", str(spec.cwd), *(f"{name}={value}" for name, value in values.items())]
         return [*where, *(python if word == "python" else word for word in command[:1]), *command[1:]]
 
     def reap(self) -> int:

@@ -38,12 +38,16 @@ def generated(runnable: RunnableDir, package: str) -> Generated:
         package: path of the package `helpers`, relative to the root of the repo.
 
     Raises:
-        ConfigError: an editor would take a part of its path for a variable.
+        ConfigError: an editor would take a part of its path, or of a value in its `env`, for a variable.
     """
     if "${" in runnable.name:
         raise ConfigError(
             "no editor can open a directory with ${ in its path", where=runnable.path, fix="give it another name"
         )
+    for name, value in runnable.settings.values.items():
+        if "${" in value:
+            what = f"an editor takes the ${{ in the value of {name} for a variable"
+            raise ConfigError(what, where=runnable.path / "pyproject.toml", fix="write the value without ${")
     text = json.dumps(_content(runnable, package), indent=2, ensure_ascii=False)
     return Generated(path_of(runnable.name), f"{_HEAD}{text}\n", MARK)
 
@@ -62,7 +66,12 @@ def _content(runnable: RunnableDir, package: str) -> dict[str, Any]:
         "mounts": [argv.editor_mount(source, name, read_only=True) for name, source in programs.items()],
         "runArgs": argv.editor_options(spec),
         "containerEnv": {
-            name: _in_root_each(value, runnable.root) for name, value in spec.env.items() if name not in editor.PERSONAL
+            **{
+                name: _in_root_each(value, runnable.root)
+                for name, value in spec.env.items()
+                if name not in editor.PERSONAL
+            },
+            **spec.values,
         },
         "updateRemoteUserUID": False,
         "customizations": {"vscode": _vscode(runnable)},

@@ -28,6 +28,7 @@ _DEBIAN_PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
 # What stands first is a host only with a dot or a port, or as localhost:
 # https://pkg.go.dev/github.com/distribution/reference
 _REGISTRY = rf"(?=localhost(/|$)|[^/]*[.:]){HOST_PATTERN}(/{NAME_PATTERN})*"
+_NOT_SET = "without PATH and HELPERS_..., whose values helpers sets"
 DEFAULT_BASE = "archive:bookworm"
 # How a container may start containers, and what that gives it.
 DOCKER = {
@@ -71,7 +72,9 @@ class Settings:
     writable: tuple[str, ...] = _setting((), "paths inside the directory that its tests may write to")
     network: str = _setting("none", "network of a test run: `none` or `bridge`")
     docker: str = _setting("", "how a container may start containers: `sibling` or `child`; empty: not at all")
-    env: tuple[str, ...] = _setting((), "names of the host's environment variables that a container is given")
+    env: tuple[str, ...] = _setting(
+        (), "environment variables of a container: names of the host's, as in `API_URL`, and values, as in `MODE=test`"
+    )
     code: tuple[str, ...] = _setting(
         (), "tracked files and directories, inside the directory, that `prod` holds; empty: its packages and modules"
     )
@@ -119,6 +122,17 @@ class Settings:
         "versions of helpers that this repo works with, as in `>=0.1,<1`; empty: any; read from the root",
         of_the_repo=True,
     )
+
+    @property
+    def inherited(self) -> tuple[str, ...]:
+        """The variables of the host that a container is given."""
+        return tuple(item for item in self.env if "=" not in item)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The variables that a container is given with a fixed value."""
+        pairs = (item.partition("=") for item in self.env)
+        return {name: value for name, mark, value in pairs if mark}
 
     @property
     def options(self) -> ContainerOptions:
@@ -185,6 +199,20 @@ def _is_registry(text: str) -> bool:
     return not text or (re.fullmatch(_REGISTRY, text, re.ASCII) is not None and not too_long(text))
 
 
+def _are_variables(settings: Settings) -> bool:
+    names = [*settings.inherited, *settings.values]
+    return (
+        len(names) == len(settings.env) == len(set(names))
+        and all(re.fullmatch(_ENV_NAME, name) for name in names)
+        and not any(is_ours(name) for name in settings.values)
+    )
+
+
+def is_ours(name: str) -> bool:
+    """Return whether a container depends on the value that it has of a variable."""
+    return name == "PATH" or name.startswith("HELPERS_")
+
+
 def _are_platforms(items: tuple[str, ...]) -> bool:
     try:
         return not items or len(parse_platforms(",".join(items))) == len(items)
@@ -231,7 +259,7 @@ def _check_values(settings: Settings, where: str) -> None:
             _is_registry(settings.registry),
             "HOST[:PORT][/PATH], the path in lower case",
         ),
-        ("env", all(re.fullmatch(_ENV_NAME, name) for name in settings.env), "names of environment variables"),
+        ("env", _are_variables(settings), f"names of environment variables, each once, and NAME=VALUE, {_NOT_SET}"),
         (
             "system_packages",
             all(re.fullmatch(_DEBIAN_PACKAGE, name) for name in settings.system_packages),

@@ -117,6 +117,8 @@ def test_docker_and_venv_say_how_it_is_done_without_us() -> None:
         assert DockerEngine.by_hand(DockerEngine.__new__(DockerEngine), replace(SPEC, **more), ["python"]) == []
     venv = VenvEngine().by_hand(replace(SPEC, image="/venv"), ["python", "-m", "pytest"])
     assert venv == ["env", "--chdir", "/repo/a b", "PYTHONPATH=/repo/a b", "/venv/bin/python", "-m", "pytest"]
+    venv = VenvEngine().by_hand(replace(SPEC, image="/venv", values={"A": "b c"}), ["python"])
+    assert venv == ["env", "--chdir", "/repo/a b", "PYTHONPATH=/repo/a b", "A=b c", "/venv/bin/python"]
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,15 @@ def test_a_container_knows_its_image_and_has_a_program_at_another_path() -> None
     assert ("--mount", "type=bind,src=/repo/x.py,dst=/usr/local/bin/x,readonly=true") in pairwise(command)
 
 
+def test_a_fixed_value_replaces_the_one_that_every_container_has_and_none_that_says_what_its_image_is() -> None:
+    spec = replace(TESTS, values={"A": "1", "HELPERS_INSIDE": "x"}, image_says={"HELPERS_INSIDE": "a-1.2.0"})
+    command = argv.run(spec, account_files=Path("/accounts"), remove=False)
+    given = [value for flag, value in pairwise(command) if flag == "--env"]
+    assert given == ["HOME=/home/ann", "A=1", "HELPERS_INSIDE=a-1.2.0"]
+    by_hand = argv.run_by_hand(spec, ["pytest"])
+    assert ("--env", "A=1") in pairwise(by_hand) and "A=x=y z" not in by_hand
+
+
 def test_the_command_of_a_test_container_is_exactly_this() -> None:
     assert argv.run(TESTS, account_files=Path("/accounts"), remove=False) == [
         *("docker", "run", "--name", "helpers-r1-0", "--init", "--interactive", "--pull", "never"),

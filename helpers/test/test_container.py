@@ -65,6 +65,12 @@ def test_settings_lift_limits_one_by_one(root: Path) -> None:
     assert (spec.network, spec.memory, spec.pids, spec.options.cpus) == ("bridge", "1g", 99, 2)
 
 
+def test_variables_with_a_value_are_not_those_of_the_host(root: Path) -> None:
+    add_dir(root, "a", 'env = ["TOKEN", "MODE=test"]')
+    spec = spec_of(load(root, "a"))
+    assert (spec.inherit, spec.values) == (("TOKEN",), {"MODE": "test"})
+
+
 def test_a_user_who_gets_a_device_is_in_its_group(tmp_path: Path) -> None:
     group = os.getgid() or 7
     (tmp_path / "dri").mkdir()

@@ -48,7 +48,7 @@ def root(tmp_path: Path, cache: Path) -> Path:
     """A repo that has helpers and two runnable dirs."""
     path = make_repo(tmp_path / "a repo")
     (path / "helpers").symlink_to(shared_files.PACKAGE)
-    add_dir(path, "deep/one", 'memory = "3g"\npids = 77\nenv = ["API_URL"]', image="one")
+    add_dir(path, "deep/one", 'memory = "3g"\npids = 77\nenv = ["API_URL", "MODE=test"]', image="one")
     add_dir(path, "two", image="two")
     return path
 
@@ -80,6 +80,7 @@ def test_a_directory_is_opened_in_its_own_image_at_its_own_path(root: Path) -> N
     assert found["workspaceMount"] == "type=bind,source=${localWorkspaceFolder},target=${localWorkspaceFolder}"
     assert found["workspaceFolder"] == "${localWorkspaceFolder}/deep/one"
     assert found["containerEnv"]["PYTHONPATH"] == "${localWorkspaceFolder}/deep/one"
+    assert found["containerEnv"]["MODE"] == "test"
     build = ["invoke", "devcontainer_build", "--dir=deep/one"]
     assert found["initializeCommand"] == ["python3", "helpers/thin_env/bootstrap.py", *build]
     assert (root / found["initializeCommand"][1]).is_file()
@@ -233,3 +234,9 @@ def test_a_repo_without_a_directory_has_none_to_open(tmp_path: Path, cache: Path
     (path / "helpers").symlink_to(shared_files.PACKAGE)
     with pytest.raises(NothingSelectedError):
         devcontainer.main(cwd=path)
+
+
+def test_value_that_an_editor_takes_for_a_variable_is_refused(root: Path) -> None:
+    add_dir(root, "three", 'env = ["SECRET=${localEnv:TOKEN}"]', image="three")
+    with pytest.raises(ConfigError, match=r"takes the \$\{ in the value of SECRET for a variable"):
+        devcontainer.generated(config.load(root, root / "three", []), "helpers")

@@ -76,6 +76,31 @@ def test_names_that_an_engine_without_containers_cannot_give_are_a_skip(scratch:
     assert "needs host names of its own" in found.verdicts["hostname"]["why"]
 
 
+VARIABLES = """
+import os
+
+def test_variables():
+    assert os.environ["MODE"] == "a b=c"
+    assert (os.environ["LANG"], os.environ["EMPTY"]) == ("C", "")
+"""
+ENV = """env = ["MODE=a b=c", "LANG=C", "EMPTY="]
+"""
+
+
+@pytest.mark.parametrize("engine", ["docker", "venv"])
+def test_variables_with_a_value_are_those_of_tests_and_of_a_person(scratch: Scratch, engine: str) -> None:
+    path = scratch.add("set", VARIABLES, image="set", settings=ENV)
+    found = scratch.run("--engine", engine, MODE="of the host")
+    assert found.of("set") == ("PASS", 0), found.stdout
+    # No variable of the host comes in, so a strict policy refuses nothing and the verdict is kept.
+    assert "weaker" not in found.stderr
+    if engine == "docker":
+        strict = [scratch.run("--engine", "docker", "--policy", "strict", "--cached").stdout for _ in range(2)]
+        assert ["cached" in text for text in strict] == [False, True]
+        shell = scratch.invoke("docker_cmd", "--cmd", "printenv MODE", cwd=path)
+        assert shell.stdout == "a b=c\n"
+
+
 DEVICES = """
 import os
 import socket

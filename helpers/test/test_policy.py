@@ -102,7 +102,7 @@ SETTINGS = {
     "plain": 'uses = [".."]',
     "connected": 'network = "bridge"',
     "writes": 'writable = ["out"]',
-    "told": 'env = ["API", "TOKEN"]',
+    "told": 'env = ["API", "TOKEN", "MODE=test"]',
     "child": 'docker = "child"',
     "sibling": 'docker = "sibling"',
     "draws": 'gpus = "all"',

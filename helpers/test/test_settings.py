@@ -21,7 +21,7 @@ FULL: dict[str, Any] = {
     "writable": ["out"],
     "network": "bridge",
     "docker": "child",
-    "env": ["TOKEN", "_X1"],
+    "env": ["TOKEN", "_X1", "MODE=a=b c\n", "EMPTY="],
     "code": ["src", "run.py"],
     "entrypoint": ["python", "-m", "forecast"],
     "prod_allows": ["/usr/local/lib/*/pip*", "package git"],
@@ -47,6 +47,12 @@ def test_every_setting_is_read() -> None:
     read = {name: getattr(settings, name) for name in FULL}
     assert read == {name: tuple(value) if isinstance(value, list) else value for name, value in FULL.items()}
     assert set(FULL) == {item.name for item in fields(Settings)}, "a new setting needs a line in FULL"
+
+
+def test_a_variable_is_one_of_the_host_or_has_a_fixed_value() -> None:
+    settings = parse_settings(FULL, "pyproject.toml")
+    assert settings.inherited == ("TOKEN", "_X1")
+    assert settings.values == {"MODE": "a=b c\n", "EMPTY": ""}
 
 
 def test_no_table_means_the_defaults_which_are_valid_themselves() -> None:
@@ -125,7 +131,10 @@ def test_no_table_means_the_defaults_which_are_valid_themselves() -> None:
         ({"tests": ["test", "u[1]"]}, ("tests must be at least one path, each without '['",)),
         ({"uses": ["a", 1]}, ("uses must be a list of strings",)),
         ({"uses": ["a", "b", "a"]}, ("uses names 'a' twice",)),
-        ({"env": ["A=1"]}, ("env must be names of environment variables",)),
+        *(
+            ({"env": names}, ("env must be names of environment variables, each once",))
+            for names in (["1A=1"], ["=1"], ["A B=1"], ["A", "A=1"], ["A=1", "A=2"], ["PATH=/x"], ["HELPERS_X=1"], [""])
+        ),
         ({"system_packages": ["gcc; rm"]}, ("system_packages must be names of packages",)),
         ({"system_packages": ["--purge"]}, ("system_packages must be names of packages",)),
         ({"registry": "http://x"}, ("registry must be HOST[:PORT][/PATH]",)),

@@ -79,6 +79,8 @@ def test_tests_have_no_more_workers_than_cores_that_they_may_use(
     assert share.with_workers(spec, 1, 1).env["PYTEST_XDIST_AUTO_NUM_WORKERS"] == str(workers)
 
 
-def test_a_number_of_workers_that_is_taken_from_the_host_stays() -> None:
+def test_a_number_of_workers_that_is_set_or_taken_from_the_host_stays() -> None:
     spec = replace(SPEC, inherit=("PYTEST_XDIST_AUTO_NUM_WORKERS",))
+    assert share.with_workers(spec, 1, 1) == spec
+    spec = replace(SPEC, values={"PYTEST_XDIST_AUTO_NUM_WORKERS": "3"})
     assert share.with_workers(spec, 1, 1) == spec
