@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
     parser = build_parser()
     options, rest = parser.parse_known_args(arguments[:end])
     options.argv, options.asked_at, options.begun = list(arguments), time.time(), headstart.handed()
-    options.lost = None
+    options.lost = options.asked = None
     if rest:
         parser.error(f"unrecognized argument {rest[0]!r}; did you mean: main_pytest.py {meant(parser, rest[0])}")
     try:
@@ -65,6 +65,10 @@ def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> in
     own_version.check()
     if options.watch:
         return _watch(options, pytest_args, root)
+    if not (options.no_cache or options.engine == "venv"):
+        from helpers.repo.contents import Answers
+
+        options.asked = Answers(root)  # git answers while the plan is made
     plan = _plan(options, pytest_args, root)
     if options.list:
         return _list(options, plan, pytest_args, root)

@@ -29,5 +29,6 @@ def with_kept(options: argparse.Namespace, plan: Plan, arguments: Sequence[str],
     known: set[str] = set()
     # What can not be said is said when the tests are to run.
     with suppress(HelpersError):
-        known |= VerdictCache(root, plan.tier, arguments, coverage=options.coverage).find(plan.dirs).keys()
+        kept = VerdictCache(root, plan.tier, arguments, coverage=options.coverage, asked=options.asked)
+        known |= kept.find(plan.dirs).keys()
     return replace(plan, dirs=tuple(replace(item, cached=item.name in known) for item in plan.dirs))

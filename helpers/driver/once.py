@@ -116,7 +116,9 @@ def _tested(options: argparse.Namespace, plan: Plan, order: _Order, ends: ExitSt
     if not (options.no_cache or options.engine == "venv"):
         team = _shared(order.control)
         since = options.begun[2] if options.begun else None
-        kept = VerdictCache(order.root, plan.tier, order.arguments, team, coverage=options.coverage, since=since)
+        kept = VerdictCache(
+            order.root, plan.tier, order.arguments, team, coverage=options.coverage, since=since, asked=options.asked
+        )
     known = kept.find(plan.dirs) if kept else {}
     for verdict in known.values():
         order.observers.event(Event("done", verdict.name, verdict=verdict))

@@ -28,7 +28,7 @@ from helpers.repo.contents import TICK_SECONDS, Contents, changed_at
 _MOST = 32
 # Options under which a run in which nothing changed depends on nothing else; any other one may.
 _FREE = {
-    *("argv", "asked_at", "begun", "lost"),
+    *("argv", "asked", "asked_at", "begun", "lost"),
     *("dir", "only_this", "submodules", "strict_tests", "tier", "jobs", "exitfirst", "policy", "timeout"),
     *("allow_empty", "verbose", "quiet"),
 }

@@ -28,7 +28,7 @@ from helpers.errors import HelpersError
 from helpers.images import digests
 from helpers.model import policy
 from helpers.model.runnable import RunnableDir
-from helpers.repo.contents import Contents, Unknown, changed_at, contents, is_still, is_untouched, of_directory
+from helpers.repo.contents import Answers, Contents, Unknown, changed_at, contents, is_still, is_untouched, of_directory
 from helpers.repo.seen import Seen
 from helpers.storage import cache_dir, digest
 
@@ -56,6 +56,7 @@ class VerdictCache:
         shared: the verdicts of the team; None without.
         coverage: whether the lines that run are noted.
         since: when the first container was started, in seconds since the epoch, if that was before all this.
+        asked: git's answers about the repo, for the first `find`; None asks git then.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class VerdictCache:
         *,
         coverage: bool = False,
         since: float | None = None,
+        asked: Answers | None = None,
     ) -> None:
         self._shared = shared
         self.root = root
@@ -74,6 +76,7 @@ class VerdictCache:
         self.arguments = arguments
         self._coverage = coverage
         self._since = since
+        self._asked = asked
         self._keys: dict[str, str] = {}
         # The name of helpers itself, and the files that it is made of.
         self._own: tuple[Contents | None, str] = (None, "")
@@ -90,7 +93,8 @@ class VerdictCache:
         found: dict[str, Verdict] = {}
         unknown: dict[str, DirPlan] = {}
         try:
-            now = self.now = now or contents(self.root, seen=self.seen(dirs))
+            asked, self._asked = self._asked, None
+            now = self.now = now or contents(self.root, seen=self.seen(dirs), asked=asked)
         except Unknown:
             return {}  # then nothing is kept either
         for item in dirs:

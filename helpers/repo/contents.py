@@ -123,20 +123,60 @@ class Contents:
         return [*own, *self._files[first : bisect_left(self._paths, f"{path}0")]]
 
 
-def contents(root: Path, *, exact: bool = True, seen: Seen = EVERYTHING) -> Contents:
+class Answers:
+    """Git's answers about the files of a checkout, asked beside other work.
+
+    `concurrent.futures` would take longer to import than git takes to answer.
+
+    Arguments:
+        root: of the checkout.
+        exact: as for `contents`.
+    """
+
+    def __init__(self, root: Path, *, exact: bool = True) -> None:
+        self.at = time.time()
+        self.before = _marks(root) if exact else None
+        self._said: dict[int, str] = {}
+        self._faults: list[BaseException] = []
+        questions = enumerate((_LIST, state.status_words(exact=exact)))
+        self._threads = [Thread(target=self._ask, args=(root, *question)) for question in questions]
+        for thread in self._threads:
+            thread.start()
+
+    def _ask(self, root: Path, number: int, words: Sequence[str]) -> None:
+        try:
+            self._said[number] = _ask(root, *words)
+        except BaseException as error:
+            self._faults.append(error)
+
+    def wait(self) -> tuple[str, str]:
+        """Wait for git's list of tracked files and git's status, and return both.
+
+        Raises:
+            Unknown: git does not answer.
+        """
+        for thread in self._threads:
+            thread.join()
+        if self._faults:
+            raise self._faults[0]
+        return self._said[0], self._said[1]
+
+
+def contents(root: Path, *, exact: bool = True, seen: Seen = EVERYTHING, asked: Answers | None = None) -> Contents:
     """Return what all files of the checkout at `root` hold now.
 
     Arguments:
         root: of the checkout.
         exact: whether that also counts which git ignores, or takes for equal, as line ends can be.
         seen: what will be asked for; a directory that git ignores as a whole may be big, and count for nothing else.
+        asked: git's answers, if git was asked before; with the same `exact`.
 
     Raises:
         Unknown: git does not answer.
     """
     checkout = _Checkout(exact, seen)
-    asked_at = time.time()
-    return Contents(checkout.files(root), checkout.looks, asked_at, checkout.unseen)
+    asked = asked or Answers(root, exact=exact)
+    return Contents(checkout.files(root, asked), checkout.looks, asked.at, checkout.unseen)
 
 
 def is_still(then: Contents) -> bool:
@@ -185,7 +225,7 @@ def uncommitted(root: Path, commit: str) -> dict[str, str]:
         Unknown: git does not answer.
     """
     before = dict(_committed(root, commit)) if commit else {}
-    now = _Checkout(exact=False).files(root)
+    now = _Checkout(exact=False).files(root, Answers(root, exact=False))
     differ = (path for path in {*before, *_tracked(root)} if before.get(path) != now.get(path))
     # Git was told not to look at some: only reading them tells.
     read = {path: state.by_reading(str(root / path)) for path in sorted(differ)}
@@ -262,10 +302,10 @@ class _Checkout:
         self.looks: list[state.Look | None] = []
         self.unseen: list[str] = []
 
-    def files(self, root: Path, at: str = "") -> dict[str, str]:
+    def files(self, root: Path, asked: Answers, at: str = "") -> dict[str, str]:
         """Return the names of all files of the checkout at `root`, which lies `at` a path of another one."""
-        before = _marks(root) if self._exact else None
-        listed, changed = _ask_both(root, _LIST, state.status_words(exact=self._exact))
+        before = asked.before
+        listed, changed = asked.wait()
         big = [*state.ignored_directories(changed), *state.untracked(str(root), changed)]
         unseen = [name for name in big if not self._seen.touches(at + name.rstrip("/"))]
         self.unseen += [at + name.rstrip("/") for name in unseen]
@@ -313,7 +353,8 @@ class _Checkout:
             # What somebody has put there counts all the same.
             self.looks.append(None)
             return {name: state.by_size(str(root / name)) for name in state.walk(str(root / path), f"{path}/")}
-        found = {f"{path}/{name}": content for name, content in self.files(root / path, f"{at}{path}/").items()}
+        inside = self.files(root / path, Answers(root / path, exact=self._exact), f"{at}{path}/")
+        found = {f"{path}/{name}": content for name, content in inside.items()}
         if self._exact and (root / path / ".git").is_dir():
             self.looks.append(None)
             found[f"{path}/.git"] = state.unsure()
@@ -357,25 +398,3 @@ def _ask(root: Path, *words: str) -> str:
         return look(root, *words, more=state.EXACT)
     except HelpersError as error:
         raise Unknown(error.what) from None
-
-
-def _ask_both(root: Path, first: Sequence[str], second: Sequence[str]) -> tuple[str, str]:
-    """Ask git two questions at the same time; `concurrent.futures` would take longer to import than the second one."""
-    said: list[str] = []
-    faults: list[BaseException] = []
-
-    def ask() -> None:
-        try:
-            said.append(_ask(root, *second))
-        except BaseException as error:
-            faults.append(error)
-
-    beside = Thread(target=ask)
-    beside.start()
-    try:
-        answer = _ask(root, *first)
-    finally:
-        beside.join()
-    if faults:
-        raise faults[0]
-    return answer, said[0]

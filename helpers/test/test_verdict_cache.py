@@ -79,7 +79,7 @@ def test_the_plan_names_the_directories_that_would_not_be_tested_again(
 def test_where_nobody_can_say_what_the_files_hold_the_plan_says_nothing_of_it(
     scene: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(root: Path, seen: Seen) -> None:
+    def broken(root: Path, seen: Seen, asked: object) -> None:
         raise InfrastructureError("git gave no answer")
 
     scene.run()

@@ -39,6 +39,8 @@ def start(script: str, module: str) -> int:
     except OSError as error:
         sys.stderr.write(f"helpers: infrastructure: {error.filename}: {error.strerror}\n")
         return INFRASTRUCTURE
+    # Python would look through all objects once more before its end.
+    gc.freeze()
     return code
 
 
