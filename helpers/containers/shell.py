@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import shlex
 import socket
@@ -32,29 +33,35 @@ from helpers.storage import cache_dir, use
 
 # An interactive bash of Debian sets its own prompt at its start, so this is done just before the first prompt.
 _PROMPT = {"PROMPT_COMMAND": f"PS1='(${IMAGE_VARIABLE}) \\w\\$ '; unset PROMPT_COMMAND"}
+_MOST_PORTS = 65535
 _POLL_SECONDS = 0.2
 
 
-def bash(directory: str | None, stage: str) -> None:
+def bash(directory: str | None, stage: str, publish: Sequence[str] = ()) -> None:
     """Become a shell in the container of a runnable dir; its exit code is the shell's.
 
     Arguments:
         directory: the runnable dir; None is the one that encloses the current directory.
         stage: `local` or `dev`.
+        publish: ports of the container that this machine reaches, as in `8000` or `8001:8000`.
+
+    Raises:
+        UsageError: a port is no port, or is in use.
     """
-    _become(_nearest(directory), ["bash"], stage, is_shell=True)
+    _become(_nearest(directory), ["bash"], stage, is_shell=True, publish=_published(publish))
 
 
-def command(directory: str | None, line: str, stage: str) -> None:
+def command(directory: str | None, line: str, stage: str, publish: Sequence[str] = ()) -> None:
     """Become a command in the container of a runnable dir; its exit code is the command's.
 
     Arguments:
         directory: the runnable dir; None is the one that encloses the current directory.
         line: the command, split into words as a shell would but never run by one.
         stage: `local` or `dev`.
+        publish: ports of the container that this machine reaches, as in `8000` or `8001:8000`.
 
     Raises:
-        UsageError: the line is empty or its quotes do not match.
+        UsageError: the line is empty or its quotes do not match; a port is no port, or is in use.
     """
     try:
         words = shlex.split(line)
@@ -62,7 +69,7 @@ def command(directory: str | None, line: str, stage: str) -> None:
         raise UsageError(f"--cmd can not be split into words: {error}", where=line) from None
     if not words:
         raise UsageError("--cmd is empty", fix='invoke docker_cmd --cmd "python -V"')
-    _become(_nearest(directory), words, stage)
+    _become(_nearest(directory), words, stage, publish=_published(publish))
 
 
 def jupyter(directory: str | None, port: int | None, stage: str) -> None:
@@ -112,6 +119,35 @@ def _announced(port: int, token: str) -> bool:
     sys.stderr.write(f"\rhelpers: Jupyter is ready: {url}  (Ctrl-C twice ends it)\r\n")
     sys.stderr.flush()
     return True
+
+
+def _published(given: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """Return pairs of a port of this machine and the container's port that it leads to, and print them."""
+    pairs: list[tuple[int, int]] = []
+    for text in given:
+        outside, mark, within = text.partition(":")
+        numbers = [int(part) if part.isascii() and part.isdigit() else 0 for part in (outside, within or outside)]
+        if (mark and not within) or not all(1 <= number <= _MOST_PORTS for number in numbers):
+            fix = "--publish 8000, or --publish 8001:8000 for port 8001 of this machine"
+            raise UsageError(f"--publish {text!r} is no port, as 8000, and no two, as 8001:8000", fix=fix)
+        if numbers[0] in dict(pairs) or _is_in_use(numbers[0]):
+            fix = f"--publish {_free_port()}:{numbers[1]}"
+            raise UsageError(f"port {numbers[0]} of this machine is in use", where=f"--publish {text}", fix=fix)
+        pairs.append((numbers[0], numbers[1]))
+        say(f"127.0.0.1:{numbers[0]} leads to port {numbers[1]} of the container; a program there listens on 0.0.0.0")
+    return tuple(pairs)
+
+
+def _is_in_use(port: int) -> bool:
+    with socket.socket() as listener:
+        # As the engine does: a port whose last connections are just ending is free.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            # The engine may be allowed what this user is not.
+            return error.errno == errno.EADDRINUSE
+    return False
 
 
 def _nearest(directory: str | None) -> tuple[RunnableDir, Path]:

@@ -9,6 +9,7 @@ from helpers.tasks.adapter import Group, helpers_task, whole_number
 GROUP = Group.IMAGES
 
 _DIR = "the runnable dir; default: the nearest enclosing one"
+_PUBLISH = "port of the container that this machine reaches, as 8000 or 8001:8000; may be given again"
 _STAGE = "local: the image of this checkout; dev: the newest released one that fits"
 
 
@@ -34,22 +35,29 @@ def docker_build(
     return commands.build(dir or None, stage=stage, everything=all)
 
 
-@helpers_task(everyday=1, help={"dir": _DIR, "stage": _STAGE})
-def docker_bash(_: Any, dir: str | None = None, stage: str = "local") -> None:
+@helpers_task(everyday=1, iterable=["publish"], help={"dir": _DIR, "stage": _STAGE, "publish": _PUBLISH})
+def docker_bash(_: Any, dir: str | None = None, stage: str = "local", publish: Any = None) -> None:
     """Open a shell in the container of a runnable dir."""
     from helpers.containers import shell
 
-    shell.bash(dir or None, stage)
+    shell.bash(dir or None, stage, publish or ())
 
 
 @helpers_task(
-    everyday=2, help={"dir": _DIR, "cmd": "the command; quotes group words, no shell reads it", "stage": _STAGE}
+    everyday=2,
+    iterable=["publish"],
+    help={
+        "dir": _DIR,
+        "cmd": "the command; quotes group words, no shell reads it",
+        "stage": _STAGE,
+        "publish": _PUBLISH,
+    },
 )
-def docker_cmd(_: Any, cmd: str = "", dir: str | None = None, stage: str = "local") -> None:
+def docker_cmd(_: Any, cmd: str = "", dir: str | None = None, stage: str = "local", publish: Any = None) -> None:
     """Run one command in the container of a runnable dir."""
     from helpers.containers import shell
 
-    shell.command(dir or None, cmd, stage)
+    shell.command(dir or None, cmd, stage, publish or ())
 
 
 @helpers_task(help={"dir": _DIR, "port": "port on this machine; default: a free one", "stage": _STAGE})

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
+from urllib.request import urlopen
+
 import pytest
 
-from helpers.test.conftest import Scratch
+from helpers.test.conftest import Scratch, start, thin_env, until
 
 pytestmark = pytest.mark.engine
 
@@ -99,6 +103,29 @@ def test_variables_with_a_value_are_those_of_tests_and_of_a_person(scratch: Scra
         assert ["cached" in text for text in strict] == [False, True]
         shell = scratch.invoke("docker_cmd", "--cmd", "printenv MODE", cwd=path)
         assert shell.stdout == "a b=c\n"
+
+
+def test_published_port_of_a_container_answers_on_this_machine(scratch: Scratch) -> None:
+    path = scratch.add("served", "def test_it(): pass\n", image="served")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    assert scratch.invoke("docker_build", cwd=path).returncode == 0
+    argv = ["docker_cmd", "--publish", f"{port}:80", "--cmd", "python -m http.server --directory /etc 80"]
+    server = start([str(thin_env() / "bin" / "invoke"), *argv], path)
+    try:
+
+        def answers() -> bool:
+            with suppress(OSError):
+                return bool(urlopen(f"http://127.0.0.1:{port}/hostname", timeout=5).status == 200)
+            return False
+
+        until(answers, 60)
+    finally:
+        server.terminate()
+        said = server.communicate(timeout=30)[1]
+    assert f"127.0.0.1:{port} leads to port 80 of the container" in said
+    until(lambda: scratch.leftovers() == [], 10)
 
 
 DEVICES = """
