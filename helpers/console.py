@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
 from typing import TextIO
 
 from helpers import errors
@@ -13,7 +15,9 @@ from helpers import errors
 # Makes the thin environment, and puts our commands on PATH.
 THIN_ENV = "source dev_scripts/setenv.sh"
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
+_COLOUR = re.compile(r"\033\[\d*m")
 _SHOWN_CHARS = 80
+_USUAL_COLUMNS = 80
 # While a region of lines is drawn at the end of the terminal, this prints a line above it.
 shown_above: Callable[[str], None] | None = None
 
@@ -65,11 +69,119 @@ def cut(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 3]}..."
 
 
-def print_rows(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows as columns on standard output; the first one is the head."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+def terminal_width(stream: TextIO) -> int | None:
+    """Return how many columns the terminal `stream` has; None for a pipe or file, which has any number."""
+    if not stream.isatty():
+        return None
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _USUAL_COLUMNS
+    except (OSError, ValueError):
+        return _USUAL_COLUMNS
+
+
+def from_here(root: Path, name: str) -> str:
+    """Return a path below `root` as it is shown: to a person relative to the current directory, else to `root`."""
+    return os.path.relpath(root / name) if sys.stdout.isatty() else name
+
+
+def nearer(text: str) -> str:
+    """Return `text` with paths as a person at the current directory writes them: relative in the checkout, and by `~`.
+
+    A name with a blank stays whole: only the begin of a path is replaced.
+    """
+    here = os.getcwd()
+    root = next((place for place in _upwards(here) if os.path.lexists(os.path.join(place, ".git"))), here)
+    text = _replaced(text, here, ".")
+    text = _replaced(text, root, os.path.relpath(root))
+    # A shell does not read `~` in quotes.
+    return _replaced(text, os.path.expanduser("~"), "~", but="'\"")
+
+
+def _replaced(text: str, place: str, short: str, but: str = "") -> str:
+    """Return `text` with `short` for the directory `place`, where no character of `but` stands before it."""
+
+    def shorter(found: re.Match[str]) -> str:
+        return "" if found[1] and short == "." else f"{short}{found[1]}"
+
+    return text if place == os.sep else re.sub(rf"(?<![\w./~{but}-]){re.escape(place)}(/|(?![\w./-]))", shorter, text)
+
+
+def _upwards(path: str) -> Iterator[str]:
+    yield path
+    while path != os.path.dirname(path):
+        path = os.path.dirname(path)
+        yield path
+
+
+def in_columns(
+    rows: Sequence[Sequence[str]], width: int | None = None, *, spare: Sequence[str] = (), right: Collection[str] = ()
+) -> list[str]:
+    """Return rows as lines of columns; a cell may have colours.
+
+    What does not fit into a line stands below it. No word of a cell is cut, because it may be a path.
+
+    Arguments:
+        rows: the first one is the head; the last cell of a row with fewer cells is a text that takes the rest.
+        width: columns of a line; None is any number.
+        spare: names of columns that are left out of narrow lines, the least needed one first.
+        right: names of columns that are aligned at their right.
+    """
+    names = list(rows[0])
+    whole = [row if len(row) == len(names) else row[:-1] for row in rows]
+    widths = {name: max(_length(row[at]) for row in whole if at < len(row)) for at, name in enumerate(names)}
+    shown = list(names)
+
+    def cells_of(row: Sequence[str], known: Sequence[str]) -> list[str]:
+        named = [(name, cell) for name, cell in zip(names, known, strict=False) if name in shown]
+        return [*(_padded(cell, widths[name], name in right) for name, cell in named), *row[len(known) :]]
+
+    table = list(map(cells_of, rows, whole))
+    for name in spare:
+        # A few rows that are too long do not cost all rows a column.
+        long = [_length("  ".join(cells).rstrip()) > (width or 0) for cells in table[1:] if len(cells) == len(shown)]
+        if width and 2 * sum(long) >= max(1, len(long)):
+            shown.remove(name)
+            table = list(map(cells_of, rows, whole))
+    return [line for cells in table for line in _folded(cells, width)]
+
+
+def _folded(cells: Sequence[str], width: int | None) -> Iterator[str]:
+    """Yield the line of a row, and below it lines for the cells that have no room in it."""
+    fits = len(cells)
+    while width and fits > 1 and _length("  ".join(cells[:fits]).rstrip()) > width:
+        fits -= 1
+    yield "  ".join(cells[:fits]).rstrip()
+    if rest := "  ".join(filter(None, map(str.strip, cells[fits:]))):
+        yield from _wrapped(rest, width or 0)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    import textwrap  # only a narrow terminal needs it
+
+    indent = 4 * " "
+    return textwrap.wrap(
+        text, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _length(cell: str) -> int:
+    return len(_COLOUR.sub("", cell))
+
+
+def _padded(cell: str, width: int, right: bool) -> str:
+    blanks = " " * (width - _length(cell))
+    return f"{blanks}{cell}" if right else f"{cell}{blanks}"
+
+
+def print_rows(rows: Sequence[Sequence[str]], *, spare: Sequence[str] = ()) -> None:
+    """Print rows as columns on standard output, made to fit a terminal.
+
+    Arguments:
+        rows: the first one is the head.
+        spare: names of columns that a narrow terminal does not show, the least needed one first.
+    """
+    for line in in_columns(rows, terminal_width(sys.stdout), spare=spare):
+        print(line)
 
 
 def report_error(error: BaseException) -> int:

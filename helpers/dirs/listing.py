@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from helpers import discover, repo
-from helpers.console import printable
+from helpers.console import from_here, in_columns, printable, terminal_width
 from helpers.dirs.testfiles import test_files
 from helpers.errors import OK, HelpersError, NothingSelectedError, worst
 
@@ -52,16 +53,22 @@ def rows(root: Path) -> list[Row]:
     return found
 
 
-def as_text(found: Sequence[Row]) -> str:
-    """Return `found` as a table for a person; a wrong directory's row ends in its error."""
-    table = [_HEAD, *((r.directory, r.image, r.version, r.base, r.requires_python, str(r.test_files)) for r in found)]
-    widths = [max(len(printable(cells[column])) for cells in table) for column in range(len(_HEAD))]
-    errors = ["", *(f"error: {printable(row.error)}" if row.error else "" for row in found)]
-    lines = []
-    for cells, error in zip(table, errors, strict=True):
-        shown = [printable(cell).ljust(width) for cell, width in zip(cells, widths, strict=True)]
-        lines.append("  ".join([shown[0], error] if error else shown).rstrip())
-    return "\n".join(lines)
+def as_text(found: Sequence[Row], width: int | None = None, shown: Callable[[str], str] = str) -> str:
+    """Return `found` as a table for a person; a wrong directory's row ends in its error.
+
+    Arguments:
+        found: the rows.
+        width: columns of a line; None is any number.
+        shown: makes of a directory the path that is shown.
+    """
+    table = [_HEAD, *(_cells(row, shown(row.directory)) for row in found)]
+    return "\n".join(in_columns(table, width, spare=("image", "tests")))
+
+
+def _cells(row: Row, directory: str) -> tuple[str, ...]:
+    if row.error:
+        return printable(directory), f"error: {printable(row.error)}"
+    return (*map(printable, (directory, row.image, row.version, row.base, row.requires_python)), str(row.test_files))
 
 
 def main(*, as_json: bool, cwd: Path | None = None) -> int:
@@ -76,7 +83,7 @@ def main(*, as_json: bool, cwd: Path | None = None) -> int:
     if as_json:
         print(json.dumps([asdict(row) for row in found], indent=2))
     elif found:
-        print(as_text(found))
+        print(as_text(found, terminal_width(sys.stdout), lambda name: from_here(root, name)))
     if not found:
         raise NothingSelectedError("no runnable dir in this repo", where=root, fix="invoke dir_create NAME")
     return worst([OK, *(row.exit_code for row in found)])

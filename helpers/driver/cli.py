@@ -234,7 +234,7 @@ def _list(options: argparse.Namespace, plan: Plan, pytest_args: list[str], root:
 
         write_json(options.json, plan.as_data())
     if options.json != "-":
-        print(plan.as_text())
+        print(plan.as_text(console.terminal_width(sys.stdout), lambda name: console.from_here(root, name)))
     errors = [item.error for item in plan.dirs if item.error and item.fault_kind == "error"]
     empty = NothingSelectedError.exit_code if options.allow_empty else OK
     return worst([OK, *(error.exit_code for error in errors if error.exit_code != empty)])

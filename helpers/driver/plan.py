@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import checkout_file, config, discover
-from helpers.console import printable
+from helpers.console import in_columns, printable
 from helpers.containers import rights
 from helpers.containers.environment import services_file
 from helpers.dirs.lost_tests import LostTests
@@ -95,15 +95,22 @@ class Plan:
             "steps": [{"step": step.key, "needs": list(step.needs)} for step in self.steps],
         }
 
-    def as_text(self) -> str:
-        """Return the plan as lines for a person: one for each directory, with the images it needs."""
-        rows = [_COLUMNS, *map(_row, self.dirs)]
-        shown = [at for at, name in enumerate(_COLUMNS) if name not in _OFTEN_EMPTY or any(row[at] for row in rows[1:])]
-        rows = [tuple(row[at] for at in shown) for row in rows]
-        widths = [max(len(printable(row[column])) for row in rows) for column in range(len(rows[0]) - 1)]
-        lines = (
-            "  ".join([*(printable(c).ljust(w) for c, w in zip(row, widths, strict=False)), row[-1]]) for row in rows
-        )
+    def as_text(self, width: int | None = None, shown: Callable[[str], str] = str) -> str:
+        """Return the plan as lines for a person: one for each directory, with the images it needs.
+
+        Arguments:
+            width: columns of a line, in which there may be no room for images; None is any number.
+            shown: makes of the name of a directory the path that is shown.
+        """
+        rows = [_COLUMNS, *((shown(item.name), *_row(item)[1:]) for item in self.dirs)]
+        kept = [at for at, name in enumerate(_COLUMNS) if name not in _OFTEN_EMPTY or any(row[at] for row in rows[1:])]
+        rows = [tuple(printable(row[at]) for at in kept) for row in rows]
+        lines = in_columns(rows, width)
+        if len(lines) > len(rows):
+            # An error stands in the place of the images.
+            wrong = [False, *(bool(item.error) for item in self.dirs)]
+            rows = [row if is_wrong else (*row[:-1], "") for row, is_wrong in zip(rows, wrong, strict=True)]
+            lines = in_columns(rows, width, spare=("network", "python"))
         return "\n".join(lines)
 
 

@@ -157,6 +157,10 @@ class _Like(io.StringIO):
         """Say whether the stream is a terminal."""
         return self._stream.isatty()
 
+    def fileno(self) -> int:
+        """Return the number of the stream, by which a terminal says how wide it is."""
+        return self._stream.fileno()
+
 
 def _said(options: argparse.Namespace, root: Path, plan: Plan, verdicts: Sequence[Verdict]) -> memo.Said | None:
     """Return what a run with these verdicts prints; None where it does not say just once how long it took."""

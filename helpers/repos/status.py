@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import repo
-from helpers.console import counted, paint, print_rows, printable, say
+from helpers.console import counted, from_here, paint, print_rows, printable, say
 from helpers.errors import INFRASTRUCTURE, OK, TESTS_FAILED, worst
 from helpers.repos import state, tree
 from helpers.repos.state import Row, State
@@ -36,7 +36,7 @@ def main(*, as_json: bool, check: bool, offline: bool, cwd: Path | None = None) 
     if as_json:
         print(json.dumps({"exit_code": code, "root": str(root), "repos": [row.data() for row in found]}, indent=2))
         return code
-    print_rows([_HEAD, *map(_cells, found)])
+    print_rows([_HEAD, *((printable(from_here(root, row.path)), *_cells(row)) for row in found)])
     to_root = way_to(root, cwd)
     for row in found:
         for one in row.states:
@@ -53,10 +53,10 @@ def exit_code(found: Sequence[Row], *, check: bool) -> int:
     return worst([OK, *unread, *(TESTS_FAILED for row in found if check and row.states)])
 
 
-def _cells(row: Row) -> tuple[str, str, str, str]:
+def _cells(row: Row) -> tuple[str, str, str]:
     branch = row.branch or ("detached" if row.head else "-")
     states = ", ".join(map(_painted, row.states)) or paint("ok", "green", sys.stdout)
-    return printable(row.path), printable(branch), state.short(row.pin) or "-", states
+    return printable(branch), state.short(row.pin) or "-", states
 
 
 def _painted(one: State) -> str:

@@ -126,7 +126,7 @@ def docker_images(_: Any, sbom: bool = False, dir: str | None = None, stage: str
     from helpers.console import print_rows
     from helpers.containers import housekeeping
 
-    print_rows(housekeeping.images())
+    print_rows(housekeeping.images(), spare=("id", "created"))
 
 
 @helpers_task()
@@ -135,7 +135,7 @@ def docker_ps(_: Any) -> None:
     from helpers.console import print_rows
     from helpers.containers import housekeeping
 
-    print_rows(housekeeping.containers())
+    print_rows(housekeeping.containers(), spare=("owner", "repo"))
 
 
 @helpers_task(help={"all": "those of every repo, not only of this one"})

@@ -123,3 +123,94 @@ def test_a_message_and_an_error_are_one_write_each_so_that_threads_do_not_mix_li
     assert stream.pieces[0] == "helpers: building one\n"
     assert len(stream.pieces) == 2
     assert stream.pieces[1].endswith("\n")
+
+
+ROWS = [("directory", "base", "why"), ("runnable_dirs/forecast", "archive:bookworm", ""), ("a", "b", "a reason")]
+
+
+def test_rows_that_fit_or_go_to_a_pipe_are_a_line_each() -> None:
+    wide = console.in_columns(ROWS)
+    assert wide == [
+        "directory               base              why",
+        "runnable_dirs/forecast  archive:bookworm",
+        "a                       b                 a reason",
+    ]
+    assert console.in_columns(ROWS, 50) == wide
+
+
+def test_cells_without_room_stand_below_their_row_in_whole_words() -> None:
+    assert console.in_columns(ROWS, 41) == [
+        "directory               base",
+        "    why",
+        "runnable_dirs/forecast  archive:bookworm",
+        "a                       b",
+        "    a reason",
+    ]
+    path = "/a/path/longer/than/the/line"
+    assert console.in_columns([("name", "why"), ("x", f"no file {path}")], 20)[1:] == [
+        "x",
+        "    no file",
+        f"    {path}",
+    ]
+
+
+def test_a_narrow_table_goes_without_the_least_needed_columns() -> None:
+    rows = [("name", "id", "base"), *((f"image-{number}", "0123456789", "bookworm") for number in range(3))]
+    assert console.in_columns(rows, 20, spare=("id", "name")) == [
+        "name     base",
+        *(f"image-{n}  bookworm" for n in range(3)),
+    ]
+    assert console.in_columns(rows, 15, spare=("id", "name"))[1:] == ["bookworm"] * 3
+    assert console.in_columns(rows, 40, spare=("id",)) == console.in_columns(rows)
+
+
+def test_one_long_row_of_many_costs_no_column() -> None:
+    rows = [("name", "id", "why"), ("a", "1", ""), ("b", "2", ""), ("c", "3", "quite a long reason")]
+    assert console.in_columns(rows, 14, spare=("id",)) == [
+        "name  id  why",
+        "a     1",
+        "b     2",
+        "c     3",
+        "    quite a",
+        "    long",
+        "    reason",
+    ]
+
+
+def test_colours_take_no_room_and_a_short_row_ends_in_a_text() -> None:
+    red = "\033[31mbad\033[0m"
+    assert console.in_columns([("a", "b", "c"), (red, "1", "2"), ("x", "a long text")], 14, right=("b",)) == [
+        "a    b  c",
+        f"{red}  1  2",
+        "x",
+        "    a long",
+        "    text",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("read {here}/a b/x, then {here}", "read a b/x, then ."),
+        ("--dir {root}/other", "--dir ../other"),
+        ("in {root}, and '{root}/x y'", "in .., and '../x y'"),
+        ("{home}/.cache/log but '{home}/a b'", "~/.cache/log but '{home}/a b'"),
+        ("{root}-old/x /mnt{here}/x {root}.bak", "{root}-old/x /mnt{here}/x {root}.bak"),
+        ("/etc/hosts", "/etc/hosts"),
+    ],
+)
+def test_paths_are_shown_as_a_person_writes_them_where_they_stand(
+    text: str, wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {"root": tmp_path / "repo", "here": tmp_path / "repo" / "dir", "home": tmp_path / "home"}
+    (tmp_path / "repo" / "dir").mkdir(parents=True)
+    (tmp_path / "repo" / ".git").touch()
+    monkeypatch.chdir(places["here"])
+    monkeypatch.setenv("HOME", str(places["home"]))
+    assert console.nearer(text.format(**places)) == wanted.format(**places)
+
+
+def test_outside_of_a_checkout_and_at_the_root_of_the_disk_paths_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("HOME", "/")
+    assert console.nearer("/etc/hosts and /") == "/etc/hosts and /"

@@ -40,6 +40,19 @@ def test_the_list_of_sound_directories_ends_with_0_and_is_fast(root: Path) -> No
     assert time.monotonic() - started < 2
 
 
+def test_a_narrow_terminal_shows_paths_from_here_and_errors_below_their_row() -> None:
+    good = listing.Row("dirs/forecast", "forecast", "1.2.0", "archive:bookworm", ">=3.11,<3.12", 3)
+    wrong = listing.Row("dirs/b", error="pyproject.toml has no [project] table, and nothing else says it either")
+    lines = listing.as_text([good, wrong], 60, lambda name: name.removeprefix("dirs/")).splitlines()
+    assert lines == [
+        "directory  version  base              python        tests",
+        "forecast   1.2.0    archive:bookworm  >=3.11,<3.12  3",
+        "b",
+        "    error: pyproject.toml has no [project] table, and",
+        "    nothing else says it either",
+    ]
+
+
 def test_a_repo_without_runnable_dirs_says_so(root: Path) -> None:
     with pytest.raises(HelpersError, match="no runnable dir") as caught:
         listing.main(as_json=False, cwd=root)

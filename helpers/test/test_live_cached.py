@@ -98,7 +98,7 @@ def test_the_lines_that_a_failure_ends_with_do_just_that_again(scratch: Scratch)
     result = scratch.run("--engine", "docker")
     assert result.of("reads") == ("FAIL", 1)
     ours, bare = result.verdicts["reads"]["again"]
-    assert f"again: {ours}" in result.stderr and f"without helpers: {bare}" in result.stderr
+    assert f"again: {ours}" in result.stderr and "without helpers" not in result.stderr
     for command, code in ((ours, 1), (bare, 1)):
         done = subprocess.run(shlex.split(command), cwd=scratch.root, capture_output=True, encoding="utf-8")
         assert done.returncode == code and "1 failed" in done.stdout + done.stderr, done.stdout + done.stderr

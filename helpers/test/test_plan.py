@@ -120,6 +120,21 @@ def test_the_plan_as_text_is_a_line_for_each_directory(root: Path) -> None:
     assert "error: [tool.helpers] has no setting 'tiemout'" in lines[2]
 
 
+def test_the_plan_on_a_narrow_terminal_keeps_names_and_errors_and_goes_without_images(root: Path) -> None:
+    plan = make(root)
+    lines = plan.as_text(60, lambda name: f"../{name}").splitlines()
+    assert max(map(len, lines)) <= 60 and "images" not in lines[0] and "inputs-" not in "".join(lines)
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == [
+        "directory",
+        "../a",
+        "../b",
+        "../c",
+        "../z",
+    ]
+    assert "    error: [tool.helpers] has no setting 'tiemout'; fix: did" in lines
+    assert plan.as_text(1000) == plan.as_text()
+
+
 def test_a_name_with_a_newline_stays_on_its_line(root: Path) -> None:
     add_dir(root, "new\nline")
     lines = make(root, "new\nline", "c").as_text().splitlines()

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from helpers import console
 from helpers.driver.events import Event
-from helpers.driver.report import table
 from helpers.driver.report.lines import Lines
 from helpers.driver.report.table import print_table
 from helpers.driver.report.words import quoted
@@ -76,6 +77,14 @@ def test_the_output_of_what_failed_is_shown_and_can_not_steer_the_terminal() -> 
     assert text == "FAIL b\\nc 1 failed (0.0 s): t.py::test_a\noutput of b\\nc (whole: /l)\n  | bad\n"
 
 
+@pytest.mark.parametrize("verbose", [False, True])
+def test_the_command_without_helpers_is_printed_only_with_v(verbose: bool) -> None:
+    stream = io.StringIO()
+    Lines(stream, verbose=verbose).event(Event("done", "a", verdict=replace(CRASH, again=("ours", "docker run"))))
+    assert "again: ours\n" in stream.getvalue()
+    assert ("without helpers: docker run\n" in stream.getvalue()) is verbose
+
+
 def test_the_table_has_a_line_for_each_directory_and_ends_with_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
     print_table([PASS, FAIL, SKIP], interrupted=False, engine="docker", seconds=3.21, folder=Path("/runs/1"))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
@@ -142,11 +151,11 @@ def test_numbers_stand_at_the_right_and_a_verdict_has_its_colour_on_a_terminal(
     monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
     monkeypatch.setattr("sys.stdout", stream)
-    monkeypatch.setattr(table, "_USUAL_COLUMNS", 82)
+    monkeypatch.setattr(console, "_USUAL_COLUMNS", 82)
     print_table([PASS, FAIL], interrupted=False, engine="x", seconds=0, folder=None)
     lines = stream.getvalue().splitlines()
     assert lines[0].startswith("\x1b[1mdirectory") and "image" not in lines[0]
-    assert lines[1] == "a          \x1b[32mPASS   \x1b[0m       2       0        1  1.2 s"
-    monkeypatch.setattr(table, "_USUAL_COLUMNS", 200)
+    assert lines[1] == "a          \x1b[32mPASS\x1b[0m          2       0        1  1.2 s"
+    monkeypatch.setattr(console, "_USUAL_COLUMNS", 200)
     print_table([PASS, FAIL], interrupted=False, engine="x", seconds=0, folder=None)
     assert "sha256:0123456789ab" in stream.getvalue()

@@ -81,7 +81,7 @@ class GitHub(Lines):
             put_line(command("group", inert(said)), self.stream)
             self.lines(*printed)
             put_line(command("endgroup"), self.stream)
-        self.lines(*commands(verdict, self.stream))
+        self.lines(*commands(verdict, verbose=bool(self.streams)))
         for one in notes(verdict):
             put_line(one, self.stream)
 

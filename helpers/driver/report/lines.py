@@ -71,7 +71,7 @@ class Lines(Observer):
         self.line(verdict_line(verdict, self.stream))
         if is_bad(verdict) and not self.streams:
             self.lines(*output(verdict))
-        self.lines(*commands(verdict, self.stream))
+        self.lines(*commands(verdict, verbose=bool(self.streams)))
 
     def line(self, text: str) -> None:
         """Print one line."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from helpers import console
-from helpers.console import printable
+from helpers.console import nearer, printable
 from helpers.driver.estimate import in_words, seconds_left
 from helpers.driver.events import Event, Work
 from helpers.driver.failures import Follower
@@ -100,8 +100,8 @@ class Live(Lines):
             if not doing or not verdict.failures or doing.told < len(verdict.failures):
                 self.lines(*output(verdict))
             elif verdict.log:
-                self.line(f"output: {printable(verdict.log)}")
-        self.lines(*commands(verdict, self.stream))
+                self.line(f"output: {nearer(printable(verdict.log))}")
+        self.lines(*commands(verdict, verbose=bool(self.streams)))
 
     def close(self) -> None:
         """Show nothing more of what runs."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from helpers.console import paint, printable, where_invoke_is
+from helpers.console import in_columns, nearer, paint, printable, terminal_width, where_invoke_is
 from helpers.driver.events import Observer, Ran
 from helpers.driver.report.hints import hint_lines
 from helpers.driver.report.words import colour
@@ -15,8 +14,7 @@ from helpers.driver.verdict import Status, Verdict
 
 _COLUMNS = ("directory", "verdict", "passed", "failed", "skipped", "time", "image", "why")
 _NUMBERS = ("passed", "failed", "skipped", "time")
-_VERDICT, _IMAGE = _COLUMNS.index("verdict"), _COLUMNS.index("image")
-_USUAL_COLUMNS = 80
+_VERDICT = _COLUMNS.index("verdict")
 
 
 class Table(Observer):
@@ -68,18 +66,19 @@ def print_table(
     if interrupted:
         print(paint("INTERRUPTED: this report is partial", "red", sys.stdout))
     if rows_too:
-        _print_rows([_COLUMNS, *(tuple(map(safe, _row(verdict))) for verdict in verdicts)], verdicts)
+        for line in _lines(verdicts, safe):
+            print(line)
     for verdict in verdicts:
         for test in verdict.flaky_tests:
             print(safe(f"flaky {printable(verdict.name)}: {printable(test)}"))
-    hints = hint_lines(verdicts)
+    hints = list(map(nearer, hint_lines(verdicts)))
     for line in hints:
         print(safe(line))
     if more := where_invoke_is("\n".join(line for line in hints if line.startswith("fix"))):
         print(f"hint: {more}")
     cached = sum(verdict.cached for verdict in verdicts)
     known = f"; {cached} cached" if cached else ""
-    where = f"; engine {engine}; {seconds:.1f} s; logs in {folder}" if folder else f"; {seconds:.1f} s"
+    where = f"; engine {engine}; {seconds:.1f} s; logs in {nearer(str(folder))}" if folder else f"; {seconds:.1f} s"
     print(f"{how_many(verdicts)}{known}{where}")
     print(counts_of_tests(verdicts), flush=True)
 
@@ -104,38 +103,21 @@ def counts_of_tests(verdicts: Sequence[Verdict]) -> str:
 
 def _row(verdict: Verdict) -> tuple[str, ...]:
     counts = (str(number) for number in (verdict.passed, verdict.failed, verdict.skipped))
-    end = (f"{verdict.seconds:.1f} s", _short_image(verdict.image), printable(verdict.why))
+    end = (f"{verdict.seconds:.1f} s", _short_image(verdict.image), nearer(printable(verdict.why)))
     return (printable(verdict.name), verdict.status.value, *counts, *end)
 
 
-def _print_rows(rows: Sequence[tuple[str, ...]], verdicts: Sequence[Verdict]) -> None:
-    """Print rows as columns, numbers at their right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-    # A pipe has no width of its own; a table that is cut or folded could not be searched.
-    if sys.stdout.isatty() and sum(widths) + 2 * len(widths) > _columns():
-        # The image is what a reader misses least where there is no room for all.
-        widths[_IMAGE] = 0
-    head, *rest = rows
-    print(paint(_line(head, widths), "bold", sys.stdout))
-    for verdict, row in zip(verdicts, rest, strict=True):
-        status = paint(row[_VERDICT].ljust(widths[_VERDICT]), colour(verdict), sys.stdout)
-        print(_line((*row[:_VERDICT], status, *row[_VERDICT + 1 :]), widths))
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = (
-        cell.rjust(width) if name in _NUMBERS else cell.ljust(width)
-        for name, cell, width in zip(_COLUMNS, row, widths, strict=True)
-        if width
-    )
-    return "  ".join(cells).rstrip()
-
-
-def _columns() -> int:
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or _USUAL_COLUMNS
-    except (OSError, ValueError):
-        return _USUAL_COLUMNS
+def _lines(verdicts: Sequence[Verdict], safe: Callable[[str], str]) -> Iterator[str]:
+    """Yield the rows as columns, numbers at their right."""
+    rows: list[Sequence[str]] = [_COLUMNS]
+    for verdict in verdicts:
+        row = list(map(safe, _row(verdict)))
+        row[_VERDICT] = paint(row[_VERDICT], colour(verdict), sys.stdout)
+        rows.append(row)
+    # The image is what a reader misses least where there is no room for all.
+    head, *lines = in_columns(rows, terminal_width(sys.stdout), spare=("image",), right=_NUMBERS)
+    yield paint(head, "bold", sys.stdout)
+    yield from lines
 
 
 def _short_image(image: str) -> str:

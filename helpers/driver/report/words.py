@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import TextIO
 
-from helpers.console import paint, printable
+from helpers.console import nearer, paint, printable
 from helpers.driver.failures import Failure
 from helpers.driver.verdict import Status, Verdict
 
@@ -53,7 +53,7 @@ def verdict_line(verdict: Verdict, stream: TextIO) -> str:
     known = {"passed": verdict.passed, "failed": verdict.failed, "skipped": verdict.skipped}
     known["flaky"] = len(verdict.flaky_tests)
     counts = "".join(f" {number} {what}" for what, number in known.items() if number)
-    why = f": {printable(verdict.why)}" if verdict.why else ""
+    why = f": {nearer(printable(verdict.why))}" if verdict.why else ""
     status = paint(verdict.status.value, colour(verdict), stream)
     return f"{status} {printable(verdict.name)}{counts} ({verdict.seconds:.1f} s){why}"
 
@@ -63,15 +63,14 @@ def output(verdict: Verdict) -> Iterator[str]:
     # Where no test ran, what to do about it says more than all that pytest prints around nothing.
     if verdict.output and not (verdict.status is Status.EMPTY and verdict.hints):
         cut = f"its last {_OUTPUT_CHARACTERS} characters; " if len(verdict.output) > _OUTPUT_CHARACTERS else ""
-        yield f"output of {printable(verdict.name)} ({cut}whole: {printable(verdict.log)})"
+        yield f"output of {printable(verdict.name)} ({cut}whole: {nearer(printable(verdict.log))})"
         yield from quoted(verdict.output[-_OUTPUT_CHARACTERS:])
 
 
-def commands(verdict: Verdict, stream: TextIO) -> Iterator[str]:
-    """Yield the command lines that run again what did not pass; the longer one is the less often needed."""
-    for what, command, shade in zip(("again", "without helpers"), verdict.again, ("", "dim"), strict=False):
-        line = f"{what}: {printable(command)}"
-        yield paint(line, shade, stream) if shade else line
+def commands(verdict: Verdict, *, verbose: bool) -> Iterator[str]:
+    """Yield the command lines that run again what did not pass; the long one without helpers only if `verbose`."""
+    for what, command in zip(("again", "without helpers")[: 1 + verbose], verdict.again, strict=False):
+        yield f"{what}: {printable(command)}"
 
 
 def failure(directory: str, failed: Failure, stream: TextIO) -> Iterator[str]:
