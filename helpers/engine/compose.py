@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from helpers import inside, proc
-from helpers.engine import argv, client, compose_file, dockerfile, service_rules
+from helpers.engine import argv, build_output, client, compose_file, dockerfile, service_rules
 from helpers.engine.install import install_command
 from helpers.engine.nesting import within
 from helpers.engine.seam import Control
@@ -272,7 +272,7 @@ def _get_images(kept: Data, file: Path, spec: RunSpec, log: Path, control: Contr
             use("images", image)
         ended = _follow(argv.build_services(file, spec.name), log, _IMAGE_SECONDS, control, _environment(spec))
         if ended.code:
-            what = f"the image of a service did not build: {_last(ended.output)}"
+            what = f"the image of a service did not build: {build_output.cause(ended.output)}"
             raise BuildError(what, where=spec.services, fix=f"read {log}")
 
 

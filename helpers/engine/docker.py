@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import proc, spawn
-from helpers.engine import argv, client, compose, faults, nesting, ownership
+from helpers.engine import argv, build_output, client, compose, faults, nesting, ownership
 from helpers.engine.context import archive_context, build_context
 from helpers.engine.handout import Handout
 from helpers.engine.seam import Control, Ingredients, Layout, Outcome, Prepared
@@ -31,8 +31,6 @@ _MAKING_SECONDS = 5.0
 _LOOK_SECONDS = 0.02
 # The installer's words when the shared recipe asks for a Python that the base does not have.
 _NO_PYTHON = "No interpreter found for Python"
-# How the scripts in engine/recipe begin the line that says why they failed.
-_OUR_ERROR = "helpers: error: "
 # Another image with the same layer was just removed; at the next start the engine unpacks the layer anew.
 _LOST_LAYER = re.compile(r"snapshot \S+ does not exist: not found")
 # Another run made the image at this moment: its name is the hash of its inputs.
@@ -336,7 +334,7 @@ class DockerEngine:
         if ended.stopped:
             raise InfrastructureError("stopped by the user", where=image.key)
         if ended.code and not _MADE_MEANWHILE.search(ended.output):
-            reason, _, fix = _reason(ended.output).partition("; fix: ")
+            reason, _, fix = build_output.cause(ended.output).partition("; fix: ")
             if any(text in ended.output.lower() for text in _ENGINE_DOWN) or faults.explain(reason):
                 raise faults.no_answer(reason)
             if _NO_PYTHON in ended.output and image.directory and base:
@@ -355,7 +353,7 @@ def _check_followed(ended: Ended, state: dict[str, Any]) -> None:
         InfrastructureError: there was no container, or the engine ended before it; one that is started again at once
             knows the container, and has ended it itself.
     """
-    last = _last_line(ended.output.partition(_ADVICE)[0])
+    last = build_output.last_line(ended.output.partition(_ADVICE)[0])
     if not state:
         if why := client.why_not_running():
             raise InfrastructureError(f"the engine went away: {why}", fix="invoke doctor, then run it again")
@@ -385,14 +383,3 @@ def _wrong_python(image: ImageSpec, directory: Path, base: str) -> BuildError:
         where=directory / "pyproject.toml",
         fix=f"change [project] requires-python, or [tool.helpers] base: {others}",
     )
-
-
-def _reason(output: str) -> str:
-    """Return why a build failed: what one of our scripts said in it, or else its last line that speaks of an error."""
-    said = [line.partition(_OUR_ERROR)[2].strip() for line in output.splitlines() if _OUR_ERROR in line]
-    return said[-1] if said else _last_line(output)
-
-
-def _last_line(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return ([line for line in lines if "error" in line.lower()] or lines or ["no output"])[-1][:300]

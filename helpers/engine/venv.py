@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import host, proc
+from helpers.engine import build_output
 from helpers.engine.seam import Control, Ingredients, Outcome, UnsupportedError
 from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.engine.supervise import run_here, supervise
@@ -150,7 +151,8 @@ def _explain(command: str, output: str, image: ImageSpec, log: Path) -> None:
         raise UnsupportedError(f"needs Python {image.requires_python}, which is not on this machine")
     if any(fault in text.lower() for fault in _NETWORK_FAULTS):
         raise InfrastructureError(f"packages could not be fetched: {text[-300:]}", fix="invoke doctor")
-    raise BuildError(f"the environment could not be made: {text[-300:]}", where=image.key, fix=f"read {log}")
+    why = build_output.error(output.splitlines())[:300] or text[-300:]
+    raise BuildError(f"the environment could not be made: {why}", where=image.key, fix=f"read {log}")
 
 
 def _other_pythons() -> list[str]:
