@@ -27,6 +27,8 @@ from helpers.model.stage import LATEST, DateTag, Stage, candidate_tag, withdrawn
 from helpers.model.system_lock import SystemLock
 from helpers.model.version import Version
 from helpers.registry import once
+from helpers.tasks import namespace
+from helpers.tasks.adapter import value_of
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "reference.md"
 HEAD = """\
@@ -209,9 +211,8 @@ def _rights() -> str:
 
 def _options() -> str:
     rows = [
-        (f"`{', '.join(action.option_strings)}{_value(action)}`", action.help or "")
-        for action in options.build_parser()._actions
-        if action.help is not argparse.SUPPRESS
+        (f"`{_with_value(', '.join(action.option_strings), options.value_of(action))}`", action.help or "")
+        for action in options.shown()
     ]
     return _section(
         "Options of `main_pytest.py`",
@@ -220,15 +221,11 @@ def _options() -> str:
     )
 
 
-def _value(action: argparse.Action) -> str:
-    if action.choices:
-        return f" {'|'.join(map(str, action.choices))}"
-    return f" {action.metavar}" if action.metavar else ""
+def _with_value(option: str, value: str) -> str:
+    return f"{option} {value}" if value else option
 
 
 def _tasks() -> str:
-    from helpers.tasks import namespace
-
     tasks = namespace.tasks
     blocks = [_task(name, tasks[name]) for name in sorted(tasks)]
     return _section(
@@ -242,16 +239,14 @@ def _tasks() -> str:
 def _task(name: str, task: Any) -> str:
     arguments = task.get_arguments()
     usage = " ".join((name, *(item.name.upper() for item in arguments if item.positional)))
-    rows = [(f"`{flag(item)}`", item.help) for item in arguments]
+    rows = [(f"`{_with_value(flag(item), value_of(task, item))}`", item.help) for item in arguments]
     about = (task.__doc__ or "").splitlines()[0]
     return "\n\n".join((f"### `invoke {usage}`", about, *([_table(("option", "what"), rows)] if rows else [])))
 
 
 def flag(item: Any) -> str:
-    """Return an option of a task as it is written on the command line, with a word for its value."""
-    # As invoke spells it: without the underscore that keeps a name from being a keyword.
-    name = f"--{item.name.strip('_').replace('_', '-')}"
-    return name + {bool: "", int: " NUMBER"}.get(item.kind, " TEXT")
+    """Return an option of a task as invoke spells it: without the underscore that keeps a name from being a keyword."""
+    return f"--{item.name.strip('_').replace('_', '-')}"
 
 
 def _formats() -> str:

@@ -139,6 +139,16 @@ def _add_reports(parser: argparse.ArgumentParser) -> None:
     add("--coverage", action="store_true", help="show which share of the lines ran, by directory and in total")
 
 
+def shown() -> list[argparse.Action]:
+    """Return the options that `--help` shows."""
+    return [action for action in build_parser()._actions if action.help is not argparse.SUPPRESS]
+
+
+def value_of(action: argparse.Action) -> str:
+    """Return the notation of the value of an option, as in `fast|slow` and `FILE`; empty for a flag."""
+    return "|".join(map(str, action.choices)) if action.choices else str(action.metavar or "")
+
+
 def _shard(text: str) -> Shard:
     from helpers.driver import shard  # few runs name one
 

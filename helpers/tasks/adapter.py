@@ -32,10 +32,12 @@ class HelpersTask(Task[Any]):
     Arguments:
         group: the group of its module; None for a task of another repo.
         everyday: its position among the everyday tasks, from 1; 0 for the other tasks.
+        values: notations of values, by the names of arguments.
     """
 
     group: Group | None = None
     everyday: int = 0
+    values: Mapping[str, str]
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """Return the arguments; the task of invoke forgets their help texts at the first call."""
@@ -43,6 +45,12 @@ class HelpersTask(Task[Any]):
         found = super().get_arguments(ignore_unknown_help)
         self.help.update(texts)
         return found
+
+
+def value_of(task: Any, argument: Argument) -> str:
+    """Return the notation of the value of an argument, also of a task of another repo; empty for a flag."""
+    name = str(argument.name).strip("_")
+    return getattr(task, "values", {}).get(name, "DIR" if name == "dir" else "TEXT") if argument.takes_value else ""
 
 
 def whole_number(option: str, text: str, default: int) -> int:
@@ -74,11 +82,15 @@ def _check_directory(named: Mapping[str, Any]) -> None:
         raise UsageError("--dir '' names no directory", fix="leave it out for the enclosing one, or say --dir .")
 
 
-def helpers_task(*, everyday: int = 0, **options: Any) -> Callable[[Callable[..., int | None]], Any]:
+def helpers_task(
+    *, everyday: int = 0, values: Mapping[str, str] | None = None, **options: Any
+) -> Callable[[Callable[..., int | None]], Any]:
     """Return a decorator that makes an invoke task; a number that the function returns is the exit code.
 
     Arguments:
         everyday: position among the everyday tasks at the head of the menu, from 1; 0 for the other tasks.
+        values: what arguments take: choices (`local|dev`), `FILE` or `PATH`; without a notation an argument called
+            `dir` takes a directory, the others any text. The reference and the completion of shells show it.
         options: those of invoke's own `task`.
 
     Raises:
@@ -108,7 +120,7 @@ def helpers_task(*, everyday: int = 0, **options: Any) -> Callable[[Callable[...
                 sys.exit(code)
 
         made: HelpersTask = task(klass=HelpersTask, **options)(adapted)
-        made.group, made.everyday = function.__globals__.get("GROUP"), everyday
+        made.group, made.everyday, made.values = function.__globals__.get("GROUP"), everyday, values or {}
         return made
 
     return decorate

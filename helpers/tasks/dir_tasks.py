@@ -37,6 +37,7 @@ def dir_check(ctx: Any, dir: str | None = None, all: bool = False, touched: bool
 
 @helpers_task(
     everyday=5,
+    values={"name": "PATH", "from": "PATH"},
     help={
         "name": "path of the new directory; a bare name at the root goes to runnable_dirs/, if that is there",
         "base": "what its image is built on: archive:SUITE, image:NAME:TAG or dir:PATH; default: one that has --python",

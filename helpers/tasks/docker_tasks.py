@@ -11,16 +11,18 @@ GROUP = Group.IMAGES
 _DIR = "the runnable dir; default: the nearest enclosing one"
 _PUBLISH = "port of the container that this machine reaches, as 8000 or 8001:8000; may be given again"
 _STAGE = "local: the image of this checkout; dev: the newest released one that fits"
+_STAGES = {"stage": "local|dev"}
 
 
 @helpers_task(
+    values={"stage": "local|prod"},
     help={
         "dir": _DIR,
         "all": "every runnable dir of this repo",
         "stage": "local (for work), or prod (code inside, nothing else)",
         "platform": "with --push: linux/amd64,linux/arm64; default: this machine's own",
         "push": "push it too, under your own tag",
-    }
+    },
 )
 def docker_build(
     _: Any, dir: str | None = None, all: bool = False, stage: str = "local", platform: str = "", push: bool = False
@@ -35,7 +37,9 @@ def docker_build(
     return commands.build(dir or None, stage=stage, everything=all)
 
 
-@helpers_task(everyday=1, iterable=["publish"], help={"dir": _DIR, "stage": _STAGE, "publish": _PUBLISH})
+@helpers_task(
+    everyday=1, values=_STAGES, iterable=["publish"], help={"dir": _DIR, "stage": _STAGE, "publish": _PUBLISH}
+)
 def docker_bash(_: Any, dir: str | None = None, stage: str = "local", publish: Any = None) -> None:
     """Open a shell in the container of a runnable dir."""
     from helpers.containers import shell
@@ -45,6 +49,7 @@ def docker_bash(_: Any, dir: str | None = None, stage: str = "local", publish: A
 
 @helpers_task(
     everyday=2,
+    values=_STAGES,
     iterable=["publish"],
     help={
         "dir": _DIR,
@@ -60,7 +65,7 @@ def docker_cmd(_: Any, cmd: str = "", dir: str | None = None, stage: str = "loca
     shell.command(dir or None, cmd, stage, publish or ())
 
 
-@helpers_task(help={"dir": _DIR, "port": "port on this machine; default: a free one", "stage": _STAGE})
+@helpers_task(values=_STAGES, help={"dir": _DIR, "port": "port on this machine; default: a free one", "stage": _STAGE})
 def docker_jupyter(_: Any, dir: str | None = None, port: str = "", stage: str = "local") -> None:
     """Start Jupyter in the container of a runnable dir."""
     from helpers.containers import shell
@@ -69,7 +74,8 @@ def docker_jupyter(_: Any, dir: str | None = None, port: str = "", stage: str = 
 
 
 @helpers_task(
-    help={"dir": _DIR, "stage": "dev or prod", "version": "exactly this one; default: the newest that fits the code"}
+    values={"stage": "dev|prod"},
+    help={"dir": _DIR, "stage": "dev or prod", "version": "exactly this one; default: the newest that fits the code"},
 )
 def docker_pull(_: Any, dir: str | None = None, stage: str = "dev", version: str = "") -> int:
     """Pull the released image that fits the code."""
@@ -110,11 +116,12 @@ def docker_lock(
 
 
 @helpers_task(
+    values={"stage": "local|prod"},
     help={
         "sbom": "what the image of a runnable dir is made of instead, as CycloneDX JSON",
         "dir": f"with --sbom: {_DIR}",
         "stage": "with --sbom: `local` or `prod`",
-    }
+    },
 )
 def docker_images(_: Any, sbom: bool = False, dir: str | None = None, stage: str = "local") -> None:
     """List our images, or the contents of one (--sbom)."""

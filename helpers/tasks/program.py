@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from invoke.exceptions import ParseError
+from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
 
@@ -27,6 +27,13 @@ class HelpersProgram(Program):
 
     def parse_cleanup(self) -> None:
         """Print what the options of invoke itself ask for."""
+        if self.args.complete.value:
+            from helpers.tasks import completion
+            from helpers.tasks.adapter import after_dashes
+
+            words = after_dashes()
+            print("\n".join(completion.answer(words, self.initial_context, self.parser.contexts, self.collection)))
+            raise Exit
         self._explained(super().parse_cleanup)
 
     def _explained(self, step: Callable[[], None]) -> None:

@@ -21,12 +21,13 @@ def docker_push(_: Any, dir: str | None = None, platform: str = "") -> int:
 
 
 @helpers_task(
+    values={"stage": "dev|prod"},
     help={
         "dir": _DIR,
         "stage": "dev (the default), or prod (begins with dev)",
         "platform": _PLATFORM + "the setting `platforms`",
         "dry_run": "only print what is left to do",
-    }
+    },
 )
 def docker_release(
     _: Any, dir: str | None = None, stage: str = "dev", platform: str = "", dry_run: bool = False
@@ -46,7 +47,8 @@ def docker_promote(_: Any, dir: str | None = None, version: str = "") -> int:
 
 
 @helpers_task(
-    help={"dir": _DIR, "stage": "dev or prod; default: prod", "version": "the version X.Y.Z; default: list them"}
+    values={"stage": "dev|prod"},
+    help={"dir": _DIR, "stage": "dev or prod; default: prod", "version": "the version X.Y.Z; default: list them"},
 )
 def docker_rollback(_: Any, dir: str | None = None, stage: str = "prod", version: str = "") -> int:
     """Move `dev` or `prod` to an older version, or list them."""

@@ -10,13 +10,14 @@ GROUP = Group.REPOS
 
 
 @helpers_task(
+    values={"name": "PATH"},
     help={
         "name": "path, from the root, of a first runnable dir to make, and its image's name; `.`: of the code there",
         "python": "the Python of that one, as in 3.11",
         "registry": "HOST[:PORT][/PATH] that images are pushed to",
         "overwrite": "replace files of yours where helpers needs its own; yours are kept as NAME.orig",
         "dry-run": "say what would be done, and do nothing",
-    }
+    },
 )
 def repo_init(
     _: Any,
@@ -75,12 +76,13 @@ def repo_pull(_: Any, dry_run: bool = False) -> int:
 
 
 @helpers_task(
+    values={"only": "PATH"},
     help={
         "only": "path of one submodule, from the outermost super-repo: its pin alone, and those of what it lies in",
         "push": "push the commits, each submodule before its super-repo, never by force",
         "dry-run": "fetch, say what would be done, and change nothing else",
         "no-test": "commit a new helpers without running the tests of the repo with it",
-    }
+    },
 )
 def repo_roll_forward(_: Any, only: str = "", push: bool = False, dry_run: bool = False, no_test: bool = False) -> int:
     """Move all pins to the newest commits, and commit them.
@@ -121,6 +123,7 @@ def repo_branch(_: Any, name: str, all: bool = False, dry_run: bool = False) -> 
 
 
 @helpers_task(
+    values={"from": "PATH", "skip": "PATH"},
     help={
         "keep-going": "run it in the other repos after a failure, too",
         "from": "path of the repo to begin with, such as the one that failed",

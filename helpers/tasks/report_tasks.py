@@ -10,11 +10,12 @@ GROUP = Group.TESTS
 
 
 @helpers_task(
+    values={"json": "FILE", "junit": "FILE", "html": "FILE"},
     help={
         "json": "write the joined result as JSON; - is standard output",
         "junit": "write one JUnit file of all",
         "html": "write one page of all",
-    }
+    },
 )
 def report_merge(_: Any, json: str = "", junit: str = "", html: str = "") -> int:
     """Join the results of all shards of a run.

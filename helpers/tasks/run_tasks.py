@@ -14,9 +14,10 @@ _HELP = {
     "stage": "local: the image of this checkout; dev: the newest released one that fits",
     "args": "arguments for pytest, as one string",
 }
+_VALUES = {"engine": "auto|docker|venv", "stage": "local|dev"}
 
 
-@helpers_task(everyday=3, help=_HELP)
+@helpers_task(everyday=3, values=_VALUES, help=_HELP)
 def run_fast_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local", args: str = "") -> int:
     """Run the fast tests of a runnable dir."""
     from helpers.driver import cli
@@ -24,7 +25,7 @@ def run_fast_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: 
     return cli.run_tier("fast", dir or "", engine, stage, args)
 
 
-@helpers_task(help=_HELP)
+@helpers_task(values=_VALUES, help=_HELP)
 def run_slow_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local", args: str = "") -> int:
     """Run the slow tests of a runnable dir."""
     from helpers.driver import cli
@@ -32,7 +33,7 @@ def run_slow_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: 
     return cli.run_tier("slow", dir or "", engine, stage, args)
 
 
-@helpers_task(help=_HELP)
+@helpers_task(values=_VALUES, help=_HELP)
 def run_superslow_tests(
     _: Any, dir: str | None = None, engine: str = "auto", stage: str = "local", args: str = ""
 ) -> int:
@@ -42,7 +43,7 @@ def run_superslow_tests(
     return cli.run_tier("superslow", dir or "", engine, stage, args)
 
 
-@helpers_task(help=_HELP)
+@helpers_task(values=_VALUES, help=_HELP)
 def run_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local", args: str = "") -> int:
     """Run all tests of a runnable dir."""
     from helpers.driver import cli
@@ -50,7 +51,9 @@ def run_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str =
     return cli.run_tier("all", dir or "", engine, stage, args)
 
 
-@helpers_task(help={**_HELP, "tier": "fast, slow, superslow or all"})
+@helpers_task(
+    values={**_VALUES, "tier": "fast|slow|superslow|all"}, help={**_HELP, "tier": "fast, slow, superslow or all"}
+)
 def run_coverage(
     _: Any, dir: str | None = None, tier: str = "all", engine: str = "auto", stage: str = "local", args: str = ""
 ) -> int:

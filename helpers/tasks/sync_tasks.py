@@ -26,6 +26,7 @@ def sync_status(_: Any, json: bool = False, check: bool = False) -> int:
 
 @helpers_task(
     iterable=["theirs"],
+    values={"theirs": "PATH"},
     help={
         "dry-run": "print what would change, and do nothing",
         "theirs": "a path of which the template is taken, your edits kept beside it as NAME.orig; repeatable",

@@ -19,12 +19,7 @@ import sys
 
 
 def main():
-    if sys.argv[1:] == ["--print-completion-script=bash"]:
-        print("complete -W 'one two' invoke")
-    elif sys.argv[1:] == ["--print-completion-script=zsh"]:
-        print("compctl -k '(one two)' invoke")
-    else:
-        print("stub", sys.argv[1:])
+    print("stub", sys.argv[1:])
 """
 CLI = """
 import os

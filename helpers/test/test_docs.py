@@ -24,9 +24,7 @@ from helpers.tasks import namespace
 ROOT = Path(__file__).resolve().parents[2]
 # Not below runnable_dirs/: the container of the root sees those directories empty.
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "helpers" / "README.md", *sorted(ROOT.glob("docs/*.md"))]
-TASK_OPTIONS = {
-    name: {reference.flag(item).split()[0] for item in task.get_arguments()} for name, task in namespace.tasks.items()
-}
+TASK_OPTIONS = {name: {reference.flag(item) for item in task.get_arguments()} for name, task in namespace.tasks.items()}
 DRIVER_OPTIONS = {text for action in options.build_parser()._actions for text in action.option_strings}
 SETTINGS = {name for name, _, _ in defaults_table()}
 # Asked from the installer, because no file of ours may hold them, this one included.

@@ -114,7 +114,7 @@ def test_nothing_else_of_the_users_bash_changes(warm: Checkout) -> None:
     before, after = source(warm, f"echo ----; {look}", before=f"{prepare}\n{look}").stdout.split("----\n")
     lines = before.splitlines()
     assert 'declare -- root="mine"' in lines and READY.format(root=warm.root).strip() == lines.pop()
-    assert set(after.splitlines()) ^ set(lines) == {"declare -f _helpers_complete_main_pytest", "bye"}
+    assert set(after.splitlines()) ^ set(lines) == {"declare -f _helpers_complete", "bye"}
 
 
 def test_nothing_else_of_the_users_zsh_changes(warm: Checkout) -> None:
@@ -125,7 +125,7 @@ def test_nothing_else_of_the_users_zsh_changes(warm: Checkout) -> None:
     assert "typeset root=mine" in before
     assert (set(before.splitlines()) ^ set(after.splitlines())) - {""} == {
         READY.format(root=warm.root).strip(),
-        "_helpers_complete_main_pytest",
+        "_helpers_complete",
     }
 
 
@@ -159,23 +159,6 @@ def test_a_submodule_that_is_not_there_names_the_git_command(tmp_path: Path) -> 
     done = source(Checkout(tmp_path, dict(os.environ)), path=script)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "submodule update --init helpers\n" in done.stderr
-
-
-def test_bash_completes_options_tiers_and_runnable_dirs(warm: Checkout) -> None:
-    for name in ("runnable_dirs/forecast", "runnable_dirs/my dir", "runnable_dirs/forest_without_changelog"):
-        (warm.root / name / "devops").mkdir(parents=True, exist_ok=True)
-    for name in ("forecast", "my dir"):
-        (warm.root / "runnable_dirs" / name / "changelog.txt").touch()
-    ask = "_helpers_complete_main_pytest main_pytest.py '{}' {}; (IFS=,; echo \"${{COMPREPLY[*]}}\")"
-    asked = [("s", "--tier"), ("--js", "x"), ("runnable_dirs/fo", "--dir"), ("", "--dir")]
-    shell = "; ".join(["cd " + shlex.quote(str(warm.root)), *(ask.format(*words) for words in asked)])
-    assert source(warm, shell).stdout.splitlines()[1:] == [
-        "slow,superslow",
-        "--json",
-        "runnable_dirs/forecast",
-        "runnable_dirs/forecast,runnable_dirs/my dir",
-    ]
-    assert "complete -W 'one two' invoke" in source(warm, "complete -p").stdout
 
 
 @pytest.mark.slow

@@ -1,23 +1,15 @@
-# Completion of main_pytest.py for bash; dev_scripts/setenv.sh sources it.
+# Completion of invoke and main_pytest.py for bash; dev_scripts/setenv.sh sources it. The candidates come from the
+# parsers of the checkout around the current directory: helpers/tasks/completion.py.
 
-_helpers_complete_main_pytest() {
-    local word=$2 before=$3 file IFS=$'\n'
-    COMPREPLY=()
-    case $before in
-        --dir)
-            for file in */changelog.txt */*/changelog.txt */*/*/changelog.txt; do
-                if [[ -d ${file%/*}/devops && ${file%/*} == "$word"* ]]; then COMPREPLY+=("${file%/*}"); fi
-            done
-            return
-            ;;
-        --json | --junit | --html) COMPREPLY=($(compgen -f -- "$word")); return ;;
-        --tier) COMPREPLY=($(compgen -W $'fast\nslow\nsuperslow\nall' -- "$word")); return ;;
-        --engine) COMPREPLY=($(compgen -W $'auto\ndocker\nvenv' -- "$word")); return ;;
-        --stage) COMPREPLY=($(compgen -W $'local\ndev' -- "$word")); return ;;
-        -j | --timeout) return ;;
+_helpers_complete() {
+    local -a answer
+    mapfile -t answer < <(command invoke --complete -- "${COMP_WORDS[@]:0:COMP_CWORD}" "$2" 2>/dev/null)
+    COMPREPLY=("${answer[@]:1}")
+    case ${answer[0]-} in
+        words) ;;
+        dirs) compopt -o filenames -o dirnames ;;
+        *) compopt -o default ;;
     esac
-    COMPREPLY=($(compgen -W $'--dir\n--tier\n-j\n--engine\n--stage\n--list\n--json\n--junit\n--html\n--coverage
---affected\n--no-cache\n--exitfirst\n--timeout\n--allow-empty\n--help\n--' -- "$word"))
 }
 
-complete -F _helpers_complete_main_pytest -o default main_pytest.py
+complete -F _helpers_complete invoke inv main_pytest.py

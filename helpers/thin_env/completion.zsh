@@ -1,27 +1,16 @@
-# Completion of main_pytest.py for zsh; dev_scripts/setenv.sh sources it.
+# Completion of invoke and main_pytest.py for zsh; dev_scripts/setenv.sh sources it. The candidates come from the
+# parsers of the checkout around the current directory: helpers/tasks/completion.py.
 
-_helpers_complete_main_pytest() {
+_helpers_complete() {
     emulate -L zsh
     local -a words
-    local file
+    local number
     read -Ac words
-    reply=()
-    case ${words[-2]} in
-        --dir)
-            for file in */changelog.txt(N) */*/changelog.txt(N) */*/*/changelog.txt(N); do
-                if [[ -d ${file:h}/devops ]]; then reply+=(${file:h}); fi
-            done
-            ;;
-        --json | --junit | --html) reply=(*(N)) ;;
-        --tier) reply=(fast slow superslow all) ;;
-        --engine) reply=(auto docker venv) ;;
-        --stage) reply=(local dev) ;;
-        -j | --timeout) ;;
-        *)
-            reply=(--dir --tier -j --engine --stage --list --json --junit --html --coverage --affected --no-cache
-                --exitfirst --timeout --allow-empty --help --)
-            ;;
-    esac
+    read -cn number
+    reply=("${(f)$(command invoke --complete -- "${(@)words[1,number-1]}" "$1" 2>/dev/null)}")
+    # The kind of the candidates: compctl adds directories and files by itself.
+    shift reply
 }
 
-compctl -K _helpers_complete_main_pytest + -f main_pytest.py
+compctl -K _helpers_complete -x 'c[-1,--dir]' -K _helpers_complete -q -S / -- \
+    + -x 'c[-1,--dir]' -/ -- + -f invoke inv main_pytest.py

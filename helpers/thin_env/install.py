@@ -22,7 +22,6 @@ from typing import NamedTuple, TextIO
 from helpers.thin_env import LOCK_HELD, MARKER, ThinEnvError, cache_path, is_ready, lock_holder, pip_config
 
 SAY_AFTER, GIVE_UP_AFTER = 2.0, 300.0
-SHELLS = ("bash", "zsh")
 # A character more of a line that pip prints tells nothing.
 _LONG_LINE = 300
 
@@ -114,7 +113,7 @@ def _build_aside(env: str, requirements: str, installer: Installer, lock: TextIO
         for command in installer(aside, requirements):
             _run(command, lock)
         if os.path.exists(os.path.join(aside, "bin", "invoke")):
-            _add_path_dir(aside, lock)
+            _add_path_dir(aside)
         Path(aside, MARKER).write_bytes(content)
         os.symlink(os.path.basename(aside), f"{aside}.link")
         os.replace(f"{aside}.link", env)
@@ -219,8 +218,8 @@ exit 2
 """
 
 
-def _add_path_dir(env: str, lock: TextIO) -> None:
-    """Add what `setenv.sh` needs: a directory with our commands and no `python`, and invoke's completion."""
+def _add_path_dir(env: str) -> None:
+    """Add what `setenv.sh` needs: a directory with our commands and no `python`."""
     folder = Path(env, "path")
     folder.mkdir()
     # Several checkouts share an environment, so a script of it can import nothing of ours.
@@ -235,7 +234,3 @@ def _add_path_dir(env: str, lock: TextIO) -> None:
     launcher = folder / "main_pytest.py"
     launcher.write_text(LAUNCHER.format(python=shlex.quote(os.path.join(env, "bin", "python"))))
     launcher.chmod(0o755)
-    for shell in SHELLS:
-        argv = [os.path.join(env, "bin", "invoke"), f"--print-completion-script={shell}"]
-        text = _run(Command(argv, dict(os.environ)), lock)
-        Path(env, f"completion.{shell}").write_text(text)

@@ -6,6 +6,8 @@
 # For bash (4 or newer) and zsh, from any directory. $HELPERS_PYTHON names another interpreter than `python3`.
 # Nothing else of the shell is changed. Once all is made it starts no process, so it may stand in a start-up file.
 #
+# fish prints the first line that it cannot read:
+_helpers_end='' # helpers: error: fish is not supported; fix: bash  (then, in it: source dev_scripts/setenv.sh)
 # With line ends of Windows no line after these runs; `#` keeps the carriage return out of each command.
 _helpers_end=
 if [ -n "$_helpers_end" ]; then \printf "%s\n" "helpers: error: setenv.sh has line ends of Windows (CRLF); why: git wrote them, as core.autocrlf=true says; fix: (cd \"\$(dirname '${BASH_SOURCE:-$0}')\" && git diff --quiet HEAD && git rm -rq --cached :/ && git -c core.autocrlf=false reset -q --hard)" >&2; \unset _helpers_end; return 2 2>/dev/null || exit 2; fi #
@@ -84,9 +86,7 @@ sys.exit(sys.version_info < (3, 10))' 2>/dev/null) || {
     PATH=$env/path$out
 
     # Completion is a convenience: a shell without it is ready all the same.
-    for file in "$env/completion.$shell" "$tools/completion.$shell"; do
-        if [ -r "$file" ]; then \. "$file" || \true; fi
-    done
+    if [ -r "$tools/completion.$shell" ]; then \. "$tools/completion.$shell" || \true; fi
     \printf "%s\n" "helpers: invoke and main_pytest.py are ready in $root"
 }
 
