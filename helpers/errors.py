@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 # The one place where an exit code is a number.
 OK = 0
 TESTS_FAILED = 1
+# `--check` found something that is not as it should be.
+DIFFERENT = TESTS_FAILED
 USAGE = 2
 BUILD_FAILED = 3
 REFUSED = 4
@@ -97,6 +99,10 @@ class ConfigError(HelpersError):
 
     exit_code = USAGE
     title = "bad configuration"
+
+
+class StaleError(ConfigError):
+    """A lock file is missing, or was made for other settings: the command in `fix` writes it anew."""
 
 
 class NotCheckedOutError(ConfigError):

@@ -175,8 +175,8 @@ def _exit_codes() -> str:
     return _section(
         "Exit codes",
         "Of `main_pytest.py` and every task. `docker_bash`, `docker_cmd` and `docker_jupyter` end with the code of what"
-        " they ran; `repo_status --check` and `sync_status --check` end with 1 when something is not in order,"
-        " `sync_update` when it left conflicts.",
+        " they ran. `--check` writes nothing, and ends with 1 if something is not as it should be, in every task;"
+        " `sync_update` ends with 1 if it left conflicts.",
         _table(("code", "meaning"), rows),
         f"Of several directories the worst decides: {order}.",
     )

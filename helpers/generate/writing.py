@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.console import counted, paint, printable, say
-from helpers.errors import OK, PolicyError
+from helpers.errors import DIFFERENT, OK, PolicyError
 from helpers.repos.shared_files import Write, kept_beside, read, written
 
 # What a comparison ends with that finds a difference, as that of `repo_status`.
-DIFFERENT = 1
 
 
 @dataclass(frozen=True)

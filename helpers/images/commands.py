@@ -16,7 +16,7 @@ from helpers.engine.choose import choose
 from helpers.engine.seam import Control
 from helpers.engine.specs import ImageSpec
 from helpers.engine.supervise import obey_signals
-from helpers.errors import OK, HelpersError, UsageError, worst
+from helpers.errors import DIFFERENT, OK, HelpersError, PolicyError, StaleError, UsageError, worst
 from helpers.images import build as builder
 from helpers.images import lock as locker
 from helpers.images import system_lock
@@ -97,7 +97,8 @@ class LockOptions:
     """What `docker_lock` is asked for.
 
     Arguments:
-        check: write nothing; only say which locks are not those of their `pyproject.toml`.
+        check: write nothing; only say which locks are not as they should be: not those of their `pyproject.toml`, or
+            with files that `cooldown` and `no_yanked` do not want.
         upgrade: packages that move to their newest version that fits; each text may name several with commas.
         upgrade_system: move the distribution's packages to what its archive has now.
         cooldown: days that every file of `poetry.lock` must be old; 0 is any age.
@@ -146,7 +147,8 @@ def lock(directory: str | None, options: LockOptions, *, everything: bool) -> in
             else:
                 _write_locks(root, path, options, (everything and _known(path, names)) or names)
         except HelpersError as error:
-            codes.append(report_error(error))
+            code = report_error(error)
+            codes.append(DIFFERENT if options.check and isinstance(error, (StaleError, PolicyError)) else code)
     return worst(codes)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from helpers import checkout_file, config, host, proc, repo
-from helpers.errors import ConfigError, HelpersError, InfrastructureError, UsageError
+from helpers.errors import ConfigError, HelpersError, InfrastructureError, StaleError, UsageError
 from helpers.images import isolated_poetry as poetry
 from helpers.images.recipe import lock_text
 from helpers.images.tool_environment import lock_of
@@ -63,7 +63,7 @@ def check(path: Path, days: int = 0, *, no_yanked: bool = False) -> None:
         no_yanked: refuse a release that its index, which is asked, has withdrawn.
 
     Raises:
-        ConfigError: they disagree, or there is no lock.
+        StaleError: they disagree, or there is no lock.
         PolicyError: a file is too young, or a release withdrawn.
     """
     requirements(path)
@@ -212,7 +212,7 @@ def _explain(path: Path, command: str, done: proc.Completed, copies: str) -> NoR
         said.replace(copies, str(path)).replace(host.pip_index(), "INDEX").replace(_host_of(host.pip_index()), "INDEX")
     )
     if any(text in said for text in _STALE):
-        raise ConfigError(
+        raise StaleError(
             "pyproject.toml says something else than poetry.lock",
             where=path,
             fix=f"invoke docker_lock --dir {shlex.quote(str(path))}",

@@ -13,7 +13,7 @@ from pathlib import Path
 from helpers import config, discover, host
 from helpers.console import excerpt
 from helpers.engine.specs import SCRIPTS, ImageSpec
-from helpers.errors import ConfigError, HelpersError
+from helpers.errors import ConfigError, HelpersError, StaleError
 from helpers.images import code
 from helpers.model import archive
 from helpers.model import image as names
@@ -232,7 +232,7 @@ def system_lock(runnable: RunnableDir, bottom: Base) -> str:
     except ValueError as error:
         problem = str(error)
     if problem:
-        raise ConfigError(
+        raise StaleError(
             f"is not the lock of system_packages: {problem}",
             where=f"{file}:1",
             fix=f"invoke docker_lock --dir {shlex.quote(str(runnable.path))}",
@@ -248,7 +248,7 @@ def lock_text(path: Path) -> str:
     """
     lock = path / "poetry.lock"
     if not os.path.lexists(lock):
-        raise ConfigError("has no poetry.lock", where=path, fix=f"invoke docker_lock --dir {shlex.quote(str(path))}")
+        raise StaleError("has no poetry.lock", where=path, fix=f"invoke docker_lock --dir {shlex.quote(str(path))}")
     return config.read_text(lock)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helpers import repo
 from helpers.console import counted, from_here, paint, print_rows, printable, say
-from helpers.errors import INFRASTRUCTURE, OK, TESTS_FAILED, worst
+from helpers.errors import DIFFERENT, INFRASTRUCTURE, OK, worst
 from helpers.repos import state, tree
 from helpers.repos.state import Row, State
 from helpers.repos.step import typed, way_to
@@ -50,7 +50,7 @@ def main(*, as_json: bool, check: bool, offline: bool, cwd: Path | None = None) 
 def exit_code(found: Sequence[Row], *, check: bool) -> int:
     """Return the exit code; a repo that could not be read is a fault of the machine, with or without `check`."""
     unread = [INFRASTRUCTURE for row in found if row.has(state.ERROR)]
-    return worst([OK, *unread, *(TESTS_FAILED for row in found if check and row.states)])
+    return worst([OK, *unread, *(DIFFERENT for row in found if check and row.states)])
 
 
 def _cells(row: Row) -> tuple[str, str, str]:

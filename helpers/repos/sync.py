@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.console import paint, print_rows, printable, say
-from helpers.errors import OK, TESTS_FAILED, InfrastructureError, PolicyError, UsageError
+from helpers.errors import DIFFERENT, OK, TESTS_FAILED, InfrastructureError, PolicyError, UsageError
 from helpers.model import sync_lock
 from helpers.model.sync_lock import CONFLICT, Merged
 from helpers.repo import merging
@@ -67,7 +67,7 @@ def status(*, as_json: bool, check: bool, cwd: Path | None = None, package: Path
     root = shared_files.super_repo((cwd or Path.cwd()).resolve(), package)
     items = sync_state.examine(root, package)
     bad = [item for item in items if item.state is not State.SAME]
-    code = TESTS_FAILED if check and bad else OK
+    code = DIFFERENT if check and bad else OK
     if as_json:
         print(json.dumps({"exit_code": code, "root": str(root), "files": [item.data() for item in items]}, indent=2))
         return code

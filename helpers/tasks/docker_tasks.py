@@ -90,7 +90,7 @@ def docker_pull(_: Any, dir: str | None = None, stage: str = "dev", version: str
     help={
         "dir": _DIR,
         "all": "every runnable dir of this repo",
-        "check": "write nothing; exit code 2 when a lock is not that of its pyproject.toml",
+        "check": "write nothing; exit code 1 when a lock is not as it should be",
         "upgrade": "move this package to its newest version that fits; may be given again",
         "upgrade_system": "move the distribution's packages to what its archive has now",
         "cooldown": "refuse a lock with files younger than this many days",

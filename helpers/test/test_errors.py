@@ -46,6 +46,7 @@ def test_every_error_has_a_documented_exit_code_of_its_own_meaning() -> None:
         "UsageError": 2,
         "ConfigError": 2,
         "NotCheckedOutError": 2,
+        "StaleError": 2,
         "BuildError": 3,
         "TestsFailedError": 1,
         "PolicyError": 4,

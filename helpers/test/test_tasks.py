@@ -12,7 +12,8 @@ import pytest
 from invoke.context import Context
 
 import helpers.tasks
-from helpers.errors import ConfigError, PolicyError
+from helpers.errors import DIFFERENT, ConfigError, HelpersError, InfrastructureError, PolicyError, StaleError
+from helpers.images import commands, lock
 from helpers.tasks import namespace
 from helpers.tasks.adapter import helpers_task
 from helpers.test.unit_fixtures import add_dir, git, make_repo
@@ -352,3 +353,37 @@ def test_wrong_directory_is_refused_by_every_task(
     with pytest.raises(SystemExit) as caught:
         namespace.tasks[name](Context(), dir=wrong, **named)
     assert caught.value.code in (2, 5)
+
+
+def test_check_says_its_one_exit_code_in_each_task() -> None:
+    texts = {name: item.help["check"] for name, item in namespace.tasks.items() if "check" in item.help}
+    assert set(texts) == {"ci_generate", "devcontainer_generate", "docker_lock", "repo_status", "sync_status"}
+    assert {name for name, text in texts.items() if f"exit code {DIFFERENT} " not in text} == set()
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (StaleError("stale"), DIFFERENT),
+        (PolicyError("yanked"), DIFFERENT),
+        (ConfigError("no TOML"), 2),
+        (InfrastructureError("no index"), 6),
+    ],
+)
+def test_check_of_locks_tells_a_difference_from_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: HelpersError, code: int
+) -> None:
+    root = make_repo(tmp_path / "r")
+    add_dir(root, "a")
+
+    def check(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(lock, "check", check)
+    assert commands.lock(str(root / "a"), commands.LockOptions(check=True), everything=False) == code
+
+
+def test_check_of_locks_names_a_missing_lock_with_the_code_of_a_difference(tmp_path: Path) -> None:
+    root = make_repo(tmp_path / "r")
+    (add_dir(root, "a") / "poetry.lock").unlink(missing_ok=True)
+    assert commands.lock(str(root / "a"), commands.LockOptions(check=True), everything=False) == DIFFERENT
