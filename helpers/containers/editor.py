@@ -53,4 +53,6 @@ def unsupported(runnable: RunnableDir) -> list[str]:
     """Return what `docker_bash` gives the directory and an editor's container does not have."""
     spec = container(runnable)
     services = [f"the services of {Path(spec.services).name}"] if spec.services else []
-    return [*services, *([f'docker = "{spec.docker}"'] if spec.docker else [])]
+    # Its values would stand in a file that is committed.
+    variables = [f"the variables of {runnable.settings.env_file}"] if runnable.settings.env_file else []
+    return [*services, *([f'docker = "{spec.docker}"'] if spec.docker else []), *variables]

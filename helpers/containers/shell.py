@@ -18,6 +18,7 @@ from helpers.containers.environment import (
     base_environment,
     container_labels,
     device_groups,
+    file_values,
     image_says,
     services_file,
 )
@@ -182,6 +183,7 @@ def _become(
             cwd=cwd,
             mounts=tuple(Mount(path, read_only=False) for path in repo.work_trees(runnable.root)),
             env={**spec.env, **shown},
+            file_values=file_values(runnable),
             inherit=(*spec.inherit, *inherit),
             publish=publish,
             terminal=terminal,

@@ -264,7 +264,8 @@ def _settings(path: Path, nested: Sequence[Path]) -> Iterator[Finding]:
 def _paths(file: Path, text: str, settings: Settings, nested: Sequence[Path]) -> Iterator[Finding]:
     path = file.parent
     root = repo.find_root(path)
-    limits = (("tests", settings.tests, path), ("uses", settings.uses, root), ("writable", settings.writable, path))
+    uses = [name for name in settings.uses if name != settings.env_file]
+    limits = (("tests", settings.tests, path), ("uses", uses, root), ("writable", settings.writable, path))
     for key, names, limit in limits:
         for name in names:
             real = Path(os.path.realpath(path / name))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from helpers import checkout_file, pyproject
 from helpers.console import excerpt
+from helpers.containers import environment
 from helpers.engine import dockerfile
 from helpers.engine.specs import ImageSpec
 from helpers.errors import ConfigError, NothingSelectedError
@@ -62,6 +63,7 @@ def check_images(runnable: RunnableDir, chain: Sequence[ImageSpec]) -> None:
 def check_paths(runnable: RunnableDir, *, tests: bool = True) -> None:
     """Return if each path in the settings of `runnable` exists at an allowed place; errors as for `check`."""
     settings = runnable.settings
+    environment.file_values(runnable)
     for name in settings.uses:
         contained(runnable, name, "uses")
     for name in settings.writable:

@@ -15,6 +15,7 @@ from helpers.containers.environment import (
     base_environment,
     container_labels,
     device_groups,
+    file_values,
     image_says,
     services_file,
 )
@@ -86,6 +87,7 @@ def test_container(
         env=base_environment(runnable, user),
         inherit=settings.inherited,
         values=settings.values,
+        file_values=file_values(runnable),
         network=settings.network,
         memory=settings.memory,
         pids=settings.pids,

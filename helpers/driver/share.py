@@ -39,7 +39,7 @@ def with_workers(spec: RunSpec, jobs: int, dirs: int) -> RunSpec:
         jobs: how many directories may be tested at a time.
         dirs: how many there are.
     """
-    if WORKERS in (*spec.inherit, *spec.values):
+    if WORKERS in (*spec.inherit, *spec.values, *spec.file_values):
         return spec
     usable = min(cores(), math.ceil(spec.options.cpus) or cores())
     return replace(spec, env={**spec.env, WORKERS: str(max(1, min(cores() // max(1, min(jobs, dirs)), usable)))})

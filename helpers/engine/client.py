@@ -20,7 +20,7 @@ from helpers.engine import api, argv, faults, ownership
 from helpers.engine.specs import RunSpec
 from helpers.errors import InfrastructureError
 from helpers.model.image import OURS, short_reference
-from helpers.storage import cache_dir, digest, write_once
+from helpers.storage import cache_dir, digest, use, write_once
 
 _PULL_SECONDS = 3600.0
 # The limit for the first answer of an engine: a run ends within 10 s, and a busy engine may need 5 s.
@@ -28,6 +28,8 @@ _PATIENCE_SECONDS = 8.0
 _QUIET_SECONDS = 2.0
 # The client's words for each missing object.
 _MISSING = re.compile(r"no such (image|container|object)", re.IGNORECASE)
+# The directory of the cache with the variables of `env_file`.
+ENV_FILES = "env-files"
 _SAVE_SECONDS = 600.0
 # The oldest API of the newest clients (https://docs.docker.com/engine/release-notes/29/).
 _SPOKEN_BY_ALL = (1, 44)
@@ -95,6 +97,16 @@ def account_files(user: host.User) -> Path:
     write_once(home / "passwd", passwd)
     write_once(home / "group", group)
     return home
+
+
+def env_file(values: Mapping[str, str]) -> Path | None:
+    """Return a file with variables as the client reads them, for the caller alone; None without variables."""
+    if not values:
+        return None
+    text = "".join(f"{name}={value}\n" for name, value in values.items())
+    name = digest(text)
+    use(ENV_FILES, name)
+    return write_once(cache_dir() / ENV_FILES / name, text, mode=0o600)
 
 
 @dataclass(frozen=True)
@@ -266,7 +278,8 @@ def guard(spec: RunSpec) -> None:
 
 def become(spec: RunSpec) -> None:
     """Replace this process by the client that runs `spec`; its terminal, signals and exit code are the caller's."""
-    proc.replace(argv.run(spec, account_files=account_files(spec.user), remove=True))
+    file = env_file(spec.file_values)
+    proc.replace(argv.run(spec, account_files=account_files(spec.user), remove=True, env_file=file))
 
 
 def rows(command: Sequence[str]) -> list[dict[str, str]]:

@@ -204,7 +204,8 @@ class DockerEngine:
 
     def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:
         """Return the `docker run` that runs `command`; none where services or an engine would be missing."""
-        return [] if spec.services or spec.docker else argv.run_by_hand(spec, command)
+        file = client.env_file(spec.file_values)
+        return [] if spec.services or spec.docker else argv.run_by_hand(spec, command, file)
 
     def start_command(self, spec: RunSpec) -> list[str]:
         """Return the `docker run` of a container that waits."""
@@ -370,7 +371,8 @@ def _start(spec: RunSpec) -> proc.Child:
 
 
 def _command(spec: RunSpec) -> list[str]:
-    return argv.run(spec, account_files=client.account_files(spec.user), remove=False)
+    file = client.env_file(spec.file_values)
+    return argv.run(spec, account_files=client.account_files(spec.user), remove=False, env_file=file)
 
 
 def _wrong_python(image: ImageSpec, directory: Path, base: str) -> BuildError:

@@ -106,6 +106,7 @@ class RunSpec:
         hidden: directories inside the mounts that it must not see the content of.
         env: its environment, besides what the image sets.
         values: fixed values of further variables, as its directory sets them.
+        file_values: values of the file of variables that its directory names; on no command line.
         inherit: names of our own variables that it is given; their values are on no command line.
         network: `none` or `bridge`; the name of a network when services stand beside it.
         memory: limit, as in `2g`.
@@ -143,6 +144,7 @@ class RunSpec:
     programs: Mapping[str, Path] = field(default_factory=dict)
     hidden: tuple[Path, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
+    file_values: Mapping[str, str] = field(default_factory=dict)
     inherit: tuple[str, ...] = ()
     image_says: Mapping[str, str] = field(default_factory=dict)
     publish: tuple[tuple[int, int], ...] = ()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from posixpath import normpath
 from typing import Any
 
 from helpers.console import excerpt
@@ -74,6 +75,9 @@ class Settings:
     docker: str = _setting("", "how a container may start containers: `sibling` or `child`; empty: not at all")
     env: tuple[str, ...] = _setting(
         (), "environment variables of a container: names of the host's, as in `API_URL`, and values, as in `MODE=test`"
+    )
+    env_file: str = _setting(
+        "", "file in the repo with further variables of a container, relative to the directory: `NAME=VALUE` a line"
     )
     code: tuple[str, ...] = _setting(
         (), "tracked files and directories, inside the directory, that `prod` holds; empty: its packages and modules"
@@ -170,7 +174,9 @@ def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
         values[key] = _typed(key, value, known[key].default, where)
     settings = Settings(**values)
     _check_values(settings, where)
-    return settings
+    # Then all that follows what tests see follows this file, too.
+    outside = settings.env_file.startswith("../") and settings.env_file not in settings.uses
+    return replace(settings, uses=(*settings.uses, settings.env_file)) if outside else settings
 
 
 def _typed(key: str, value: Any, default: Any, where: str) -> Any:
@@ -264,6 +270,11 @@ def _check_values(settings: Settings, where: str) -> None:
             "system_packages",
             all(re.fullmatch(_DEBIAN_PACKAGE, name) for name in settings.system_packages),
             "names of packages",
+        ),
+        (
+            "env_file",
+            not settings.env_file or settings.env_file == normpath(f"./{settings.env_file}"),
+            "the path of a file, relative to the directory and without '.' in it",
         ),
         *checks_of_options(settings.options, settings.memory),
     ]

@@ -86,14 +86,18 @@ import os
 def test_variables():
     assert os.environ["MODE"] == "a b=c"
     assert (os.environ["LANG"], os.environ["EMPTY"]) == ("C", "")
+    assert (os.environ["LOGNAME"], os.environ["TOLD"]) == ("somebody", "x y")
 """
 ENV = """env = ["MODE=a b=c", "LANG=C", "EMPTY="]
+env_file = "../.env"
 """
 
 
 @pytest.mark.parametrize("engine", ["docker", "venv"])
 def test_variables_with_a_value_are_those_of_tests_and_of_a_person(scratch: Scratch, engine: str) -> None:
     path = scratch.add("set", VARIABLES, image="set", settings=ENV)
+    (scratch.root / ".env").write_text("LOGNAME=somebody\nTOLD='x y'\n")
+    (scratch.root / ".gitignore").write_text(".env\n")
     found = scratch.run("--engine", engine, MODE="of the host")
     assert found.of("set") == ("PASS", 0), found.stdout
     # No variable of the host comes in, so a strict policy refuses nothing and the verdict is kept.
@@ -101,8 +105,12 @@ def test_variables_with_a_value_are_those_of_tests_and_of_a_person(scratch: Scra
     if engine == "docker":
         strict = [scratch.run("--engine", "docker", "--policy", "strict", "--cached").stdout for _ in range(2)]
         assert ["cached" in text for text in strict] == [False, True]
-        shell = scratch.invoke("docker_cmd", "--cmd", "printenv MODE", cwd=path)
-        assert shell.stdout == "a b=c\n"
+        shell = scratch.invoke("docker_cmd", "--cmd", "printenv MODE TOLD", cwd=path)
+        assert shell.stdout == "a b=c\nx y\n"
+        (scratch.root / ".env").write_text("LOGNAME=somebody\nTOLD=other\n")
+        changed = scratch.run("--engine", "docker", "--cached")
+        assert changed.of("set") == ("FAIL", 1)
+        assert not any("other" in line for line in changed.stderr.splitlines() if line.startswith("without helpers"))
 
 
 def test_published_port_of_a_container_answers_on_this_machine(scratch: Scratch) -> None:

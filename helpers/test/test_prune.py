@@ -63,7 +63,14 @@ def names(path: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "kind, name",
-    [("venvs", "a%inputs-1"), ("archives", "s-1.tar"), ("tools", "uv-1"), ("layers", "1-2.json"), ("layouts", "1")],
+    [
+        ("venvs", "a%inputs-1"),
+        ("archives", "s-1.tar"),
+        ("tools", "uv-1"),
+        ("env-files", "1"),
+        ("layers", "1-2.json"),
+        ("layouts", "1"),
+    ],
 )
 def test_what_was_not_used_for_a_month_goes_with_its_mark(cache: Path, kind: str, name: str) -> None:
     make(cache / kind / name, used=LONG_AGO)

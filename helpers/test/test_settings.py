@@ -22,6 +22,7 @@ FULL: dict[str, Any] = {
     "network": "bridge",
     "docker": "child",
     "env": ["TOKEN", "_X1", "MODE=a=b c\n", "EMPTY="],
+    "env_file": ".env",
     "code": ["src", "run.py"],
     "entrypoint": ["python", "-m", "forecast"],
     "prod_allows": ["/usr/local/lib/*/pip*", "package git"],
