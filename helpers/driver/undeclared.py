@@ -1,4 +1,4 @@
-"""Says which path of the repo a test has looked for in vain, because its container does not see it."""
+"""Says which path or variable a test has looked for in vain, because its container is not given it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from itertools import islice
 from pathlib import Path
 
 from helpers import discover
+from helpers.containers.environment import base_environment
 from helpers.driver.verdict import Status, Verdict
+from helpers.host import user
 from helpers.model.runnable import RunnableDir
 
 # Python's words, and those of programs that a test starts.
@@ -19,6 +21,10 @@ _QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"")
 # Begins at a word and takes no more than a path can have (PATH_MAX): otherwise a long line takes minutes.
 _BEFORE = re.compile(r"(?<!\S)(\S{1,4096}?)'?: (?:\[Errno 2\] )?No such file or directory")
 _MODULE = re.compile(r"No module named '([A-Za-z_]\w*)")
+# Python's words for a variable that is not set, and the source of a line that failed.
+_VARIABLE = re.compile(
+    r"(?:KeyError: |\b(?:environ|getenv)(?:\.\w{1,20})?(?: at 0x[0-9a-f]+>)?[\[(])['\"]([A-Z][A-Z0-9_]{2,})['\"]"
+)
 # What our plugin says of each file that a test has not found; a path says more.
 GENERAL = "hint: a test sees only its own directory: name paths in `uses`, and programs in `system_packages`"
 _MOST = 5
@@ -35,9 +41,18 @@ def explained(verdict: Verdict, runnable: RunnableDir) -> Verdict:
         return verdict
     # Where pytest did not come as far as a test, what it printed is all there is.
     texts = [f"{item.message}\n{item.text}" for item in verdict.details] or [verdict.output]
-    found = list(islice(dict.fromkeys(_hints(runnable, texts)), _MOST))
-    others = [text for text in verdict.hints if text != GENERAL]
+    paths = list(islice(dict.fromkeys(_hints(runnable, texts)), _MOST))
+    found = [*paths, *islice(dict.fromkeys(_variables(runnable, texts)), _MOST)]
+    others = [text for text in verdict.hints if not (paths and text == GENERAL)]
     return replace(verdict, hints=(*found, *others)) if found else verdict
+
+
+def _variables(runnable: RunnableDir, texts: Iterable[str]) -> Iterator[str]:
+    given = {"PATH", *runnable.settings.env, *base_environment(runnable, user())}
+    for name in (name for text in texts for name in _VARIABLE.findall(text)):
+        if name in os.environ and name not in given:
+            which = f"the variable {name} of this machine, which its container is not given"
+            yield f'hint: a test reads {which}: env = ["{name}"]'
 
 
 def _hints(runnable: RunnableDir, texts: Iterable[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -55,10 +56,14 @@ _PYTEST_INTERRUPTED, _PYTEST_INTERNAL, _PYTEST_USAGE, _PYTEST_EMPTY = 2, 3, 4, 5
 _NO_TEST = "no test was selected (by tier, -k or -m) or collected"
 _ALL_SKIPPED = "every test was skipped"
 _NO_PYTEST = "pytest is not in its lock"
+# pytest's own words, at the end of all where it has not begun; no test says them so.
+_READ_ONLY = re.compile(r"(?m)(?:^INTERNALERROR> |^)OSError: \[Errno 30\] Read-only file system: '([^'\n]+)'")
+_IS_READ_ONLY = "the checkout is read-only in a test"
 # What to do about what is always the same.
 _HINTS = {
     _NO_TEST: "hint: --tier all takes the tests of all tiers; they are looked for where the setting `tests` says",
     _ALL_SKIPPED: "hint: -- -rs shows why each test was skipped",
+    _IS_READ_ONLY: 'fix: a path below /tmp (log_file = "/tmp/run.log"), or its directory in the setting `writable`',
     _NO_PYTEST: "fix: add pytest to the group `test` of its pyproject.toml, then invoke docker_lock",
 }
 # More is not what our plugin writes.
@@ -185,6 +190,8 @@ def judge(
     if report is not None and report.get("nonce") != nonce:
         report = None
     status, why = _decide(outcome, report, image, timeout)
+    if status in (Status.CRASH, Status.FAIL) and (file := _unwritten(outcome, report)):
+        status, why = Status.CONFIG, f"pytest or a plugin cannot write {file}: {_IS_READ_ONLY}"
     unfinished = running if status in (Status.TIMEOUT, Status.CRASH) and not report else (0, ())
     why += _unfinished(*unfinished)
     code = stop_code if status is Status.STOPPED else CODES[status]
@@ -212,6 +219,15 @@ def judge(
     )
 
 
+def _unwritten(outcome: Outcome, report: dict[str, Any] | None) -> str:
+    """Return the file of the checkout that ended pytest, because it could not be written; empty for another end."""
+    if (report and report["failures"]) or outcome.out_of_memory:
+        return ""
+    found = list(_READ_ONLY.finditer(outcome.output))
+    is_last = found and (found[-1][0].startswith("INTERNAL") or not outcome.output[found[-1].end() :].strip())
+    return found[-1][1] if is_last else ""
+
+
 def _unfinished(number: int, names: Sequence[str]) -> str:
     if not names:
         return ""
@@ -231,7 +247,8 @@ def _hints(status: Status, why: str, report: dict[str, Any] | None) -> tuple[str
     if status is Status.PASS:
         return ()
     guesses = report["hints"][:_MOST_HINTS] if report else ()
-    return (*((_HINTS[why],) if why in _HINTS else ()), *(f"hint: {' '.join(guess.split())}" for guess in guesses))
+    known = _HINTS.get(_IS_READ_ONLY if why.endswith(_IS_READ_ONLY) else why)
+    return (*((known,) if known else ()), *(f"hint: {' '.join(guess.split())}" for guess in guesses))
 
 
 def _files(report: dict[str, Any] | None) -> tuple[str, ...] | None:

@@ -292,8 +292,11 @@ def _explain(ended: Ended, spec: RunSpec, log: Path) -> NoReturn:
         told = f"; it printed last: {printed[-300:]}" if printed else "; it printed nothing"
         if row["status"].startswith(("Exited", "Dead")):
             code = "".join(re.findall(r"\((\d+)\)", row["status"])[:1]) or "unknown"
+            waits = f"depends_on: {{{row['service']}: {{condition: service_completed_successfully}}}}"
             raise ConfigError(
-                f"service {row['service']} ended with exit code {code}{told}", where=spec.services, fix=read
+                f"service {row['service']} ended with exit code {code}{told}",
+                where=spec.services,
+                fix=f"{waits}  (in a service that stays; then it may end)" if code == "0" else read,
             )
         if ("healthy" in row["status"] and "(healthy)" not in row["status"]) or "starting" in row["status"]:
             raise InfrastructureError(

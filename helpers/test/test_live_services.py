@@ -79,6 +79,15 @@ def with_job(compose: str) -> str:
     return compose.replace("services:\n", f"services:\n{job}").replace("    command: sh", f"{needs}    command: sh")
 
 
+def with_migration(compose: str, *, awaited: bool) -> str:
+    """Return `compose` with a job that runs once the server is healthy; if `awaited`, the tests wait for its end."""
+    image = "image: '${HELPERS_IMAGE}'"
+    job = f"  job: {{{image}, command: sleep 0.1, depends_on: {{web: {{condition: service_healthy}}}}}}\n"
+    done = "{job: {condition: service_completed_successfully}}"
+    stays = f"  migrated: {{{image}, command: sleep infinity, depends_on: {done}}}\n" if awaited else ""
+    return compose.replace("services:\n", f"services:\n{job}{stays}")
+
+
 def with_build(compose: str, line: str) -> str:
     """Return `compose` with an image that is built for the server, on the directory's own."""
     recipe = f"{{dockerfile_inline: 'FROM ${{HELPERS_IMAGE}}\n\n      {line}'}}"
@@ -108,6 +117,8 @@ def test_each_verdict_says_what_became_of_the_services_and_nothing_is_left(
     add(scratch, "wrong", PASSES, WEB.replace("expose:", "exposes:"))
     add(scratch, "unset", PASSES, WEB.replace("${HELPERS_IMAGE}", "${NO_SUCH_VARIABLE}"))
     add(scratch, "job", ASKS, with_job(WEB))
+    add(scratch, "migration", ASKS, with_migration(WEB, awaited=True))
+    add(scratch, "nobody", PASSES, with_migration(WEB, awaited=False))
     add(scratch, "built", ASKS, with_build(WEB, "RUN echo built"))
     chosen = with_build(WEB, "RUN true").replace("'FROM", "'# syntax=127.0.0.1:1/x\n\n      FROM")
     add(scratch, "frontend", PASSES, chosen)
@@ -131,6 +142,8 @@ def test_each_verdict_says_what_became_of_the_services_and_nothing_is_left(
         "unset": ("CONFIG", 2, "uses the variable NO_SUCH_VARIABLE, which is not set"),
         "shared": ("CONFIG", 2, "volumes: data is external"),
         "job": ("PASS", 0, ""),
+        "migration": ("PASS", 0, ""),
+        "nobody": ("CONFIG", 2, "service job ended with exit code 0"),
         "built": ("PASS", 0, ""),
         "frontend": ("CONFIG", 2, "names the frontend '127.0.0.1:1/x'"),
         "unbuilt": ("BUILD", 3, "the image of a service did not build"),
@@ -141,6 +154,7 @@ def test_each_verdict_says_what_became_of_the_services_and_nothing_is_left(
     assert {name: result.of(name) for name in expected} == {name: item[:2] for name, item in expected.items()}
     for name, (_, _, says) in expected.items():
         assert says in result.verdicts[name]["why"], name
+    assert any("job: {condition: service_completed_successfully}" in fix for fix in result.verdicts["nobody"]["hints"])
     assert "weaker works" not in result.stderr
     assert not (scratch.root / "mark").exists()
     assert scratch.leftovers() == []

@@ -74,6 +74,35 @@ def test_what_is_not_there_or_is_seen_is_not_named(root: Path, message: str) -> 
     assert told(root, message) == FAILED.hints
 
 
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        ("KeyError: 'HELPERS_TEST_TOKEN'", True),
+        ("assert os.environ.get('HELPERS_TEST_TOKEN')\nE   AssertionError", True),
+        ('>       token = os.getenv("HELPERS_TEST_TOKEN")', True),
+        ("assert None\nE  +  where None = <function getenv at 0x7f1a>('HELPERS_TEST_TOKEN')", True),
+        ("self = environ({'HELPERS_TEST_TOKEN': ''})", False),
+        ("KeyError: 'HELPERS_TEST_TOKEN_2'", False),
+        ("assert 'HELPERS_TEST_TOKEN' in names", False),
+        ("KeyError: 'HOME'", False),
+        ("os.environ['PATH'] is short", False),
+    ],
+)
+def test_a_variable_of_this_machine_that_a_test_misses_is_named_with_the_setting(
+    root: Path, message: str, named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELPERS_TEST_TOKEN", "secret")
+    found = told(root, f"{message}\n{message}")
+    wanted = (
+        "hint: a test reads the variable HELPERS_TEST_TOKEN of this machine, which its container is not given: "
+        'env = ["HELPERS_TEST_TOKEN"]'
+    )
+    assert found == ((wanted, *FAILED.hints) if named else FAILED.hints)
+    given = config.load(root, add_dir(root, "dirs/c", 'env = ["HELPERS_TEST_TOKEN"]'), ())
+    failed = replace(FAILED, details=(Failure("t", message=message),))
+    assert undeclared.explained(failed, given).hints == FAILED.hints
+
+
 def test_where_no_test_ran_what_was_printed_tells_and_what_passed_tells_nothing(root: Path) -> None:
     said = "ImportError while loading conftest\nE   ModuleNotFoundError: No module named 'mod'\n"
     crashed = Verdict("dirs/a", Status.CRASH, 8, "ended with exit code 4 and without a verdict")

@@ -141,6 +141,30 @@ def judge(
     )
 
 
+TRACE = "OSError: [Errno 30] Read-only file system: '/r/x.log'\n"
+UNWRITTEN: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str]] = {
+    "log_file": ({"code": 3, "output": f"INTERNALERROR> Traceback\nINTERNALERROR> {TRACE}\nmore\n"}, None, "/r/x.log"),
+    "--html": ({"code": 3, "output": f"1 passed\nINTERNALERROR> {TRACE}"}, {}, "/r/x.log"),
+    "--debug": ({"code": 1, "output": f"Traceback\n  open()\n{TRACE}\n"}, None, "/r/x.log"),
+    "a test that says so and fails": ({"code": 1, "output": f"E   {TRACE}"}, FAILED, ""),
+    "a test that says so and leaves": ({"output": f"{TRACE}bye\n"}, None, ""),
+    "a test that says so and passes": ({"output": TRACE}, {}, ""),
+    "a test that says so and hangs": ({"output": TRACE, "timed_out": True}, None, ""),
+}
+
+
+@pytest.mark.parametrize("name", UNWRITTEN)
+def test_a_file_of_the_checkout_that_pytest_cannot_write_is_a_fault_of_the_settings_with_a_fix(name: str) -> None:
+    outcome, report, file = UNWRITTEN[name]
+    verdict = judge(outcome, report)
+    if file:
+        assert (verdict.status, verdict.code) == (Status.CONFIG, 2)
+        assert verdict.why == f"pytest or a plugin cannot write {file}: the checkout is read-only in a test"
+        assert verdict.hints[0].startswith("fix: ") and "`writable`" in verdict.hints[0] and "/tmp" in verdict.hints[0]
+    else:
+        assert verdict.status is not Status.CONFIG
+
+
 RUNNING: dict[str, tuple[dict[str, Any], tuple[int, Sequence[str]], str]] = {
     "hangs": ({"timed_out": True}, (1, ["t.py::test_a"]), "did not end within 60 s; t.py::test_a was running"),
     "hangs in two processes": ({"timed_out": True}, (2, ["a", "b"]), "did not end within 60 s; a, b were running"),
