@@ -350,8 +350,8 @@ def _variables() -> str:
     rows = [(f"`{item.name}`", item.reader, item.about) for item in VARIABLES]
     return _section(
         "Environment variables",
-        "A container is given a few fixed variables and those that its setting `env` names; `docker_bash` also `TERM`. "
-        "Where services stand beside it, also `SERVICE_HOST` and `SERVICE_PORT` of each, the name in capitals.",
+        "A container is given a few fixed variables and those of its settings `env` and `env_file`; `docker_bash` also "
+        "`TERM`. Where services stand beside it, also `SERVICE_HOST` and `SERVICE_PORT` of each, the name in capitals.",
         _table(("variable", "read by", "what"), rows),
     )
 

@@ -16,6 +16,7 @@ from helpers.errors import ConfigError
 from helpers.host import User
 from helpers.model import image as names
 from helpers.model.runnable import RunnableDir
+from helpers.model.settings import Settings
 
 
 def base_environment(runnable: RunnableDir, user: User) -> dict[str, str]:
@@ -32,26 +33,30 @@ def base_environment(runnable: RunnableDir, user: User) -> dict[str, str]:
     }
 
 
-def file_values(runnable: RunnableDir) -> dict[str, str]:
+def file_values(directory: Path, root: Path, settings: Settings) -> dict[str, str]:
     """Return the variables of the file that the setting `env_file` names.
+
+    Arguments:
+        directory: absolute path of the runnable dir.
+        root: absolute path of the repo.
+        settings: of the directory.
 
     Raises:
         ConfigError: the file is missing, outside the repo, behind a link, or no file of variables.
     """
-    settings = runnable.settings
     if not settings.env_file:
         return {}
     from helpers.model import env_file  # most directories have none
 
-    path = Path(os.path.normpath(runnable.path / settings.env_file))
+    path = Path(os.path.normpath(directory / settings.env_file))
     setting = f"[tool.helpers] env_file: {excerpt(settings.env_file)}"
-    if not path.is_relative_to(runnable.root) or os.path.realpath(path) != str(path):
-        where, fix = runnable.path / "pyproject.toml", "name a file of the repo by its own path"
+    if not path.is_relative_to(root) or os.path.realpath(path) != str(path):
+        where, fix = directory / "pyproject.toml", "name a file of the repo by its own path"
         raise ConfigError(f"{setting} leads out of the repo, or is behind a link", where=where, fix=fix)
     text = checkout_file.read_text_if_there(path)
     if text is None:
         fix = f"write NAME=VALUE lines to {shlex.quote(str(path))}, or take the setting out"
-        raise ConfigError(f"{setting} does not exist", where=runnable.path / "pyproject.toml", fix=fix)
+        raise ConfigError(f"{setting} does not exist", where=directory / "pyproject.toml", fix=fix)
     taken = (*settings.inherited, *settings.values)
     return env_file.parse(text, str(path), taken)
 

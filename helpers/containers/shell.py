@@ -183,7 +183,7 @@ def _become(
             cwd=cwd,
             mounts=tuple(Mount(path, read_only=False) for path in repo.work_trees(runnable.root)),
             env={**spec.env, **shown},
-            file_values=file_values(runnable),
+            file_values=file_values(runnable.path, runnable.root, runnable.settings),
             inherit=(*spec.inherit, *inherit),
             publish=publish,
             terminal=terminal,

@@ -14,12 +14,12 @@ from typing import Any
 
 from helpers import checkout_file, config, discover, pyproject, repo
 from helpers.console import printable, say
-from helpers.containers import rights
+from helpers.containers import environment, rights
 from helpers.dirs import locked, lost_tests, project_text, soundness
 from helpers.dirs.testfiles import test_files
 from helpers.errors import OK, ConfigError, HelpersError, UsageError, worst
 from helpers.images import lock
-from helpers.images.forbidden import secrets_of
+from helpers.images.forbidden import secrets_of, why_secret
 from helpers.images.recipe import image_chain
 from helpers.model import changelog as changelog_format
 from helpers.model.settings import Settings, parse_settings
@@ -251,14 +251,21 @@ def _settings(path: Path, nested: Sequence[Path]) -> Iterator[Finding]:
     except ConfigError:
         return  # `_project` reports it
     good: dict[str, Any] = {}
+    # The size of shared memory has the limit of memory.
+    together = {"shm_size": {"memory": table.get("memory", Settings.memory)}}
     for key, value in table.items():
         try:
             # One at a time: the first wrong setting must not hide the next.
-            parse_settings({key: value}, str(file))
+            parse_settings({**together.get(key, {}), key: value}, str(file))
             good[key] = value
         except ConfigError as error:
             yield _of_error(error, file, project_text.line_of(text, "tool.helpers", key), "correct this value")
-    yield from _paths(file, text, parse_settings(good, str(file)), nested)
+    settings = parse_settings(good, str(file))
+    for name, value in settings.values.items():
+        if why := why_secret("", value):
+            fix = f'name the variable of the host: env = ["{name}"], or a file that git ignores: env_file'
+            yield Finding(file, project_text.line_of(text, "tool.helpers", "env"), f"env: {name} holds {why}", fix)
+    yield from _paths(file, text, settings, nested)
 
 
 def _paths(file: Path, text: str, settings: Settings, nested: Sequence[Path]) -> Iterator[Finding]:
@@ -277,6 +284,10 @@ def _paths(file: Path, text: str, settings: Settings, nested: Sequence[Path]) ->
                 yield Finding(file, line, f"{key}: {name!r} leads out of {inside}", "name a path inside it")
             elif not real.exists():
                 yield Finding(file, line, f"{key}: {name!r} does not exist", "make it, or take it out of the list")
+    try:
+        environment.file_values(path, root, settings)
+    except ConfigError as error:
+        yield _of_error(error, file, project_text.line_of(text, "tool.helpers", "env_file"))
     tests = [path / name for name in settings.tests]
     # In the repo that helpers is made in, taken apart, the tests are those of helpers.
     nested = [one for one in nested if not any(test.is_relative_to(one) for test in tests)]

@@ -63,7 +63,7 @@ def check_images(runnable: RunnableDir, chain: Sequence[ImageSpec]) -> None:
 def check_paths(runnable: RunnableDir, *, tests: bool = True) -> None:
     """Return if each path in the settings of `runnable` exists at an allowed place; errors as for `check`."""
     settings = runnable.settings
-    environment.file_values(runnable)
+    environment.file_values(runnable.path, runnable.root, settings)
     for name in settings.uses:
         contained(runnable, name, "uses")
     for name in settings.writable:

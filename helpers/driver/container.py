@@ -87,7 +87,7 @@ def test_container(
         env=base_environment(runnable, user),
         inherit=settings.inherited,
         values=settings.values,
-        file_values=file_values(runnable),
+        file_values=file_values(runnable.path, runnable.root, settings),
         network=settings.network,
         memory=settings.memory,
         pids=settings.pids,

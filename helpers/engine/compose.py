@@ -88,6 +88,9 @@ def start(spec: RunSpec, log: Path, control: Control) -> Ready:
         return Ready(spec)
     found = read(spec.services, spec)
     needed = _granted(found, spec)
+    if spec.options.hostname in found["services"]:
+        what = f"a service has the name of the container, {spec.options.hostname}: tests would reach themselves"
+        raise ConfigError(what, where=spec.services, fix="change [tool.helpers] hostname, or the service's name")
     kept = private(found, spec)
     file = log.with_name("services.json")
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -93,7 +93,9 @@ class VenvEngine:
         """Do nothing: nothing is begun."""
 
     def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:
-        """Return the command with the environment's Python, in the directory."""
+        """Return the command with the environment's Python, in the directory; none where a file has variables."""
+        if spec.file_values:
+            return []  # values of that file are on no command line
         python = str(Path(spec.image) / "bin" / "python")
         values = {"PYTHONPATH": spec.env.get("PYTHONPATH", ""), **spec.values}
         where = ["env", "--chdir", str(spec.cwd), *(f"{name}={value}" for name, value in values.items())]

@@ -119,6 +119,7 @@ def test_docker_and_venv_say_how_it_is_done_without_us() -> None:
     assert venv == ["env", "--chdir", "/repo/a b", "PYTHONPATH=/repo/a b", "/venv/bin/python", "-m", "pytest"]
     venv = VenvEngine().by_hand(replace(SPEC, image="/venv", values={"A": "b c"}), ["python"])
     assert venv == ["env", "--chdir", "/repo/a b", "PYTHONPATH=/repo/a b", "A=b c", "/venv/bin/python"]
+    assert VenvEngine().by_hand(replace(SPEC, image="/venv", file_values={"A": "secret"}), ["python"]) == []
 
 
 @pytest.mark.parametrize(

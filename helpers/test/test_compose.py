@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from helpers.engine import client, compose, nesting
+from helpers.engine.seam import Control
 from helpers.engine.specs import Mount
 from helpers.errors import ConfigError, HelpersError, InfrastructureError
+from helpers.model.container_options import ContainerOptions
 from helpers.test.test_argv import SHELL, TESTS
 
 FILE = Path("/repo/dir/devops/compose.yaml")
@@ -170,3 +172,10 @@ def test_compose_has_the_variables_that_the_container_is_given_and_no_others(
     fake_compose(tmp_path, monkeypatch, f'case "$1" in image) echo "[]" ;; *) {script} ;; esac')
     found = compose.read(tmp_path / "compose.yaml", replace(SPEC, inherit=("WANTED", "NOT_SET")))
     assert found == {"seen": "yes|||sha256:0123|1000:100", "read": {"services": {"db": {"image": "a"}}}}
+
+
+def test_service_with_the_name_of_the_container_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compose, "read", lambda file, spec: {"services": {"db": {"image": "a"}}})
+    spec = replace(SPEC, services=tmp_path / "compose.yaml", options=ContainerOptions(hostname="db"))
+    with pytest.raises(ConfigError, match="a service has the name of the container, db"):
+        compose.start(spec, tmp_path / "log", Control())

@@ -153,6 +153,17 @@ def test_a_secret_in_an_own_dockerfile_is_a_finding_unless_it_is_allowed(root: P
     assert findings(root, path) == []
 
 
+def test_token_in_a_fixed_variable_is_a_finding_and_shared_memory_is_measured_by_its_own_limit(root: Path) -> None:
+    path = sound(root, "forecast")
+    settings(f'shm_size = "3g"\nmemory = "4g"\nenv = ["PASSWORD=test", "X=ghp_{"a1" * 18}"]')(path)
+    (found,) = findings(root, path)
+    assert "env: X holds a token of GitHub" in found and "ghp_" not in found
+    path = sound(root, "backcast")
+    settings('shm_size = "5g"\nmemory = "4g"\nenv_file = "../none"')(path)
+    (found, other) = findings(root, path)
+    assert "at most memory (4g)" in found and "env_file: '../none' does not exist" in other
+
+
 def test_the_order_of_all_entries_is_checked(root: Path) -> None:
     path = sound(root, "forecast")
     entries = [("0.1.0", "2024-01-01"), ("0.2.0", "2024-01-02"), ("0.3.0", "2023-01-01")]

@@ -83,7 +83,8 @@ def load(root: Path, settings: str, text: str | None = "A=1\n") -> None:
 
 
 def values(root: Path) -> dict[str, str]:
-    return environment.file_values(config.load(root, root / "a", discover.runnable_paths(root)))
+    runnable = config.load(root, root / "a", discover.runnable_paths(root))
+    return environment.file_values(runnable.path, root, runnable.settings)
 
 
 def test_file_of_the_repo_is_read_and_seen_by_tests(root: Path) -> None:

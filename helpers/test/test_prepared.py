@@ -115,6 +115,18 @@ def test_one_with_other_settings_is_not_used(waiting: Scene) -> None:
     assert "go b" not in calls and waiting.engine.specs["b"].options.hostname == "box"
 
 
+def test_one_with_other_variables_of_a_file_is_not_used(waiting: Scene) -> None:
+    file = waiting.root / "b" / "pyproject.toml"
+    waiting.write("b/vars", "A=1\n")
+    after(waiting, 3)
+    waiting.write("b/pyproject.toml", file.read_text() + 'env_file = "vars"\n')
+    after(waiting, 4)
+    waiting.engine.calls.clear()
+    waiting.write("b/vars", "A=2\n")
+    calls = after(waiting, 5)
+    assert "go b" not in calls and waiting.engine.specs["b"].file_values == {"A": "2"}
+
+
 def test_one_of_another_image_is_not_used(waiting: Scene) -> None:
     waiting.engine._builds["b"] = None
     waiting.engine._there.discard("b")
