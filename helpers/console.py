@@ -6,11 +6,12 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from helpers import errors
+from helpers.thin_env.streams import put_line
 
 # Makes the thin environment, and puts our commands on PATH.
 THIN_ENV = "source dev_scripts/setenv.sh"
@@ -18,8 +19,6 @@ _COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
 _COLOUR = re.compile(r"\033\[\d*m")
 _SHOWN_CHARS = 80
 _USUAL_COLUMNS = 80
-# While a region of lines is drawn at the end of the terminal, this prints a line above it.
-shown_above: Callable[[str], None] | None = None
 
 
 def wants_colour(stream: TextIO) -> bool:
@@ -32,15 +31,6 @@ def wants_colour(stream: TextIO) -> bool:
 def paint(text: str, colour: str, stream: TextIO) -> str:
     """Return `text` in `colour` when `stream` gets colours."""
     return f"\033[{_COLOURS[colour]}m{text}\033[0m" if wants_colour(stream) else text
-
-
-def put_line(line: str, stream: TextIO) -> None:
-    """Print `line` in one write: `print` writes the end of a line apart, and another thread's line gets in between."""
-    if shown_above and stream.isatty():
-        shown_above(line)
-        return
-    stream.write(f"{line}\n")
-    stream.flush()
 
 
 def say(message: str) -> None:

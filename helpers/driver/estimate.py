@@ -46,12 +46,3 @@ def seconds_left(
             if not waiting[key]:
                 heapq.heappush(ready, (-weights[key], key))
     return now
-
-
-def in_words(seconds: float) -> str:
-    """Return a span of time as a person says it: no more exact than it can be."""
-    if seconds < 10:
-        return f"{seconds:.0f} s"
-    if seconds < 60:
-        return f"{round(seconds / 5) * 5} s"
-    return f"{round(seconds / 60)} min"

@@ -19,8 +19,10 @@ from helpers.errors import BuildError, InfrastructureError
 from helpers.model import archive
 from helpers.model.image import architecture, native_platform
 from helpers.storage import cache_dir, digest, locked, scratch, use
+from helpers.thin_env.slow_steps import shown
 
 _SECONDS = 1800.0
+_TYPICAL_SECONDS, _EMULATED_SECONDS = 30.0, 300.0
 
 
 @contextmanager
@@ -69,7 +71,10 @@ def _assemble(suite: str, arch: str, target: Path, log: Path, control: Control) 
     command += ['--customize-hook=rm "$1/etc/apt/sources.list"', suite, str(aside), *_mirror_lines(suite)]
     child = proc.Child(command)
     child.close_input()
-    ended = supervise(child, log, _SECONDS, control, [(child.terminate, 10.0), (child.kill, 5.0)])
+    # Programs of another architecture are emulated.
+    usual = _TYPICAL_SECONDS if arch == architecture(native_platform(os.uname().machine)) else _EMULATED_SECONDS
+    with shown(f"assembling archive:{suite} for {arch}", usual=usual, output=log):
+        ended = supervise(child, log, _SECONDS, control, [(child.terminate, 10.0), (child.kill, 5.0)])
     if ended.stopped:
         raise InfrastructureError("stopped by the user", where=f"archive:{suite}")
     if ended.code:

@@ -226,10 +226,12 @@ def pull(reference: str, log: Path, control: Control, platform: str = "") -> Non
         InfrastructureError: it could not be pulled.
     """
     from helpers.engine.supervise import supervise  # only a pull takes time
+    from helpers.thin_env.slow_steps import shown
 
     child = proc.Child(argv.pull(reference, platform))
     child.close_input()
-    ended = supervise(child, log, _PULL_SECONDS, control, [(child.terminate, 3.0), (child.kill, 5.0)])
+    with shown(f"pulling {reference}", output=log):
+        ended = supervise(child, log, _PULL_SECONDS, control, [(child.terminate, 3.0), (child.kill, 5.0)])
     if ended.code or ended.stopped or ended.timed_out:
         reason = (ended.output.strip().splitlines() or ["no output"])[-1]
         raise InfrastructureError(f"the image was not pulled: {reason}", where=reference, fix="run it again")

@@ -24,11 +24,11 @@ from helpers.errors import BuildError, InfrastructureError
 from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import LABEL_BASE_DIGEST, BaseKind, digest_tag, goes_by_wrong_name, short_reference
 from helpers.storage import use
+from helpers.thin_env.slow_steps import shown
 
-_BUILD_SECONDS = 3600.0
+_BUILD_SECONDS, _TYPICAL_SECONDS = 3600.0, 20.0
 # The engine makes a container in a tenth of this; a machine may be busy.
-_MAKING_SECONDS = 5.0
-_LOOK_SECONDS = 0.02
+_MAKING_SECONDS, _LOOK_SECONDS = 5.0, 0.02
 # The installer's words when the shared recipe asks for a Python that the base does not have.
 _NO_PYTHON = "No interpreter found for Python"
 # Another image with the same layer was just removed; at the next start the engine unpacks the layer anew.
@@ -56,7 +56,6 @@ class _Removal(threading.Thread):
         self.done = False
 
     def run(self) -> None:
-        """Remove it."""
         made = False
         # Whatever the engine says instead of an answer, it is removed.
         with suppress(Exception):
@@ -331,7 +330,8 @@ class DockerEngine:
     def _build(command: list[str], image: ImageSpec, log: Path, control: Control, base: str = "") -> None:
         child = proc.Child(command, env={**os.environ, "BUILDKIT_PROGRESS": "plain"})
         child.close_input()
-        ended = supervise(child, log, _BUILD_SECONDS, control, [(child.terminate, 3.0), (child.kill, 5.0)])
+        with shown(f"building {image.key}", usual=_TYPICAL_SECONDS, output=log):
+            ended = supervise(child, log, _BUILD_SECONDS, control, [(child.terminate, 3.0), (child.kill, 5.0)])
         if ended.stopped:
             raise InfrastructureError("stopped by the user", where=image.key)
         if ended.code and not _MADE_MEANWHILE.search(ended.output):

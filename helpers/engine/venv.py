@@ -21,8 +21,10 @@ from helpers.engine.tools import uv
 from helpers.errors import BuildError, InfrastructureError
 from helpers.model.image import LABEL_INPUTS, BaseKind
 from helpers.storage import cache_dir, file_name, locked, use
+from helpers.thin_env.slow_steps import shown
 
 _INSTALL_SECONDS = 1800.0
+_TYPICAL_SECONDS = 10.0
 _HOST = "host"
 # Settings of uv, and of compilers: a build of a locked source package may need these.
 _READ_BY_UV = ("UV_", "CC", "CXX", "CFLAGS", "CPPFLAGS", "LDFLAGS", "PKG_CONFIG", "MAKEFLAGS")
@@ -60,7 +62,9 @@ class VenvEngine:
         use("venvs", target.name)
         with locked(f"{target.name}.lock", stop=lambda: bool(control.level)):
             if not target.exists():
-                _make(image, ingredients, target, log, control)
+                doing = self.describe(image)
+                with shown(doing, key=f"{self.name} {image.directory}", usual=_TYPICAL_SECONDS, output=log):
+                    _make(image, ingredients, target, log, control)
         return str(target)
 
     def run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:

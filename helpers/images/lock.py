@@ -6,7 +6,7 @@ import os
 import shlex
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,6 +18,7 @@ from helpers.images.tool_environment import lock_of
 from helpers.merge_conflict import relock, shown
 from helpers.model.poetry_lock import is_lock, is_of_a_project, normal_name, pinned
 from helpers.storage import cache_dir, digest, write_once
+from helpers.thin_env import slow_steps
 
 # Poetry's own words when a project says something else than its lock.
 _STALE = ("changed significantly", "not up to date", "lock file does not exist")
@@ -46,8 +47,9 @@ def lock(path: Path, upgrade: Sequence[str] = (), days: int = 0, *, no_yanked: b
     before = checkout_file.read_text_if_there(file)
     if upgrade:
         _check_names(path, upgrade)
-    after = _poetry(path, ["update", "--lock", "--", *upgrade] if upgrade else ["lock"])
-    _check_index(config.parse_toml(after, file), file, days, no_yanked=no_yanked)
+    with _shown("locking", path, 20.0):
+        after = _poetry(path, ["update", "--lock", "--", *upgrade] if upgrade else ["lock"])
+        _check_index(config.parse_toml(after, file), file, days, no_yanked=no_yanked)
     if after == before:
         return False
     checkout_file.write(file, after.encode())
@@ -156,7 +158,8 @@ def requirements(path: Path, groups: Sequence[str] = ()) -> Path:
     if file.exists():
         return file
     _parsed(lock_text(path), path / "poetry.lock")
-    return write_once(file, _poetry(path, _export(groups)))
+    with _shown("exporting the lock of", path, 3.0):
+        return write_once(file, _poetry(path, _export(groups)))
 
 
 def export_all(wanted: Iterable[tuple[Path, Sequence[str]]]) -> None:
@@ -175,7 +178,12 @@ def export_all(wanted: Iterable[tuple[Path, Sequence[str]]]) -> None:
                     request[str(file)] = poetry.words(path, copies, _export(groups))
         if len(request) > 1:
             (cache_dir() / "requirements").mkdir(parents=True, exist_ok=True)
-            poetry.run_all(list(request.items()))
+            with slow_steps.shown(f"exporting {len(request)} locks", usual=2.0 + len(request)):
+                poetry.run_all(list(request.items()))
+
+
+def _shown(doing: str, path: Path, usual: float) -> AbstractContextManager[None]:
+    return slow_steps.shown(f"{doing} {os.path.relpath(path)}", key=f"{doing} {path}", usual=usual)
 
 
 def _exported(path: Path, groups: Sequence[str]) -> Path:

@@ -21,8 +21,9 @@ from helpers.model import archive, image
 from helpers.model.image import Base, BaseKind
 from helpers.model.runnable import RunnableDir
 from helpers.model.system_lock import NAME, SystemLock, drift, moves, parse, preferences
+from helpers.thin_env.slow_steps import shown
 
-_SECONDS = 600.0
+_SECONDS, _TYPICAL_SECONDS = 600.0, 10.0
 # For these a lock always has a section; others only on a machine of that kind.
 _ARCHITECTURES = ("amd64", "arm64")
 _WITHOUT = "nothing here can ask the distribution: an archive base needs apt-get, an image base a docker engine"
@@ -125,7 +126,8 @@ def _ask(bottom: Base, given: Mapping[str, str]) -> str:
         # What an image that is pulled holds already counts, and so do its sources and keys: its own apt is asked.
         script = host.settings().shell_file(None) + script
         command = argv.run_script(bottom.value, ownership.this_owner())
-    done = proc.run(command, stdin=script, timeout=_SECONDS)
+    with shown(f"asking the archive of {bottom} for packages", usual=_TYPICAL_SECONDS):
+        done = proc.run(command, stdin=script, timeout=_SECONDS)
     if done.code:
         raise InfrastructureError(f"the distribution's packages could not be resolved: {_plain(done.reason)}")
     return done.stdout

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import proc
-from helpers.console import counted, paint, printable, put_line, say
+from helpers.console import counted, paint, printable, say
 from helpers.errors import CRASHED, OK, SIGINT_EXIT, TESTS_FAILED, USAGE, InfrastructureError, UsageError, worst
 from helpers.repo import own_programs
 from helpers.repos import state, tree
 from helpers.repos.acting import checked_out, inwards_first, name_programs, not_acted_on
 from helpers.repos.state import Row
 from helpers.repos.step import CLOSED, LEFT, SKIPPED, Report, Step, outermost
+from helpers.thin_env.streams import put_line
 
 
 def main(

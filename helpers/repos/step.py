@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers import repo
-from helpers.console import counted, paint, printable, put_line, say
+from helpers.console import counted, paint, printable, say
 from helpers.errors import INFRASTRUCTURE, OK, REFUSED, TESTS_FAILED, worst
+from helpers.thin_env.streams import put_line
 
 STAY = "ok"
 FORWARD = "forward"

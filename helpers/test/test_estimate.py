@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from helpers.driver.estimate import in_words, seconds_left
+from helpers.driver.estimate import seconds_left
 from helpers.model.graph import Step
 
 SECONDS = {"base": 10.0, "a": 4.0, "b": 3.0, "c": 2.0, "d": 1.0}
@@ -40,10 +40,3 @@ def test_a_thousand_directories_are_reckoned_in_no_time() -> None:
     begin = time.monotonic()
     assert seconds_left(steps, {step.key: 1.0 for step in steps}, {}, (), 2) == 1000.0
     assert time.monotonic() - begin < 1.0
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(1.4, "1 s"), (9.4, "9 s"), (12, "10 s"), (58, "60 s"), (61, "1 min"), (150, "2 min")]
-)
-def test_an_estimate_is_no_more_exact_than_it_can_be(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words

@@ -16,18 +16,18 @@ from pathlib import Path
 
 import pytest
 
-from helpers import console
+from helpers.console import say
 from helpers.driver.events import Event, Work
 from helpers.driver.failures import Follower
 from helpers.driver.plan import DirPlan, Plan
 from helpers.driver.report import OnTerminal
-from helpers.driver.report import region as regions
 from helpers.driver.report.live import Live
 from helpers.driver.report.progress import Progress
 from helpers.driver.report.region import Region
 from helpers.driver.verdict import Status, Verdict
 from helpers.model.graph import Step
 from helpers.test.terminal import Screen
+from helpers.thin_env import slow_steps, streams
 
 DIRS = ("a", "b", "c")
 PLAN = Plan("fast", tuple(map(DirPlan, DIRS)), {}, tuple(Step(f"test {name}", ()) for name in DIRS))
@@ -47,7 +47,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setenv("LINES", "8")
     yield
-    assert console.shown_above is None, "something still draws"
+    assert streams.shown_above is None, "something still draws"
 
 
 def screen(stream: io.StringIO, columns: int = 60, rows: int = 8) -> str:
@@ -78,10 +78,9 @@ def results(tmp_path: Path, name: str) -> Path:
 def test_each_thing_that_runs_has_a_line_and_what_is_over_stays_above(tmp_path: Path) -> None:
     stream = Terminal()
     live = started(stream)
-    live.event(Event("building", "base", "assembling base"))
-    shown = wait_for(stream, lambda text: "assembling base" in text)
+    with slow_steps.shown("assembling base"):
+        shown = wait_for(stream, lambda text: "assembling base: 0 s" in text)
     assert shown.splitlines()[-1].startswith("0 of 3 done, 3 waiting, ")
-    live.event(Event("built", "base"))
     a, b = results(tmp_path, "a"), results(tmp_path, "b")
     live.event(Event("testing", "a", str(a)))
     live.event(Event("testing", "b", str(b)))
@@ -163,7 +162,7 @@ def test_a_line_of_somebody_else_stands_above_what_runs(tmp_path: Path, monkeypa
     live = started(stream)
     live.event(Event("testing", "a", str(results(tmp_path, "a"))))
     wait_for(stream, lambda text: "testing a" in text)
-    console.say("waiting for a lock")
+    say("waiting for a lock")
     assert screen(stream).splitlines()[0] == "helpers: waiting for a lock"
     assert len(screen(stream).splitlines()) == 3
     live.close()
@@ -356,4 +355,3 @@ def test_progress_is_counted_once_and_only_from_whole_lines(tmp_path: Path) -> N
 
 def test_a_follower_of_nothing_tells_nothing(tmp_path: Path) -> None:
     assert list(Follower(tmp_path / "no", tmp_path).new()) == []
-    assert regions._cells("a") == 1

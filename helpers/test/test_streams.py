@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from helpers import console
 from helpers.driver.events import Observer, Observers, Ran
 from helpers.errors import InfrastructureError
 from helpers.test.conftest import ROOT
+from helpers.thin_env import streams
 
 # A command that prints a name on both streams, starts a printing program, and ends with its own code.
 COMMAND = """
@@ -116,7 +116,7 @@ class Last(Observer):
     """Prints a word."""
 
     def end(self, ran: Ran) -> None:
-        console.put_line("the table", sys.stdout)
+        streams.put_line("the table", sys.stdout)
 
 
 def test_result_file_on_a_full_disk_hides_no_other_result(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,9 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from helpers.thin_env import LOCK_HELD, MARKER, ThinEnvError, cache_path, is_ready, lock_holder, pip_config
+from helpers.thin_env import LOCK_HELD, MARKER, ThinEnvError, cache_path, is_ready, lock_holder, pip_config, slow_steps
+from helpers.thin_env.streams import put_line
 
 SAY_AFTER, GIVE_UP_AFTER = 2.0, 300.0
+TYPICAL_SECONDS = 10.0
 # A character more of a line that pip prints tells nothing.
 _LONG_LINE = 300
 
@@ -39,7 +41,7 @@ Installer = Callable[[str, str], list[Command]]
 
 def say(text: str) -> None:
     """Print one line for a person who waits."""
-    print(f"helpers: {text}", file=sys.stderr, flush=True)
+    put_line(f"helpers: {text}", sys.stderr)
 
 
 def build(env: str, requirements: str, installer: Installer) -> None:
@@ -106,40 +108,43 @@ def _build_aside(env: str, requirements: str, installer: Installer, lock: TextIO
     aside = tempfile.mkdtemp(prefix=f"{os.path.basename(env)}.", dir=os.path.dirname(env))
     os.chmod(aside, 0o755)
     content = Path(requirements).read_bytes()
+    log = Path(f"{aside}.log")
+    stem = Path(requirements).stem
+    doing = f"making the {'thin' if stem == 'requirements' else stem} environment"
     try:
-        stem = Path(requirements).stem
-        say(f"making the {'thin' if stem == 'requirements' else stem} environment (once, about 10 s)...")
-        venv.EnvBuilder(symlinks=True).create(aside)
-        for command in installer(aside, requirements):
-            _run(command, lock)
-        if os.path.exists(os.path.join(aside, "bin", "invoke")):
-            _add_path_dir(aside)
+        say(f"{doing} (once, about {slow_steps.in_words(slow_steps.usual_seconds(doing, TYPICAL_SECONDS))})...")
+        with slow_steps.shown(doing, usual=TYPICAL_SECONDS, output=log):
+            venv.EnvBuilder(symlinks=True).create(aside)
+            for command in installer(aside, requirements):
+                _run(command, lock, log)
+            if os.path.exists(os.path.join(aside, "bin", "invoke")):
+                _add_path_dir(aside)
         Path(aside, MARKER).write_bytes(content)
         os.symlink(os.path.basename(aside), f"{aside}.link")
         os.replace(f"{aside}.link", env)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
+    finally:
+        log.unlink(missing_ok=True)
 
 
-def _run(command: Command, lock: TextIO) -> str:
-    """The command's output; it inherits the lock: when we are killed, nobody touches what it still writes to."""
-    done = subprocess.run(
-        command.argv,
-        # `-m pip` takes modules, and uv and invoke take settings, from their current directory.
-        cwd="/",
-        env=command.environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        pass_fds=(lock.fileno(),),
-        check=False,
-    )
-    if done.returncode:
-        raise _explain(command, done.returncode, done.stdout)
-    return done.stdout
+def _run(command: Command, lock: TextIO, log: Path) -> None:
+    """Run the command; it inherits the lock: when we are killed, nobody touches what it still writes to."""
+    with log.open("wb") as file:
+        code = subprocess.run(
+            command.argv,
+            # `-m pip` takes modules, and uv and invoke take settings, from their current directory.
+            cwd="/",
+            env=command.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            pass_fds=(lock.fileno(),),
+            check=False,
+        ).returncode
+    if code:
+        raise _explain(command, code, log.read_text("utf-8", "replace"))
 
 
 def _explain(command: Command, code: int, output: str) -> ThinEnvError:
@@ -153,7 +158,8 @@ def _explain(command: Command, code: int, output: str) -> ThinEnvError:
             f"cannot make the environment: {full} ({', '.join(places)}); "
             "fix: make room there, or set HELPERS_CACHE and TMPDIR to directories with more, then start again"
         )
-    lines = output.strip().splitlines()
+    # The addresses of package indexes stay out of messages.
+    lines = [line for line in output.strip().splitlines() if not line.startswith("Looking in ")]
     if any(line.startswith("Traceback ") for line in lines):
         lines = [line for line in lines if not line.startswith((" ", "Traceback "))]
     last = "".join(f"\n    {line[:_LONG_LINE]}" for line in lines[-6:])
@@ -181,7 +187,7 @@ def pip_installer(env: str, requirements: str) -> list[Command]:
         before = []
     else:
         raise ThinEnvError(_NO_PIP.format(python=sys.executable))
-    options = ["--quiet", "--no-input", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
+    options = ["--no-input", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
     return [*before, Command([*pip, "install", "--no-user", *options, "-r", requirements], environ)]
 
 
@@ -196,7 +202,7 @@ def uv_installer(thin: str) -> Installer:
 
     def commands(env: str, requirements: str) -> list[Command]:
         argv = [os.path.join(thin, "bin", "uv"), "pip", "install", "--python", os.path.join(env, "bin", "python")]
-        options = ["--quiet", "--no-build", "--compile-bytecode", "--require-hashes", "-r", requirements]
+        options = ["--no-build", "--compile-bytecode", "--require-hashes", "-r", requirements]
         return [Command([*argv, *options], pip_config.uv_environ(os.environ, pip_config.ask(thin)))]
 
     return commands

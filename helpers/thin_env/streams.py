@@ -1,6 +1,7 @@
 """Makes the standard streams safe: closed, without a reader, on a full disk, or of an encoding that lacks a character.
 
-The exit code of a command must not depend on the reader of its output. Standard library only, read on every start.
+The exit code of a command must not depend on the reader of its output. Here too: the door by which a line reaches a
+stream. Standard library only, read on every start.
 """
 
 from __future__ import annotations
@@ -12,11 +13,23 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TextIO
 
 _INPUT, _OUTPUT, _MESSAGES = 0, 1, 2
 # The reader has stopped, as `head` does, or the caller opened the stream for reading only.
 _NO_READER = (errno.EPIPE, errno.EBADF)
+# While lines are drawn at the end of the terminal, this prints a line above them.
+shown_above: Callable[[str], None] | None = None
+
+
+def put_line(line: str, stream: TextIO) -> None:
+    """Print `line` in one write: `print` writes the end of a line apart, and another thread's line gets in between."""
+    if shown_above and stream.isatty():
+        shown_above(line)
+        return
+    stream.write(f"{line}\n")
+    stream.flush()
 
 
 class _Stream(io.TextIOWrapper):

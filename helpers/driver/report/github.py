@@ -12,11 +12,12 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
-from helpers.console import printable, put_line
+from helpers.console import printable
 from helpers.driver.failures import Failure
 from helpers.driver.report.lines import Lines
 from helpers.driver.report.words import commands, is_bad, output, safe_text, verdict_line
 from helpers.driver.verdict import Verdict
+from helpers.thin_env.streams import put_line
 
 # A step shows ten annotations of a kind; more are of use only to who reads the log.
 _MOST = 50

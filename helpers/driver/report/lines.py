@@ -7,10 +7,11 @@ import threading
 from pathlib import Path
 from typing import TextIO
 
-from helpers.console import printable, put_line
+from helpers.console import printable
 from helpers.driver.events import Event, Observer, Work
 from helpers.driver.report.words import commands, is_bad, output, verdict_line
 from helpers.driver.verdict import Verdict
+from helpers.thin_env.streams import put_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,6 +111,19 @@ def _streams() -> Streams:
 
 class Quiet(Lines):
     """Prints only what did not pass."""
+
+    def begin(self, work: Work) -> None:
+        """Show nothing of what runs."""
+        from helpers.thin_env import slow_steps  # a run that finds all verdicts has no slow step
+
+        slow_steps.shown_elsewhere = True
+
+    def close(self) -> None:
+        """End that."""
+        from helpers.thin_env import slow_steps  # as above
+
+        slow_steps.shown_elsewhere = False
+        super().close()
 
     def event(self, event: Event) -> None:
         """Show one event, if it is that a directory did not pass."""

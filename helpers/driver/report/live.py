@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from helpers import console
 from helpers.console import nearer, printable
-from helpers.driver.estimate import in_words, seconds_left
+from helpers.driver.estimate import seconds_left
 from helpers.driver.events import Event, Work
 from helpers.driver.failures import Follower
 from helpers.driver.plan import Plan, image_step
@@ -18,19 +17,19 @@ from helpers.driver.report.progress import Progress
 from helpers.driver.report.region import Region, Span
 from helpers.driver.report.words import commands, failure, is_bad, output, verdict_line
 from helpers.driver.verdict import Verdict
+from helpers.thin_env import slow_steps, streams
+from helpers.thin_env.slow_steps import clock, in_words
 
 _ESTIMATE_SECONDS = 1.0
 
 
 @dataclass
-class _Doing:
-    """Something that runs: what is done, the step of the plan that it is, and what is known of its tests."""
+class _Testing:
+    """A directory whose tests run."""
 
-    what: str
     name: str
-    step: str
-    progress: Progress | None = None
-    failures: Follower | None = None
+    progress: Progress
+    failures: Follower
     told: int = 0
     since: float = field(default_factory=time.monotonic)
 
@@ -51,7 +50,9 @@ class Live(Lines):
 
     def _begin(self, work: Work) -> None:
         self._work = work
-        self._doing: dict[tuple[str, str], _Doing] = {}
+        self._testing: dict[str, _Testing] = {}
+        # Since when each image is built, by its step.
+        self._building: dict[str, float] = {}
         self._over_steps: set[str] = set()
         self._done = self._bad = 0
         self._since = time.monotonic()
@@ -64,21 +65,21 @@ class Live(Lines):
             self._begin(work)
             if self.streams:
                 self.streams.several = len(work.plan.dirs) > 1
-            console.shown_above = self._from_others
+            streams.shown_above = self._from_others
+            slow_steps.shown_elsewhere = True
             self.start_ticking()
 
     def event(self, event: Event) -> None:
         """Show one event."""
         with self.lock:
             if event.kind == "building":
-                self._doing[event.kind, event.name] = _Doing(event.text, "", image_step(event.name))
+                self._building[image_step(event.name)] = time.monotonic()
             elif event.kind == "testing":
                 results = Path(event.text)
                 root = next((one.runnable.root for one in self._work.plan.dirs if one.runnable), Path("/"))
-                doing = _Doing("testing", event.name, f"test {event.name}", Progress(results), Follower(results, root))
-                self._doing[event.kind, event.name] = doing
+                self._testing[event.name] = _Testing(event.name, Progress(results), Follower(results, root))
             elif event.kind == "built":
-                self._doing.pop(("building", event.name), None)
+                self._building.pop(image_step(event.name), None)
                 self._over_steps.add(image_step(event.name))
             super().event(event)
 
@@ -89,7 +90,7 @@ class Live(Lines):
         """Show what came out for one directory; the table has what was known before."""
         if verdict.cached:
             return
-        doing = self._doing.pop(("testing", verdict.name), None)
+        doing = self._testing.pop(verdict.name, None)
         if doing:
             self._tell_failures(doing)
         self._over_steps.add(f"test {verdict.name}")
@@ -107,7 +108,8 @@ class Live(Lines):
         """Show nothing more of what runs."""
         with self.lock:
             super().close()
-            console.shown_above = None
+            streams.shown_above = None
+            slow_steps.shown_elsewhere = False
             self._region.clear()
 
     def line(self, text: str) -> None:
@@ -117,9 +119,8 @@ class Live(Lines):
     def tick(self) -> None:
         """Show failures and output that are new, and how far everything is."""
         super().tick()
-        for doing in self._doing.values():
-            if doing.progress:
-                doing.progress.update()
+        for doing in self._testing.values():
+            doing.progress.update()
             self._tell_failures(doing)
         self._region.draw(self._drawn())
 
@@ -127,8 +128,8 @@ class Live(Lines):
         with self.lock:
             self.line(text)
 
-    def _tell_failures(self, doing: _Doing) -> None:
-        for failed in doing.failures.new() if doing.failures else ():
+    def _tell_failures(self, doing: _Testing) -> None:
+        for failed in doing.failures.new():
             doing.told += 1
             # Where all that is printed is shown, pytest itself shows them.
             if not self.streams:
@@ -137,23 +138,23 @@ class Live(Lines):
     def _drawn(self) -> list[list[Span]]:
         """Return the lines that are shown now: one for each thing that runs, as many as there is room for."""
         room = max(1, self._region.size().lines - 3)
-        doing = list(self._doing.values())
-        shown = doing if len(doing) <= room else doing[: room - 1]
-        width = max((len(printable(one.name)) for one in shown), default=0)
-        counts = max((len(str(one.progress)) for one in shown), default=0)
-        lines = [_line(one, width, counts) for one in shown]
-        if len(shown) < len(doing):
-            lines.append([(f"and {len(doing) - len(shown)} more", "dim")])
+        testing = list(self._testing.values())
+        width = max((len(printable(one.name)) for one in testing), default=0)
+        counts = max((len(str(one.progress)) for one in testing), default=0)
+        lines = [[(step.line(), "")] for step in list(slow_steps.running)]
+        lines += [_line(one, width, counts) for one in testing]
+        if len(lines) > room:
+            lines[room - 1 :] = [[(f"and {len(lines) - room + 1} more", "dim")]]
         return [*lines, self._summary()]
 
     def _summary(self) -> list[Span]:
         total = len(self._work.plan.dirs)
-        running = sum(one.progress is not None for one in self._doing.values())
+        running = len(self._testing)
         parts = [f"{self._done} of {total} done"]
         waiting = total - self._done - running
         if waiting > 0:
             parts.append(f"{waiting} waiting")
-        parts.append(_clock(time.monotonic() - self._since))
+        parts.append(clock(time.monotonic() - self._since))
         spans = [(", ".join(parts) + self._estimate(), "bold")]
         return [(f"{self._bad} did not pass, ", "red"), *spans] if self._bad else spans
 
@@ -162,26 +163,21 @@ class Live(Lines):
         now = time.monotonic()
         if now - self._left[0] < _ESTIMATE_SECONDS:
             return self._left[1]
-        begun = {one.step: now - one.since for one in self._doing.values()}
+        begun = {f"test {one.name}": now - one.since for one in self._testing.values()}
+        begun |= {step: now - since for step, since in self._building.items()}
         work = self._work
         left = seconds_left(work.plan.steps, work.seconds, begun, self._over_steps, work.jobs)
         # How long a build takes nobody knows.
-        about = "more than" if any(one.progress is None for one in self._doing.values()) else "about"
+        about = "more than" if self._building else "about"
         self._left = (now, f", {about} {in_words(left)} left" if left >= 1 else "")
         return self._left[1]
 
 
-def _line(doing: _Doing, width: int, most: int) -> list[Span]:
-    took = _clock(time.monotonic() - doing.since)
-    if not doing.progress:
-        return [(f"{printable(doing.what)}  {took}", "")]
+def _line(doing: _Testing, width: int, most: int) -> list[Span]:
+    took = clock(time.monotonic() - doing.since)
     bad = "red" if doing.progress.failed else ""
     return [
-        (f"{doing.what} {printable(doing.name):<{width}}  ", ""),
+        (f"testing {printable(doing.name):<{width}}  ", ""),
         (f"{doing.progress!s:<{most}}", bad),
         (f"  {took}", "dim"),
     ]
-
-
-def _clock(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds // 60:.0f}:{seconds % 60:02.0f} min"

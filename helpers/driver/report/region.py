@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import unicodedata
 from collections.abc import Sequence
 from typing import TextIO
 
 from helpers.console import paint
+from helpers.thin_env.slow_steps import cells
 
 _UP, _ERASE_LINE, _ERASE_BELOW = "\033[{}A", "\033[K", "\033[J"
 
@@ -70,33 +70,26 @@ class Region:
         # In one write: a terminal that shows what it has got so far shows nothing half.
         self._stream.write(f"{self._home(columns)}{erase}{above}{painted}{after}")
         self._stream.flush()
-        self._drawn = [sum(map(_cells, "".join(text for text, _ in line))) for line in cut]
+        self._drawn = [sum(map(cells, "".join(text for text, _ in line))) for line in cut]
 
     def _home(self, columns: int) -> str:
         """Return what moves the cursor to the region's beginning; a terminal that became narrower has folded lines."""
-        up = sum(max(1, -(-cells // columns)) for cells in self._drawn) - 1
+        up = sum(max(1, -(-width // columns)) for width in self._drawn) - 1
         return "\r" + (_UP.format(up) if up > 0 else "")
 
     def _painted(self, line: Sequence[Span]) -> str:
         return "".join(paint(text, colour, self._stream) if colour else text for text, colour in line)
 
 
-def _cut(line: Sequence[Span], cells: int) -> list[Span]:
-    """Return a line as far as it fits."""
-    left, found = cells, []
+def _cut(line: Sequence[Span], most: int) -> list[Span]:
+    """Return a line as far as it fits into `most` cells."""
+    left, found = most, []
     for text, colour in line:
         end = 0
-        while end < len(text) and _cells(text[end]) <= left:
-            left -= _cells(text[end])
+        while end < len(text) and cells(text[end]) <= left:
+            left -= cells(text[end])
             end += 1
         found.append((text[:end], colour))
         if end < len(text):
             break
     return found
-
-
-def _cells(char: str) -> int:
-    """Return how many cells of a terminal a character takes."""
-    if unicodedata.combining(char):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
