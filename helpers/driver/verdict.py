@@ -64,6 +64,7 @@ _HINTS = {
     _NO_TEST: "hint: --tier all takes the tests of all tiers; they are looked for where the setting `tests` says",
     _ALL_SKIPPED: "hint: -- -rs shows why each test was skipped",
     _IS_READ_ONLY: 'fix: a path below /tmp (log_file = "/tmp/run.log"), or its directory in the setting `writable`',
+    "(SIGBUS)": "hint: /dev/shm may be full: raise `shm_size`, and `memory`, which it is a part of",
     _NO_PYTEST: "fix: add pytest to the group `test` of its pyproject.toml, then invoke docker_lock",
 }
 # More is not what our plugin writes.
@@ -247,7 +248,7 @@ def _hints(status: Status, why: str, report: dict[str, Any] | None) -> tuple[str
     if status is Status.PASS:
         return ()
     guesses = report["hints"][:_MOST_HINTS] if report else ()
-    known = _HINTS.get(_IS_READ_ONLY if why.endswith(_IS_READ_ONLY) else why)
+    known = next((hint for text, hint in _HINTS.items() if text in why), None)
     return (*((known,) if known else ()), *(f"hint: {' '.join(guess.split())}" for guess in guesses))
 
 

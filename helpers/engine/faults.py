@@ -57,7 +57,7 @@ _NOT_GIVEN = (
     (
         "error setting rlimit",
         "the engine may not raise a limit as far as ulimits asks for",
-        "lower the limit in [tool.helpers] ulimits, or raise the engine's own: default-ulimits in its daemon.json",
+        "lower the limit in [tool.helpers] ulimits, or raise that of the engine itself, as LimitMEMLOCK of its service",
     ),
 )
 

@@ -207,7 +207,7 @@ def test_docker_client_says_the_words_that_are_looked_for(
             "this machine has no device /dev/x, which devices asks for",
             "[tool.helpers] devices",
         ),
-        ("runc create failed: error setting rlimit type 7: operation not permitted", "ulimits", "default-ulimits"),
+        ("runc create failed: error setting rlimit type 7: operation not permitted", "ulimits", "LimitMEMLOCK"),
         ("invalid name", "the engine did not start the container: docker: invalid name", "None"),
     ],
 )

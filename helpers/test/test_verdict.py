@@ -94,6 +94,7 @@ CASES: dict[str, Case] = {
     "brings the verdict of another run": ({}, {"nonce": "old"}, Status.CRASH, 8, "without a verdict"),
     "brings a verdict without a nonce": ({}, {"nonce": None}, Status.CRASH, 8, "without a verdict"),
     "is killed": ({"code": 137}, None, Status.CRASH, 8, "killed by signal 9 (SIGKILL)"),
+    "fills the shared memory": ({"code": 135}, None, Status.CRASH, 8, "killed by signal 7 (SIGBUS)"),
     "segfaults": ({"code": 139}, None, Status.CRASH, 8, "killed by signal 11 (SIGSEGV)"),
     "ends by a signal without a name": ({"code": 255}, None, Status.CRASH, 8, "killed by signal 127"),
     "has no pytest": (
@@ -238,6 +239,11 @@ def test_a_hint_stands_behind_a_failure_and_not_behind_a_pass() -> None:
     assert (verdict.why, verdict.hints) == ("t.py::test_a", ("hint: set `network`", "hint: other"))
     assert verdict.told == "t.py::test_a; hint: set `network`; hint: other"
     assert (judge({}, hints).told, judge({}, hints).hints) == ("", ())
+
+
+def test_full_shared_memory_has_a_hint_at_its_setting() -> None:
+    (hint,) = judge({"code": 135}, None).hints
+    assert "`shm_size`" in hint and judge({"code": 139}, None).hints == ()
 
 
 def test_hints_that_our_plugin_can_not_have_written_are_cut_and_stay_lines() -> None:
