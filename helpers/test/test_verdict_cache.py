@@ -191,26 +191,6 @@ def test_what_is_another_thing_only_while_its_tests_run_is_not_kept(scene: Scene
     assert scene.run() == (0, set())
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        *('network = "bridge"', 'writable = ["made"]', 'docker = "sibling"', "services"),
-        *('gpus = "1"', 'devices = ["/dev/null"]', 'extra_hosts = ["a:host-gateway"]'),
-    ],
-)
-def test_tests_that_may_see_more_than_the_key_covers_always_run(scene: Scene, line: str) -> None:
-    (scene.root / "a" / "made").mkdir()
-    services = line == "services"
-    docker = "sibling" if "docker" in line else ""
-    if services:
-        (scene.root / "a" / "devops" / "compose.yaml").write_text("services: {}\n")
-    else:
-        setting("a", line)(scene)
-    scene.tests["a"] = Tests(PASSES, services=services, docker=docker)
-    assert scene.run() == (0, ALL)
-    assert scene.run() == (0, {"a"})
-
-
 # What lies in a directory that git ignores as a whole: a file, the settings of `a`, and whose tests see the file.
 IGNORED = {
     "in a directory": ("a/built/x", "", {"a"}),
@@ -351,19 +331,6 @@ def test_a_part_of_a_hidden_directory_that_is_used_counts(scene: Scene) -> None:
     assert scene.run() == (0, ALL)
     write("outer/inner/lib/z.py", "z = 2\n")(scene)
     assert scene.run() == (0, {"outer", "outer/inner", "user"})
-
-
-@pytest.mark.parametrize("used", ["..", "../.git", "../.git/refs"])
-def test_tests_that_see_gits_own_files_always_run(scene: Scene, used: str) -> None:
-    setting("base", f'uses = ["{used}"]')(scene)
-    assert scene.run("--policy=default,git") == (0, ALL)
-    assert scene.run("--policy=default,git") == (0, {"base"})
-
-
-def test_an_engine_that_does_not_isolate_leaves_nothing(scene: Scene) -> None:
-    scene.isolates = False
-    assert scene.run() == (0, ALL)
-    assert scene.run() == (0, ALL)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"counts": 1}', '{"counts": {"passed": "x"}, "seconds": 1}', "\xff"])
