@@ -31,7 +31,7 @@ from helpers.model.stage import Stage
 
 
 def docker_run(directory: str) -> None:
-    """Print the very `docker run` that `invoke docker_cmd --cmd true` becomes in a directory."""
+    """Print the very `docker run` that `invoke docker_cmd -- true` becomes in a directory."""
 
     def show(spec: RunSpec) -> None:
         files = client.account_files(spec.user)

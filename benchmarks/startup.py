@@ -30,7 +30,7 @@ def thin_environment() -> Path:
 
 
 def bare_docker_run(python: Path) -> tuple[str, ...]:
-    """Return the very `docker run` that `invoke docker_cmd --cmd true` becomes in the example directory."""
+    """Return the very `docker run` that `invoke docker_cmd -- true` becomes in the example directory."""
     words: list[str] = ask("docker_run", ROOT, python, EXAMPLE)
     # Without the name, which would be taken at the second run.
     at = words.index("--name")
@@ -67,7 +67,7 @@ def main() -> int:
             ),
             (
                 1.4,
-                Command("invoke docker_cmd --cmd true", ((invoke, "docker_cmd", "--cmd", "true"),), EXAMPLE),
+                Command("invoke docker_cmd -- true", ((invoke, "docker_cmd", "--", "true"),), EXAMPLE),
                 Command("docker run --rm, same flags", (bare_docker_run(python),), EXAMPLE),
             ),
         ]

@@ -29,6 +29,7 @@ from helpers.model.version import Version
 from helpers.registry import once
 from helpers.tasks import namespace
 from helpers.tasks.adapter import value_of
+from helpers.tasks.old_spellings import OldArgument
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "reference.md"
 HEAD = """\
@@ -231,14 +232,15 @@ def _tasks() -> str:
     return _section(
         "Tasks",
         "`invoke TASK [OPTION]...`, from anywhere inside a checkout. An argument in capitals may be given without its "
-        "option's name.",
+        "option's name. Words for another program stand after `--`. `--all` means every runnable dir of this repo.",
         *blocks,
     )
 
 
 def _task(name: str, task: Any) -> str:
-    arguments = task.get_arguments()
-    usage = " ".join((name, *(item.name.upper() for item in arguments if item.positional)))
+    arguments = [item for item in task.get_arguments() if not isinstance(item, OldArgument)]
+    words = ("--", task.words) if task.words else ()
+    usage = " ".join((name, *(item.name.upper() for item in arguments if item.positional), *words))
     rows = [(f"`{_with_value(flag(item), value_of(task, item))}`", item.help) for item in arguments]
     about = (task.__doc__ or "").splitlines()[0]
     return "\n\n".join((f"### `invoke {usage}`", about, *([_table(("option", "what"), rows)] if rows else [])))

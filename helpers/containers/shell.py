@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
-import shlex
 import socket
 import sys
 from collections.abc import Sequence
@@ -52,24 +51,20 @@ def bash(directory: str | None, stage: str, publish: Sequence[str] = ()) -> None
     _become(_nearest(directory), ["bash"], stage, is_shell=True, publish=_published(publish))
 
 
-def command(directory: str | None, line: str, stage: str, publish: Sequence[str] = ()) -> None:
+def command(directory: str | None, words: Sequence[str], stage: str, publish: Sequence[str] = ()) -> None:
     """Become a command in the container of a runnable dir; its exit code is the command's.
 
     Arguments:
         directory: the runnable dir; None is the one that encloses the current directory.
-        line: the command, split into words as a shell would but never run by one.
+        words: the command and its arguments; no shell reads them.
         stage: `local` or `dev`.
         publish: ports of the container that this machine reaches, as in `8000` or `8001:8000`.
 
     Raises:
-        UsageError: the line is empty or its quotes do not match; a port is no port, or is in use.
+        UsageError: there is no command; a port is no port, or is in use.
     """
-    try:
-        words = shlex.split(line)
-    except ValueError as error:
-        raise UsageError(f"--cmd can not be split into words: {error}", where=line) from None
     if not words:
-        raise UsageError("--cmd is empty", fix='invoke docker_cmd --cmd "python -V"')
+        raise UsageError("docker_cmd needs a command", fix="invoke docker_cmd -- python -V")
     _become(_nearest(directory), words, stage, publish=_published(publish))
 
 

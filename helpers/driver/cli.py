@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -17,10 +16,14 @@ from helpers.model.stage import Stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from helpers.driver.plan import Plan
 
 
-def run_tier(tier: str, directory: str, engine: str, stage: str, arguments: str, *, coverage: bool = False) -> int:
+def run_tier(
+    tier: str, directory: str, engine: str, stage: str, arguments: Sequence[str], *, coverage: bool = False
+) -> int:
     """Run one tier of the tests of the runnable dir that encloses `directory` and return the exit code.
 
     Arguments:
@@ -28,13 +31,13 @@ def run_tier(tier: str, directory: str, engine: str, stage: str, arguments: str,
         directory: a place in the runnable dir; empty is the current directory.
         engine: `auto`, `docker` or `venv`.
         stage: `local` or `dev`.
-        arguments: pytest's arguments, split into words as a shell would.
+        arguments: pytest's arguments.
         coverage: whether to show which lines ran.
     """
     root, path = discover.nearest(directory)
     options = [f"--dir={path}", "--only-this", f"--tier={tier}", f"--engine={engine}", f"--stage={stage}"]
     options += ["--coverage"] if coverage else []
-    return main([*options, "--", *shlex.split(arguments)], root)
+    return main([*options, "--", *arguments], root)
 
 
 def main(argv: list[str] | None = None, root: Path | None = None) -> int:

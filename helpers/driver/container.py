@@ -170,7 +170,7 @@ def check_runs_tests(arguments: Sequence[str]) -> None:
             f"with {found[0]} pytest runs no test",
             why="a run in which no test ran is never green",
             fix="main_pytest.py --list  (what would be run), or in the runnable dir: "
-            f'invoke docker_cmd --cmd "pytest {found[0]}"',
+            f"invoke docker_cmd -- pytest {found[0]}",
         )
 
 

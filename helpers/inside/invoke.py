@@ -3,7 +3,7 @@
 
 All other tasks are about images and containers, or need the packages of the thin environment: they belong on the host.
 
-usage: invoke run_fast_tests|run_slow_tests|run_superslow_tests|run_tests [--dir DIR] [--args PYTEST_ARGUMENTS]
+usage: invoke run_fast_tests|run_slow_tests|run_superslow_tests|run_tests [--dir DIR] [-- PYTEST_ARGUMENT...]
 """
 
 import argparse
@@ -29,7 +29,7 @@ def main(argv: List[str]) -> int:
     """Become the driver for the tests that `argv` asks for; return an exit code when that can not be."""
     task = argv[0] if argv else ""
     if task in ("", "-h", "--help", "-l", "--list"):
-        print("In a container: %s [--dir DIR] [--args PYTEST_ARGUMENTS]" % "|".join(TIERS))
+        print("In a container: %s [--dir DIR] [-- PYTEST_ARGUMENT...]" % "|".join(TIERS))
         return 0
     if task not in TIERS:
         print("helpers: bad usage: there is no task '%s' in a container" % task, file=sys.stderr)
@@ -37,8 +37,14 @@ def main(argv: List[str]) -> int:
         return USAGE
     parser = argparse.ArgumentParser(prog="invoke %s" % task, description="Run tests right here, in this container.")
     parser.add_argument("--dir", help="the runnable dir; default: the nearest enclosing one")
-    parser.add_argument("--args", default="", help="arguments for pytest, as one string")
-    options = parser.parse_args(argv[1:])
+    # The spelling of version 0.2; delete it in version 0.4.
+    parser.add_argument("--args", help=argparse.SUPPRESS)
+    end = argv.index("--") if "--" in argv else len(argv)
+    options = parser.parse_args(argv[1:end])
+    arguments = argv[end + 1 :]
+    if options.args is not None:
+        arguments = shlex.split(options.args) + arguments
+        print("helpers: note: --args will be removed; write: invoke %s -- %s" % (task, options.args), file=sys.stderr)
     place = os.path.realpath(options.dir or ".")
     root, directory = above(place, "main_pytest.py", "tasks.py"), above(place, "devops", "changelog.txt")
     if options.dir is not None and directory != (place if options.dir else None):
@@ -48,7 +54,7 @@ def main(argv: List[str]) -> int:
         print("helpers: bad usage: %s is not inside a runnable dir" % place, file=sys.stderr)
         return USAGE
     script = os.path.join(root, "main_pytest.py")
-    words = ["--dir", directory, "--only-this", "--tier", TIERS[task], "--", *shlex.split(options.args)]
+    words = ["--dir", directory, "--only-this", "--tier", TIERS[task], "--", *arguments]
     os.execvp("python", ["python", script, *words])
 
 

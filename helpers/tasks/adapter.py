@@ -12,6 +12,7 @@ from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
 from helpers.errors import ConfigError
+from helpers.tasks import old_spellings
 
 
 class Group(Enum):
@@ -33,18 +34,20 @@ class HelpersTask(Task[Any]):
         group: the group of its module; None for a task of another repo.
         everyday: its position among the everyday tasks, from 1; 0 for the other tasks.
         values: notations of values, by the names of arguments.
+        words: notation of the words after `--`; empty for a task without.
     """
 
     group: Group | None = None
     everyday: int = 0
     values: Mapping[str, str]
+    words: str = ""
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """Return the arguments; the task of invoke forgets their help texts at the first call."""
         texts = dict(self.help)
         found = super().get_arguments(ignore_unknown_help)
         self.help.update(texts)
-        return found
+        return [*found, *old_spellings.arguments(self.name, found)]
 
 
 def value_of(task: Any, argument: Argument) -> str:
@@ -83,7 +86,7 @@ def _check_directory(named: Mapping[str, Any]) -> None:
 
 
 def helpers_task(
-    *, everyday: int = 0, values: Mapping[str, str] | None = None, **options: Any
+    *, everyday: int = 0, values: Mapping[str, str] | None = None, words: str = "", **options: Any
 ) -> Callable[[Callable[..., int | None]], Any]:
     """Return a decorator that makes an invoke task; a number that the function returns is the exit code.
 
@@ -91,6 +94,7 @@ def helpers_task(
         everyday: position among the everyday tasks at the head of the menu, from 1; 0 for the other tasks.
         values: what arguments take: choices (`local|dev`), `FILE` or `PATH`; without a notation an argument called
             `dir` takes a directory, the others any text. The reference and the completion of shells show it.
+        words: what stands after `--`, as in `PYTEST_ARGUMENT...`; without it such words are refused.
         options: those of invoke's own `task`.
 
     Raises:
@@ -111,6 +115,7 @@ def helpers_task(
 
                 own_version.check_for_task(function.__name__)
                 _check_directory(named)
+                old_spellings.translate(function.__name__, named)
                 code = function(*arguments, **named)
             except (Exception, KeyboardInterrupt) as error:
                 from helpers.console import report_error
@@ -121,6 +126,7 @@ def helpers_task(
 
         made: HelpersTask = task(klass=HelpersTask, **options)(adapted)
         made.group, made.everyday, made.values = function.__globals__.get("GROUP"), everyday, values or {}
+        made.words = words
         return made
 
     return decorate

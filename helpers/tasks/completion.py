@@ -15,6 +15,7 @@ from typing import Any
 
 from helpers.errors import HelpersError
 from helpers.tasks.adapter import value_of
+from helpers.tasks.old_spellings import OldArgument
 
 # Each option with the notation of its value, as in the reference; empty for an option without a value.
 Options = Mapping[str, str]
@@ -51,7 +52,11 @@ def task_options(context: Any, task: Any) -> Options:
     """Return the options of a task, and its arguments by position under their names in capitals."""
     flags = context.flags
     # `--no-X` of a flag that is on by default is in no `flags`.
-    found = {name: value_of(task, flags[name]) if name in flags else "" for name in context.flag_names()}
+    found = {
+        name: value_of(task, flags[name]) if name in flags else ""
+        for name in context.flag_names()
+        if not isinstance(flags.get(name), OldArgument)
+    }
     return {**found, **{item.name.upper(): value_of(task, item) for item in context.positional_args}}
 
 

@@ -18,11 +18,12 @@ def dir_list(ctx: Any, json: bool = False) -> int:
 
 
 @helpers_task(
+    words="FILE...",
     help={
         "dir": _DIR,
         "all": "check every runnable dir of this repo",
         "touched": "check those that the files after -- lie in: in a moment, offline, without poetry",
-    }
+    },
 )
 def dir_check(ctx: Any, dir: str | None = None, all: bool = False, touched: bool = False) -> int:
     """Name the faults of a runnable dir, each with its fix."""

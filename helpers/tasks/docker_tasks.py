@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.tasks.adapter import Group, helpers_task, whole_number
+from helpers.tasks.adapter import Group, after_dashes, helpers_task, whole_number
 
 GROUP = Group.IMAGES
 
@@ -51,18 +51,17 @@ def docker_bash(_: Any, dir: str | None = None, stage: str = "local", publish: A
     everyday=2,
     values=_STAGES,
     iterable=["publish"],
-    help={
-        "dir": _DIR,
-        "cmd": "the command; quotes group words, no shell reads it",
-        "stage": _STAGE,
-        "publish": _PUBLISH,
-    },
+    words="COMMAND [WORD]...",
+    help={"dir": _DIR, "stage": _STAGE, "publish": _PUBLISH},
 )
-def docker_cmd(_: Any, cmd: str = "", dir: str | None = None, stage: str = "local", publish: Any = None) -> None:
-    """Run one command in the container of a runnable dir."""
+def docker_cmd(_: Any, dir: str | None = None, stage: str = "local", publish: Any = None) -> None:
+    """Run one command in the container of a runnable dir.
+
+    The command stands after two dashes; no shell of the container reads it: invoke docker_cmd -- python -V
+    """
     from helpers.containers import shell
 
-    shell.command(dir or None, cmd, stage, publish or ())
+    shell.command(dir or None, after_dashes(), stage, publish or ())
 
 
 @helpers_task(values=_STAGES, help={"dir": _DIR, "port": "port on this machine; default: a free one", "stage": _STAGE})
@@ -145,22 +144,22 @@ def docker_ps(_: Any) -> None:
     print_rows(housekeeping.containers(), spare=("owner", "repo"))
 
 
-@helpers_task(help={"all": "those of every repo, not only of this one"})
-def docker_kill(_: Any, all: bool = False) -> None:
+@helpers_task(help={"every_repo": "those of every repo, not only of this one"})
+def docker_kill(_: Any, every_repo: bool = False) -> None:
     """Stop and remove our containers of this repo."""
     from helpers.console import say
     from helpers.containers import housekeeping
 
-    say(f"{housekeeping.kill(everything=all)} containers ended")
+    say(f"{housekeeping.kill(everything=every_repo)} containers ended")
 
 
-@helpers_task(help={"all": "all that is not in use now", "dry_run": "only say what would be removed"})
-def docker_prune(_: Any, all: bool = False, dry_run: bool = False) -> None:
+@helpers_task(help={"unused": "all that is not in use now", "dry_run": "only say what would be removed"})
+def docker_prune(_: Any, unused: bool = False, dry_run: bool = False) -> None:
     """Remove our images and cached files unused for 30 days."""
     from helpers.console import print_rows, say
     from helpers.containers import prune
 
-    dropped = prune.prune(everything=all, dry_run=dry_run)
+    dropped = prune.prune(everything=unused, dry_run=dry_run)
     if dropped:
         print_rows(prune.rows(dropped))
     say(f"{'would be removed' if dry_run else 'removed'}: {prune.total(dropped)}")

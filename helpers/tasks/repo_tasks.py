@@ -105,11 +105,11 @@ def repo_roll_forward(_: Any, only: str = "", push: bool = False, dry_run: bool 
 @helpers_task(
     help={
         "name": "of the branch",
-        "all": "in every repo, and not only where there is work",
+        "every-repo": "in every repo, and not only where there is work",
         "dry-run": "say what would be done, and do nothing",
     }
 )
-def repo_branch(_: Any, name: str, all: bool = False, dry_run: bool = False) -> int:
+def repo_branch(_: Any, name: str, every_repo: bool = False, dry_run: bool = False) -> int:
     """Make or check out one branch in all repos that need it.
 
     These are the repos with changed or new files, those whose commit is not their pin, all that lie around such a
@@ -119,11 +119,12 @@ def repo_branch(_: Any, name: str, all: bool = False, dry_run: bool = False) -> 
     """
     from helpers.repos import branch
 
-    return branch.main(name, everywhere=all, dry_run=dry_run)
+    return branch.main(name, everywhere=every_repo, dry_run=dry_run)
 
 
 @helpers_task(
     values={"from": "PATH", "skip": "PATH"},
+    words="COMMAND [WORD]...",
     help={
         "keep-going": "run it in the other repos after a failure, too",
         "from": "path of the repo to begin with, such as the one that failed",

@@ -11,6 +11,7 @@ GROUP = Group.TESTS
 
 @helpers_task(
     values={"json": "FILE", "junit": "FILE", "html": "FILE"},
+    words="FILE...",
     help={
         "json": "write the joined result as JSON; - is standard output",
         "junit": "write one JUnit file of all",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.tasks.adapter import Group, helpers_task
+from helpers.tasks.adapter import Group, after_dashes, helpers_task
 
 GROUP = Group.TESTS
 
@@ -12,51 +12,49 @@ _HELP = {
     "dir": "the runnable dir; default: the nearest enclosing one",
     "engine": "auto, docker or venv",
     "stage": "local: the image of this checkout; dev: the newest released one that fits",
-    "args": "arguments for pytest, as one string",
 }
+_WORDS = "PYTEST_ARGUMENT..."
 _VALUES = {"engine": "auto|docker|venv", "stage": "local|dev"}
 
 
-@helpers_task(everyday=3, values=_VALUES, help=_HELP)
-def run_fast_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local", args: str = "") -> int:
+@helpers_task(everyday=3, values=_VALUES, words=_WORDS, help=_HELP)
+def run_fast_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local") -> int:
     """Run the fast tests of a runnable dir."""
     from helpers.driver import cli
 
-    return cli.run_tier("fast", dir or "", engine, stage, args)
+    return cli.run_tier("fast", dir or "", engine, stage, after_dashes())
 
 
-@helpers_task(values=_VALUES, help=_HELP)
-def run_slow_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local", args: str = "") -> int:
+@helpers_task(values=_VALUES, words=_WORDS, help=_HELP)
+def run_slow_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local") -> int:
     """Run the slow tests of a runnable dir."""
     from helpers.driver import cli
 
-    return cli.run_tier("slow", dir or "", engine, stage, args)
+    return cli.run_tier("slow", dir or "", engine, stage, after_dashes())
 
 
-@helpers_task(values=_VALUES, help=_HELP)
-def run_superslow_tests(
-    _: Any, dir: str | None = None, engine: str = "auto", stage: str = "local", args: str = ""
-) -> int:
+@helpers_task(values=_VALUES, words=_WORDS, help=_HELP)
+def run_superslow_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local") -> int:
     """Run the superslow tests of a runnable dir."""
     from helpers.driver import cli
 
-    return cli.run_tier("superslow", dir or "", engine, stage, args)
+    return cli.run_tier("superslow", dir or "", engine, stage, after_dashes())
 
 
-@helpers_task(values=_VALUES, help=_HELP)
-def run_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local", args: str = "") -> int:
+@helpers_task(values=_VALUES, words=_WORDS, help=_HELP)
+def run_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local") -> int:
     """Run all tests of a runnable dir."""
     from helpers.driver import cli
 
-    return cli.run_tier("all", dir or "", engine, stage, args)
+    return cli.run_tier("all", dir or "", engine, stage, after_dashes())
 
 
 @helpers_task(
-    values={**_VALUES, "tier": "fast|slow|superslow|all"}, help={**_HELP, "tier": "fast, slow, superslow or all"}
+    values={**_VALUES, "tier": "fast|slow|superslow|all"},
+    words=_WORDS,
+    help={**_HELP, "tier": "fast, slow, superslow or all"},
 )
-def run_coverage(
-    _: Any, dir: str | None = None, tier: str = "all", engine: str = "auto", stage: str = "local", args: str = ""
-) -> int:
+def run_coverage(_: Any, dir: str | None = None, tier: str = "all", engine: str = "auto", stage: str = "local") -> int:
     """Run the tests of a runnable dir, and show the lines run.
 
     Its lock must have pytest-cov; what is measured, left out and demanded ('fail_under') is said by coverage's own
@@ -64,4 +62,4 @@ def run_coverage(
     """
     from helpers.driver import cli
 
-    return cli.run_tier(tier, dir or "", engine, stage, args, coverage=True)
+    return cli.run_tier(tier, dir or "", engine, stage, after_dashes(), coverage=True)

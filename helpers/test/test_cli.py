@@ -124,7 +124,7 @@ def test_a_wrong_command_line_is_exit_2(root: Path, arguments: list[str], capsys
         (["--dir", "a/test", "--allow-empty"], 0, "has none below it"),
         (["--list", "--dir", "a", "--json", "no/such/file"], 2, "cannot write"),
         (["--dir", "a", "--json", "no/such/file"], 2, "cannot write"),
-        (["--dir", "a", "--", "--collect-only"], 2, 'docker_cmd --cmd "pytest --collect-only"'),
+        (["--dir", "a", "--", "--collect-only"], 2, "docker_cmd -- pytest --collect-only"),
         (["--dir", "a", "--allow-empty", "--", "-q", "-V"], 2, "with -V pytest runs no test"),
         (["--dir", "a", "--", "--cache-show=*"], 2, "a run in which no test ran is never green"),
     ],
@@ -313,12 +313,12 @@ def test_a_bug_of_ours_is_exit_70(
     assert "this is a bug in helpers: ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_a_tier_task_runs_the_enclosing_directory_with_words_split_as_a_shell_would(
+def test_a_tier_task_runs_the_enclosing_directory_with_arguments_of_pytest(
     engine: FakeEngine, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine._tests = {"a": Tests(PASSES)}
     monkeypatch.chdir(root / "a" / "test")
-    assert cli.run_tier("slow", "", "venv", "local", "-k 'x y'") == 0
+    assert cli.run_tier("slow", "", "venv", "local", ["-k", "x y"]) == 0
     order = json.loads(engine.specs["a"].argv[-1])
     assert (order["tier"], order["arguments"][-2:]) == ("slow", ["-k", "x y"])
 

@@ -22,11 +22,16 @@ from invoke.program import Program
 
 from helpers.driver import options
 from helpers.tasks import completion, namespace
+from helpers.tasks.old_spellings import OldArgument
 from helpers.test.conftest import thin_env
 from helpers.test.unit_fixtures import add_dir, make_repo
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTEXTS: dict[str, ParserContext] = {str(context.name): context for context in namespace.to_contexts()}
+OLD = {
+    name: {flag for flag in context.flag_names() if isinstance(context.flags.get(flag), OldArgument)}
+    for name, context in CONTEXTS.items()
+}
 CORE = Program().initial_context
 DRIVER = {name: action for action in options.build_parser()._actions for name in action.option_strings}
 
@@ -58,10 +63,11 @@ def test_value_of_an_option_of_main_pytest_is_completed_as_its_parser_reads_it(n
 @pytest.mark.parametrize("name", sorted(CONTEXTS))
 def test_options_of_a_task_are_those_of_its_parser(name: str) -> None:
     kind, *found = answer("invoke", name, "-")
-    assert kind == "words" and {*found} - {"--"} == set(CONTEXTS[name].flag_names())
-    assert set(answer("inv", name, *["x"] * len(CONTEXTS[name].positional_args), "")) > {
-        flag for flag in CONTEXTS[name].flags if flag.startswith("--")
-    }
+    assert kind == "words" and {*found} - {"--"} == set(CONTEXTS[name].flag_names()) - OLD[name]
+    assert (
+        set(answer("inv", name, *["x"] * len(CONTEXTS[name].positional_args), ""))
+        > {flag for flag in CONTEXTS[name].flags if flag.startswith("--")} - OLD[name]
+    )
 
 
 def test_tasks_and_options_of_invoke_itself_are_completed() -> None:
@@ -221,7 +227,7 @@ def test_keys_complete_each_option_of_main_pytest(shell: Shell) -> None:
 @pytest.mark.slow
 def test_keys_complete_each_option_of_each_task(shell: Shell) -> None:
     for name, context in CONTEXTS.items():
-        expected = {flag for flag in context.flags if flag.startswith("--")}
+        expected = {flag for flag in context.flags if flag.startswith("--")} - OLD[name]
         assert candidates(shell, f"invoke {name} --") == expected, name
 
 

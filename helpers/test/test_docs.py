@@ -20,11 +20,15 @@ from helpers.driver.verdict import Status
 from helpers.model import image
 from helpers.model.settings import defaults_table, parse_settings
 from helpers.tasks import namespace
+from helpers.tasks.old_spellings import OldArgument
 
 ROOT = Path(__file__).resolve().parents[2]
 # Not below runnable_dirs/: the container of the root sees those directories empty.
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "helpers" / "README.md", *sorted(ROOT.glob("docs/*.md"))]
-TASK_OPTIONS = {name: {reference.flag(item) for item in task.get_arguments()} for name, task in namespace.tasks.items()}
+TASK_OPTIONS = {
+    name: {reference.flag(item) for item in task.get_arguments() if not isinstance(item, OldArgument)}
+    for name, task in namespace.tasks.items()
+}
 DRIVER_OPTIONS = {text for action in options.build_parser()._actions for text in action.option_strings}
 SETTINGS = {name for name, _, _ in defaults_table()}
 # Asked from the installer, because no file of ours may hold them, this one included.
@@ -54,7 +58,7 @@ def wrong_tasks(line: str) -> Iterator[str]:
             if words[0] not in TASK_OPTIONS:
                 yield words[0]
                 continue
-            known = TASK_OPTIONS[words[0]]
+            known = TASK_OPTIONS[words[0]] | {"--help"}
             yield from (f"{words[0]} {word}" for word in words[1:] if word.startswith("--") and word not in known)
 
 
@@ -254,7 +258,7 @@ os.environ["Y"] = "only set"
 def test_what_does_not_exist_is_found(tmp_path: Path) -> None:
     assert list(wrong_tasks("cd x && invoke docker_bsah --dir y")) == ["docker_bsah"]
     assert list(wrong_tasks("invoke docker_lock --dri x  # --all")) == ["docker_lock --dri"]
-    assert list(wrong_tasks('invoke run_fast_tests --args "--no-such" --dir x')) == []
+    assert list(wrong_tasks("invoke run_fast_tests --dir x -- --no-such")) == []
     assert list(wrong_options("./main_pytest.py --dri x -- --no-such")) == ["--dri"]
     page = tmp_path / "page.md"
     page.write_text("# A title, `x`\n[one](page.md#a-title-x) [two](none.md) [three](#nothing)\n```\n[four](no)\n```\n")

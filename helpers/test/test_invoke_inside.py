@@ -52,9 +52,12 @@ def run(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_a_tier_is_run_by_the_driver_for_the_enclosing_directory(tool: Path, task: str, tier: str) -> None:
-    done = run(tool / "test", task, "--args", "-k 'a b' -x")
-    assert done.returncode == 7, done.stderr
-    assert done.stdout == f"{['--dir', str(tool), '--only-this', '--tier', tier, '--', '-k', 'a b', '-x']}\n"
+    expected = f"{['--dir', str(tool), '--only-this', '--tier', tier, '--', '-k', 'a b', '-x']}\n"
+    done = run(tool / "test", task, "--", "-k", "a b", "-x")
+    assert (done.returncode, done.stdout, done.stderr) == (7, expected, "")
+    old = run(tool / "test", task, "--args", "-k 'a b' -x")
+    assert (old.returncode, old.stdout) == (7, expected)
+    assert old.stderr == f"helpers: note: --args will be removed; write: invoke {task} -- -k 'a b' -x\n"
 
 
 def test_another_directory_can_be_named(tool: Path) -> None:

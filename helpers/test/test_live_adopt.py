@@ -57,7 +57,7 @@ def test_the_toolchain_works_as_a_submodule_of_another_repo(adopt: Adopt, form: 
     listed = above.invoke("--list")
     assert listed.returncode == 0
     assert "docker_bash" in listed.stdout
-    inside = above.invoke("docker_cmd", "--cmd", "git -C ../helpers status --short", cwd=above.root / "tool")
+    inside = above.invoke("docker_cmd", "--", "git", "-C", "../helpers", "status", "--short", cwd=above.root / "tool")
     assert (inside.returncode, inside.stdout) == (0, ""), inside.stderr
     assert above.containers() == []
     _from_a_worktree(above)

@@ -47,7 +47,7 @@ def release(scratch: Scratch, tag: str, *, says: str = "", registry: str = "") -
 def test_released_images_are_chosen_by_the_code_s_version(scratch: Scratch, tool: Path) -> None:
     for tag in ("dev-1.2.0", "dev-1.2.10", "dev-1.2.9", "dev-1.3.0", "prod-1.2.11"):
         release(scratch, tag)
-    local = scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", "true")
+    local = scratch.invoke("docker_cmd", "--dir", "tool", "--", "true")
     assert (local.returncode, local.stderr) == (0, "")
     image = f"{scratch.prefix}-tool-1.2.10"
     # A patch release of the code, older or newer than the image, does not alarm.
@@ -55,7 +55,7 @@ def test_released_images_are_chosen_by_the_code_s_version(scratch: Scratch, tool
         move_code(scratch, version, PASSES.format(image=image))
         result = scratch.run("--stage", "dev", "--dir", "tool")
         assert result.of("tool") == ("PASS", 0), result.stdout
-        done = scratch.invoke("docker_cmd", "--stage", "dev", "--dir", "tool", "--cmd", "printenv HELPERS_INSIDE")
+        done = scratch.invoke("docker_cmd", "--stage", "dev", "--dir", "tool", "--", "printenv", "HELPERS_INSIDE")
         assert (done.returncode, done.stdout) == (0, f"{image}\n"), done.stderr
         says = f"helpers: code at {version} runs in the released image {image}, {scratch.prefix}-tool:dev-1.2.10\n"
         assert done.stderr.count(says) == 1
@@ -64,7 +64,7 @@ def test_released_images_are_chosen_by_the_code_s_version(scratch: Scratch, tool
         move_code(scratch, version)
         result = scratch.run("--stage", "dev", "--dir", "tool")
         assert result.of("tool") == ("REFUSED", 4)
-        done = scratch.invoke("docker_cmd", "--stage", "dev", "--dir", "tool", "--cmd", "true")
+        done = scratch.invoke("docker_cmd", "--stage", "dev", "--dir", "tool", "--", "true")
         assert (done.returncode, done.stdout) == (4, "")
         for text in (result.verdicts["tool"]["why"], done.stderr):
             assert f"code at {version}" in text and "1.3.0, 1.2.10, 1.2.9, 1.2.0" in text
@@ -76,14 +76,14 @@ def test_an_image_with_a_tag_that_its_labels_contradict_is_refused(scratch: Scra
     result = scratch.run("--stage", "dev", "--dir", "tool")
     assert result.of("tool") == ("REFUSED", 4)
     assert f"is by its labels {scratch.prefix}-tool-1.3.0" in result.verdicts["tool"]["why"]
-    assert scratch.invoke("docker_cmd", "--stage", "dev", "--dir", "tool", "--cmd", "true").returncode == 4
+    assert scratch.invoke("docker_cmd", "--stage", "dev", "--dir", "tool", "--", "true").returncode == 4
 
 
 def test_an_image_that_got_the_name_of_another_one_s_inputs_is_built_again(scratch: Scratch, tool: Path) -> None:
     (name,) = (image for image in docker_images() if image.startswith(f"{scratch.prefix}-tool:inputs-"))
     scratch.add("other", "def test_it():\n    pass\n", image="other")
     right = json.loads(docker("image", "inspect", name))[0]["Id"]
-    for command in (["docker_build"], ["docker_cmd", "--cmd", "true"], ["run_fast_tests"]):
+    for command in (["docker_build"], ["docker_cmd", "--", "true"], ["run_fast_tests"]):
         assert scratch.invoke("docker_build", "--dir", "other").returncode == 0
         (wrong,) = (image for image in docker_images() if image.startswith(f"{scratch.prefix}-other:inputs-"))
         docker("image", "tag", wrong, name)
@@ -97,8 +97,8 @@ def test_inside_a_shell_tests_run_right_there_until_the_code_moves_on(scratch: S
     move_code(scratch, "1.2.3", PASSES.format(image=f"{scratch.prefix}-tool-1.2.3"))
     main = scratch.root / "main_pytest.py"
     log = tool / "changelog.txt"
-    inside = f"sh -c 'python {main} --dir . && cd test && sed -i s/1.2.3/1.3.0/ {log} && invoke run_fast_tests'"
-    done = scratch.invoke("docker_cmd", "--cmd", inside, cwd=tool)
+    inside = f"python {main} --dir . && cd test && sed -i s/1.2.3/1.3.0/ {log} && invoke run_fast_tests"
+    done = scratch.invoke("docker_cmd", "--", "sh", "-c", inside, cwd=tool)
     assert done.returncode == 4, done.stdout + done.stderr
     assert "engine here" in done.stdout and "1 passed, 0 failed, 0 skipped" in done.stdout
     says = f"code at {scratch.prefix}-tool-1.3.0 needs an image {scratch.prefix}-tool-1.3.*"
@@ -122,7 +122,7 @@ def test_what_the_code_needs_is_pulled_and_then_run_in(scratch: Scratch, tool: P
         name = release(scratch, tag, registry=registry)
         docker("push", "--quiet", name)
         docker("image", "rm", name)
-    assert scratch.invoke("docker_cmd", "--stage", "dev", "--dir", "tool", "--cmd", "true").returncode == 4
+    assert scratch.invoke("docker_cmd", "--stage", "dev", "--dir", "tool", "--", "true").returncode == 4
     done = scratch.invoke("docker_pull", "--dir", "tool")
     assert done.returncode == 0, done.stderr
     reference, digest = done.stdout.split()

@@ -97,7 +97,7 @@ def test_an_image_that_was_removed_behind_our_back_is_built_again(scratch: Scrat
     docker("image", "rm", "--force", digest)
     assert scratch.run("--engine", "docker").of("tool") == ("PASS", 0)
     docker("image", "rm", "--force", digest)
-    assert scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", "true").returncode == 0
+    assert scratch.invoke("docker_cmd", "--dir", "tool", "--", "true").returncode == 0
 
 
 def test_a_python_that_the_base_does_not_have_is_named_before_a_build(scratch: Scratch) -> None:
@@ -144,7 +144,7 @@ def test_without_an_engine_auto_takes_the_embedded_one_and_docker_refuses(scratc
     refused = scratch.run("--engine", "docker", DOCKER_HOST=dead)
     assert refused.code == 6
     assert "unset DOCKER_HOST" in refused.stderr
-    shell = scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", "true", DOCKER_HOST=dead)
+    shell = scratch.invoke("docker_cmd", "--dir", "tool", "--", "true", DOCKER_HOST=dead)
     assert shell.returncode == 6
     assert "unset DOCKER_HOST" in shell.stderr
 

@@ -46,5 +46,5 @@ def test_no_container_and_no_build_has_variables_of_the_client(scratch: Scratch,
     result = scratch.run("--engine", "docker", DOCKER_CONFIG=str(settings))
     assert (result.of("plain"), result.of("served")) == (("PASS", 0), ("PASS", 0)), result.stderr
     assert result.verdicts["built"]["verdict"] != "BUILD", result.stderr
-    done = scratch.invoke("docker_cmd", "--dir", "plain", "--cmd", "env", DOCKER_CONFIG=str(settings))
+    done = scratch.invoke("docker_cmd", "--dir", "plain", "--", "env", DOCKER_CONFIG=str(settings))
     assert done.returncode == 0 and "HOME=" in done.stdout and "proxy" not in done.stdout.lower(), done.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,10 +72,8 @@ def check_both(scratch: Scratch, cache: Path, uid: int) -> None:
         [*prefix, *found["initializeCommand"]], cwd=scratch.root, env=env, capture_output=True, encoding="utf-8"
     )
     assert initialized.returncode == 0, initialized.stderr
-    command = [*prefix, invoke(), "docker_cmd", "--cmd"]
-    ours = subprocess.run(
-        [*command, f"sh -c {shlex.quote(ASK)}"], cwd=place, env=env, capture_output=True, encoding="utf-8"
-    )
+    command = [*prefix, invoke(), "docker_cmd", "--", "sh", "-c"]
+    ours = subprocess.run([*command, ASK], cwd=place, env=env, capture_output=True, encoding="utf-8")
     with opened(found) as container:
         theirs = docker("exec", "--workdir", found["workspaceFolder"], container, "sh", "-c", ASK)
         editors = json.loads(docker("container", "inspect", container))[0]["HostConfig"]

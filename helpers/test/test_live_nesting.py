@@ -132,12 +132,12 @@ def test_a_command_in_a_shell_reaches_the_engine_that_was_chosen(scratch: Scratc
     for name in EXAMPLES:
         add_example(scratch, name)
     this = docker("info", "--format", "{{.ID}}").strip()
-    line = "docker info --format {{.ID}}"
+    command = ["docker", "info", "--format", "{{.ID}}"]
     for name, same in zip(EXAMPLES, (True, False), strict=True):
-        done = scratch.invoke("docker_cmd", "--dir", f"runnable_dirs/{name}", "--cmd", line)
+        done = scratch.invoke("docker_cmd", "--dir", f"runnable_dirs/{name}", "--", *command)
         assert done.returncode == 0 and (done.stdout.strip() == this) is same, done.stderr
         assert "weaker: docker = " in done.stderr
-        done = scratch.invoke("docker_cmd", "--dir", f"runnable_dirs/{name}", "--cmd", "sh -c 'touch made; exit 42'")
+        done = scratch.invoke("docker_cmd", "--dir", f"runnable_dirs/{name}", "--", "sh", "-c", "touch made; exit 42")
         assert done.returncode == 42, done.stderr
         assert (scratch.root / "runnable_dirs" / name / "made").stat().st_uid == os.getuid()
     until(lambda: scratch.containers() == [], 5)

@@ -66,7 +66,7 @@ def test_options_have_their_effect_in_a_container_of_tests_and_of_a_person(scrat
     looks = "import os, resource, socket; print(socket.gethostname(), socket.gethostbyname('db.test'), "
     looks += "resource.getrlimit(resource.RLIMIT_NOFILE), os.statvfs('/dev/shm').f_blocks * 4096 >> 20)"
     looks += "; socket.gethostbyname(socket.gethostname())"
-    shell = scratch.invoke("docker_cmd", "--cmd", f'python -c "{looks}"', cwd=path)
+    shell = scratch.invoke("docker_cmd", "--", "python", "-c", looks, cwd=path)
     assert (shell.stdout, shell.returncode) == ("box.test 127.0.0.7 (100, 200) 32\n", 0)
 
 
@@ -105,7 +105,7 @@ def test_variables_with_a_value_are_those_of_tests_and_of_a_person(scratch: Scra
     if engine == "docker":
         # No verdict is kept of a repo that is younger than 2 s.
         until(lambda: "cached" in scratch.run("--engine", "docker", "--policy", "strict", "--cached").stdout, 30)
-        shell = scratch.invoke("docker_cmd", "--cmd", "printenv MODE TOLD", cwd=path)
+        shell = scratch.invoke("docker_cmd", "--", "printenv", "MODE", "TOLD", cwd=path)
         assert shell.stdout == "a b=c\nx y\n"
         (scratch.root / ".env").write_text("LOGNAME=somebody\nTOLD=other\n")
         changed = scratch.run("--engine", "docker", "--cached")
@@ -119,7 +119,7 @@ def test_published_port_of_a_container_answers_on_this_machine(scratch: Scratch)
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     assert scratch.invoke("docker_build", cwd=path).returncode == 0
-    argv = ["docker_cmd", "--publish", f"{port}:80", "--cmd", "python -m http.server --directory /etc 80"]
+    argv = ["docker_cmd", "--publish", f"{port}:80", "--", "python", "-m", "http.server", "--directory", "/etc", "80"]
     server = start([str(thin_env() / "bin" / "invoke"), *argv], path)
     try:
 
@@ -162,5 +162,5 @@ def test_devices_and_the_address_of_the_machine_are_printed_as_weaker_and_refuse
     assert "this machine has no device /dev/helpers-none, which devices asks for" in found.verdicts["gone"]["why"]
     strict = scratch.run("--engine", "docker", "--policy", "strict")
     assert (strict.of("given"), strict.of("gone")) == (("REFUSED", 4), ("REFUSED", 4))
-    shell = scratch.invoke("docker_cmd", "--cmd", "test -c /dev/fuse", cwd=path)
+    shell = scratch.invoke("docker_cmd", "--", "test", "-c", "/dev/fuse", cwd=path)
     assert shell.returncode == 0 and "weaker: devices = [/dev/fuse:rw]" in shell.stderr

@@ -261,8 +261,8 @@ def test_two_runs_of_one_directory_at_once_have_services_of_their_own(scratch: S
 
 def test_a_shell_has_services_that_this_machine_can_reach_at_a_free_port(scratch: Scratch) -> None:
     add(scratch, "tool", PASSES, WEB)
-    line = "python -c \"import os; print(os.environ['WEB_HOST'], os.environ['WEB_PORT'])\""
-    done = scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", line)
+    code = "import os; print(os.environ['WEB_HOST'], os.environ['WEB_PORT'])"
+    done = scratch.invoke("docker_cmd", "--dir", "tool", "--", "python", "-c", code)
     assert (done.returncode, done.stdout) == (0, "web 8000\n"), done.stderr
     assert "service web:8000 (on this machine 127.0.0.1:" in done.stderr
     until(lambda: not scratch.leftovers(), 10)
@@ -273,7 +273,7 @@ def test_sigkill_of_a_shell_ends_its_services(scratch: Scratch) -> None:
     assert scratch.invoke("docker_build", "--dir", "tool").returncode == 0
     invoke = str(thin_env() / "bin" / "invoke")
     for sign in (lambda: services(scratch), lambda: len(scratch.containers()) == 2):
-        process = start([invoke, "docker_cmd", "--dir", "tool", "--cmd", "sleep 600"], scratch.root)
+        process = start([invoke, "docker_cmd", "--dir", "tool", "--", "sleep", "600"], scratch.root)
         until(sign, 30)
         process.kill()
         process.communicate()

@@ -146,32 +146,33 @@ def test_a_shell_names_image_and_version_when_it_opens_and_in_its_prompt(scratch
     child.expect(re.escape(f"({child.match[1]}) {scratch.root / 'tool'}") + "[$#] ")
     child.sendline("exit")
     child.expect(pexpect.EOF)
-    assert "a shell in" not in scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", "true").stderr
+    assert "a shell in" not in scratch.invoke("docker_cmd", "--dir", "tool", "--", "true").stderr
 
 
 def test_a_command_gives_its_output_and_exit_code_and_reads_standard_input(scratch: Scratch) -> None:
     scratch.add("tool", PASSES, image="tool")
-    argv = [invoke(), "docker_cmd", "--dir", "tool", "--cmd"]
-    run: Callable[..., subprocess.CompletedProcess[str]] = lambda line, text="": subprocess.run(  # noqa: E731
-        [*argv, line], cwd=scratch.root, input=text, capture_output=True, encoding="utf-8", check=False
+    argv = [invoke(), "docker_cmd", "--dir", "tool", "--"]
+    run: Callable[..., subprocess.CompletedProcess[str]] = lambda *words, text="": subprocess.run(  # noqa: E731
+        [*argv, *words], cwd=scratch.root, input=text, capture_output=True, encoding="utf-8", check=False
     )
-    done = run("sh -c 'exit 42'")
+    done = run("sh", "-c", "exit 42")
     assert (done.returncode, done.stdout) == (42, "")
-    done = run("cat", "through the pipe\n")
+    done = run("cat", text="through the pipe\n")
     assert (done.returncode, done.stdout) == (0, "through the pipe\n")
     assert run("no-such-program").returncode == 127
 
 
 def test_nothing_in_a_command_is_run_by_a_shell(scratch: Scratch) -> None:
     scratch.add("tool", PASSES, image="tool")
-    done = scratch.invoke(
-        "docker_cmd", "--dir", "tool", "--cmd", "echo $(touch PWNED) ; `touch PWNED` && touch PWNED | x"
-    )
-    assert done.returncode == 0
-    assert done.stdout == "$(touch PWNED) ; `touch PWNED` && touch PWNED | x\n"
+    line = "echo $(touch PWNED) ; `touch PWNED` && touch PWNED | x"
+    for words in (["--", *line.split()], ["--cmd", line]):
+        done = scratch.invoke("docker_cmd", "--dir", "tool", *words)
+        assert done.returncode == 0
+        assert done.stdout == "$(touch PWNED) ; `touch PWNED` && touch PWNED | x\n"
     assert not list(scratch.root.rglob("PWNED*"))
     assert scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", "echo 'open").returncode == 2
     assert scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", "").returncode == 2
+    assert scratch.invoke("docker_cmd", "--dir", "tool").returncode == 2
 
 
 @pytest.mark.parametrize("name", ["a b", "$(touch PWNED)", "-rf", "co:lon", "com,ma", "new\nline", 'quo"te', "Ünicode"])
@@ -179,7 +180,7 @@ def test_a_directory_of_any_name_is_tested_and_nothing_of_its_name_is_run(scratc
     scratch.add(name, PASSES, image="name")
     result = scratch.run("--engine", "docker", f"--dir={name}")
     assert result.of(name) == ("PASS", 0), result.stderr
-    done = scratch.invoke("docker_cmd", "--cmd", "pwd", cwd=scratch.root / name)
+    done = scratch.invoke("docker_cmd", "--", "pwd", cwd=scratch.root / name)
     assert done.stdout == f"{scratch.root / name}\n", done.stderr
     assert not list(scratch.root.rglob("PWNED*"))
 
@@ -188,7 +189,7 @@ def test_a_branch_of_any_name_is_only_a_name(scratch: Scratch) -> None:
     scratch.add("tool", PASSES, image="tool")
     scratch.git("checkout", "--quiet", "-b", "$(touch${IFS}PWNED)")
     assert scratch.run("--engine", "docker").code == 0
-    assert scratch.invoke("docker_cmd", "--dir", "tool", "--cmd", "true").returncode == 0
+    assert scratch.invoke("docker_cmd", "--dir", "tool", "--", "true").returncode == 0
     assert not list(scratch.root.rglob("PWNED*"))
 
 
@@ -199,7 +200,7 @@ def test_a_directory_outside_the_repo_is_refused(scratch: Scratch) -> None:
         result = scratch.run("--dir", name)
         assert result.code == 2, name
         assert "Traceback" not in result.stderr
-        assert scratch.invoke("docker_cmd", "--dir", name, "--cmd", "true").returncode == 2, name
+        assert scratch.invoke("docker_cmd", "--dir", name, "--", "true").returncode == 2, name
 
 
 def test_jupyter_answers_on_the_address_that_it_prints() -> None:

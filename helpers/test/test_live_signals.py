@@ -166,7 +166,7 @@ def test_sigkill_of_a_shell_task_removes_its_container(scratch: Scratch) -> None
     scratch.add("tool", "def test_it():\n    assert True\n")
     assert scratch.invoke("docker_build", "--dir", "tool").returncode == 0
     invoke = thin_env() / "bin" / "invoke"
-    process = start([str(invoke), "docker_cmd", "--dir", "tool", "--cmd", "sleep 600"], scratch.root)
+    process = start([str(invoke), "docker_cmd", "--dir", "tool", "--", "sleep", "600"], scratch.root)
     until(scratch.containers, 30)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

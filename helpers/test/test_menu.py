@@ -102,8 +102,9 @@ def test_installed_invoke_and_bootstrap_show_the_menu(words: list[str]) -> None:
 
 def told(capsys: pytest.CaptureFixture[str], words: Sequence[str]) -> tuple[str, str]:
     """Return the error for a wrong command line, and its fix."""
-    with pytest.raises(SystemExit) as caught:
-        HelpersProgram(namespace=namespace, name="helpers", binary="invoke").run(["invoke", *words])
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(SystemExit) as caught:
+        patched.setattr(sys, "argv", ["invoke", *words])
+        HelpersProgram(namespace=namespace, name="helpers", binary="invoke").run()
     said = capsys.readouterr()
     assert (caught.value.code, said.out) == (2, ""), said
     lines = said.err.splitlines()
@@ -115,12 +116,14 @@ def can_be_read(line: str) -> bool:
     """Say whether invoke understands a command."""
     program = HelpersProgram(namespace=namespace, name="helpers", binary="invoke")
     program.create_config()
-    program.parse_core(shlex.split(line))
-    program.parse_collection()
-    try:
-        program.parse_tasks()
-    except SystemExit:
-        return False
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", shlex.split(line))
+        program.parse_core(None)
+        program.parse_collection()
+        try:
+            program.parse_tasks()
+        except SystemExit:
+            return False
     return True
 
 
@@ -139,6 +142,10 @@ def can_be_read(line: str) -> bool:
         (["--dir", "x", "docker_bash"], "--dir stands before its task docker_bash", "docker_bash --dir x"),
         (["--nosuch"], "there is no option --nosuch before a task", "--help invoke"),
         (["docker_bash", "docker_sp"], "did you mean the task docker_ps?", "docker_bash docker_ps"),
+        (["run_tests", "-x"], "run_tests has no option -x", "run_tests -- -x"),
+        (["docker_cmd", "--stage", "dev", "ls", "-l"], "not take the word 'ls'", "docker_cmd --stage dev -- ls -l"),
+        (["docker_bash", "--", "ls", "a b"], "docker_bash takes no words after --: ls 'a b'", "docker_cmd -- ls 'a b'"),
+        (["doctor", "--json", "--", "x"], "doctor takes no words after --: x", "doctor --json"),
         (["doctor", "x"], "doctor does not take the word 'x'", "doctor --help"),
         (["docker_rollback", "1.0.0"], "after --dir", "docker_rollback --help"),
         (["dir_create"], "dir_create needs a NAME", "dir_create first_try"),
@@ -158,7 +165,7 @@ def test_wrong_command_line_is_named_with_a_command_that_works(
     [
         ("dirs/a", "docker_bash --dir dirs/a"),
         ("a", "docker_bash --dir dirs/a"),
-        ("foo", "docker_cmd --cmd foo"),
+        ("foo", "docker_cmd -- foo"),
     ],
 )
 def test_word_that_is_left_over_is_a_directory_or_a_command(

@@ -163,7 +163,7 @@ def test_a_bad_name_is_bad_usage(one: Fleet, name: str) -> None:
 
 
 def test_the_task_takes_the_name(one: Fleet) -> None:
-    command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), "repo_branch", "topic", "--all"]
+    command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), "repo_branch", "topic", "--every-repo"]
     done = subprocess.run(command, cwd=one.at(SHARED), capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == OK and on(one) == list(ALL) and "5 repos: 5 branch" in done.stderr
 

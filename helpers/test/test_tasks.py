@@ -334,7 +334,7 @@ def test_conflict_markers_in_invoke_yaml_are_named_with_a_fix_that_works(tmp_pat
 @pytest.mark.parametrize(
     "task",
     [
-        *("docker_bash", "docker_cmd --cmd x", "docker_jupyter", "docker_build", "docker_lock", "docker_pull"),
+        *("docker_bash", "docker_cmd", "docker_jupyter", "docker_build", "docker_lock", "docker_pull"),
         *("docker_push", "docker_release", "docker_promote", "docker_rollback", "docker_images --sbom"),
         *("run_fast_tests", "run_coverage", "devcontainer_build", "devcontainer_generate", "docker_bases"),
     ],
@@ -349,7 +349,8 @@ def test_wrong_directory_is_refused_by_every_task(
     (root / "docs").mkdir()
     monkeypatch.chdir(root)
     name, *options = task.split()
-    named = {option.removeprefix("--"): "x" if option == "--cmd" else True for option in options if option != "x"}
+    named = {option.removeprefix("--"): True for option in options}
+    monkeypatch.setattr(sys, "argv", ["invoke", task, "--", "x"])
     with pytest.raises(SystemExit) as caught:
         namespace.tasks[name](Context(), dir=wrong, **named)
     assert caught.value.code in (2, 5)

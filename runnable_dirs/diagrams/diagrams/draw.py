@@ -12,7 +12,7 @@ def draw(dot_text: str, form: str) -> bytes:
     except graphviz.ExecutableNotFound:
         raise RuntimeError(
             "the program `dot` is not installed here: it comes with the system package graphviz, which the image of "
-            'this directory has (run `invoke docker_cmd --cmd "python -m diagrams ..."`)'
+            "this directory has (run `invoke docker_cmd -- python -m diagrams ...`)"
         ) from None
     except graphviz.CalledProcessError as error:
         raise RuntimeError(f"dot refused the graph: {error.stderr.decode(errors='replace').strip()}") from None
