@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 from helpers import host
 from helpers.console import say
@@ -28,7 +29,10 @@ def ensure(engine: Engine, chain: Sequence[ImageSpec], control: Control) -> str:
         BuildError: one of them can not be built.
     """
     found = engine.find([image.reference for image in chain])
-    for image in missing(chain, found):
+    wanted = missing(chain, found)
+    export = host.once(lambda: export_locks(chain[: chain.index(image) + 1] for image in wanted))
+    for image in wanted:
+        export_beside(image, export)
         with told(image.key, engine.describe(image)):
             found[image.reference] = build_one(engine, chain[: chain.index(image) + 1], logs(), control)
     return found[chain[-1].reference]
@@ -85,6 +89,24 @@ def ingredients(chain: Sequence[ImageSpec], base: str) -> Ingredients:
 def export_locks(chains: Iterable[Sequence[ImageSpec]]) -> None:
     """Export the locks that the last images of `chains` are made from, all at once."""
     lock.export_all(dict.fromkeys(wanted for chain in chains for wanted in _locks(chain)))
+
+
+def export_beside(image: ImageSpec, export: Callable[[], None]) -> None:
+    """Call `export` for the image of a directory; beside the assembly of a base, which needs no lock, start it.
+
+    Arguments:
+        image: the image that is built next.
+        export: a `host.once`: the next caller waits for its end.
+    """
+
+    def quietly() -> None:
+        with suppress(Exception):  # the build that needs the lock reports the fault
+            export()
+
+    if image.directory:
+        export()
+    else:
+        Thread(target=quietly).start()
 
 
 def _locks(chain: Sequence[ImageSpec]) -> list[tuple[Path, tuple[str, ...]]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from helpers import checkout_file, config, host, proc, repo
+from helpers.console import counted
 from helpers.errors import ConfigError, HelpersError, InfrastructureError, StaleError, UsageError
 from helpers.images import isolated_poetry as poetry
 from helpers.images.recipe import lock_text
@@ -163,7 +164,7 @@ def requirements(path: Path, groups: Sequence[str] = ()) -> Path:
 
 
 def export_all(wanted: Iterable[tuple[Path, Sequence[str]]]) -> None:
-    """Export several locks at once, so that `requirements` finds them; what goes wrong is said by that.
+    """Export locks by one start of poetry, so that `requirements` finds them; what goes wrong is said by that.
 
     Arguments:
         wanted: directories, each with what `requirements` is given for it.
@@ -176,9 +177,9 @@ def export_all(wanted: Iterable[tuple[Path, Sequence[str]]]) -> None:
                 if not file.exists():
                     copies = stack.enter_context(poetry.copies(path, lock_text(path)))
                     request[str(file)] = poetry.words(path, copies, _export(groups))
-        if len(request) > 1:
+        if request:
             (cache_dir() / "requirements").mkdir(parents=True, exist_ok=True)
-            with slow_steps.shown(f"exporting {len(request)} locks", usual=2.0 + len(request)):
+            with slow_steps.shown(f"exporting {counted(len(request), 'lock')}", usual=2.0 + len(request)):
                 poetry.run_all(list(request.items()))
 
 

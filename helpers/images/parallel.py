@@ -142,8 +142,7 @@ class Images:
         doing = self._engine.describe(image)
         try:
             with self._show(key, doing) if doing else nullcontext():
-                if image.directory:
-                    self._export_locks()
+                build.export_beside(image, self._export_locks)
                 self.digests[key] = build.build_one(self._engine, self._chains[key], self._logs, self._control)
         except (HelpersError, UnsupportedError) as error:
             self.faults[key] = error

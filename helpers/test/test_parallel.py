@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from helpers import config
 from helpers.engine.seam import Control
 from helpers.engine.specs import ImageSpec
 from helpers.errors import BuildError, HelpersError
+from helpers.images import build
 from helpers.images.parallel import Images, Room, follow
 from helpers.images.recipe import image_chain
 from helpers.model.runnable import RunnableDir
@@ -107,6 +108,37 @@ def test_images_that_do_not_need_each_other_are_made_at_the_same_time(
 
     images = get_all(chains, engine_of(chains, Meets, builds=dict.fromkeys((BASE, "one", "two", "three"))), tmp_path)
     assert not images.faults
+
+
+def test_locks_are_exported_while_the_base_is_assembled(
+    chains: list[list[ImageSpec]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported: list[int] = []
+    begun = threading.Event()
+
+    def export(chains: Iterable[object]) -> None:
+        exported.append(len(list(chains)))
+        begun.set()
+
+    class Slow(FakeEngine):
+        def provide(self, image: ImageSpec, *rest: Any) -> str:
+            assert begun.wait(SECONDS), f"no export while {image.key} is made"
+            return super().provide(image, *rest)
+
+    monkeypatch.setattr(build, "export_locks", export)
+    images = get_all(chains, engine_of(chains, Slow, builds=dict.fromkeys((BASE, "one", "two", "three"))), tmp_path)
+    assert not images.faults and exported == [4]
+
+
+def test_fault_of_an_export_beside_the_base_is_that_of_the_directories(
+    chains: list[list[ImageSpec]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def export(chains: object) -> None:
+        raise BuildError("no poetry")
+
+    monkeypatch.setattr(build, "export_locks", export)
+    images = get_all(chains, engine_of(chains, builds={BASE: None}), tmp_path)
+    assert set(images.digests) == {BASE} and set(images.faults) == {"one", "two", "three"}
 
 
 def test_a_step_waits_for_all_that_it_needs() -> None:
