@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -9,18 +10,23 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from helpers.console import unforeseen
+from helpers.console import counted, say, unforeseen
 from helpers.engine.seam import Engine, UnsupportedError
 from helpers.engine.specs import ImageSpec
 from helpers.errors import HelpersError
 from helpers.host import once
 from helpers.images import build
+from helpers.thin_env.slow_steps import in_words, usual_seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from helpers.engine.seam import Control
 
 _TICK_SECONDS = 0.2
+# A first time, on a quiet machine.
+_TYPICAL_SECONDS, _TYPICAL_OF_BASE = 20.0, 50.0
+# A shorter wait needs no notice.
+_SAID_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -118,6 +124,7 @@ class Images:
         self._chains = {chain[-1].key: chain for whole in chains for chain in _beginnings(whole)}
         found = engine.find([chain[-1].reference for chain in self._chains.values()])
         self._wanted = {image.key for chain in chains for image in build.missing(chain, found)}
+        self._say_how_long()
         # By the first who makes one; a start of poetry for each would take all cores from the builds for seconds.
         self._export_locks = once(lambda: build.export_locks(self._chains[key] for key in self._wanted))
         # What is there, and why the others are not.
@@ -125,6 +132,17 @@ class Images:
             key: found[chain[-1].reference] for key, chain in self._chains.items() if chain[-1].reference in found
         }
         self.faults: dict[str, HelpersError | UnsupportedError] = {}
+
+    def _say_how_long(self) -> None:
+        """Say before a slow first run how long it takes: the longest chain, or the builds shared among the cores."""
+        seconds = {key: _usual_seconds(self._engine, self._chains[key][-1]) for key in self._wanted}
+        chains = (sum(seconds.get(image.key, 0.0) for image in chain) for chain in self._chains.values())
+        whole = max(sum(seconds.values()) / (os.cpu_count() or 1), *chains, 0.0)
+        if whole >= _SAID_SECONDS:
+            bases = sum(not self._chains[key][-1].directory for key in self._wanted)
+            counts = {"base": bases, "image": len(self._wanted) - bases}
+            made = " and ".join(counted(number, noun) for noun, number in counts.items() if number)
+            say(f"to make: {made}, about {in_words(whole)}; later runs find them")
 
     @property
     def graph(self) -> dict[str, tuple[str, ...]]:
@@ -148,6 +166,11 @@ class Images:
             self.faults[key] = error
         except Exception as error:
             self.faults[key] = unforeseen(error)
+
+
+def _usual_seconds(engine: Engine, image: ImageSpec) -> float:
+    doing = engine.describe(image)
+    return usual_seconds(doing, _TYPICAL_SECONDS if image.directory else _TYPICAL_OF_BASE) if doing else 0.0
 
 
 def _beginnings(chain: Sequence[ImageSpec]) -> list[Sequence[ImageSpec]]:

@@ -18,6 +18,7 @@ from helpers.images.recipe import image_chain
 from helpers.model.runnable import RunnableDir
 from helpers.test.fake_engine import FakeEngine, as_engine
 from helpers.test.unit_fixtures import add_dir, cache, make_repo, no_poetry
+from helpers.thin_env import slow_steps
 
 __all__ = ["cache", "no_poetry"]
 
@@ -71,6 +72,19 @@ def test_an_image_that_several_share_is_made_once_and_first(chains: list[list[Im
     assert sorted(engine.calls[2:]) == ["build one", "build three", "build two"]
     assert images.digests == {key: f"id {key}" for key in (BASE, "one", "two", "three")}
     assert not images.faults
+
+
+def test_notice_of_a_first_run_counts_images_and_estimates_minutes(
+    chains: list[list[ImageSpec]], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    Images(as_engine(engine_of(chains)), chains, tmp_path, Control(), Shown())
+    assert capsys.readouterr().err == "helpers: to make: 1 base and 3 images, about 2 min; later runs find them\n"
+    slow_steps._remember("building one", 200.0)
+    Images(as_engine(engine_of(chains, has=(BASE,))), chains, tmp_path, Control(), Shown())
+    assert capsys.readouterr().err == "helpers: to make: 3 images, about 3 min; later runs find them\n"
+    Images(as_engine(engine_of(chains, has=(BASE, "one", "two", "three"))), chains, tmp_path, Control(), Shown())
+    assert capsys.readouterr().err == ""
 
 
 def test_what_is_there_is_not_made_and_not_shown(chains: list[list[ImageSpec]], tmp_path: Path) -> None:

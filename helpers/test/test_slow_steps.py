@@ -11,7 +11,7 @@ import pytest
 
 from helpers.console import say
 from helpers.test.terminal import Screen
-from helpers.thin_env import slow_steps, streams
+from helpers.thin_env import install, slow_steps, streams
 from helpers.thin_env.slow_steps import SlowStep, cells, clock, in_words, last_line, shown, usual_seconds
 
 BUILD = """\
@@ -119,6 +119,18 @@ def test_step_that_takes_longer_than_usual_says_so() -> None:
     step = SlowStep("locking x\x1b[2J", usual=5.0)
     step.since -= 67
     assert step.line() == "locking x[2J: 1:07 min, usually 5 s"
+
+
+def test_only_the_first_environment_of_a_machine_is_announced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("")
+    for name, lines in (("one", 2), ("two", 1)):
+        install.build(str(tmp_path / "envs" / name), str(requirements), lambda env, file: [])
+        said = capsys.readouterr().err.splitlines()
+        assert said[-1] == "helpers: making the thin environment (once, about 10 s)..." and len(said) == lines
+        assert said[0].startswith("helpers: first run on this machine: ") is (name == "one")
 
 
 @pytest.mark.parametrize(
