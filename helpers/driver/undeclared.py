@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from helpers import discover
-from helpers.containers.environment import base_environment
+from helpers.containers.environment import base_environment, file_values
 from helpers.driver.verdict import Status, Verdict
+from helpers.errors import HelpersError
 from helpers.host import user
 from helpers.model.runnable import RunnableDir
 
@@ -48,7 +50,10 @@ def explained(verdict: Verdict, runnable: RunnableDir) -> Verdict:
 
 
 def _variables(runnable: RunnableDir, texts: Iterable[str]) -> Iterator[str]:
-    given = {"PATH", *runnable.settings.env, *base_environment(runnable, user())}
+    settings = runnable.settings
+    given = {"PATH", *settings.inherited, *settings.values, *base_environment(runnable, user())}
+    with suppress(HelpersError):  # the file may be another one by now
+        given |= set(file_values(runnable.path, runnable.root, settings))
     for name in (name for text in texts for name in _VARIABLE.findall(text)):
         if name in os.environ and name not in given:
             which = f"the variable {name} of this machine, which its container is not given"

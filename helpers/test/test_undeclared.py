@@ -103,6 +103,17 @@ def test_a_variable_of_this_machine_that_a_test_misses_is_named_with_the_setting
     assert undeclared.explained(failed, given).hints == FAILED.hints
 
 
+@pytest.mark.parametrize("settings", ['env = ["TEST_TOKEN=x"]', 'env_file = "vars"'])
+def test_variable_that_a_directory_sets_is_not_missed(
+    root: Path, settings: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_TOKEN", "secret")
+    path = add_dir(root, "dirs/c", settings)
+    (path / "vars").write_text("TEST_TOKEN=y\n")
+    failed = replace(FAILED, details=(Failure("t", message="assert os.environ['TEST_TOKEN'] == 'z'"),))
+    assert undeclared.explained(failed, config.load(root, path, ())).hints == FAILED.hints
+
+
 def test_where_no_test_ran_what_was_printed_tells_and_what_passed_tells_nothing(root: Path) -> None:
     said = "ImportError while loading conftest\nE   ModuleNotFoundError: No module named 'mod'\n"
     crashed = Verdict("dirs/a", Status.CRASH, 8, "ended with exit code 4 and without a verdict")
