@@ -19,7 +19,10 @@ _VALUES = {"engine": "auto|docker|venv", "stage": "local|dev"}
 
 @helpers_task(everyday=3, values=_VALUES, words=_WORDS, help=_HELP)
 def run_fast_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local") -> int:
-    """Run the fast tests of a runnable dir."""
+    """Run the fast tests of a runnable dir.
+
+    Arguments of pytest stand after two dashes: invoke run_tests -- -k smoothing -x
+    """
     from helpers.driver import cli
 
     return cli.run_tier("fast", dir or "", engine, stage, after_dashes())
@@ -27,7 +30,10 @@ def run_fast_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: 
 
 @helpers_task(values=_VALUES, words=_WORDS, help=_HELP)
 def run_slow_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local") -> int:
-    """Run the slow tests of a runnable dir."""
+    """Run the slow tests of a runnable dir.
+
+    Arguments of pytest stand after two dashes: invoke run_tests -- -k smoothing -x
+    """
     from helpers.driver import cli
 
     return cli.run_tier("slow", dir or "", engine, stage, after_dashes())
@@ -35,7 +41,10 @@ def run_slow_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: 
 
 @helpers_task(values=_VALUES, words=_WORDS, help=_HELP)
 def run_superslow_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local") -> int:
-    """Run the superslow tests of a runnable dir."""
+    """Run the superslow tests of a runnable dir.
+
+    Arguments of pytest stand after two dashes: invoke run_tests -- -k smoothing -x
+    """
     from helpers.driver import cli
 
     return cli.run_tier("superslow", dir or "", engine, stage, after_dashes())
@@ -43,7 +52,10 @@ def run_superslow_tests(_: Any, dir: str | None = None, engine: str = "auto", st
 
 @helpers_task(values=_VALUES, words=_WORDS, help=_HELP)
 def run_tests(_: Any, dir: str | None = None, engine: str = "auto", stage: str = "local") -> int:
-    """Run all tests of a runnable dir."""
+    """Run all tests of a runnable dir.
+
+    Arguments of pytest stand after two dashes: invoke run_tests -- -k smoothing -x
+    """
     from helpers.driver import cli
 
     return cli.run_tier("all", dir or "", engine, stage, after_dashes())
@@ -58,7 +70,7 @@ def run_coverage(_: Any, dir: str | None = None, tier: str = "all", engine: str 
     """Run the tests of a runnable dir, and show the lines run.
 
     Its lock must have pytest-cov; what is measured, left out and demanded ('fail_under') is said by coverage's own
-    settings in its pyproject.toml.
+    settings in its pyproject.toml. Arguments of pytest stand after two dashes.
     """
     from helpers.driver import cli
 
