@@ -141,6 +141,7 @@ def test_only_the_first_environment_of_a_machine_is_announced(
         ("Collecting rich\nDownloading a\rDownloading b\n", "Downloading b"),
         ("#5 [1/2] FROM x\n#5 DONE 0.1s\n", "[1/2] DONE 0.1s"),
         ("#5 [1/2] FROM x\n", "[1/2] FROM x"),
+        ("#5 [1/2] RUN x\n#5 1.2 done\n#5 1.638 \x1b[2m\n\n", "[1/2] done"),
     ],
 )
 def test_last_line_is_the_newest_text(tmp_path: Path, output: str, last: str) -> None:

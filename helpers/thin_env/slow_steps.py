@@ -28,6 +28,8 @@ _TAIL_BYTES = 16 << 10
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 # A line of BuildKit's plain progress: number of the step, seconds, text.
 _BUILDKIT = re.compile(r"#(\d+) (?:\d+\.\d+ +)?(.*)")
+# BuildKit prefixes an empty line of a program too.
+_EMPTY = re.compile(r"(#\d+( \d+\.\d+)?)?")
 
 # Whether another part of the program shows `running`.
 shown_elsewhere = False
@@ -133,7 +135,7 @@ def last_line(file: Path) -> str:
     except OSError:
         return ""
     lines = [line.strip() for line in re.split(r"[\r\n]+", _COLOURS.sub("", text))]
-    lines = [line for line in lines if line and not line.endswith(" ...")]
+    lines = [line for line in lines if not (_EMPTY.fullmatch(line) or line.endswith(" ..."))]
     last = lines[-1] if lines else ""
     if not (found := _BUILDKIT.fullmatch(last)):
         return last.removeprefix("I: ")
