@@ -17,9 +17,9 @@ step() {
 }
 
 dev_scripts/install_engine.sh || exit $?
-# One of the two shells that setenv.sh is tested in, and the registry that images are pushed to.
+# The shells in which setenv.sh is tested beside bash, and the registry to which images are pushed.
 missing=()
-for tool in zsh docker-registry; do
+for tool in zsh fish docker-registry; do
   command -v "$tool" >/dev/null || missing+=("$tool")
 done
 if [ "${#missing[@]}" -gt 0 ]; then

@@ -255,7 +255,6 @@ def test_keys_complete_a_word(shell: Shell, typed: str, completed: str) -> None:
 
 
 @pytest.mark.host
-@pytest.mark.skipif(not shutil.which("fish"), reason="needs fish")
 @pytest.mark.parametrize("file", ["dev_scripts/setenv.sh", "helpers/templates/super_repo/dev_scripts/setenv.sh"])
 def test_fish_prints_that_it_is_not_supported(file: str) -> None:
     done = subprocess.run(["fish", "--no-config", "-c", f"source {file}"], cwd=ROOT, capture_output=True, text=True)
