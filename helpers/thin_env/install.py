@@ -112,9 +112,9 @@ def _build_aside(env: str, requirements: str, installer: Installer, lock: TextIO
     stem = Path(requirements).stem
     doing = f"making the {'thin' if stem == 'requirements' else stem} environment"
     try:
-        if not any(Path(env).parent.glob("*/" + MARKER)):
-            say("first run on this machine: an environment for the tools comes first, then bases and images, each once")
-        say(f"{doing} (once, about {slow_steps.in_words(slow_steps.usual_seconds(doing, TYPICAL_SECONDS))})...")
+        about = f"{doing} (once, about {slow_steps.in_words(slow_steps.usual_seconds(doing, TYPICAL_SECONDS))})"
+        first = not any(Path(env).parent.glob(f"*/{MARKER}"))
+        say(f"first run on this machine: {about}; bases and images follow, each once" if first else f"{about}...")
         with slow_steps.shown(doing, usual=TYPICAL_SECONDS, output=log):
             venv.EnvBuilder(symlinks=True).create(aside)
             for command in installer(aside, requirements):
