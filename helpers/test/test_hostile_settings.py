@@ -19,7 +19,18 @@ __all__ = ["cache"]
 HOSTILE = ("$(touch PWNED)", "`touch PWNED`", "; touch PWNED #", "--upload-pack=touch PWNED", "x\ntouch PWNED")
 TEXTS = [item.name for item in fields(Settings) if isinstance(item.default, (str, tuple))]
 # Settings in which any text is sound: paths, patterns, and words of a command that no shell sees.
-ANY_TEXT = {"tests", "not_tests", "uses", "writable", "code", "entrypoint", "prod_allows", "platforms", "sync"}
+ANY_TEXT = {
+    "tests",
+    "not_tests",
+    "uses",
+    "writable",
+    "env_file",
+    "code",
+    "entrypoint",
+    "prod_allows",
+    "platforms",
+    "sync",
+}
 
 
 def test_every_setting_that_is_a_text_is_known_here() -> None:

@@ -27,7 +27,7 @@ def checkout(machine: Machine) -> Machine:
     shutil.copy(Path(__file__).resolve().parents[2] / "dev_scripts" / "run_tests.sh", machine.script)
     for name in ("r/dev_scripts/install_engine.sh", "r/main_pytest.py"):
         (machine.root / name).symlink_to(machine.path / "stub")
-    machine.have(commands="zsh docker-registry dirname env")
+    machine.have(commands="zsh fish docker-registry dirname env")
     machine.environ = {"HOME": str(machine.path)}
     machine.rules = f"dirname *|||{machine.script.parent}\ninstall_engine.sh |||\nmain_pytest.py *|||\n"
     return machine
