@@ -29,6 +29,7 @@ from helpers.engine.seam import Engine
 from helpers.engine.venv import VenvEngine
 from helpers.errors import UsageError
 from helpers.model.graph import Step
+from helpers.test.unit_fixtures import git, make_repo
 
 # The environment that the page is made in comes from the package index.
 pytestmark = [pytest.mark.host, pytest.mark.slow]
@@ -206,6 +207,20 @@ def test_a_run_in_which_nothing_ran_has_a_page_too(tmp_path: Path) -> None:
     shown.end(Ran([]))
     text = (tmp_path / "page.html").read_text()
     assert "exit code 0" in text and "When what ran" not in text and "What did not pass" not in text
+
+
+def test_the_page_names_the_commit_and_changes(tmp_path: Path) -> None:
+    root = make_repo(tmp_path / "r")
+    (root / "a.py").write_text("a = 1\n")
+    git(root, "add", "a.py")
+    git(root, "commit", "--quiet", "--message", "first")
+    name = git(root, "rev-parse", "HEAD")[:12]
+    assert Page("x", root, "fast").data(Ran([]))["commit"] == name
+    (root / "a.py").write_text("a = 2\n")
+    shown = Page(str(tmp_path / "page.html"), root, "fast")
+    shown.end(Ran([]))
+    assert f"commit {name} with uncommitted changes" in (tmp_path / "page.html").read_text()
+    assert page.commit(tmp_path) == ""
 
 
 def test_the_pages_of_shards_are_one(tmp_path: Path) -> None:

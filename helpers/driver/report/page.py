@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from helpers import proc
+from helpers import proc, repo
 from helpers.driver import failures, history, measuring, result_file
 from helpers.driver.events import Event, Observer, Ran, Work
 from helpers.driver.report.coverage import percent
@@ -78,6 +78,7 @@ class Page(Observer):
         shown = [_directory(item, ran, self._root, self._tier) for item in ran.verdicts]
         return {
             "title": self._root.name,
+            "commit": commit(self._root),
             "tier": self._tier,
             "at": int(time.time() - ran.seconds),
             "seconds": ran.seconds,
@@ -94,6 +95,16 @@ class Page(Observer):
         verdicts = {item.name: item.status.value for item in ran.verdicts}
         spans = [{**asdict(span), "verdict": _verdict_on(span, verdicts)} for span in self._timeline.spans()]
         return {"name": "", "at": 0.0, "seconds": self._timeline.seconds, "spans": spans}
+
+
+def commit(root: Path) -> str:
+    """Return the short id of the commit of a checkout, and whether files differ from it; empty without a commit."""
+    try:
+        name, _ = repo.commit(root)
+        changed = repo.changes(root)
+    except HelpersError:
+        return ""
+    return name[:12] + (" with uncommitted changes" if changed else "")
 
 
 def _verdict_on(span: Span, verdicts: Mapping[str, str]) -> str:
@@ -159,11 +170,13 @@ def joined(pages: Sequence[tuple[str, Mapping[str, Any]]], exit_code: int, cover
     """
     first = min(page["at"] for _, page in pages)
     engines = sorted({str(page["engine"]) for _, page in pages if page["engine"]})
+    commits = sorted({str(page["commit"]) for _, page in pages if page.get("commit")})
     found = dict(pages[0][1])
     found.update(
         at=first,
         seconds=max(page["at"] + page["seconds"] for _, page in pages) - first,
         engine=", ".join(engines),
+        commit=", ".join(commits),
         exit_code=exit_code,
         coverage=coverage,
         interrupted=any(page["interrupted"] for _, page in pages),
