@@ -18,6 +18,7 @@ THIN_ENV = "source dev_scripts/setenv.sh"
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
 _COLOUR = re.compile(r"\033\[\d*m")
 _SHOWN_CHARS = 80
+_FIX = "fix: "
 _USUAL_COLUMNS = 80
 
 
@@ -149,9 +150,12 @@ def _wrapped(text: str, width: int) -> list[str]:
     import textwrap  # only a narrow terminal needs it
 
     indent = 4 * " "
-    return textwrap.wrap(
-        text, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    reason, mark, command = text.partition(_FIX)
+    lines = textwrap.wrap(
+        reason, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
+    # A command in two lines cannot be pasted; the terminal wraps a long line itself.
+    return [*lines, f"{indent}{mark}{command}"] if mark else lines
 
 
 def _length(cell: str) -> int:

@@ -154,6 +154,12 @@ def test_cells_without_room_stand_below_their_row_in_whole_words() -> None:
     ]
 
 
+def test_a_command_in_a_narrow_table_stays_in_one_line() -> None:
+    command = "fix: invoke docker_lock --dir runnable_dirs/forecast"
+    rows = [("name", "why"), ("x", f"the lock is stale; {command}")]
+    assert console.in_columns(rows, 20)[1:] == ["x", "    the lock is", "    stale;", f"    {command}"]
+
+
 def test_a_narrow_table_goes_without_the_least_needed_columns() -> None:
     rows = [("name", "id", "base"), *((f"image-{number}", "0123456789", "bookworm") for number in range(3))]
     assert console.in_columns(rows, 20, spare=("id", "name")) == [
