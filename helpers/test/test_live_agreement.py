@@ -87,7 +87,7 @@ def test_an_image_that_got_the_name_of_another_one_s_inputs_is_built_again(scrat
         assert scratch.invoke("docker_build", "--dir", "other").returncode == 0
         (wrong,) = (image for image in docker_images() if image.startswith(f"{scratch.prefix}-other:inputs-"))
         docker("image", "tag", wrong, name)
-        assert scratch.invoke(*command, "--dir", "tool").returncode == 0
+        assert scratch.invoke(command[0], "--dir", "tool", *command[1:]).returncode == 0
         labels = json.loads(docker("image", "inspect", name))[0]["Config"]["Labels"]
         assert labels["org.opencontainers.image.version"] == "1.2.3", command
     assert right
