@@ -21,7 +21,7 @@ RIGHTS = {
     ENV: "tests get variables of this machine; `env=NAME` grants one variable",
     **{f"docker-{kind}": f"tests start containers: {gives}" for kind, gives in DOCKER.items()},
     GPUS: "tests get graphics processors of this machine",
-    DEVICES: "tests get devices of this machine",
+    DEVICES: "tests get devices of this machine, and so may read and write its disks",
     HOST_GATEWAY: "tests get a name for the address of this machine",
     GIT: "tests or a service read a `.git`, where a CI checkout may leave its token",
     SERVICE_WRITABLE: "a service writes to paths inside the directory, as any user",
@@ -30,7 +30,7 @@ RIGHTS = {
     SERVICE_CAPABILITIES: "a service is privileged, or has capabilities, devices or kernel settings of its own",
 }
 # The rights of every directory if no policy is given.
-DEFAULT = (NETWORK, WRITABLE, ENV, *(f"docker-{kind}" for kind in DOCKER), GPUS, DEVICES, HOST_GATEWAY)
+DEFAULT = (NETWORK, WRITABLE, ENV, *(f"docker-{kind}" for kind in DOCKER), GPUS, HOST_GATEWAY)
 _STRICT, _DEFAULT = "strict", "default"
 
 

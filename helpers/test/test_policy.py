@@ -140,11 +140,11 @@ def refused(root: Path, given: Policy) -> set[str]:
 @pytest.mark.parametrize(
     "text, names",
     [
-        ("", {"reads", "linked", "services"}),
+        ("", {"reads", "linked", "services", "emulates"}),
         ("strict", {*SETTINGS} - {"plain", "named"}),
-        ("default", {"reads", "linked", "services"}),
-        ("default git", {"services"}),
-        ("default,reads:git", {"linked", "services"}),
+        ("default", {"reads", "linked", "services", "emulates"}),
+        ("default git devices", {"services"}),
+        ("default,devices,reads:git", {"linked", "services"}),
         (",".join(RIGHTS), set()),
         ("env=API", {*SETTINGS} - {"plain", "named"}),
         ("env=API,env=TOKEN", {*SETTINGS} - {"plain", "named", "told"}),
@@ -184,7 +184,7 @@ def test_a_list_names_the_rights_of_each_directory_and_the_refusals_without_an_e
     assert cli.main(["--list", "--json", str(file)], root) == 4
     listed = {item["directory"]: item for item in json.loads(file.read_text())["directories"]}
     assert {name: item.get("rights", []) for name, item in listed.items()} == NEEDED
-    assert {name for name, item in listed.items() if "error" in item} == {"reads", "linked", "services"}
+    assert {name for name, item in listed.items() if "error" in item} == {"reads", "linked", "services", "emulates"}
     assert (
         "the policy does not grant git (uses = [../.git]); fix: main_pytest.py --dir reads" in capsys.readouterr().out
     )
