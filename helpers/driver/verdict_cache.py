@@ -28,17 +28,7 @@ from helpers.errors import HelpersError
 from helpers.images import digests
 from helpers.model import policy
 from helpers.model.runnable import RunnableDir
-from helpers.repo.contents import (
-    TICK_SECONDS,
-    Answers,
-    Contents,
-    Unknown,
-    changed_at,
-    contents,
-    is_still,
-    is_untouched,
-    of_directory,
-)
+from helpers.repo.contents import Answers, Contents, Unknown, changed_at, contents, is_still, is_untouched, of_directory
 from helpers.repo.seen import Seen
 from helpers.storage import cache_dir, digest
 
@@ -150,20 +140,15 @@ class VerdictCache:
             for item, verdict in zip(dirs, verdicts, strict=True)
             if verdict.status is Status.PASS and not verdict.cached and item.name in self._keys
         ]
-        if not (passed and self.now):
+        if not passed:
             return
-        began = min(self.now.asked_at, self._since or self.now.asked_at)
         # A full disk only costs the next run its time.
         with suppress(Unknown, OSError):
-            # Git is asked again only if the time of a change may be the time of the first question.
-            early = began - TICK_SECONDS
-            sure = is_untouched(_PACKAGE, early, {_PACKAGE / name for name in _NOT_RUN})
-            sure = sure and all(self._is_untouched(item, early) for item, _ in passed)
-            now = None if sure else self._again(dirs)
+            now = self._again(dirs)
             new = {
                 self._keys[item.name]: kept_verdict.entry(verdict, _junit(reports[item.name]))
                 for item, verdict in passed
-                if now is None or (self._key(item, now) == self._keys[item.name] and self._is_untouched(item, began))
+                if self._key(item, now) == self._keys[item.name] and self._is_untouched(item)
             }
             for key, about in new.items():
                 _write(key, about)
@@ -223,18 +208,14 @@ class VerdictCache:
             coverage=self._coverage,
         )
 
-    def _is_untouched(self, item: DirPlan, since: float) -> bool:
-        """Say whether nothing was changed, not even for a while, that the tests of a directory see.
-
-        Arguments:
-            item: the directory.
-            since: seconds since the epoch, as for `is_untouched`.
-        """
+    def _is_untouched(self, item: DirPlan) -> bool:
+        """Say whether nothing that the tests of a directory see was changed meanwhile and then changed back."""
         spec = self._container(item)
-        if not spec:
+        if not spec or not self.now:
             return False
         written = [mount.path for mount in spec.mounts if not mount.read_only]
         others = {_resolved(path) for path in (*spec.hidden, *written)}
+        since = min(self.now.asked_at, self._since or self.now.asked_at)
         met = (Path(link) for path in ways(item) for link in links(path, str(self.root)))
         seen = (_resolved(mount.path) for mount in spec.mounts if mount.read_only)
         return all(changed_at(link) <= since for link in met) and all(

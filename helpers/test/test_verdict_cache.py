@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from helpers.driver import container, verdict_cache
 from helpers.engine.specs import RunSpec
 from helpers.errors import InfrastructureError
 from helpers.repo import state
-from helpers.repo.contents import TICK_SECONDS, Contents
 from helpers.repo.seen import Seen
 from helpers.test.fake_engine import FAILS, PASSES, Tests
 from helpers.test.unit_fixtures import LOCK, add_dir, cache, git, no_poetry
@@ -136,26 +134,6 @@ def test_what_changes_while_its_tests_run_is_not_kept(scene: Scene) -> None:
     scene.tests["a"] = Tests(PASSES, lambda spec: (scene.root / "a" / "code.py").write_text("code = 3\n"))
     assert scene.run() == (0, ALL)
     assert scene.run() == (0, {"a"})
-
-
-def test_git_is_asked_again_only_if_the_time_of_a_change_may_be_the_time_of_the_first_question(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Contents] = []
-
-    def still(then: Contents) -> bool:
-        asked.append(then)
-        return True
-
-    monkeypatch.setattr(verdict_cache, "is_still", still)
-    time.sleep(3 * TICK_SECONDS)
-    assert scene.run() == (0, ALL)
-    assert asked == []
-    monkeypatch.setattr(verdict_cache, "TICK_SECONDS", 1000.0)
-    write("a/code.py", "code = 2\n")(scene)
-    assert scene.run() == (0, {"a"})
-    assert len(asked) == 1
-    assert scene.run() == (0, set())
 
 
 def test_where_our_own_code_changes_while_tests_run_nothing_is_kept(scene: Scene) -> None:
