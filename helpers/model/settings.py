@@ -216,7 +216,8 @@ def _are_variables(settings: Settings) -> bool:
 
 def is_ours(name: str) -> bool:
     """Return whether a container depends on the value that it has of a variable."""
-    return name == "PATH" or name.startswith("HELPERS_")
+    # The runner of tests is a Python program too: these would load code of the directory into the runner.
+    return name in ("PATH", "PYTHONPATH", "PYTHONHOME") or name.startswith(("HELPERS_", "LD_"))
 
 
 def _are_platforms(items: tuple[str, ...]) -> bool:

@@ -65,6 +65,7 @@ def test_line_that_readers_take_differently_is_refused_without_its_value(line: s
         ("A=1\nA=2", "'A' is in a line above too"),
         ("T=1", "'T' is in env of"),
         ("PATH=/x", "helpers sets the value of 'PATH'"),
+        ("PYTHONPATH=/x", "helpers sets the value of 'PYTHONPATH'"),
         ("HELPERS_X=1", "helpers sets the value of 'HELPERS_X'"),
         ("#\n" * 1001, "has more than 1000 lines"),
     ],

@@ -134,7 +134,17 @@ def test_no_table_means_the_defaults_which_are_valid_themselves() -> None:
         ({"uses": ["a", "b", "a"]}, ("uses names 'a' twice",)),
         *(
             ({"env": names}, ("env must be names of environment variables, each once",))
-            for names in (["1A=1"], ["=1"], ["A B=1"], ["A", "A=1"], ["A=1", "A=2"], ["PATH=/x"], ["HELPERS_X=1"], [""])
+            for names in (
+                ["1A=1"],
+                ["=1"],
+                ["A B=1"],
+                ["A", "A=1"],
+                ["A=1", "A=2"],
+                ["PATH=/x"],
+                ["LD_PRELOAD=/x"],
+                ["HELPERS_X=1"],
+                [""],
+            )
         ),
         ({"system_packages": ["gcc; rm"]}, ("system_packages must be names of packages",)),
         ({"system_packages": ["--purge"]}, ("system_packages must be names of packages",)),
