@@ -150,7 +150,7 @@ def check_dockerfile(file: Path) -> None:
         ConfigError: it has none, cannot be read, or names a frontend other than Docker's.
     """
     if not _FROM.search(dockerfile.read(file)):
-        fix = "begin it with `ARG BASE` and `FROM ${BASE}` (see docs/how-to.md)"
+        fix = "begin it with `ARG BASE` and `FROM ${BASE}` (see docs/how-to/dependencies.md)"
         raise ConfigError("has no FROM, so it builds no image", where=file, fix=fix)
 
 

@@ -203,7 +203,7 @@ def _newest_record(runnable: RunnableDir, load: config.Loader) -> BaseLock:
         raise UsageError(
             f"the base {runnable.settings.base!r} is assembled here, and follows nothing",
             where=where,
-            fix="to pin one: publish a directory that stands on it, and stand on that (see docs/how-to.md)",
+            fix="to pin one: publish a directory that stands on it, and stand on that (see docs/how-to/bases.md)",
         )
     if not reference:
         raise ConfigError(

@@ -23,8 +23,9 @@ from helpers.tasks import namespace
 from helpers.tasks.old_spellings import OldArgument
 
 ROOT = Path(__file__).resolve().parents[2]
+HOW_TO = ROOT / "docs" / "how-to"
 # Not below runnable_dirs/: the container of the root sees those directories empty.
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "helpers" / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "helpers" / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 TASK_OPTIONS = {
     name: {reference.flag(item) for item in task.get_arguments() if not isinstance(item, OldArgument)}
     for name, task in namespace.tasks.items()
@@ -90,6 +91,24 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert list(broken_links(page)) == []
 
 
+@pytest.mark.parametrize("page", sorted(HOW_TO.glob("*.md")), ids=lambda page: page.name)
+def test_how_to_page_is_short_and_names_the_next_page(page: Path) -> None:
+    lines = page.read_text("utf-8").splitlines()
+    assert len(lines) <= 400
+    assert lines[-1].startswith("Next: [")
+    text = re.sub(r"^ *```.*?^ *```", "", "\n".join(lines), flags=re.MULTILINE | re.DOTALL)
+    wide = [line for line in text.splitlines() if len(line) > 100 and not line.startswith("|") and "](" not in line]
+    assert wide == []
+
+
+def test_index_of_the_how_to_names_every_page_and_section() -> None:
+    index = (HOW_TO / "README.md").read_text("utf-8")
+    links = re.findall(r"\[(.+)\]\(([\w-]+\.md)#", index)
+    for page in sorted(HOW_TO.glob("*.md")):
+        titles = re.findall(r"^## (.+)$", page.read_text("utf-8"), re.MULTILINE)
+        assert page.name == "README.md" or titles == [title for title, name in links if name == page.name]
+
+
 @pages
 def test_every_task_and_option_exists(page: Path) -> None:
     lines = code_of(page.read_text("utf-8"))
@@ -144,9 +163,7 @@ def test_the_two_commands_of_the_readme_are_programs(command: str) -> None:
 def test_every_common_file_is_named_where_it_is_said_how_to_share_one() -> None:
     folder = ROOT / "helpers" / "templates" / "shared"
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    section = (
-        (ROOT / "docs" / "how-to.md").read_text("utf-8").partition("### Add a common file")[2].partition("\n### ")[0]
-    )
+    section = (HOW_TO / "adopt.md").read_text("utf-8").partition("## Add a common file")[2].partition("\n## ")[0]
     assert names - set(code_of(section)) == set()
 
 
@@ -171,7 +188,7 @@ def test_every_verdict_is_explained_with_the_exit_code_that_it_has() -> None:
 
 
 def test_every_verdict_has_advice_in_the_how_to() -> None:
-    text = (ROOT / "docs" / "how-to.md").read_text("utf-8")
+    text = (HOW_TO / "when-a-run-fails.md").read_text("utf-8")
     assert {name.value for name in Status} - set(re.findall(r"^\| (\w+) \|", text, re.MULTILINE)) == {"PASS"}
 
 

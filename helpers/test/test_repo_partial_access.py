@@ -21,7 +21,7 @@ from helpers.thin_env import cache_path
 # These tests start processes, and there are many of them.
 pytestmark = pytest.mark.slow
 
-HOW_TO = Path(__file__).resolve().parents[2] / "docs" / "how-to.md"
+HOW_TO = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "repos.md"
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def clone(tmp_path: Path) -> Iterator[Path]:
 
 def recipe() -> str:
     """Return the commands of the recipe."""
-    text = HOW_TO.read_text("utf-8").partition("### Give a developer partial access")[2]
+    text = HOW_TO.read_text("utf-8").partition("## Give a developer partial access")[2]
     found = re.search(r"```\n(.*?)```", text, re.DOTALL)
     assert found is not None
     return found[1]
