@@ -36,7 +36,9 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
     staged = _has_stage(recipe, image.target)
     if image.target == "prod" and not staged:
         raise ConfigError(
-            "has no stage `prod`", where=image.dockerfile, fix="add `FROM ... AS prod` (see docs/how-to/dependencies.md)"
+            "has no stage `prod`",
+            where=image.dockerfile,
+            fix="add `FROM ... AS prod` (see docs/how-to/dependencies.md)",
         )
     with scratch() as aside:
         directory = aside / "context"

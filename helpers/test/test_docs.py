@@ -25,7 +25,8 @@ from helpers.tasks.old_spellings import OldArgument
 ROOT = Path(__file__).resolve().parents[2]
 HOW_TO = ROOT / "docs" / "how-to"
 # Not below runnable_dirs/: the container of the root sees those directories empty.
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "helpers" / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+_TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "helpers/README.md")]
+PAGES = [*_TOP, *sorted(ROOT.glob("docs/**/*.md"))]
 TASK_OPTIONS = {
     name: {reference.flag(item) for item in task.get_arguments() if not isinstance(item, OldArgument)}
     for name, task in namespace.tasks.items()
