@@ -199,6 +199,8 @@ def report_error(error: BaseException) -> int:
         return errors.INFRASTRUCTURE
     if isinstance(error, OSError) and error.errno is not None:
         return report_error(errors.InfrastructureError(os.strerror(error.errno), where=error.filename))
+    if _is_refused_thread(error):
+        return report_error(_no_thread())
     label = paint("this is a bug in helpers:", "red", sys.stderr)
     print(f"helpers: {label} {type(error).__name__}: {error}", file=sys.stderr)
     print("  fix: run it again with HELPERS_DEBUG=1 and report what it prints", file=sys.stderr, flush=True)
@@ -224,9 +226,19 @@ def unforeseen(error: Exception) -> errors.HelpersError:
         return errors.InfrastructureError(
             f"the system refused: {error.strerror or error}", where=error.filename, fix=fix
         )
+    if _is_refused_thread(error):
+        return _no_thread()
     return errors.HelpersError(
         f"a bug in helpers: {type(error).__name__}: {error}", fix="run it again with HELPERS_DEBUG=1"
     )
+
+
+def _is_refused_thread(error: BaseException) -> bool:
+    return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+
+
+def _no_thread() -> errors.InfrastructureError:
+    return errors.InfrastructureError("the system refused another thread", fix="ulimit -u  (the limit of processes)")
 
 
 def _print_traceback(error: BaseException) -> None:

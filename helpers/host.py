@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 from helpers import proc
 from helpers.errors import InfrastructureError
 from helpers.thin_env import pip_config
+from helpers.thin_env.threads import started
 
 _CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
@@ -130,11 +131,12 @@ def asked_ahead() -> Iterator[None]:
             settings()
 
     thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
+    runs = started(thread)
     try:
         yield
     finally:
-        thread.join()
+        if runs:
+            thread.join()
 
 
 def _proxies(environ: Mapping[str, str], pip_proxy: str) -> tuple[tuple[str, str], ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from helpers.driver.plan import DirPlan
 from helpers.driver.prepared import PreparedEngine
+from helpers.thin_env.threads import started
 
 # The container of the tests that are begun gets the machine first.
 _SECONDS = 0.25
@@ -43,9 +44,7 @@ class Ahead:
             self._pending = True
         timer = threading.Timer(_SECONDS, self._make_ready, [following])
         timer.daemon = True
-        try:
-            timer.start()
-        except RuntimeError:  # no more threads are allowed now
+        if not started(timer):
             with self._lock:
                 self._pending = False
 

@@ -21,6 +21,7 @@ from helpers.engine.specs import RunSpec
 from helpers.errors import InfrastructureError
 from helpers.model.image import OURS, short_reference
 from helpers.storage import cache_dir, digest, use, write_once
+from helpers.thin_env.threads import started
 
 _PULL_SECONDS = 3600.0
 # The limit for the first answer of an engine: a run ends within 10 s, and a busy engine may need 5 s.
@@ -71,7 +72,7 @@ def _waiting() -> Iterator[None]:
     """Print the name of the engine, if the engine is slow to answer."""
     waits = threading.Timer(_QUIET_SECONDS, say, [f"waiting for the engine at {_place()}"])
     waits.daemon = True
-    waits.start()
+    started(waits)
     try:
         yield
     finally:

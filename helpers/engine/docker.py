@@ -25,6 +25,7 @@ from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import LABEL_BASE_DIGEST, BaseKind, digest_tag, goes_by_wrong_name, short_reference
 from helpers.storage import use
 from helpers.thin_env.slow_steps import shown
+from helpers.thin_env.threads import started
 
 _BUILD_SECONDS, _TYPICAL_SECONDS = 3600.0, 20.0
 # The engine makes a container in a tenth of this; a machine may be busy.
@@ -66,9 +67,7 @@ class _Removal(threading.Thread):
 
     def begin(self) -> None:
         """Start it; where no more threads are allowed, all of it is done here."""
-        try:
-            self.start()
-        except RuntimeError:
+        if not started(self):
             self.run()
 
     def wait(self) -> None:

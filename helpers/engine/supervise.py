@@ -18,6 +18,7 @@ from helpers.engine.seam import Control, Outcome, Stop
 from helpers.engine.specs import RunSpec
 from helpers.errors import SIGINT_EXIT, SIGTERM_EXIT
 from helpers.proc import Child
+from helpers.thin_env.threads import started
 
 _HEAD_BYTES = 8 << 20
 _TAIL_BYTES = 256 << 10
@@ -191,7 +192,7 @@ def obey_signals(control: Control) -> None:
             # for our death removes our containers.
             last = threading.Timer(_LAST_SECONDS, os._exit, [SIGINT_EXIT])
             last.daemon = True
-            last.start()
+            started(last)
         control.stop(Stop.NOW if control.level else Stop.POLITELY, SIGINT_EXIT)
 
     def terminated(number: int, frame: object) -> None:

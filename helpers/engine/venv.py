@@ -80,7 +80,8 @@ class VenvEngine:
             path = f"{environment / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
             inherited = {name: os.environ[name] for name in spec.inherit if name in os.environ}
             own = {"PATH": path, "HOME": home, "TMPDIR": home, "VIRTUAL_ENV": str(environment)}
-            env = {**spec.env, **inherited, **own, **spec.file_values, **spec.values}
+            # A home that a setting names would be a directory of this machine.
+            env = {**spec.env, **inherited, **spec.file_values, **spec.values, **own}
             # The runner ends all that the command started when it ends, or when we do.
             command = [str(environment / "bin" / "python"), *spec.argv[1:]] if spec.argv[0] == "python" else spec.argv
             child = proc.Child(command, cwd=spec.cwd, env=env)

@@ -15,6 +15,7 @@ from helpers.engine.specs import ImageSpec
 from helpers.images import digests, lock
 from helpers.model.stage import Stage
 from helpers.storage import cache_dir
+from helpers.thin_env.threads import started
 
 
 def ensure(engine: Engine, chain: Sequence[ImageSpec], control: Control) -> str:
@@ -106,7 +107,7 @@ def export_beside(image: ImageSpec, export: Callable[[], None]) -> None:
     if image.directory:
         export()
     else:
-        Thread(target=quietly).start()
+        started(Thread(target=quietly))
 
 
 def _locks(chain: Sequence[ImageSpec]) -> list[tuple[Path, tuple[str, ...]]]:

@@ -161,3 +161,27 @@ def test_an_estimate_is_no_more_exact_than_it_can_be(seconds: float, words: str)
 def test_clock_and_cells() -> None:
     assert (clock(59.9), clock(61)) == ("59 s", "1:01 min")
     assert [cells(char) for char in ("a", "東", "\u0301")] == [1, 2, 0]
+
+
+@pytest.mark.parametrize("rewrites", [True, False])
+@pytest.mark.parametrize("error", [OSError, ValueError])
+def test_step_goes_on_without_its_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception], rewrites: bool
+) -> None:
+    class Gone(Terminal):
+        def write(self, text: str) -> int:
+            raise error("gone")
+
+    if not rewrites:
+        monkeypatch.setenv("TERM", "dumb")
+    assert shown_on(Gone(), monkeypatch, tmp_path / "log", 0.3) == ""
+    assert streams.shown_above is None and not slow_steps.running
+
+
+def test_step_runs_when_standard_error_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    stream.close()
+    monkeypatch.setattr("sys.stderr", stream)
+    with shown("building x"):
+        time.sleep(0.1)
+    assert not slow_steps.running

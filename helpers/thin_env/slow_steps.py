@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from helpers.thin_env import cache_path, streams
+from helpers.thin_env.threads import started
 
 PLAIN_SECONDS = 20.0
 _TICK_SECONDS = 0.5
@@ -25,6 +26,7 @@ _SHOWN_AFTER = 1.0
 _REMEMBERED_AFTER = 2.0
 _MOST_REMEMBERED = 500
 _TAIL_BYTES = 16 << 10
+_LINE_START = "\r\033[K"
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 # A line of BuildKit's plain progress: number of the step, seconds, text.
 _BUILDKIT = re.compile(r"#(\d+) (?:\d+\.\d+ +)?(.*)")
@@ -83,7 +85,7 @@ def shown(doing: str, *, key: str = "", usual: float = 0.0, output: Path | None 
         running.append(step)
         if len(running) == 1:
             _tickers.append(_Ticker())
-            _tickers[0].start()
+            started(_tickers[0])
     try:
         yield
     finally:
@@ -153,24 +155,24 @@ class _Ticker(threading.Thread):
         self._over = threading.Event()
         # A thread that prints a line holds it, and draws once more.
         self._drawing = threading.RLock()
-        self._rewrites = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._rewrites = False
+        with suppress(ValueError):  # standard error is closed
+            self._rewrites = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._plain_at = time.monotonic() + PLAIN_SECONDS
 
     def run(self) -> None:
         while not self._over.wait(_TICK_SECONDS):
-            try:
-                with self._drawing:
-                    self._tick()
-            except (OSError, ValueError):
-                return  # the terminal has gone
+            with self._drawing:
+                self._tick()
 
     def stop(self) -> None:
         """Remove the line; afterwards nothing is drawn."""
         self._over.set()
-        self.join()
+        if self.ident:
+            self.join()
         if streams.shown_above == self._above:
             streams.shown_above = None
-            self._write("")
+            self._write(_LINE_START)
 
     def _tick(self) -> None:
         steps = [step for step in list(running) if step.seconds >= _SHOWN_AFTER]
@@ -180,22 +182,23 @@ class _Ticker(threading.Thread):
         # The newest: a step may be a part of the step before it.
         if self._rewrites:
             streams.shown_above = self._above
-            self._write(_cut(steps[-1].line(), _columns() - len(more) - 1) + more)
+            self._write(_LINE_START + _cut(steps[-1].line(), _columns() - len(more) - 1) + more)
         elif time.monotonic() >= self._plain_at:
             self._plain_at = time.monotonic() + PLAIN_SECONDS
             # GitHub Actions takes `##[` in the output of a build for a command.
-            streams.put_line(f"helpers: still {steps[-1].line()}{more}".replace("##[", "# #["), sys.stderr)
+            self._write(f"helpers: still {steps[-1].line()}{more}\n".replace("##[", "# #["))
 
     def _above(self, text: str) -> None:
         with self._drawing:
-            self._write(f"{text}\n")
+            self._write(f"{_LINE_START}{text}\n")
             self._tick()
 
     @staticmethod
     def _write(text: str) -> None:
-        # In one write: a terminal shows nothing half.
-        sys.stderr.write(f"\r\033[K{text}")
-        sys.stderr.flush()
+        # The work goes on without its terminal. In one write: a terminal shows nothing half.
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 def _columns() -> int:

@@ -12,6 +12,7 @@ from helpers.driver.events import Event, Observer, Work
 from helpers.driver.report.words import commands, is_bad, output, verdict_line
 from helpers.driver.verdict import Verdict
 from helpers.thin_env.streams import put_line
+from helpers.thin_env.threads import started
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Lines(Observer):
     def start_ticking(self) -> None:
         """Call `tick` again and again until `close`."""
         self.over = threading.Event()
-        threading.Thread(target=self._ticking, args=(self.over,), daemon=True).start()
+        started(threading.Thread(target=self._ticking, args=(self.over,), daemon=True))
 
     def _ticking(self, over: threading.Event) -> None:
         while not over.wait(_TICK_SECONDS):
