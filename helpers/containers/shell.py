@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import config, discover, host, inside, repo, spawn
-from helpers.console import say
+from helpers.console import excerpt, say
 from helpers.containers import rights
 from helpers.containers.environment import (
     base_environment,
@@ -27,6 +27,7 @@ from helpers.errors import ConfigError, UsageError
 from helpers.images.recipe import image_chain, lock_text
 from helpers.model import policy
 from helpers.model.image import IMAGE_VARIABLE, LABEL_TITLE, LABEL_VERSION, goes_by_wrong_name
+from helpers.model.number import whole
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import RUN_STAGES, Stage, parse_stage
 from helpers.storage import cache_dir, use
@@ -122,10 +123,10 @@ def _published(given: Sequence[str]) -> tuple[tuple[int, int], ...]:
     pairs: list[tuple[int, int]] = []
     for text in given:
         outside, mark, within = text.partition(":")
-        numbers = [int(part) if part.isascii() and part.isdigit() else 0 for part in (outside, within or outside)]
-        if (mark and not within) or not all(1 <= number <= _MOST_PORTS for number in numbers):
+        numbers = [whole(part, _MOST_PORTS) or 0 for part in (outside, within or outside)]
+        if (mark and not within) or not all(numbers):
             fix = "--publish 8000, or --publish 8001:8000 for port 8001 of this machine"
-            raise UsageError(f"--publish {text!r} is no port, as 8000, and no two, as 8001:8000", fix=fix)
+            raise UsageError(f"--publish {excerpt(text)} is no port, as 8000, and no two, as 8001:8000", fix=fix)
         if numbers[0] in dict(pairs) or _is_in_use(numbers[0]):
             fix = f"--publish {_free_port()}:{numbers[1]}"
             raise UsageError(f"port {numbers[0]} of this machine is in use", where=f"--publish {text}", fix=fix)

@@ -17,17 +17,19 @@ from pathlib import Path
 from types import FrameType
 
 from helpers import discover, repo
-from helpers.console import printable, say
+from helpers.console import excerpt, printable, say
 from helpers.dirs import adopt, check, names, soundness
 from helpers.errors import OK, SIGTERM_EXIT, HelpersError, UsageError, worst
 from helpers.images import bases
 from helpers.images import lock as locks
 from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import Base, BaseKind
+from helpers.model.number import whole
 from helpers.model.settings import DEFAULT_BASE
 
 _TEMPLATE = Path(__file__).parent.parent / "templates" / "runnable_dir"
 _DEFAULT_PYTHON = "3.11"
+_MOST_MINOR = 1000
 _FIRST_VERSION = "0.1.0"
 
 Lock = Callable[[Path], bool]
@@ -183,9 +185,11 @@ def _requires_python(target: Path, base: str, python: str) -> str:
         raise UsageError(f"--base: {error}", fix="invoke dir_create NAME --base archive:bookworm") from None
     python = python or PYTHON_OF_SUITE.get(parsed.value) or _DEFAULT_PYTHON
     major, _, minor = python.partition(".")
-    if major != "3" or not minor.isascii() or not minor.isdigit():
-        raise UsageError(f"--python {python!r} is not a version like 3.11", fix="invoke dir_create NAME --python 3.11")
-    requires = f">=3.{int(minor)},<3.{int(minor) + 1}"
+    number = whole(minor, _MOST_MINOR)
+    if major != "3" or number is None:
+        what = f"--python {excerpt(python)} is not a version like 3.11"
+        raise UsageError(what, fix="invoke dir_create NAME --python 3.11")
+    requires = f">=3.{number},<3.{number + 1}"
     if problem := soundness.python_problem(parsed, requires):
         raise UsageError(problem, where=target, fix="leave --python out, or choose another --base")
     return requires

@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 
+from helpers.console import excerpt
 from helpers.engine.choose import ENGINES
 from helpers.errors import EXIT_CODES
+from helpers.model.number import whole
 from helpers.model.stage import RUN_STAGES, Stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from helpers.driver.shard import Shard
 
+# Of seconds, 30 years.
+_MOST = 1_000_000_000
 _CODES = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
 _EPILOG = f"""\
 examples:
@@ -168,9 +172,10 @@ def _platform(text: str) -> str:
 
 
 def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return int(text)
+    number = whole(text, _MOST)
+    if not number:
+        raise argparse.ArgumentTypeError(f"{excerpt(text)} is not a whole number from 1 to {_MOST}")
+    return number
 
 
 def meant(parser: argparse.ArgumentParser, word: str) -> str:

@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from helpers import repo
-from helpers.console import counted
+from helpers.console import counted, excerpt
 from helpers.dirs.testfiles import test_files
 from helpers.driver.plan import DirPlan, Plan, platforms_of, without
 from helpers.errors import InfrastructureError, UsageError
 from helpers.model.image import architecture
+from helpers.model.number import whole
 from helpers.repo import history
 from helpers.repo.contents import Unknown, uncommitted
 from helpers.storage import digest
 
 _DIGITS = 12
+_MOST_SHARDS = 1_000_000
 _DURATIONS = "give what main_pytest.py --json FILE wrote, or leave out --durations"
 # What ended otherwise says nothing of how long the tests take.
 _WHOLE = ("PASS", "FAIL")
@@ -44,10 +46,10 @@ def parse(text: str) -> Shard:
     Raises:
         argparse.ArgumentTypeError: it names none.
     """
-    number, slash, of = text.partition("/")
-    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not I/N, as in 2/5: part 2 of 5")
-    return Shard(int(number), int(of))
+    number, _, of = (whole(part, _MOST_SHARDS) for part in text.partition("/"))
+    if not (number and of and number <= of):
+        raise argparse.ArgumentTypeError(f"{excerpt(text)} is not I/N, as in 2/5: part 2 of 5")
+    return Shard(number, of)
 
 
 @dataclass(frozen=True)

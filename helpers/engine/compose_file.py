@@ -12,7 +12,7 @@ from helpers.errors import ConfigError
 
 # More is no description of a few services; aliases can make a short file as large as a memory.
 _MERGE = "tag:yaml.org,2002:merge"
-_MOST_BYTES, _MOST_VALUES, _DEEPEST = 1 << 18, 20_000, 40
+_MOST_BYTES, _MOST_VALUES, _DEEPEST, _MOST_DIGITS = 1 << 18, 20_000, 40, 100
 # https://yaml.org/spec/1.2.2/#core-schema, the schema of compose; YAML 1.1 of PyYAML takes `no` for a truth value.
 _PLAIN = (
     ("null", re.compile(r"(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
@@ -122,6 +122,8 @@ def _loader() -> Any:
 def _whole(loader: Any, node: Any) -> int:
     # YAML 1.2 has no octal numbers with a leading 0; compose takes a mode as in `0440` for octal.
     text = loader.construct_scalar(node)
+    if len(text) > _MOST_DIGITS:
+        raise _TooMuchError(f"a number has more than {_MOST_DIGITS} digits")
     return int(text, 8) if re.fullmatch(r"0[0-7]+", text) else int(text)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from helpers.model.number import MOST_PROCESSES, whole
+
 # This process, and the one that it was forked from.
 _known: dict[int, str] = {}
 
@@ -24,9 +26,8 @@ def is_dead(owner: str) -> bool:
     """
     scope, _, process = owner.rpartition(" ")[0].rpartition(" ")
     started = owner.rpartition(" ")[2]
-    if scope != _scope() or not process.isdigit():
-        return False
-    return _start_time(int(process)) != started
+    number = whole(process, MOST_PROCESSES)
+    return scope == _scope() and number is not None and _start_time(number) != started
 
 
 def _scope() -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from helpers.engine.service_reasons import WHY, WHY_TOP
 from helpers.errors import ConfigError
 from helpers.model import policy
+from helpers.model.number import MOST_PROCESSES, whole
 from helpers.model.policy import Need
 from helpers.repo import git_dirs
 
@@ -343,8 +344,8 @@ def _external(value: Any, around: _Around) -> Needs:
 
 
 def _process_count(value: Any, around: _Around) -> Needs:
-    if not str(value).isdecimal() or int(value) == 0:
-        raise _RefusedError("it must be a number above 0")
+    if not whole(str(value), MOST_PROCESSES):
+        raise _RefusedError(f"it must be a number from 1 to {MOST_PROCESSES}")
     yield from ()
 
 

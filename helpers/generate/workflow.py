@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 
 from helpers import config
+from helpers.console import excerpt
 from helpers.errors import InfrastructureError, UsageError
 from helpers.generate.writing import Generated, bring
+from helpers.model.number import whole
 from helpers.repo import history
 from helpers.repos.shared_files import read, super_repo
 
@@ -56,9 +58,10 @@ def main(
         PolicyError: a file of the user's is in the way, or a link.
     """
     root = super_repo((cwd or Path.cwd()).resolve())
-    if shards and not (shards.isascii() and shards.isdecimal() and len(shards) < 5 and int(shards) <= _MOST):
-        raise UsageError(f"--shards {shards} is no number of jobs", fix=f"--shards 0 to {_MOST}")
-    made = workflow(int(shards) if shards else _now(root), _default_branch(root))
+    number = whole(shards, _MOST) if shards else _now(root)
+    if number is None:
+        raise UsageError(f"--shards {excerpt(shards)} is no number of jobs", fix=f"--shards 0 to {_MOST}")
+    made = workflow(number, _default_branch(root))
     return bring(root, [made], check=check, dry_run=dry_run, overwrite=overwrite, fix="invoke ci_generate")
 
 

@@ -13,12 +13,11 @@ from helpers.errors import ConfigError
 from helpers.model.container_options import ContainerOptions, in_bytes
 from helpers.model.container_options import checks as checks_of_options
 from helpers.model.image import HOST_PATTERN, NAME_PATTERN, Base, parse_platforms, too_long
+from helpers.model.number import MOST_PROCESSES
 
 # Patterns are compiled when there is something to check: most settings are empty at most starts.
 # Docker refuses less (https://docs.docker.com/engine/containers/resource_constraints/); no machine has more.
 _LEAST_MEMORY, _MOST_MEMORY = 6 << 20, 1 << 50
-# The kernel's limit: https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html
-_MOST_PIDS = 1 << 22
 _MOST_SECONDS = 7 * 24 * 3600
 # A command line and a file's name end somewhere.
 _MOST_CHARACTERS, _MOST_ITEMS = 4096, 1000
@@ -256,7 +255,7 @@ def _check_values(settings: Settings, where: str) -> None:
             _LEAST_MEMORY <= in_bytes(settings.memory) <= _MOST_MEMORY,
             "a size like '512m' or '2g', of 6m or more",
         ),
-        ("pids", 16 <= settings.pids <= _MOST_PIDS, f"at least 16 and at most {_MOST_PIDS}"),
+        ("pids", 16 <= settings.pids <= MOST_PROCESSES, f"at least 16 and at most {MOST_PROCESSES}"),
         ("timeout", 1 <= settings.timeout <= _MOST_SECONDS, f"at least 1 and at most {_MOST_SECONDS} (seconds)"),
         ("platforms", _are_platforms(settings.platforms), "platforms like 'linux/amd64' and 'linux/arm64'"),
         # https://docs.pytest.org: pytest takes a bracket for the begin of a test's parameters.

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 
 from helpers.engine.seam import Control
 from helpers.errors import InfrastructureError
+from helpers.model.number import whole
 from helpers.registry.address import Address, hostname, is_loopback
 from helpers.registry.answer_json import list_at, read_object
 from helpers.registry.authorization import Authorization
@@ -22,6 +23,7 @@ CALL_SECONDS = 60.0
 TRIES = 3
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 10.0
+_MOST_SECONDS = 24 * 3600
 _REDIRECTS = 5
 _GOES_ELSEWHERE = (301, 302, 303, 307, 308)
 
@@ -196,5 +198,4 @@ def _is_failure(status: int) -> bool:
 
 def _retry_after(answer: Answer) -> float:
     """Return the seconds that a server asks us to wait: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after"""
-    value = answer.headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else 0.0
+    return float(whole(answer.headers.get("Retry-After", ""), _MOST_SECONDS) or 0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from helpers.model.number import whole
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,8 +95,8 @@ def environment(more: Sequence[tuple[str, str]] = (), *, steady: bool = True) ->
         # Messages of errors are read, too; and refs of a clone are files.
         env |= {"LC_ALL": "C", "GIT_DEFAULT_REF_FORMAT": "files"}
     # Given this way a name may hold "="; `-c` would cut it there. They come after the user's own of this kind.
-    given = env.get("GIT_CONFIG_COUNT", "")
-    first = int(given) if given.isdigit() else 0
+    # More do not fit into an environment.
+    first = whole(env.get("GIT_CONFIG_COUNT", ""), 1 << 20) or 0
     settings = [*_HARMLESS, *(_STEADY if steady else ()), *more]
     for number, (key, value) in enumerate(settings, first):
         env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}

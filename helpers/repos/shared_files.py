@@ -16,6 +16,7 @@ from helpers import checkout_file, config, repo
 from helpers.errors import ConfigError, PolicyError, UsageError
 from helpers.model import sync_lock
 from helpers.model.blob import blob_id
+from helpers.model.number import MOST_PROCESSES, whole
 from helpers.model.sync_lock import Merged
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -216,7 +217,8 @@ def _drop_left(target: Path) -> None:
     """Remove what a process left beside a file that was killed as it wrote that."""
     for left in target.parent.glob(f"{glob.escape(_beside(target))}*"):
         process = left.name.removeprefix(_beside(target)).partition("-")[0]
-        if process.isdecimal() and not _runs(int(process)):
+        number = whole(process, MOST_PROCESSES)
+        if number is not None and not _runs(number):
             left.unlink(missing_ok=True)
 
 
@@ -225,7 +227,7 @@ def _runs(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except (PermissionError, OverflowError):
+    except PermissionError:
         return True
     return True
 

@@ -56,6 +56,10 @@ def value_of(task: Any, argument: Argument) -> str:
     return getattr(task, "values", {}).get(name, "DIR" if name == "dir" else "TEXT") if argument.takes_value else ""
 
 
+# Of days, 273 years.
+_MOST_NUMBER = 100_000
+
+
 def whole_number(option: str, text: str, default: int) -> int:
     """Return the number that was given for an option; the default where nothing was.
 
@@ -64,12 +68,15 @@ def whole_number(option: str, text: str, default: int) -> int:
     Raises:
         UsageError: it is no whole number.
     """
-    try:
-        return int(text) if text else default
-    except ValueError:
+    from helpers.model.number import whole  # few tasks need it
+
+    number = whole(text, _MOST_NUMBER) if text else default
+    if number is None:
+        from helpers.console import excerpt
         from helpers.errors import UsageError
 
-        raise UsageError(f"--{option} {text!r} is not a whole number") from None
+        raise UsageError(f"--{option} {excerpt(text)} is not a whole number from 0 to {_MOST_NUMBER}")
+    return number
 
 
 def after_dashes() -> list[str]:
