@@ -43,13 +43,16 @@ def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
             where=path,
             fix=discover.restore_command(root, path, missing),
         )
-    project = read_pyproject(path)
+    settings_file = pyproject.settings_file(path)
+    # With settings of its own a directory needs no `pyproject.toml`.
+    project = read_pyproject(path) if settings_file.parent == path else pyproject.read_if_there(path)
     settings = _settings(path)
     log_file = path / "changelog.txt"
     found = RunnableDir(
         root=root,
         path=path,
         settings=settings,
+        settings_file=settings_file,
         changelog=changelog_format.parse(read_text(log_file), str(log_file)),
         requires_python=str(project.get("project", {}).get("requires-python", "")),
         registry=_settings(root).registry,
@@ -118,8 +121,9 @@ def read_base_lock(runnable: RunnableDir) -> base_lock.BaseLock | None:
         return None
     recorded = base_lock.parse(text, str(file))
     if recorded.base != runnable.settings.base:
+        now = f"{runnable.spelled('base')} is {excerpt(runnable.settings.base)}"
         raise ConfigError(
-            f"records the base {excerpt(recorded.base)}, and [tool.helpers] base is {excerpt(runnable.settings.base)}",
+            f"records the base {excerpt(recorded.base)}, and {now}",
             where=file,
             fix=f"{update_command(runnable.path)}  (for a base that is made here: remove the file)",
         )
@@ -133,4 +137,4 @@ def update_command(path: Path) -> str:
 
 @cache
 def _settings(path: Path) -> Settings:
-    return parse_settings(pyproject.settings_table(path), str(path / "pyproject.toml"))
+    return parse_settings(pyproject.settings_table(path), str(pyproject.settings_file(path)))

@@ -107,6 +107,8 @@ def _has_settings(path: Path, *, half: bool) -> bool:
         half: whether one of the two marks is there: then a file that cannot be read is taken for settings.
     """
     try:
+        if pyproject.settings_file(path).name != "pyproject.toml":
+            return True
         file = path / "pyproject.toml"
         text = checkout_file.read_text_if_there(file)
         # An escape in a quoted key can spell any name.

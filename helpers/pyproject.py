@@ -1,4 +1,4 @@
-"""The one reader of TOML: `pyproject.toml` of a directory, and its table of our settings."""
+"""The one reader of TOML: `pyproject.toml` of a directory, and its settings, in that file or in one of their own."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 from helpers import checkout_file
 from helpers.console import cut, excerpt
 from helpers.errors import ConfigError
+from helpers.model import settings_file as settings_files
 from helpers.storage import cache_dir, digest, write_once
 
 # The parts of a `pyproject.toml` for us; a table comes after its parent.
@@ -56,12 +57,41 @@ def read_if_there(path: Path) -> dict[str, Any]:
 
 
 def settings_table(path: Path) -> dict[str, Any]:
-    """Return `[tool.helpers]` of the directory `path`, before its schema is applied; empty without the table.
+    """Return the settings of the directory `path`, before their schema is applied; empty without settings.
 
     Raises:
-        ConfigError: as in `read`.
+        ConfigError: as in `read`, or settings stand in both files.
     """
-    return helpers_table(read_if_there(path)) or {}
+    own = checkout_file.read_text_if_there(path / settings_files.NAME)
+    return _settings(read_if_there(path), own, path)
+
+
+def settings_in(shared: str, own: str | None, path: Path) -> dict[str, Any]:
+    """Return the settings in two texts, as `settings_table` returns those of the directory `path`.
+
+    Arguments:
+        shared: the text of its `pyproject.toml`.
+        own: the text of its `devops/helpers.toml`; None without this file.
+        path: the directory.
+    """
+    return _settings(parse_toml(shared, path / "pyproject.toml"), own, path)
+
+
+def _settings(parsed: Mapping[str, Any], own: str | None, path: Path) -> dict[str, Any]:
+    table = helpers_table(parsed)
+    if own is None:
+        return table or {}
+    if table is not None:
+        why = f"{settings_files.NAME} and [tool.helpers] of pyproject.toml both hold settings"
+        fix = f"move all settings into {settings_files.NAME}"
+        raise ConfigError("has two files with settings", where=path, why=why, fix=fix)
+    return remembered_toml(own, path / settings_files.NAME)
+
+
+def settings_file(path: Path) -> Path:
+    """Return the file with the settings of the directory `path`: `devops/helpers.toml` if it exists."""
+    own = path / settings_files.NAME
+    return own if os.path.lexists(own) else path / "pyproject.toml"
 
 
 def helpers_table(parsed: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from helpers import checkout_file
+from helpers import checkout_file, pyproject
 from helpers.console import excerpt
 from helpers.discover import is_runnable
 from helpers.engine import ownership
@@ -17,6 +17,7 @@ from helpers.host import User
 from helpers.model import image as names
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings import Settings
+from helpers.model.settings_file import spelled
 
 
 def base_environment(runnable: RunnableDir, user: User) -> dict[str, str]:
@@ -49,14 +50,15 @@ def file_values(directory: Path, root: Path, settings: Settings) -> dict[str, st
     from helpers.model import env_file  # most directories have none
 
     path = Path(os.path.normpath(directory / settings.env_file))
-    setting = f"[tool.helpers] env_file: {excerpt(settings.env_file)}"
+    file = pyproject.settings_file(directory)
+    setting = f"{spelled('env_file', file)}: {excerpt(settings.env_file)}"
     if not path.is_relative_to(root) or os.path.realpath(path) != str(path):
-        where, fix = directory / "pyproject.toml", "name a file of the repo by its own path"
-        raise ConfigError(f"{setting} leads out of the repo, or is behind a link", where=where, fix=fix)
+        what = f"{setting} leads out of the repo, or is behind a link"
+        raise ConfigError(what, where=file, fix="name a file of the repo by its own path")
     text = checkout_file.read_text_if_there(path)
     if text is None:
         fix = f"write NAME=VALUE lines to {shlex.quote(str(path))}, or take the setting out"
-        raise ConfigError(f"{setting} does not exist", where=directory / "pyproject.toml", fix=fix)
+        raise ConfigError(f"{setting} does not exist", where=file, fix=fix)
     taken = (*settings.inherited, *settings.values)
     return env_file.parse(text, str(path), taken)
 

@@ -22,6 +22,7 @@ from helpers.images import lock
 from helpers.images.forbidden import secrets_of, why_secret
 from helpers.images.recipe import image_chain
 from helpers.model import changelog as changelog_format
+from helpers.model import settings_file
 from helpers.model.settings import Settings, parse_settings
 from helpers.model.system_lock import NAME as SYSTEM_LOCK
 
@@ -70,7 +71,7 @@ def check(root: Path, path: Path, requirements: Requirements = lock.requirements
     project = list(_project(path))
     found = [*_changelog(path), *project, *_settings(path, nested)]
     # A fault of `[project]` causes the findings of the later checks.
-    if not project and os.path.lexists(path / "pyproject.toml"):
+    if not project and os.path.lexists(pyproject.settings_file(path)):
         if not found and discover.is_runnable(path):
             # The files can be read together only if each file is right.
             found = list(_as_a_whole(root, path, every)) or list(_lost_tests(root, listing, path))
@@ -130,7 +131,7 @@ def _secrets(path: Path) -> Iterator[Finding]:
         return
     for line, what, why in secrets_of(recipe):
         if not any(fnmatchcase(what, str(pattern)) for pattern in allowed):
-            fix = "mount it: RUN --mount=type=secret,id=NAME; or name it in [tool.helpers] prod_allows"
+            fix = "mount it: RUN --mount=type=secret,id=NAME; or add it to the setting prod_allows"
             yield Finding(file, line, f"{what} stays in the image: {why}", fix)
 
 
@@ -183,7 +184,7 @@ def relock(path: Path) -> str:
 def _missing(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Finding]:
     for mark in discover.missing_marks(path):
         yield Finding(path / mark, 1, "is missing", discover.restore_command(root, path, [mark]))
-    if not os.path.lexists(path / "pyproject.toml"):
+    if not os.path.lexists(pyproject.settings_file(path)):
         yield Finding(path / "pyproject.toml", 1, "is missing", "write one with [project] name and requires-python")
     elif not os.path.lexists(path / "poetry.lock"):
         yield Finding(path / "poetry.lock", 1, "is missing", relock(path))
@@ -230,7 +231,8 @@ def _project(path: Path) -> Iterator[Finding]:
     except ConfigError as error:
         yield _of_error(error, file)
         return
-    if text is None or data is None:
+    # The owner of a project with settings of its own decides the content of the file.
+    if text is None or data is None or pyproject.settings_file(path) != file:
         return
     project = data.get("project", {})
     top = project_text.line_of(text, "project")
@@ -244,12 +246,13 @@ def _project(path: Path) -> Iterator[Finding]:
 
 
 def _settings(path: Path, nested: Sequence[Path]) -> Iterator[Finding]:
-    file = path / "pyproject.toml"
+    file = pyproject.settings_file(path)
     try:
+        table = pyproject.settings_table(path)
         text = config.read_text(file)
-        table = pyproject.helpers_table(pyproject.checked(text, file)) or {}
     except ConfigError:
-        return  # `_project` reports it
+        return  # `_project` or `_as_a_whole` reports it
+    of = settings_file.table_of(file)
     good: dict[str, Any] = {}
     # The size of shared memory has the limit of memory.
     together = {"shm_size": {"memory": table.get("memory", Settings.memory)}}
@@ -259,24 +262,24 @@ def _settings(path: Path, nested: Sequence[Path]) -> Iterator[Finding]:
             parse_settings({**together.get(key, {}), key: value}, str(file))
             good[key] = value
         except ConfigError as error:
-            yield _of_error(error, file, project_text.line_of(text, "tool.helpers", key), "correct this value")
+            yield _of_error(error, file, project_text.line_of(text, of, key), "correct this value")
     settings = parse_settings(good, str(file))
     for name, value in settings.values.items():
         if why := why_secret("", value):
             fix = f'name the variable of the host: env = ["{name}"], or a file that git ignores: env_file'
-            yield Finding(file, project_text.line_of(text, "tool.helpers", "env"), f"env: {name} holds {why}", fix)
-    yield from _paths(file, text, settings, nested)
+            yield Finding(file, project_text.line_of(text, of, "env"), f"env: {name} holds {why}", fix)
+    yield from _paths(path, settings, nested)
 
 
-def _paths(file: Path, text: str, settings: Settings, nested: Sequence[Path]) -> Iterator[Finding]:
-    path = file.parent
+def _paths(path: Path, settings: Settings, nested: Sequence[Path]) -> Iterator[Finding]:
+    file = pyproject.settings_file(path)
     root = repo.find_root(path)
     uses = [name for name in settings.uses if name != settings.env_file]
     limits = (("tests", settings.tests, path), ("uses", uses, root), ("writable", settings.writable, path))
     for key, names, limit in limits:
         for name in names:
             real = Path(os.path.realpath(path / name))
-            line = project_text.line_of(text, "tool.helpers", key)
+            line = _line(file, key)
             if not real.is_relative_to(root) and (path / name).is_symlink() and ".." not in Path(name).parts:
                 continue  # `_leftovers` names the link
             if not real.is_relative_to(limit):
@@ -287,7 +290,7 @@ def _paths(file: Path, text: str, settings: Settings, nested: Sequence[Path]) ->
     try:
         environment.file_values(path, root, settings)
     except ConfigError as error:
-        yield _of_error(error, file, project_text.line_of(text, "tool.helpers", "env_file"))
+        yield _of_error(error, file, _line(file, "env_file"))
     tests = [path / name for name in settings.tests]
     # In the repo that helpers is made in, taken apart, the tests are those of helpers.
     nested = [one for one in nested if not any(test.is_relative_to(one) for test in tests)]
@@ -298,6 +301,12 @@ def _paths(file: Path, text: str, settings: Settings, nested: Sequence[Path]) ->
             yield Finding(path / settings.tests[0], 1, f"no test file in {shown}", "write test_*.py there")
     except ConfigError as error:
         yield _of_error(error, file)
+
+
+def _line(file: Path, key: str, table: str | None = None) -> int:
+    """Return the line of a setting in `file`, or of `key` in another table of the file."""
+    text = checkout_file.read_text_if_there(file) or ""
+    return project_text.line_of(text, settings_file.table_of(file) if table is None else table, key)
 
 
 def _image_names(path: Path, every: Sequence[Path]) -> Iterator[Finding]:
@@ -321,8 +330,8 @@ def image_name_of(path: Path) -> str:
 
 def _as_a_whole(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Finding]:
     load = config.loader(root, every)
-    file = path / "pyproject.toml"
-    line = project_text.line_of(config.read_text(file), "tool.helpers", "base")
+    file = pyproject.settings_file(path)
+    line = _line(file, "base")
     try:
         runnable = load(path)
         chain = image_chain(runnable, load)
@@ -334,7 +343,8 @@ def _as_a_whole(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Findi
     try:
         soundness.check_images(runnable, chain)
     except HelpersError as error:
-        yield _of_error(error, file, project_text.line_of(config.read_text(file), "project", "requires-python"))
+        file = path / "pyproject.toml"
+        yield _of_error(error, file, _line(file, "requires-python", "project"))
 
 
 def _lost_tests(root: Path, listing: discover.Listing, path: Path | None = None) -> Iterator[Finding]:

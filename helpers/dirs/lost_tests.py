@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from helpers import config, pytest_settings
+from helpers import config, pyproject, pytest_settings
 from helpers.console import printable, say
 from helpers.discover import Listing
 from helpers.errors import OK, ConfigError, PolicyError
+from helpers.model import settings_file
 from helpers.model.runnable import RunnableDir
 from helpers.repo.location import git_in
 
@@ -49,7 +50,7 @@ class LostTest:
             return f"is a test file that never runs: {self.skipped} in addopts of pytest's settings takes it out"
         if self.skipped:
             return f"is a test file that never runs: pytest does not enter a directory called {self.skipped}"
-        reason = "[tool.helpers] tests does not reach it" if self.owner else "it lies in no runnable dir"
+        reason = "the setting tests does not reach it" if self.owner else "it lies in no runnable dir"
         return f"is a test file that never runs: {reason}"
 
     @property
@@ -58,12 +59,12 @@ class LostTest:
         place = self.owner or self.home
         name = self.file.relative_to(place).as_posix()
         folder = posixpath.dirname(name) or name
-        where = os.path.relpath(place / "pyproject.toml", self.home)
-        no_test = f'if it is no test, not_tests = ["{folder}"] in [tool.helpers] of {where}'
+        where = settings_file.place(os.path.relpath(pyproject.settings_file(place), self.home))
+        no_test = f'if it is no test, not_tests = ["{folder}"] in {where}'
         if self.skipped.startswith(_OPTION):
             return f"take {self.skipped} out of addopts; {no_test}"
         if self.owner:
-            return f'add "{folder}" to tests in [tool.helpers] of {where}; {no_test}'
+            return f'add "{folder}" to tests in {where}; {no_test}'
         parent = shlex.quote(os.path.relpath(self.file.parent, self.home))
         return f"move it into a runnable dir, or make one: invoke dir_create {parent} --from {parent}; {no_test}"
 

@@ -64,11 +64,13 @@ def line_of(text: str, table: str, key: str = "") -> int:
 
 
 def add_to_table(text: str, table: str, lines: Iterable[str]) -> str:
-    """Return `text` with `lines` in `table`: right below its header, or in a new table at the end."""
+    """Return `text` with `lines` in `table`: right below its header, or in a new table at the end; "" is no table."""
     added = "".join(f"{line}\n" for line in lines)
     if not added:
         return text
     text = text if text.endswith("\n") or not text else text + "\n"
+    if not table:
+        return added + text
     rows = text.splitlines(keepends=True)
     for index, row in enumerate(rows):
         header = _HEADER.fullmatch(row.rstrip("\r\n"))

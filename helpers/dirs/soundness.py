@@ -56,7 +56,7 @@ def check_images(runnable: RunnableDir, chain: Sequence[ImageSpec]) -> None:
     # A Dockerfile of its own may bring another Python.
     if chain and not own and (problem := python_problem(chain[0].base, runnable.requires_python)):
         others = ", ".join(f"archive:{suite} has {python}" for suite, python in PYTHON_OF_SUITE.items() if python)
-        fix = f"change [project] requires-python, or [tool.helpers] base: {others}"
+        fix = f"change [project] requires-python, or {runnable.spelled('base')}: {others}"
         raise ConfigError(problem, where=runnable.path / "pyproject.toml", fix=fix)
 
 
@@ -74,7 +74,7 @@ def check_paths(runnable: RunnableDir, *, tests: bool = True) -> None:
         raise NothingSelectedError(
             f"no tests: {', '.join(settings.tests)} does not exist",
             where=runnable.path,
-            fix="make test/test_*.py, or name the place in [tool.helpers] tests",
+            fix=f"make test/test_*.py, or name the place in {runnable.spelled('tests')}",
         )
     for name in settings.tests:
         if not _is_plain(str(runnable.path), name):
@@ -106,17 +106,17 @@ def contained(runnable: RunnableDir, name: str, setting: str) -> Path:
         ConfigError: the path is missing, or leads out.
     """
     path = Path(os.path.realpath(runnable.path / name))
-    where = runnable.path / "pyproject.toml"
+    where, name_of = runnable.settings_file, runnable.spelled(setting)
     limit = runnable.path if setting == "writable" else runnable.root
     spelled = Path(os.path.normpath(runnable.path / name))
     if setting == "tests" and not spelled.is_relative_to(runnable.path):
         limit = runnable.path
     if not path.is_relative_to(limit):
         fix = f"name a path inside {'the directory' if limit == runnable.path else 'the repo'}"
-        raise ConfigError(f"[tool.helpers] {setting}: {excerpt(name)} leads out of {limit}", where=where, fix=fix)
+        raise ConfigError(f"{name_of}: {excerpt(name)} leads out of {limit}", where=where, fix=fix)
     if not path.exists():
         fix = "make it, or take it out of the list"
-        raise ConfigError(f"[tool.helpers] {setting}: {excerpt(name)} does not exist", where=where, fix=fix)
+        raise ConfigError(f"{name_of}: {excerpt(name)} does not exist", where=where, fix=fix)
     checkout_file.check_mountable(path)
     return path
 

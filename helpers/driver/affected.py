@@ -12,6 +12,7 @@ from helpers.driver.container import INSIDE
 from helpers.driver.plan import DirPlan, Plan, without
 from helpers.driver.ways import links, ways
 from helpers.errors import ConfigError, InfrastructureError, NothingSelectedError, UsageError
+from helpers.model import settings_file
 from helpers.model.runnable import RunnableDir
 from helpers.repo import history, merging
 from helpers.repo.contents import Contents, Unknown, contents, contents_of
@@ -141,15 +142,16 @@ def _seen(runnable: RunnableDir) -> list[Path]:
 
 def _registry_moved(root: Path, before: Contents, now: Contents, since: str) -> list[str]:
     """Return the root's settings if they name another registry now: every image of a stage is another one then."""
-    file = "pyproject.toml"
-    if not now.differences(before, file):
+    files = (settings_file.NAME, "pyproject.toml")
+    moved = [file for file in files if now.differences(before, file)]
+    if not moved:
         return []
-    old = merging.text_at(root, since, file)
+    own, shared = (merging.text_at(root, since, file) for file in files)
     try:
-        was = (pyproject.helpers_table(pyproject.parse_toml(old or "", root / file)) or {}).get("registry", "")
+        was = pyproject.settings_in(shared or "", own, root).get("registry", "")
     except ConfigError:
-        return [file]
-    return [] if was == config.repo_settings(root).registry else [f"{file} (registry)"]
+        return moved
+    return [] if was == config.repo_settings(root).registry else [f"{moved[0]} (registry)"]
 
 
 def _below(path: Path, root: Path) -> str:

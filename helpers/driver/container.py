@@ -137,7 +137,7 @@ def pytest_arguments(
         raise NothingSelectedError(
             f"no tests: {', '.join(runnable.settings.tests)} does not exist",
             where=runnable.path,
-            fix="make test/test_*.py, or name the place in [tool.helpers] tests",
+            fix=f"make test/test_*.py, or name the place in {runnable.spelled('tests')}",
         )
     return [
         *_configuration(runnable.path),
@@ -176,9 +176,10 @@ def check_runs_tests(arguments: Sequence[str]) -> None:
 
 def _configuration(path: Path) -> list[str]:
     """Return the option that keeps pytest from taking settings of a directory further up, which no container sees."""
-    if pytest_settings.file_of(path) in ("", "pyproject.toml"):
+    file = pytest_settings.file_of(path)
+    if file == "pyproject.toml" or (not file and os.path.lexists(path / "pyproject.toml")):
         return ["-c", str(path / "pyproject.toml")]
-    return [f"--rootdir={path}"]
+    return [f"--rootdir={path}", *([] if file else ["-c", os.devnull])]
 
 
 def _mounts(runnable: RunnableDir) -> tuple[Mount, ...]:

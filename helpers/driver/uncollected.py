@@ -13,10 +13,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from helpers import pyproject
 from helpers.console import printable, say
 from helpers.dirs.lost_tests import LostTests
 from helpers.driver.container import SHIMS
 from helpers.driver.verdict import Verdict
+from helpers.model import settings_file
 
 # pytest collects the first two only for some values of `python_files`, and the driver takes out the shims.
 _NO_TESTS = ("__init__.py", "conftest.py", *SHIMS)
@@ -62,7 +64,7 @@ def find(root: Path, lost: LostTests, verdicts: Iterable[Verdict]) -> LostTests:
     if not found:
         return replace(lost, files=(), absent=())
     first = min(found)
-    place = os.path.normpath(os.path.join(found[first], "pyproject.toml"))
+    place = os.path.relpath(pyproject.settings_file(root / found[first]), root)
     # TOML reads strings of JSON.
     pattern = json.dumps(glob.escape(os.path.relpath(first, found[first])), ensure_ascii=False)
     return replace(
@@ -71,7 +73,7 @@ def find(root: Path, lost: LostTests, verdicts: Iterable[Verdict]) -> LostTests:
         absent=(),
         why="pytest did not collect " + ("it" if len(found) == 1 else "them"),
         fix="change the path in addopts of pytest's settings, or collect_ignore or the hook in conftest.py; if it is "
-        f"no test, not_tests = [{printable(pattern)}] in [tool.helpers] of {printable(place)}",
+        f"no test, not_tests = [{printable(pattern)}] in {printable(settings_file.place(place))}",
     )
 
 

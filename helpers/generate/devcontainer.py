@@ -47,7 +47,7 @@ def generated(runnable: RunnableDir, package: str) -> Generated:
     for name, value in runnable.settings.values.items():
         if "${" in value:
             what = f"an editor takes the ${{ in the value of {name} for a variable"
-            raise ConfigError(what, where=runnable.path / "pyproject.toml", fix="write the value without ${")
+            raise ConfigError(what, where=runnable.settings_file, fix="write the value without ${")
     text = json.dumps(_content(runnable, package), indent=2, ensure_ascii=False)
     return Generated(path_of(runnable.name), f"{_HEAD}{text}\n", MARK)
 

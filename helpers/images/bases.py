@@ -195,7 +195,7 @@ def _old_record(runnable: RunnableDir) -> BaseLock | None:
 
 
 def _newest_record(runnable: RunnableDir, load: config.Loader) -> BaseLock:
-    where = runnable.path / "pyproject.toml"
+    where = runnable.settings_file
     reference = newest.followed(runnable, _parent(runnable, load))
     if not reference and runnable.base.kind is BaseKind.IMAGE:
         raise UsageError(f"the digest of {runnable.settings.base!r} is in the settings", where=where, fix="edit `base`")

@@ -29,7 +29,9 @@ def files(runnable: RunnableDir) -> tuple[Copied, ...]:
     kept = chosen(runnable)
     if not kept:
         raise ConfigError(
-            "has no code for its prod image", where=runnable.path, fix="name it in [tool.helpers] code, and git add it"
+            "has no code for its prod image",
+            where=runnable.path,
+            fix=f"name it in {runnable.spelled('code')}, and git add it",
         )
     return tuple(_checked(runnable, name) for name in kept)
 
@@ -45,8 +47,8 @@ def chosen(runnable: RunnableDir) -> list[str]:
     for name in runnable.settings.code or _default(tracked, runnable.settings.tests):
         below = [file for file in tracked if PurePosixPath(file).is_relative_to(PurePosixPath(name))]
         if not below:
-            where = runnable.path / "pyproject.toml"
-            raise ConfigError(f"[tool.helpers] code: git tracks no {name!r}", where=where, fix=f"git add {name}")
+            what = f"{runnable.spelled('code')}: git tracks no {name!r}"
+            raise ConfigError(what, where=runnable.settings_file, fix=f"git add {name}")
         found |= set(below)
     return sorted(name for name in found if not _is_test(name, runnable.settings.tests))
 
@@ -64,8 +66,8 @@ def entrypoint(runnable: RunnableDir, copied: Sequence[Copied]) -> tuple[str, ..
     if len(packages) > 1:
         raise ConfigError(
             f"has several packages that could be started: {', '.join(packages)}",
-            where=runnable.path / "pyproject.toml",
-            fix=f'[tool.helpers] entrypoint = ["python", "-m", "{packages[0]}"]',
+            where=runnable.settings_file,
+            fix=f'{runnable.spelled("entrypoint")} = ["python", "-m", "{packages[0]}"]',
         )
     return ("python", "-m", packages[0]) if packages else ("python",)
 

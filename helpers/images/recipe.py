@@ -62,9 +62,9 @@ def image_layers(runnable: RunnableDir, load: config.Loader) -> list[RunnableDir
     while layers[-1].base.kind is BaseKind.DIR and not config.read_base_lock(layers[-1]):
         top = layers[-1]
         path = Path(os.path.realpath(top.path / top.base.value))
-        where = top.path / "pyproject.toml"
+        where = top.settings_file
         if not path.is_relative_to(top.root):
-            raise ConfigError(f"[tool.helpers] base {excerpt(top.settings.base)} leads out of the repo", where=where)
+            raise ConfigError(f"{top.spelled('base')} {excerpt(top.settings.base)} leads out of the repo", where=where)
         if path in [layer.path for layer in layers]:
             # The graph's own check words the circle.
             order(Step(one.name, (other.name,)) for one, other in zip(layers, [*layers[1:], load(path)], strict=True))
@@ -88,7 +88,7 @@ def _no_base(top: RunnableDir, path: Path) -> ConfigError:
     known = {os.path.relpath(one, top.path): one for one in places if one != path}
     near = discover.nearest_path(os.path.relpath(path, top.path), known, lambda name: discover.is_runnable(known[name]))
     fix = f'write base = "dir:{near}"' if near else "invoke dir_list  (names all runnable dirs)"
-    return ConfigError(f"base {excerpt(top.settings.base)} {what}", where=top.path / "pyproject.toml", fix=fix)
+    return ConfigError(f"base {excerpt(top.settings.base)} {what}", where=top.settings_file, fix=fix)
 
 
 def outside(layer: RunnableDir, stage: Stage = Stage.LOCAL, platforms: tuple[str, ...] = ()) -> ImageSpec:
@@ -105,7 +105,7 @@ def outside(layer: RunnableDir, stage: Stage = Stage.LOCAL, platforms: tuple[str
         if "@" not in layer.base.value:
             raise ConfigError(
                 f"the base {excerpt(str(layer.base))} has no recorded digest",
-                where=layer.path / "pyproject.toml",
+                where=layer.settings_file,
                 why="a tag may be another image tomorrow",
                 fix=config.update_command(layer.path),
             )

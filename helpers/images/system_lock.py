@@ -111,8 +111,8 @@ def _resolve(layers: list[RunnableDir], kept: SystemLock | None) -> dict[str, tu
     if native in faults:
         raise ConfigError(
             f"the distribution's archive does not give its packages: {faults[native]}",
-            where=layers[0].path / "pyproject.toml",
-            fix="mend system_packages in [tool.helpers]",
+            where=layers[0].settings_file,
+            fix=f"mend {layers[0].spelled('system_packages')}",
         )
     return {name: tuple(sorted(found.get(name, ()))) for name in architectures if name not in faults}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from helpers.model.changelog import Changelog
 from helpers.model.image import Base, repository
 from helpers.model.settings import Settings
+from helpers.model.settings_file import spelled
 from helpers.model.version import Version
 
 # Names of files end at 255 bytes; some of that is for what is put around the name.
@@ -39,7 +40,8 @@ class RunnableDir:
     Arguments:
         root: absolute path of the repo's root.
         path: absolute path of the directory.
-        settings: its `[tool.helpers]`.
+        settings: its settings.
+        settings_file: absolute path of the file that holds them: `pyproject.toml` or `devops/helpers.toml`.
         changelog: its parsed `changelog.txt`.
         requires_python: PEP 440 specifier from `[project]`, such as `>=3.11,<3.12`; empty if there is none.
         registry: where its images are pushed, from the root's settings.
@@ -49,6 +51,7 @@ class RunnableDir:
     root: Path
     path: Path
     settings: Settings
+    settings_file: Path
     changelog: Changelog
     requires_python: str
     registry: str
@@ -58,6 +61,10 @@ class RunnableDir:
     def name(self) -> str:
         """Its path relative to the root, with forward slashes; the root itself is `.`."""
         return self.path.relative_to(self.root).as_posix()
+
+    def spelled(self, setting: str) -> str:
+        """Return the name of a setting for a message about its file."""
+        return spelled(setting, self.settings_file)
 
     @property
     def base(self) -> Base:

@@ -1,4 +1,4 @@
-"""The one schema of `[tool.helpers]`: names, types, defaults and what each setting is for."""
+"""The one schema of the settings of a directory: names, types, defaults and what each setting is for."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from helpers.model.container_options import ContainerOptions, in_bytes
 from helpers.model.container_options import checks as checks_of_options
 from helpers.model.image import HOST_PATTERN, NAME_PATTERN, Base, parse_platforms, too_long
 from helpers.model.number import MOST_PROCESSES
+from helpers.model.settings_file import NAME, spelled
 
 # Patterns are compiled when there is something to check: most settings are empty at most starts.
 # Docker refuses less (https://docs.docker.com/engine/containers/resource_constraints/); no machine has more.
@@ -153,7 +154,7 @@ def defaults_table() -> list[tuple[str, str, str]]:
 
 
 def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
-    """Return the settings in `table`, the content of `[tool.helpers]` in the file `where`.
+    """Return the settings in `table`, the content of `[tool.helpers]` or of `devops/helpers.toml`, the file `where`.
 
     Raises:
         ConfigError: an unknown key (with the nearest right name), a wrong type, or a value out of range.
@@ -166,7 +167,7 @@ def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
 
             near = difflib.get_close_matches(key, known, n=1)
             raise ConfigError(
-                f"[tool.helpers] has no setting {excerpt(key)}",
+                f"{NAME if where.endswith(NAME) else '[tool.helpers]'} has no setting {excerpt(key)}",
                 where=where,
                 fix=f"did you mean {near[0]!r}?" if near else f"the settings are: {', '.join(known)}",
             )
@@ -185,7 +186,7 @@ def _typed(key: str, value: Any, default: Any, where: str) -> Any:
         if len(value) > _MOST_ITEMS or not all(map(_is_text, value)):
             raise _wrong(key, value, f"at most {_MOST_ITEMS} strings {_TEXT}", where)
         if len(set(value)) != len(value):
-            raise ConfigError(f"[tool.helpers] {key} names {excerpt(_duplicate(value))} twice", where=where)
+            raise ConfigError(f"{spelled(key, where)} names {excerpt(_duplicate(value))} twice", where=where)
         return tuple(value)
     # In TOML a number with all decimals zero may be whole.
     if type(value) is not type(default) and (type(value), type(default)) != (int, float):
@@ -227,7 +228,7 @@ def _are_platforms(items: tuple[str, ...]) -> bool:
 
 
 def _wrong(key: str, value: Any, wanted: str, where: str) -> ConfigError:
-    return ConfigError(f"[tool.helpers] {key} must be {wanted}, not {excerpt(value)}", where=where)
+    return ConfigError(f"{spelled(key, where)} must be {wanted}, not {excerpt(value)}", where=where)
 
 
 def _duplicate(values: list[str]) -> str:
@@ -238,14 +239,14 @@ def _check_values(settings: Settings, where: str) -> None:
     try:
         Base.parse(settings.base)
     except ValueError as error:
-        raise ConfigError(f"[tool.helpers] base: {error}", where=where) from None
+        raise ConfigError(f"{spelled('base', where)}: {error}", where=where) from None
     if settings.helpers:
         from helpers.model.version import Range
 
         try:
             Range.parse(settings.helpers)
         except ValueError as error:
-            raise ConfigError(f"[tool.helpers] helpers: {error}", where=where) from None
+            raise ConfigError(f"{spelled('helpers', where)}: {error}", where=where) from None
     if settings.docker not in ("", *DOCKER):
         raise _wrong("docker", settings.docker, " or ".join(map(repr, DOCKER)), where)
     checks: list[tuple[str, bool, str]] = [

@@ -14,7 +14,7 @@ from helpers import config, discover, pyproject, repo
 from helpers.console import paint, printable, say
 from helpers.dirs import create, project_text
 from helpers.errors import OK, ConfigError, PolicyError, UsageError
-from helpers.model import sync_lock
+from helpers.model import settings_file, sync_lock
 from helpers.model.blob import blob_id
 from helpers.model.settings import parse_settings
 from helpers.model.sync_lock import Merged
@@ -215,13 +215,14 @@ def _gitignore(root: Path) -> File:
 
 
 def _settings(root: Path, registry: str | None) -> File:
-    path = "pyproject.toml"
+    path = pyproject.settings_file(root).relative_to(root).as_posix()
+    table = settings_file.table_of(path)
     before = _read(root, path)
     set_now = _table(root)
     if registry is not None:
         parse_settings({"registry": registry}, "--registry")
     if registry and set_now.get("registry") == "":
-        after = project_text.replace_value(before or "", "tool.helpers", "registry", registry)
+        after = project_text.replace_value(before or "", table, "registry", registry)
         return File(path, before, project_text.with_line_ends(after, before))
     if "registry" in set_now:
         if registry not in (None, set_now["registry"]):
@@ -232,10 +233,10 @@ def _settings(root: Path, registry: str | None) -> File:
             )
         return File(path, before, before or "")
     line = f"registry = {project_text.toml_string(registry or '')}  # that images are pushed to: HOST[:PORT][/PATH]"
-    after = project_text.add_to_table(_ended(before), "tool.helpers", [line]).lstrip("\n")
+    after = project_text.add_to_table(_ended(before), table, [line]).lstrip("\n")
     after = project_text.with_line_ends(after, before)
     # A table can be spelled in ways that a line more does not go with, such as `tool.helpers.env = []`.
-    pyproject.parse_toml(after, root / path, fix=f"write this into its [tool.helpers] by hand: {line}")
+    pyproject.parse_toml(after, root / path, fix=f"write this into the settings by hand: {line}")
     return File(path, before, after)
 
 

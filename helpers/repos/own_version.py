@@ -8,6 +8,7 @@ from pathlib import Path
 
 from helpers import checkout_file
 from helpers.errors import PolicyError
+from helpers.model import settings_file
 
 PACKAGE = Path(__file__).resolve().parents[1]
 CHANGELOG = "changelog.txt"
@@ -65,8 +66,8 @@ def wanted_range(root: Path) -> Range | None:
     Raises:
         ConfigError: its settings are wrong.
     """
-    text = checkout_file.read_if_there(root / "pyproject.toml")
-    if text is None or not _MAY_BE_SET.search(text):
+    texts = (checkout_file.read_if_there(root / name) for name in ("pyproject.toml", settings_file.NAME))
+    if not any(_MAY_BE_SET.search(text or b"") for text in texts):
         return None
     from helpers import config
     from helpers.model.version import Range

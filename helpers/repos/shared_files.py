@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers import checkout_file, config, repo
+from helpers import checkout_file, config, pyproject, repo
 from helpers.errors import ConfigError, PolicyError, UsageError
 from helpers.model import sync_lock
 from helpers.model.blob import blob_id
 from helpers.model.number import MOST_PROCESSES, whole
+from helpers.model.settings_file import spelled
 from helpers.model.sync_lock import Merged
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -126,11 +127,12 @@ def _mode(path: Path) -> int:
 
 
 def _unknown(name: str, root: Path, known: Sequence[str], always: Sequence[str]) -> ConfigError:
+    file = pyproject.settings_file(root)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     fix = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
     return ConfigError(
-        f"[tool.helpers] sync: helpers has no common file {name!r}",
-        where=root / "pyproject.toml",
+        f"{spelled('sync', file)}: helpers has no common file {name!r}",
+        where=file,
         fix="take it out: that one every repo has" if name in always else fix,
     )
 

@@ -111,6 +111,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], set[str]]] = {
     "where a link to a base of a base leads": (lambda root: link(root, "lowest", "outer"), ON_BASE),
     "what a recipe is a link to": (write("shared/Dockerfile", "ARG BASE\nFROM ${BASE}\n# more\n"), {"linked"}),
     "the registry": (write("pyproject.toml", '[tool.helpers]\nregistry = "two.example"\n'), EVERY),
+    "the registry, in a file of its own": (write("devops/helpers.toml", 'registry = "two.example"\n'), EVERY),
     "another setting of the root": (write("pyproject.toml", "[tool.ruff]\n"), set()),
     "attributes of all files": (write(".gitattributes", "*.txt eol=crlf\n"), EVERY),
     "attributes of a directory and of the one inside": (write("outer/.gitattributes", "* ident\n"), {*OUTER, "linked"}),

@@ -146,9 +146,9 @@ def test_nobody_looks_for_tests_in_a_directory_outside_the_repo(bad: Path, monke
     shutil.rmtree(bad / "test")
     (bad / "test").symlink_to("/")
     monkeypatch.setattr(check, "test_files", lambda *_: pytest.fail("it looked"))
-    assert list(check._paths(bad / "pyproject.toml", "", Settings(), ())) == []
+    assert list(check._paths(bad, Settings(), ())) == []
     outside = Settings(tests=("/",))
-    (finding,) = check._paths(bad / "pyproject.toml", "", outside, ())
+    (finding,) = check._paths(bad, outside, ())
     assert "tests: '/' leads out" in finding.what
 
 
