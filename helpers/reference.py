@@ -194,8 +194,8 @@ def _settings() -> str:
     rows = [(f"`{name}`", f"`{default}`", about) for name, default, about in defaults_table()]
     return _section(
         "Settings",
-        "In `[tool.helpers]` of a runnable dir's `pyproject.toml`, or, without this table, in `devops/helpers.toml`, where "
-        "each setting is a key of the top level. An unknown key or a wrong value is an error.",
+        "In `[tool.helpers]` of a runnable dir's `pyproject.toml`, or, without this table, in `devops/helpers.toml`, "
+        "where each setting is a key of the top level. An unknown key or a wrong value is an error.",
         _table(("setting", "default", "what it is for"), rows),
     )
 
