@@ -29,6 +29,12 @@ def wants_colour(stream: TextIO) -> bool:
     return stream.isatty()
 
 
+def has_terminal() -> bool:
+    """Say whether a person can be asked: standard input and standard output are terminals."""
+    # Python has None for a stream that is closed.
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
 def paint(text: str, colour: str, stream: TextIO) -> str:
     """Return `text` in `colour` when `stream` gets colours."""
     return f"\033[{_COLOURS[colour]}m{text}\033[0m" if wants_colour(stream) else text

@@ -7,7 +7,6 @@ import select
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
+from helpers import spawn
 from helpers.errors import InfrastructureError
 
 _TICK_SECONDS = 0.01
@@ -120,46 +120,6 @@ class _Process(subprocess.Popen[bytes]):
         return super().wait(timeout)
 
 
-class _Adopted:
-    """What a `Child` asks of a process that was not started by `subprocess`.
-
-    Arguments:
-        pid: its id; it is a child of ours.
-        write_input: file descriptor of its standard input.
-        read_output: file descriptor of what it prints.
-    """
-
-    def __init__(self, pid: int, write_input: int, read_output: int) -> None:
-        self.pid = pid
-        self.stdin: IO[bytes] = open(write_input, "wb", buffering=0)  # noqa: SIM115
-        self.stdout: IO[bytes] = open(read_output, "rb", buffering=0)  # noqa: SIM115
-        self._code: int | None = None
-        self._lock = threading.Lock()
-        for number in (write_input, read_output):
-            os.set_inheritable(number, False)
-
-    def poll(self) -> int | None:
-        """Return its exit code, negative for a signal; None while it runs."""
-        with self._lock:
-            if self._code is None:
-                pid, status = os.waitpid(self.pid, os.WNOHANG)
-                self._code = os.waitstatus_to_exitcode(status) if pid else None
-            return self._code
-
-    def wait(self, timeout: float) -> int:
-        """Wait for its end and return its exit code.
-
-        Raises:
-            TimeoutExpired: it has not ended within `timeout` seconds.
-        """
-        end = time.monotonic() + timeout
-        while (code := self.poll()) is None:
-            if time.monotonic() >= end:
-                raise subprocess.TimeoutExpired(str(self.pid), timeout)
-            time.sleep(_TICK_SECONDS)
-        return code
-
-
 class Child:
     """A running process in a session of its own, so that a Ctrl-C at the terminal reaches us and not it.
 
@@ -170,7 +130,7 @@ class Child:
     """
 
     def __init__(self, argv: Sequence[str], *, cwd: Path = _NEUTRAL, env: Mapping[str, str] | None = None) -> None:
-        self._process: subprocess.Popen[bytes] | _Adopted
+        self._process: subprocess.Popen[bytes] | spawn.Adopted
         try:
             self._process = subprocess.Popen(
                 argv,
@@ -189,7 +149,7 @@ class Child:
     def adopted(cls, pid: int, write_input: int, read_output: int) -> Child:
         """Return the process that `spawn.begin` started; it, or the program that became this one."""
         child = cls.__new__(cls)
-        child._process = _Adopted(pid, write_input, read_output)
+        child._process = spawn.Adopted(pid, write_input, read_output)
         return child
 
     @property
@@ -224,7 +184,7 @@ class Child:
         """Wait at most `timeout` seconds for its end; return its exit code, or None while it runs."""
         try:
             return self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, TimeoutError):
             return None
 
     @contextmanager
@@ -252,6 +212,38 @@ class Child:
         # Once its exit code is known its id may name another process.
         if self._process.poll() is None:
             os.killpg(self._process.pid, number)
+
+
+class OnTerminal(Child):
+    """A running process on our terminal, in our own session: it reads the keyboard, and a Ctrl-C reaches it, too.
+
+    Arguments:
+        argv: the program and its arguments.
+        cwd: where it runs; `/` holds no configuration of a checkout.
+        env: its whole environment; None hands ours on.
+        keyboard: a file descriptor that it inherits in place of our standard input, which is a pipe then.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path = _NEUTRAL,
+        env: Mapping[str, str] | None = None,
+        keyboard: int | None = None,
+    ) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        stdin, passed_on = (None, ()) if keyboard is None else (subprocess.PIPE, (keyboard,))
+        try:
+            self._process = subprocess.Popen(argv, cwd=cwd, env=env, stdin=stdin, pass_fds=passed_on, bufsize=0)
+        except (FileNotFoundError, PermissionError) as error:
+            raise _cannot_start(argv, error) from None
+
+    def _signal(self, number: signal.Signals) -> None:
+        # Its process group is ours.
+        if self._process.poll() is None:
+            os.kill(self._process.pid, number)
 
 
 def finish(

@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import IO
 
 _MANY_BYTES = 1 << 20
 _KILL = 9
 _MANY_FILES = 1 << 16
+_TICK_SECONDS = 0.01
 
 
 class Asked:
@@ -96,6 +99,46 @@ def begin(argv: Sequence[str]) -> tuple[int, int, int]:
         os.close(read_input)
         os.close(write_output)
     return pid, write_input, read_output
+
+
+class Adopted:
+    """A process that `begin` started, as `proc.Child` asks it; or the program that the process became.
+
+    Arguments:
+        pid: its id; it is a child of ours.
+        write_input: file descriptor of its standard input.
+        read_output: file descriptor of what it prints.
+    """
+
+    def __init__(self, pid: int, write_input: int, read_output: int) -> None:
+        self.pid = pid
+        self.stdin: IO[bytes] = open(write_input, "wb", buffering=0)  # noqa: SIM115
+        self.stdout: IO[bytes] = open(read_output, "rb", buffering=0)  # noqa: SIM115
+        self._code: int | None = None
+        self._lock = _thread.allocate_lock()
+        for number in (write_input, read_output):
+            os.set_inheritable(number, False)
+
+    def poll(self) -> int | None:
+        """Return its exit code, negative for a signal; None while it runs."""
+        with self._lock:
+            if self._code is None:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                self._code = os.waitstatus_to_exitcode(status) if pid else None
+            return self._code
+
+    def wait(self, timeout: float) -> int:
+        """Wait for its end and return its exit code.
+
+        Raises:
+            TimeoutError: it has not ended within `timeout` seconds.
+        """
+        end = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() >= end:
+                raise TimeoutError
+            time.sleep(_TICK_SECONDS)
+        return code
 
 
 def _open_files() -> list[int]:

@@ -34,6 +34,11 @@ def base_environment(runnable: RunnableDir, user: User) -> dict[str, str]:
     }
 
 
+def terminal_environment() -> dict[str, str]:
+    """Return what a container that has the caller's terminal is told of that terminal."""
+    return {"TERM": os.environ.get("TERM", "xterm")}
+
+
 def file_values(directory: Path, root: Path, settings: Settings) -> dict[str, str]:
     """Return the variables of the file that the setting `env_file` names.
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import config, discover, host, inside, repo, spawn
-from helpers.console import excerpt, say
+from helpers.console import excerpt, has_terminal, say
 from helpers.containers import rights
 from helpers.containers.environment import (
     base_environment,
@@ -20,6 +20,7 @@ from helpers.containers.environment import (
     file_values,
     image_says,
     services_file,
+    terminal_environment,
 )
 from helpers.engine import client
 from helpers.engine.specs import ImageSpec, Mount, RunSpec
@@ -163,9 +164,9 @@ def _become(
     publish: tuple[tuple[int, int], ...] = (),
 ) -> None:
     runnable, cwd = found
-    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    terminal = has_terminal()
     spec = workplace(runnable, host.user(), provided(runnable, parse_stage(stage, RUN_STAGES)))
-    shown = {"TERM": os.environ.get("TERM", "xterm"), **(_PROMPT if is_shell else {})} if terminal else {}
+    shown = {**terminal_environment(), **(_PROMPT if is_shell else {})} if terminal else {}
     if is_shell and terminal:
         name = spec.image_says[IMAGE_VARIABLE]
         say(f"a shell in {name}, image {spec.image}; `exit` ends it")

@@ -19,6 +19,8 @@ from helpers.model.stage import Stage
 _OF_TESTS = (Status.FAIL, Status.CRASH, Status.TIMEOUT)
 # A longer list is no help: then all of its tests are run.
 _MOST_TESTS = 20
+# The message of a failure that needs a terminal, and pytest's options for a run on a terminal.
+_NEEDS_TERMINAL = {"bdb.BdbQuit": ["--pdb"], "reading from stdin while output is captured": ["-s", "--pdb"]}
 
 
 def program(root: Path) -> str:
@@ -49,6 +51,21 @@ def lines(verdict: Verdict, began: Sequence[str], engine: Engine, spec: RunSpec,
     alone = replace(spec, mounts=tuple(seen), labels={}, image_says={})
     by_hand = engine.by_hand(alone, ["python", "-m", "pytest", *cache, *wanted])
     return [shlex.join(ours), *([shlex.join(by_hand)] if by_hand else [])]
+
+
+def debugger_hints(verdict: Verdict, line: str) -> tuple[str, ...]:
+    """Return the command that gives a test the terminal which it missed, as a hint; empty for other failures.
+
+    Arguments:
+        verdict: on one directory.
+        line: our command line that runs the failed tests again.
+    """
+    messages = [failure.message for failure in verdict.details]
+    found = [words for text, words in _NEEDS_TERMINAL.items() if any(text in message for message in messages)]
+    if not found:
+        return ()
+    begin = shlex.split(line)
+    return (f"fix: {shlex.join([*begin, *([] if '--' in begin else ['--']), *found[-1]])}",)
 
 
 def _selector(test: str, directory: Path, arguments: Sequence[str]) -> str:

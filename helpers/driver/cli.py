@@ -10,7 +10,7 @@ from pathlib import Path
 
 from helpers import console, discover, selection
 from helpers.driver import headstart
-from helpers.driver.options import build_parser, meant
+from helpers.driver.options import build_parser, debugger_option, meant
 from helpers.errors import OK, NothingSelectedError, UsageError, worst
 from helpers.model.stage import Stage
 
@@ -66,6 +66,8 @@ def _main(options: argparse.Namespace, pytest_args: list[str], root: Path) -> in
     from helpers.repos import own_version
 
     own_version.check()
+    if debugger_option(pytest_args) and not options.list:
+        return _debug(options, pytest_args, root)
     if options.watch:
         return _watch(options, pytest_args, root)
     if not (options.no_cache or options.engine == "venv"):
@@ -158,6 +160,14 @@ def _with_lost_tests(options: argparse.Namespace, plan: Plan, root: Path, chosen
         lost.show()
     options.lost = lost
     return replace(plan, lost=lost)
+
+
+def _debug(options: argparse.Namespace, pytest_args: list[str], root: Path) -> int:
+    """Run the tests of one directory on this terminal."""
+    from helpers.driver import debugging
+
+    debugging.check(options, pytest_args)
+    return debugging.execute(options, _plan(options, pytest_args, root), pytest_args, root)
 
 
 def _watch(options: argparse.Namespace, pytest_args: list[str], root: Path) -> int:

@@ -18,6 +18,7 @@ from helpers.containers.environment import (
     file_values,
     image_says,
     services_file,
+    terminal_environment,
 )
 from helpers.dirs import soundness
 from helpers.driver import measuring
@@ -107,6 +108,11 @@ def test_container(
 def _command(results: Path, tier: str, to_pytest: Sequence[str]) -> tuple[str, ...]:
     order = json.dumps({"results": str(results), "tier": tier, "arguments": to_pytest})
     return (*_RUNNER, "--results", str(results), "python", str(INSIDE / "run_pytest.py"), order)
+
+
+def on_terminal(spec: RunSpec) -> RunSpec:
+    """Return the container of tests with the caller's terminal, and without the runner that hands out results."""
+    return replace(spec, argv=spec.argv[-3:], env={**spec.env, **terminal_environment()}, terminal=True)
 
 
 def without_git(spec: RunSpec) -> RunSpec:

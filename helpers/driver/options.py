@@ -13,10 +13,14 @@ from helpers.model.stage import RUN_STAGES, Stage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from helpers.driver.shard import Shard
 
 # Of seconds, 30 years.
 _MOST = 1_000_000_000
+# https://docs.pytest.org/en/stable/how-to/failures.html#using-pdb-the-python-debugger-with-pytest
+_DEBUGGERS = ("--pdb", "--trace")
 _CODES = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
 _EPILOG = f"""\
 examples:
@@ -26,11 +30,19 @@ examples:
   main_pytest.py --dir . --only-this               test the root itself, without the directories below it
   main_pytest.py --dir runnable_dirs/forecast -- -k smoothing -x
                                                    give pytest its own arguments
+  main_pytest.py --dir runnable_dirs/forecast -- --pdb test/test_it.py::test_a
+                                                   debug a test on this terminal
   main_pytest.py --list                            print the plan and do nothing
 
 exit codes (the worst directory decides):
 {_CODES}
 """
+
+
+def debugger_option(pytest_args: Sequence[str]) -> str:
+    """Return the option by which pytest opens a debugger, which needs a terminal; empty without such an option."""
+    options = pytest_args[: pytest_args.index("--")] if "--" in pytest_args else pytest_args
+    return next((word for word in options if word in _DEBUGGERS), "")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -244,7 +244,8 @@ class Run:
         began = [*self._options.began, *(["--coverage"] if low else [])]
         began += ["--only-this"] if runnable.nested else []
         told = again.lines(verdict, began, self._engine, spec, self._options.arguments)
-        return replace(verdict, again=tuple(told))
+        hints = again.debugger_hints(verdict, told[0]) if told else ()
+        return replace(verdict, again=tuple(told), hints=(*verdict.hints, *hints))
 
     def _settle(self, verdict: Verdict) -> None:
         self._verdicts[verdict.name] = verdict

@@ -53,6 +53,15 @@ _RED = ("failed", "error")
 MOST_COUNTED = 1_000_000_000
 # https://docs.pytest.org/en/stable/reference/exit-codes.html
 _PYTEST_INTERRUPTED, _PYTEST_INTERNAL, _PYTEST_USAGE, _PYTEST_EMPTY = 2, 3, 4, 5
+# What a session of pytest stands for that a person debugged: no report says more.
+CODES_OF_PYTEST = {
+    0: errors.OK,
+    1: errors.TESTS_FAILED,
+    _PYTEST_INTERRUPTED: errors.SIGINT_EXIT,
+    _PYTEST_INTERNAL: errors.CRASHED,
+    _PYTEST_USAGE: errors.USAGE,
+    _PYTEST_EMPTY: errors.NOTHING_RAN,
+}
 _NO_TEST = "no test was selected (by tier, -k or -m) or collected"
 _ALL_SKIPPED = "every test was skipped"
 _NO_PYTEST = "pytest is not in its lock"

@@ -56,7 +56,8 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool, env_file: Path | No
     argv = [*_starting(), "run", "--name", spec.name, "--init", "--interactive", "--pull", "never"]
     # Whoever removes it himself reads what it prints: the engine need not write all of that to its own disk as well.
     argv += ["--rm"] if remove else ["--log-driver", "none"]
-    argv += ["--tty"] if spec.terminal else []
+    # Its usual keys (Ctrl-P Ctrl-Q) would end the client before its container, and hold back each Ctrl-P.
+    argv += ["--tty", "--detach-keys", "ctrl-^,ctrl-_,ctrl-^"] if spec.terminal else []
     accounts = {f"/etc/{name}": account_files / name for name in ("passwd", "group")}
     argv += _place(spec, accounts)
     if spec.results:

@@ -18,7 +18,7 @@ from helpers.engine.context import archive_context, build_context
 from helpers.engine.handout import Handout
 from helpers.engine.seam import Control, Ingredients, Layout, Outcome, Prepared
 from helpers.engine.specs import ImageSpec, RunSpec
-from helpers.engine.supervise import Ended, supervise
+from helpers.engine.supervise import Ended, attend, supervise
 from helpers.engine.waiting import Waiting
 from helpers.errors import BuildError, InfrastructureError
 from helpers.model.archive import PYTHON_OF_SUITE
@@ -259,14 +259,13 @@ class DockerEngine:
         child = child or _start(spec)
         made = False
         try:
-            ladder = [
-                (lambda: child.write(b"t"), 3.0),
-                (child.close_input, 1.0),
-                (lambda: proc.Child(argv.remove_containers([spec.name])), 3.0),
-                (child.kill, 5.0),
-            ]
-            handout = Handout(spec.nonce, spec.results) if spec.results else None
-            ended = supervise(child, log, timeout, control, ladder, handout=handout)
+            hard = [(lambda: proc.Child(argv.remove_containers([spec.name])), 3.0), (child.kill, 5.0)]
+            if isinstance(child, proc.OnTerminal):
+                ended = attend(child, control, hard)
+            else:
+                ladder = [(lambda: child.write(b"t"), 3.0), (child.close_input, 1.0), *hard]
+                handout = Handout(spec.nonce, spec.results) if spec.results else None
+                ended = supervise(child, log, timeout, control, ladder, handout=handout)
             state = self._state(spec.name)
             made = bool(state) and not (spec.services or spec.docker)
         finally:
@@ -363,6 +362,8 @@ def _check_followed(ended: Ended, state: dict[str, Any]) -> None:
 
 
 def _start(spec: RunSpec) -> proc.Child:
+    if spec.terminal:
+        return proc.OnTerminal(_command(spec))
     child = proc.Child(_command(spec))
     if spec.nonce:
         child.write(f"{spec.nonce}\n".encode())

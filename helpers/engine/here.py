@@ -12,7 +12,7 @@ from pathlib import Path
 
 from helpers.engine.seam import Control, Ingredients, Outcome
 from helpers.engine.specs import ImageSpec, RunSpec
-from helpers.engine.supervise import run_here
+from helpers.engine.supervise import attend_here, run_here
 from helpers.errors import PolicyError
 from helpers.proc import Child
 
@@ -52,7 +52,10 @@ class HereEngine:
 
     def run(self, spec: RunSpec, log: Path, timeout: float, control: Control) -> Outcome:
         """Run a command as a child of ours."""
-        child = Child(spec.argv, cwd=spec.cwd, env={**os.environ, **spec.env})
+        env = {**os.environ, **spec.env}
+        if spec.terminal:
+            return attend_here(spec.argv, spec, env, log, control)
+        child = Child(spec.argv, cwd=spec.cwd, env=env)
         return run_here(child, spec, log, timeout, control)
 
     def prepare(self, spec: RunSpec, begun: Child | None = None) -> None:

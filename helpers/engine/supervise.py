@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 import selectors
 import signal
+import termios
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from helpers import inside
 from helpers.engine.handout import Handout
 from helpers.engine.seam import Control, Outcome, Stop
 from helpers.engine.specs import RunSpec
 from helpers.errors import SIGINT_EXIT, SIGTERM_EXIT
-from helpers.proc import Child
+from helpers.proc import Child, OnTerminal
 from helpers.thin_env.threads import started
 
+_RUNNER = Path(inside.__file__).with_name("runner.py")
 _HEAD_BYTES = 8 << 20
 _TAIL_BYTES = 256 << 10
 _READ_BYTES = 1 << 16
@@ -114,6 +118,59 @@ def run_here(child: Child, spec: RunSpec, log: Path, timeout: float, control: Co
         timed_out=ended.timed_out,
         stopped=ended.stopped,
     )
+
+
+def attend_here(command: Sequence[str], spec: RunSpec, env: Mapping[str, str], log: Path, control: Control) -> Outcome:
+    """Run a command on the caller's terminal and on this machine, and end the command with its children.
+
+    Arguments:
+        command: a Python, and its arguments.
+        spec: where the command runs.
+        env: the whole environment of the command.
+        log: the file of a run; stays empty.
+        control: stops it.
+    """
+    keyboard = os.dup(0)
+    words = [command[0], "-I", "-S", str(_RUNNER), "--terminal", str(keyboard), *command]
+    try:
+        child = OnTerminal(words, cwd=spec.cwd, env=env, keyboard=keyboard)
+    finally:
+        os.close(keyboard)
+    ended = attend(child, control, [(child.close_input, 3.0), (child.kill, 5.0)])
+    return Outcome(ended.code, ended.seconds, "", log, spec.image, stopped=ended.stopped)
+
+
+def attend(child: OnTerminal, control: Control, ladder: Sequence[Rung]) -> Ended:
+    """Wait for a process on the caller's terminal, without a deadline; Ctrl-C is for that process.
+
+    Arguments:
+        child: the process.
+        control: stops it.
+        ladder: how to stop it; the last rung must be one that nothing survives.
+    """
+    clock = _Clock()
+    steps = _Ladder(ladder)
+    with _lent_terminal():
+        try:
+            while (code := child.wait(_POLL_SECONDS)) is None:
+                clock.tick()
+                if control.level:
+                    steps.climb(hurry=control.level is Stop.NOW)
+        finally:
+            child.kill()
+    return Ended(code, clock.tick(), "", timed_out=False, stopped=bool(control.level))
+
+
+@contextmanager
+def _lent_terminal() -> Iterator[None]:
+    """Leave Ctrl-C to another process, and set the terminal back afterwards: a debugger may be killed at its prompt."""
+    modes = termios.tcgetattr(0)
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        termios.tcsetattr(0, termios.TCSADRAIN, modes)
 
 
 def supervise(

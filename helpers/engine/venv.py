@@ -16,7 +16,7 @@ from helpers import host, proc
 from helpers.engine import build_output
 from helpers.engine.seam import Control, Ingredients, Outcome, UnsupportedError
 from helpers.engine.specs import ImageSpec, RunSpec
-from helpers.engine.supervise import run_here, supervise
+from helpers.engine.supervise import attend_here, run_here, supervise
 from helpers.engine.tools import uv
 from helpers.errors import BuildError, InfrastructureError
 from helpers.model.image import LABEL_INPUTS, BaseKind
@@ -84,6 +84,8 @@ class VenvEngine:
             env = {**spec.env, **inherited, **spec.file_values, **spec.values, **own}
             # The runner ends all that the command started when it ends, or when we do.
             command = [str(environment / "bin" / "python"), *spec.argv[1:]] if spec.argv[0] == "python" else spec.argv
+            if spec.terminal:
+                return attend_here(command, spec, env, log, control)
             child = proc.Child(command, cwd=spec.cwd, env=env)
             return run_here(child, spec, log, timeout, control)
 

@@ -2,7 +2,8 @@
 
 usage: python run_pytest.py JSON
 
-JSON holds: results and tier (for the plugin), arguments (pytest's). The verdict goes to the pipe of runner.py.
+JSON holds: results and tier (for the plugin), arguments (pytest's). The verdict goes to the pipe of runner.py; without
+that pipe a person debugs, and the exit code is all that is left.
 It ends with 4, without a test run, in a container whose image is not the one that the code here needs.
 """
 
@@ -36,16 +37,19 @@ MOST_NAMED, MOST_CHARACTERS = 2, 300
 
 # What the image of this container is, `<name>-<X.Y.Z>`; not set where no container of ours is around us.
 IMAGE = "HELPERS_INSIDE"
-REFUSED = 4
+REFUSED, NOTHING_RAN = 4, 5
 
 
 class Watch:
-    """A plugin that knows whether a session began; no option can take it away."""
+    """A plugin that knows whether a session began, and whether a test ran; no option can take it away."""
 
-    began = False
+    began = ran = False
 
     def pytest_sessionstart(self) -> None:
         self.began = True
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self.ran = self.ran or (report.when == "call" and (not report.skipped or hasattr(report, "wasxfail")))
 
 
 class Running:
@@ -133,7 +137,8 @@ def disagreement(directory: str, image: str) -> str:
 
 def main(order: Dict[str, Any]) -> int:
     """Run pytest as `order` says and return its exit code."""
-    report = int(os.environ.pop(REPORT))
+    debugged = REPORT not in os.environ
+    report = os.open(os.devnull, os.O_WRONLY) if debugged else int(os.environ.pop(REPORT))
     # Child processes of tests do not inherit the descriptor.
     os.set_inheritable(report, False)
     refused = disagreement(os.getcwd(), os.environ.get(IMAGE, ""))
@@ -141,6 +146,11 @@ def main(order: Dict[str, Any]) -> int:
         print("helpers: refused: %s" % refused, file=sys.stderr)
         write_verdict(report, {"exit": REFUSED, "refused": refused})
         return REFUSED
+    if debugged and IMAGE in os.environ:
+        # Nobody in a container could continue what a Ctrl-Z has stopped.
+        import signal
+
+        signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     os.environ[ORDER] = json.dumps({"report": report, "results": order["results"], "tier": order["tier"]})
     # The checkout is read-only: who measures coverage, asked by us or by settings of the directory, does it there.
     os.environ["COVERAGE_FILE"] = os.path.join(order["results"], "coverage")
@@ -154,7 +164,7 @@ def main(order: Dict[str, Any]) -> int:
     code = int(pytest.main(["-p", PLUGIN, *order["arguments"]], plugins=[watch, Running(order["results"])]))
     if code == 0 and not watch.began:
         write_verdict(report, {"runs_no_test": "--help, --version or the like"})
-    return code
+    return NOTHING_RAN if code == 0 and debugged and not watch.ran else code
 
 
 def write_verdict(report: int, verdict: Dict[str, Any]) -> None:

@@ -17,7 +17,9 @@ may read this half. The second half marks the remaining files, and is sent after
 This process starts before every run of tests, and must import little: `subprocess` alone takes as long as a start of
 Python.
 
-usage: python -I -S runner.py [--results DIRECTORY] COMMAND [ARGUMENT...]
+With `--terminal` the command gets the terminal: it stays in our session, and reads from the file descriptor NUMBER.
+
+usage: python -I -S runner.py [--results DIRECTORY | --terminal NUMBER] COMMAND [ARGUMENT...]
 
 `prepared.py` calls `fork` and `follow` for a command that is itself, gone on in a child.
 """
@@ -255,6 +257,19 @@ def start(argv: list[str]) -> int:
     return os.posix_spawnp(argv[0], argv, os.environ, file_actions=[nothing], setsid=True, setsigdef=IGNORED)
 
 
+def start_on_terminal(argv: list[str], keyboard: int) -> int:
+    """Start the command where it reads `keyboard`, and leave the keys of the terminal to it; return its process id."""
+    import signal
+
+    keys = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+    for number in keys:
+        signal.signal(number, signal.SIG_IGN)
+    streams = ((os.POSIX_SPAWN_DUP2, keyboard, 0), (os.POSIX_SPAWN_CLOSE, keyboard))
+    command = os.posix_spawnp(argv[0], argv, os.environ, file_actions=streams, setsigdef=(*IGNORED, *keys))
+    os.close(keyboard)
+    return command
+
+
 def listen(command: int, gone: list[bool], report: Report | None) -> None:
     """Obey the driver until it is gone; say so in `gone` before anything is killed for it."""
     while True:
@@ -344,7 +359,7 @@ def main(argv: list[str]) -> int:
         else:
             return KILLED
     try:
-        command = start(argv)
+        command = start_on_terminal(argv[2:], int(argv[1])) if argv[0] == "--terminal" else start(argv)
     except OSError as error:
         print("cannot run %s: %s" % (argv[0], error.strerror), file=sys.stderr)
         return NOT_FOUND

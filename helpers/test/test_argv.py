@@ -89,7 +89,7 @@ def test_the_command_of_a_test_container_is_exactly_this() -> None:
 def test_the_command_of_a_shell_is_exactly_this() -> None:
     assert argv.run(SHELL, account_files=Path("/accounts"), remove=True) == [
         *("docker", "run", "--name", "helpers-r1-0", "--init", "--interactive", "--pull", "never"),
-        *("--rm", "--tty"),
+        *("--rm", "--tty", "--detach-keys", "ctrl-^,ctrl-_,ctrl-^"),
         *("--user", "0:0", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *("--workdir", "/repo/dir"),
         *("--network", "bridge", "--pids-limit", "1024"),

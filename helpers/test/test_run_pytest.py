@@ -340,3 +340,16 @@ def running(tmp_path: Path) -> list[Any]:
     """Return what was handed out of the tests that run."""
     found: list[Any] = json.loads((tmp_path / "results" / "running").read_bytes().partition(b"\n")[0])
     return found
+
+
+@pytest.mark.parametrize(
+    ("case", "code"),
+    [("passes", 0), ("fails", 1), ("is_skipped", 5), ("is_expected_to_fail", 0), ("passes_unexpectedly", 0)],
+)
+def test_debugged_run_in_which_no_test_ran_is_not_green(tmp_path: Path, case: str, code: int) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "test_it.py").write_text(CASES[case][0])
+    arguments = ["-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=."]
+    order = {"results": str(tmp_path), "tier": "fast", "arguments": arguments}
+    done = subprocess.run([sys.executable, str(SCRIPT), json.dumps(order)], cwd=tmp_path / "dir", check=False)
+    assert done.returncode == code

@@ -131,3 +131,40 @@ def test_descendants_are_all_processes_below_whatever_their_names() -> None:
             assert runner.descendants(below) == set()
         finally:
             os.killpg(child.pid, signal.SIGKILL)
+
+
+def on_terminal(code: str) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a command that reads a terminal; return the process and the keyboard of that terminal."""
+    keyboard, terminal = os.openpty()
+    command = [sys.executable, "-I", "-S", str(RUNNER), "--terminal", str(terminal), *python(code)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=(terminal,))
+    os.close(terminal)
+    return process, keyboard
+
+
+def test_command_on_a_terminal_reads_the_terminal_in_the_session_of_the_caller() -> None:
+    process, keyboard = on_terminal("import os; print(input(), os.getsid(0), os.isatty(0))")
+    os.write(keyboard, b"typed\n")
+    assert line_of(process) == f"typed {os.getsid(0)} True"
+    end_of(process)
+    os.close(keyboard)
+
+
+def test_ctrl_c_on_a_terminal_is_for_the_command_alone() -> None:
+    code = "import signal; print(signal.getsignal(2) is signal.default_int_handler, flush=True); input()"
+    process, keyboard = on_terminal(code)
+    assert line_of(process) == "True"
+    os.kill(process.pid, signal.SIGINT)
+    os.write(keyboard, b"\n")
+    assert end_of(process) == 0
+    os.close(keyboard)
+
+
+def test_command_on_a_terminal_ends_with_its_driver() -> None:
+    process, keyboard = on_terminal(f"import os\n{DAEMON}\nprint(os.getpid(), flush=True); input()")
+    daemon, command = int(line_of(process)), int(line_of(process))
+    assert process.stdin
+    process.stdin.close()
+    assert end_of(process) == 128 + signal.SIGKILL
+    assert gone(daemon) and gone(command)
+    os.close(keyboard)
