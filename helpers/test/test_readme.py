@@ -21,6 +21,7 @@ NOT_RUN = {
     "invoke run_fast_tests": "runs one tier as the driver does: test_live_agreement.py",
     "invoke docker_lock": "asks the index for all versions: test_live_lock.py",
     "main_pytest.py --watch": "runs until Ctrl-C: test_live_watch.py",
+    "main_pytest.py --dir . -- --pdb": "waits for a person: test_live_debugging.py",
     "main_pytest.py --html ~/r.html": "writes into the home of the user: test_live_page.py",
 }
 RUN_HERE = ("source dev_scripts/setenv.sh", "invoke", "main_pytest.py --list")
