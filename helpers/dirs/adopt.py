@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from helpers import checkout_file, config, discover, pyproject, pytest_settings, repo
-from helpers.dirs import locked, metadata, names, project_text, wanted
-from helpers.dirs.metadata import Metadata
-from helpers.dirs.wanted import Wanted
+from helpers.dirs import locked, names, project_text
 from helpers.errors import ConfigError, UsageError
+from helpers.manifest import metadata, wanted
+from helpers.manifest.metadata import Metadata
+from helpers.manifest.wanted import Wanted
 from helpers.model.settings import OF_THE_REPO
 
 _NOT_COPIED = (".git", ".hg", ".venv", "venv", ".tox", ".nox", "__pycache__", "*.pyc", ".pytest_cache", ".mypy_cache")

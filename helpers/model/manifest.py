@@ -43,12 +43,18 @@ class PathDependency:
         path: as written, relative to the project.
         extras: of the dependency.
         source: the place, as in `pyproject.toml [tool.uv.sources]`.
+        group: of the project, which has the dependency; empty for a plain installation or an extra.
+        extra: of the project, which has the dependency.
+        marker: PEP 508 condition; empty for none.
     """
 
     name: str
     path: str
     extras: tuple[str, ...]
     source: str
+    group: str = ""
+    extra: str = ""
+    marker: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,10 +68,14 @@ class Manifest:
         requires_python: PEP 440 specifier; None if no file states a specifier.
         dependencies: requirements of a plain installation.
         extras: requirements by extra, names as written.
-        groups: requirements by dependency group (PEP 735, poetry, pdm, requirements files), included groups resolved.
-        paths: dependencies on sibling projects; `dependencies` and `groups` do not repeat them.
+        groups: requirements by dependency group (PEP 735, poetry, pdm), included groups resolved; those of a
+            requirements file by its path, as in `requirements/test.txt`.
+        paths: dependencies on sibling projects; `dependencies`, `extras` and `groups` do not repeat them.
         build: None for a directory that builds no distribution.
-        unknown: fields that only the build backend can compute, as in `dependencies` or `version`.
+        unknown: fields that only the build backend can compute (`version`, `requires_python`, `dependencies`,
+            `extras`), and requirements files with lines that are no requirements.
+        constraints: requirements that only limit versions.
+        indexes: URLs of package indexes that the project names.
     """
 
     kind: str
@@ -78,3 +88,5 @@ class Manifest:
     paths: tuple[PathDependency, ...] = ()
     build: BuildSystem | None = None
     unknown: frozenset[str] = frozenset()
+    constraints: tuple[Stated, ...] = ()
+    indexes: tuple[Stated, ...] = ()

@@ -34,6 +34,7 @@ LAYERS = {
             "helpers.pytest_settings",
             "helpers.selection",
             "helpers.host",
+            "helpers.manifest",
             "helpers.engine",
             "helpers.registry",
         ),

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from helpers import config, discover, pytest_settings
-from helpers.dirs import adopt, create, metadata, project_text, wanted
+from helpers.dirs import adopt, create, project_text
 from helpers.errors import ConfigError, UsageError
+from helpers.manifest import metadata, wanted
 from helpers.test.dirs_fixtures import LOCK, agreed, findings, make_lock, new, root, sound, tree
 from helpers.test.unit_fixtures import git, make_repo
 

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from helpers import merge_conflict, pytest_settings
-from helpers.dirs import metadata, project_text, soundness, wanted
+from helpers.dirs import project_text, soundness
 from helpers.engine import compose_file, context
 from helpers.errors import ConfigError
 from helpers.images import forbidden
+from helpers.manifest import metadata, poetry_version, read, source, wanted
+from helpers.model.manifest import Stated
 
 MANY = 100_000
 SECONDS = 8
@@ -45,6 +47,23 @@ READERS: dict[str, tuple[Callable[[Path, str], Any], str]] = {
     "header": (lambda _, text: project_text.table_lines(text), f"[{' ' * MANY}x"),
     "token": (lambda _, text: list(forbidden.secrets_of(text)), f"ENV A={'eyJ-' * MANY}"),
     "extra": (lambda _, text: wanted.relaxed([text]), f"a{' ' * MANY}[" + "[" * MANY),
+    "requirement": (lambda _, text: source.parse(Stated(text, "x")), f"a{'.' * 5000}!"),
+    "marker": (lambda _, text: source.parse(Stated(text, "x")), f"a ; {'(a == b and ' * 800}"),
+    "constraint": (lambda _, text: poetry_version.specifier(text), f"{'^1 || ' * 150}"),
+    "requirements file": (
+        of_file("requirements.txt", read.read),
+        "a \\\n" * 9000 + f"-e {'.' * MANY}\nb {'[' * MANY}\ngit+x://{'#egg=' * MANY}\n-{'-a' * MANY} b\n",
+    ),
+    "setup.py": (
+        of_file("setup.py", read.read),
+        "a0 = 'x'\n" + "".join(f"a{n + 1} = a{n} + a{n}\n" for n in range(3000)) + "setup(version=a3000)\n",
+    ),
+    "nested setup.py": (
+        of_file("setup.py", read.read),
+        "a0 = ['x']\n" + "".join(f"a{n + 1} = [a{n}, a{n}]\n" for n in range(30)) + "setup(install_requires=a30)\n",
+    ),
+    "attributes": (of_file("setup.py", read.read), f"setup(version=a{'.b' * MANY})\n"),
+    "sum": (of_file("setup.py", read.read), f"setup(version='a'{' + a' * (MANY // 2)})\n"),
     "metadata": (of_file("PKG-INFO", metadata.read), f"Requires-Dist: a;{' ' * MANY}b\n"),
     "compose": (
         of_file("x", lambda path: compose_file.read(path / "x")),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import checkout_file
-from helpers.dirs.metadata import Metadata
+from helpers.manifest.metadata import Metadata
 from helpers.model import poetry_lock
 
 _GROUPS = ("test", "tests", "testing", "dev")

@@ -1,0 +1,178 @@
+"""`[tool.poetry]` of poetry 1 and 2 (https://python-poetry.org/docs/pyproject/)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from helpers.console import cut, excerpt
+from helpers.errors import ConfigError
+from helpers.manifest import poetry_version
+from helpers.manifest.requirement import Requirement
+from helpers.manifest.source import Source, of_table
+from helpers.manifest.table import Table
+from helpers.model.manifest import Manifest, PathDependency, Stated
+from helpers.model.poetry_lock import normal_name
+
+_MOST_GROUPS = 100
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """One dependency of a table of poetry.
+
+    Arguments:
+        what: a requirement with its place, or a path.
+        optional: whether only an extra installs the dependency.
+    """
+
+    what: Stated | PathDependency
+    optional: bool = False
+
+
+def is_there(top: Table) -> bool:
+    """Return whether `[tool.poetry]` describes a project."""
+    poetry = top.table("tool").table("poetry")
+    return any(key in poetry for key in ("name", "version", "dependencies", "group", "dev-dependencies"))
+
+
+def read(top: Table) -> Manifest:
+    """Return the project that `[tool.poetry]` describes.
+
+    Raises:
+        ConfigError: a field has a wrong type, or is no constraint of poetry.
+    """
+    poetry = top.table("tool", "poetry")
+    table = poetry.table("dependencies")
+    unknown = set[str]()
+    try:
+        python = poetry_version.specifier(_python(table), python=True)
+    except ValueError:
+        python = ""
+        unknown.add("requires_python")
+    if top.table("tool", "poetry-dynamic-versioning").flag("enable"):
+        unknown.add("version")
+    plain = {name: list(_dependencies(table, name)) for name in table.data if name != "python"}
+    everything = [item for items in plain.values() for item in items if not item.optional]
+    extras, paths = _extras(poetry, plain)
+    groups: dict[str, tuple[Stated, ...]] = {}
+    for name, items in _groups(poetry).items():
+        groups[name] = tuple(item.what for item in items if isinstance(item.what, Stated))
+        paths += [_in_group(item.what, name) for item in items if isinstance(item.what, PathDependency)]
+    return Manifest(
+        kind="poetry",
+        name=poetry.stated("name"),
+        version=None if "version" in unknown else poetry.stated("version"),
+        requires_python=Stated(python, table.source("python")) if python else None,
+        dependencies=tuple(item.what for item in everything if isinstance(item.what, Stated)),
+        extras=extras,
+        groups=groups,
+        paths=tuple(dict.fromkeys([*(i.what for i in everything if isinstance(i.what, PathDependency)), *paths])),
+        unknown=frozenset(unknown),
+        indexes=tuple(_indexes(poetry)),
+    )
+
+
+def sources(top: Table) -> dict[str, list[Source]]:
+    """Return the paths, repositories and archives of `[tool.poetry.dependencies]`, which enrich `[project]`."""
+    table = top.table("tool", "poetry", "dependencies")
+    found: dict[str, list[Source]] = {}
+    for name in table.data:
+        for inner in _tables(table, name):
+            if source := of_table(inner):
+                found.setdefault(normal_name(name), []).append(source)
+    return found
+
+
+def _python(table: Table) -> str:
+    value = table.data.get("python", "")
+    return table.table("python").text("version") if isinstance(value, dict) else table.text("python")
+
+
+def _tables(table: Table, name: str) -> Iterator[Table]:
+    """Yield the tables of a dependency; a version alone is a table with this version."""
+    value = table.data[name]
+    for item in table.items(name) if isinstance(value, list) else [value]:
+        inner = {"version": table.checked(name, item)} if isinstance(item, str) else item
+        if not isinstance(inner, dict):
+            raise table.wrong(name, item, "a version or a table")
+        yield Table(inner, table.file, f"{table.name}.{name}")
+
+
+def _dependencies(table: Table, name: str) -> Iterator[Dependency]:
+    for inner in _tables(table, name):
+        yield Dependency(_dependency(table, name, inner), inner.flag("optional"))
+
+
+def _dependency(table: Table, name: str, inner: Table) -> Stated | PathDependency:
+    source = of_table(inner)
+    try:
+        one = Requirement(name, inner.texts("extras")).when(inner.text("markers"))
+        one = one.when(poetry_version.python_marker(inner.text("python") or "*"))
+        if platform := inner.text("platform"):
+            one = one.when(f'sys_platform == "{platform}"')
+        if source and source.path:
+            return PathDependency(name, source.path, one.extras, source.place, marker=one.marker)
+        specifier = "" if source else poetry_version.specifier(inner.text("version") or "*")
+    except ValueError as error:
+        raise ConfigError(f"[{table.name}] {cut(name)}: {error}", where=table.file) from None
+    url = source.url if source else ""
+    return Stated(str(Requirement(name, one.extras, specifier, url, one.marker)), table.source(name))
+
+
+def _extras(
+    poetry: Table, plain: dict[str, list[Dependency]]
+) -> tuple[dict[str, tuple[Stated, ...]], list[PathDependency]]:
+    table = poetry.table("extras")
+    known = {normal_name(name): items for name, items in plain.items()}
+    extras: dict[str, tuple[Stated, ...]] = {}
+    paths: list[PathDependency] = []
+    for extra in table.data:
+        found = [item.what for name in table.texts(extra) for item in known.get(normal_name(name), ())]
+        extras[extra] = tuple(item for item in found if isinstance(item, Stated))
+        paths += [_in_extra(item, extra) for item in found if isinstance(item, PathDependency)]
+    return extras, paths
+
+
+def _in_extra(path: PathDependency, extra: str) -> PathDependency:
+    return PathDependency(path.name, path.path, path.extras, path.source, extra=extra, marker=path.marker)
+
+
+def _in_group(path: PathDependency, group: str) -> PathDependency:
+    return PathDependency(path.name, path.path, path.extras, path.source, group=group, marker=path.marker)
+
+
+def _groups(poetry: Table) -> dict[str, list[Dependency]]:
+    """Return the dependencies of each group, included groups resolved."""
+    tables = dict(poetry.table("group").tables())
+    if len(tables) > _MOST_GROUPS:
+        raise ConfigError(f"[tool.poetry.group] has more than {_MOST_GROUPS} groups", where=poetry.file)
+    own = {name: _all(table.table("dependencies")) for name, table in tables.items()}
+    if old := _all(poetry.table("dev-dependencies")):
+        own["dev"] = [*own.get("dev", ()), *old]
+    found: dict[str, list[Dependency]] = {}
+    for name in own:
+        order, waiting = [name], [name]
+        while waiting:
+            table = tables.get(waiting.pop())
+            for inner in table.texts("include-groups") if table else ():
+                if inner not in own:
+                    wrong = f"[tool.poetry.group.{cut(name)}] includes {excerpt(inner)}, which is no group"
+                    raise ConfigError(wrong, where=poetry.file)
+                if inner not in order:
+                    order.append(inner)
+                    waiting.append(inner)
+        found[name] = [item for each in order for item in own[each]]
+    return found
+
+
+def _all(table: Table) -> list[Dependency]:
+    return [item for name in table.data for item in _dependencies(table, name)]
+
+
+def _indexes(poetry: Table) -> Iterator[Stated]:
+    for item in poetry.items("source"):
+        inner: dict[str, Any] = item if isinstance(item, dict) else {}
+        if url := Table(inner, poetry.file, "tool.poetry.source").text("url"):
+            yield Stated(url, poetry.source("source"))
