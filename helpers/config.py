@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
-from helpers import checkout_file, discover, pyproject
+from helpers import build_system, checkout_file, discover, pyproject
 from helpers.console import excerpt
 from helpers.errors import ConfigError
 from helpers.model import base_lock
@@ -57,6 +57,7 @@ def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
         requires_python=str(project.get("project", {}).get("requires-python", "")),
         registry=_settings(root).registry,
         nested=discover.nested_in(root, path, all_paths, settings.tests),
+        build=build_system.of_directory(path),
     )
     if too_long(found.repository):
         raise ConfigError(

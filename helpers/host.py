@@ -89,7 +89,22 @@ class HostSettings:
 
     def shell_file(self, ca: str | None) -> str:
         """Return `environment` as lines that a shell reads with `.`."""
-        return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in self.environment(ca).items())
+        return _shell_lines(self.environment(ca))
+
+    def backend_environment(self, ca: str | None) -> dict[str, str]:
+        """Return the variables for the build backend of a project: certificates and proxies, and no password."""
+        open_proxies = tuple((name, value) for name, value in self.proxies if "@" not in value)
+        env = HostSettings(self.ca, None, (), open_proxies).environment(ca)
+        # https://doc.rust-lang.org/cargo/reference/config.html#httpcainfo
+        return {**env, "CARGO_HTTP_CAINFO": ca} if ca else env
+
+    def backend_shell_file(self, ca: str | None) -> str:
+        """Return `backend_environment` as lines that a shell reads with `.`."""
+        return _shell_lines(self.backend_environment(ca))
+
+
+def _shell_lines(env: Mapping[str, str]) -> str:
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items())
 
 
 @once

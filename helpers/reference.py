@@ -125,6 +125,9 @@ VARIABLES = (
     Variable("HELPERS_ENTERED", "helpers", "internal: set while the thin environment is entered"),
     Variable("HELPERS_HEADSTART", "helpers", "internal: what was started before the environment is entered"),
     Variable("HELPERS_INSIDE", "helpers", "set in our containers: name and version of the image, by its labels"),
+    Variable(
+        "HELPERS_PROJECTS", "helpers", "set in our containers: where the checkouts of installed projects are; NAME:PATH"
+    ),
     Variable("NO_COLOR", "helpers", "not empty: no colours"),
     Variable("GITHUB_ACTIONS", "helpers", "`true`: groups, annotations and a step summary for GitHub Actions"),
     Variable("GITHUB_STEP_SUMMARY", "helpers", "there: the file that the summary is added to"),

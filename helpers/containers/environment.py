@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from helpers import checkout_file, pyproject
+from helpers import build_system, checkout_file, config, pyproject
 from helpers.console import excerpt
 from helpers.discover import is_runnable
 from helpers.engine import ownership
 from helpers.errors import ConfigError
 from helpers.host import User
+from helpers.inside.helpers_projects import VARIABLE as PROJECTS
 from helpers.model import image as names
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings import Settings
@@ -22,6 +23,7 @@ from helpers.model.settings_file import spelled
 
 def base_environment(runnable: RunnableDir, user: User) -> dict[str, str]:
     """Return the environment of every container of `runnable`, without what it takes from the host."""
+    projects = _projects(runnable)
     return {
         "HOME": user.home,
         "USER": user.name,
@@ -31,12 +33,21 @@ def base_environment(runnable: RunnableDir, user: User) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": os.pathsep.join(str(path) for path in _python_path(runnable) if os.path.isdir(path)),
+        **({PROJECTS: projects} if projects else {}),
     }
 
 
 def terminal_environment() -> dict[str, str]:
     """Return what a container that has the caller's terminal is told of that terminal."""
     return {"TERM": os.environ.get("TERM", "xterm")}
+
+
+def _projects(runnable: RunnableDir) -> str:
+    """Return the names and the checkouts of the projects that a container may import."""
+    own = [runnable] if runnable.build and runnable.python_path else []
+    used = (path for path in used_dirs(runnable) if build_system.of_directory(path))
+    found = [*own, *(config.load(runnable.root, path, ()) for path in used)]
+    return os.pathsep.join(part for one in found for part in (one.changelog.name, str(one.path)))
 
 
 def file_values(directory: Path, root: Path, settings: Settings) -> dict[str, str]:

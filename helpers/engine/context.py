@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from helpers import host
 from helpers.engine import dockerfile
 from helpers.engine.archive import apt_sources, assembled_archive
 from helpers.engine.seam import BuildContext, Control, Ingredients
-from helpers.engine.specs import SCRIPTS, ImageSpec
+from helpers.engine.specs import PROJECT_PROGRAMS, PROJECT_RECIPE, SCRIPTS, Copied, Distribution, ImageSpec
 from helpers.engine.tools import tools
 from helpers.errors import ConfigError
 from helpers.model.image import LABEL_BASE_DIGEST, LABEL_TITLE
@@ -21,6 +21,13 @@ from helpers.storage import scratch
 
 # Where BuildKit shows the secret `ca` to a recipe (https://docs.docker.com/build/building/secrets/).
 _CA_INSIDE = "/run/secrets/ca"
+# Backends that take a version from git take it from these: there is no git in a build.
+_VERSION_VARIABLES = (
+    *("SETUPTOOLS_SCM_PRETEND_VERSION", "PDM_BUILD_SCM_VERSION", "POETRY_DYNAMIC_VERSIONING_BYPASS"),
+    *("PBR_VERSION", "VCS_VERSIONING_PRETEND_VERSION"),
+)
+# The first day of 1980, before which a ZIP file has no times (https://reproducible-builds.org/specs/source-date-epoch/).
+_EPOCH = "315532800"
 
 
 @contextmanager
@@ -33,6 +40,7 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
     assert image.dockerfile
     own = image.directory and image.dockerfile.is_relative_to(image.directory)
     recipe = dockerfile.read(image.dockerfile) if own else image.dockerfile.read_text(encoding="utf-8")
+    recipe += PROJECT_RECIPE.read_text(encoding="utf-8") if image.distribution else ""
     staged = _has_stage(recipe, image.target)
     if image.target == "prod" and not staged:
         raise ConfigError(
@@ -49,7 +57,9 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
         (directory / "system-packages.txt").write_text(image.system_lock or names)
         for script in SCRIPTS:
             shutil.copyfile(script, directory / script.name)
-        _copy_code(image, directory / "code")
+        _copy(image.code, directory / "code")
+        if image.distribution:
+            _add_project(image.distribution, directory)
         file = aside / "Dockerfile"
         tail = f"\nENTRYPOINT {json.dumps(image.entrypoint)}\n" if image.entrypoint else ""
         file.write_text(recipe + tail, encoding="utf-8")
@@ -58,6 +68,7 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
             "BASE_DIGEST": image.labels.get(LABEL_BASE_DIGEST, ""),
             "REQUIRES_PYTHON": image.requires_python,
             "NAME": image.labels.get(LABEL_TITLE, ""),
+            **_project_arguments(image.distribution),
         }
         secrets = host_secrets(aside, image.suite)
         target = image.target if staged else ""
@@ -82,10 +93,39 @@ def _has_stage(recipe: str, name: str) -> bool:
     return any(words[:1] == ["FROM"] and words[-2:] == ["AS", name.upper()] for words in lines)
 
 
-def _copy_code(image: ImageSpec, directory: Path) -> None:
-    """Copy what the image holds of the checkout, with modes that do not tell whose umask it was made under."""
+def _project_arguments(distribution: Distribution | None) -> dict[str, str]:
+    return {"PROJECT_NAME": distribution.name, "INSTALLED": distribution.installed} if distribution else {}
+
+
+def _add_project(distribution: Distribution, directory: Path) -> None:
+    """Add the source of a project, and the programs that build and install its wheel."""
+    (directory / "build-packages.txt").write_text("".join(f"{name}\n" for name in distribution.build_packages))
+    copy_project(distribution, directory)
+
+
+def copy_project(distribution: Distribution, directory: Path) -> None:
+    """Write what a build of a wheel reads: the source, the order for the backend and our programs.
+
+    Arguments:
+        distribution: of a project.
+        directory: is there; the source goes to `project` in it.
+    """
+    for program in PROJECT_PROGRAMS:
+        shutil.copyfile(program, directory / program.name)
+    about = {
+        "backend": distribution.build.backend,
+        "backend_path": distribution.build.backend_path,
+        "requires": distribution.build.requires,
+        "variables": {**dict.fromkeys(_VERSION_VARIABLES, distribution.version), "SOURCE_DATE_EPOCH": _EPOCH},
+    }
+    (directory / "project.json").write_text(json.dumps(about))
+    _copy(distribution.files, directory / "project")
+
+
+def _copy(files: Iterable[Copied], directory: Path) -> None:
+    """Copy files of the checkout, with modes that do not tell whose umask it was made under."""
     directory.mkdir()
-    for item in image.code:
+    for item in files:
         target = directory / item.name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(item.source, target)
@@ -102,8 +142,10 @@ def host_secrets(directory: Path, suite: str) -> dict[str, Path]:
         suite: suite of the distribution whose archive is asked, if that is known.
     """
     settings = host.settings()
+    inside = _CA_INSIDE if settings.ca else None
     files = {
-        "host_env": settings.shell_file(_CA_INSIDE if settings.ca else None),
+        "host_env": settings.shell_file(inside),
+        "backend_env": settings.backend_shell_file(inside),
         "apt_sources": apt_sources(suite),
     }
     secrets = {}

@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from helpers import inside
 from helpers.host import User
 from helpers.model.container_options import ContainerOptions
 from helpers.model.image import Base
+from helpers.model.manifest import BuildSystem
 from helpers.model.stage import Stage
 
 # What a recipe may run: they install what its context names, and check what came out.
 SCRIPTS = tuple(Path(__file__).parent / "recipe" / f"install-{what}-packages.sh" for what in ("python", "system"))
+# The stages that are put behind a recipe for a project, and the programs that these stages run.
+PROJECT_RECIPE = Path(__file__).parent / "recipe" / "project.Dockerfile"
+PROJECT_PROGRAMS = tuple(
+    Path(inside.__file__).with_name(f"{name}.py") for name in ("build_wheel", "install_project", "helpers_projects")
+)
 # Says what an install of the distribution's packages would add to a base.
 RESOLVER = Path(__file__).parent / "recipe" / "resolve-system-packages.sh"
 
@@ -44,6 +51,29 @@ class Copied:
 
 
 @dataclass(frozen=True)
+class Distribution:
+    """The distribution of a directory with a build backend, and how an image gets the distribution.
+
+    Arguments:
+        name: of the directory's image; a container finds the checkout of the project by this name.
+        installed: `editable`, `compiled` or `wheel`.
+        build: the backend and its requirements.
+        version: for backends that would ask git.
+        build_packages: packages of the Linux distribution, needed while the wheel is built.
+        files: the source, as the backend sees it.
+        inputs: hash of all that shapes the installed files.
+    """
+
+    name: str
+    installed: str
+    build: BuildSystem
+    version: str
+    build_packages: tuple[str, ...]
+    files: tuple[Copied, ...] = field(repr=False)
+    inputs: str
+
+
+@dataclass(frozen=True)
 class ImageSpec:
     """An image: what it is called, what it is made from.
 
@@ -65,6 +95,7 @@ class ImageSpec:
         platforms: what it is built for, as in `linux/arm64`; empty is what the engine runs on.
         code: files of the checkout that it holds.
         entrypoint: what a container of it starts; empty leaves that to the recipe.
+        distribution: of its directory; None for a directory without a build backend, or with a recipe of its own.
     """
 
     key: str
@@ -84,11 +115,13 @@ class ImageSpec:
     platforms: tuple[str, ...] = ()
     code: tuple[Copied, ...] = ()
     entrypoint: tuple[str, ...] = ()
+    distribution: Distribution | None = None
 
     @property
     def target(self) -> str:
         """The stage of the recipe that gives it (https://docs.docker.com/build/building/multi-stage/)."""
-        return "prod" if self.stage is Stage.PROD else "dev"
+        stage = "prod" if self.stage is Stage.PROD else "dev"
+        return f"project-{stage}" if self.distribution else stage
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from helpers import config, discover, host
 from helpers.console import excerpt
 from helpers.engine.specs import SCRIPTS, ImageSpec
 from helpers.errors import ConfigError, HelpersError, StaleError
-from helpers.images import code
+from helpers.images import code, distribution
 from helpers.model import archive
 from helpers.model import image as names
 from helpers.model import system_lock as system_locks
@@ -158,7 +158,9 @@ def _image(runnable: RunnableDir, parent: ImageSpec, bottom: Base) -> ImageSpec:
     copied = code.files(runnable) if prod else ()
     entrypoint = code.entrypoint(runnable, copied) if prod and dockerfile != own else ()
     locked = system_lock(runnable, bottom)
-    inputs = _inputs(runnable, parent, dockerfile, [locked, code.fingerprint(copied), *entrypoint])
+    project = distribution.of(runnable, runnable.build, prod=prod) if runnable.build and dockerfile != own else None
+    more = [locked, code.fingerprint(copied), *entrypoint, *([project.inputs] if project else [])]
+    inputs = _inputs(runnable, parent, dockerfile, more)
     return ImageSpec(
         key=runnable.name,
         reference=f"{runnable.repository}:{names.inputs_tag(inputs)}",
@@ -185,6 +187,7 @@ def _image(runnable: RunnableDir, parent: ImageSpec, bottom: Base) -> ImageSpec:
         platforms=parent.platforms,
         code=copied,
         entrypoint=entrypoint,
+        distribution=project,
     )
 
 

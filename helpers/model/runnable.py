@@ -10,6 +10,7 @@ from pathlib import Path
 
 from helpers.model.changelog import Changelog
 from helpers.model.image import Base, repository
+from helpers.model.manifest import BuildSystem
 from helpers.model.settings import Settings
 from helpers.model.settings_file import spelled
 from helpers.model.version import Version
@@ -46,6 +47,7 @@ class RunnableDir:
         requires_python: PEP 440 specifier from `[project]`, such as `>=3.11,<3.12`; empty if there is none.
         registry: where its images are pushed, from the root's settings.
         nested: absolute paths of the runnable dirs inside it, and of helpers where it is a submodule of the root.
+        build: its build backend; None for a directory that builds no distribution.
     """
 
     root: Path
@@ -56,6 +58,7 @@ class RunnableDir:
     requires_python: str
     registry: str
     nested: tuple[Path, ...]
+    build: BuildSystem | None = None
 
     @cached_property
     def name(self) -> str:
@@ -83,5 +86,6 @@ class RunnableDir:
 
     @property
     def python_path(self) -> tuple[Path, ...]:
-        """What Python finds first inside its container: the directory itself and its `src`."""
-        return (self.path, self.path / "src")
+        """What Python finds first inside its container: the directory and its `src`; empty beside its own wheel."""
+        installed = self.build and self.settings.installed == "wheel"
+        return () if installed else (self.path, self.path / "src")

@@ -31,6 +31,8 @@ _DEBIAN_PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
 _REGISTRY = rf"(?=localhost(/|$)|[^/]*[.:]){HOST_PATTERN}(/{NAME_PATTERN})*"
 _NOT_SET = "without PATH and HELPERS_..., whose values helpers sets"
 DEFAULT_BASE = "archive:bookworm"
+# How a container gets the distribution of a directory with a build backend.
+INSTALLED = ("editable", "compiled", "wheel")
 # How a container may start containers, and what that gives it.
 DOCKER = {
     "sibling": "this machine's engine, with all that it can do",
@@ -71,6 +73,13 @@ class Settings:
         "what its tests may read besides: paths in the repo, relative to it; code of runnable dirs is on the path",
     )
     writable: tuple[str, ...] = _setting((), "paths inside the directory that its tests may write to")
+    installed: str = _setting(
+        "",
+        "how the directory's own distribution is installed: `editable`, `compiled` or `wheel`; empty: by its files",
+    )
+    build_packages: tuple[str, ...] = _setting(
+        (), "packages of the distribution for the build of the directory's own wheel; empty: by its languages"
+    )
     network: str = _setting("none", "network of a test run: `none` or `bridge`")
     docker: str = _setting("", "how a container may start containers: `sibling` or `child`; empty: not at all")
     env: tuple[str, ...] = _setting(
@@ -250,6 +259,7 @@ def _check_values(settings: Settings, where: str) -> None:
     if settings.docker not in ("", *DOCKER):
         raise _wrong("docker", settings.docker, " or ".join(map(repr, DOCKER)), where)
     checks: list[tuple[str, bool, str]] = [
+        ("installed", settings.installed in ("", *INSTALLED), " or ".join(map(repr, INSTALLED))),
         ("network", settings.network in ("none", "bridge"), "'none' or 'bridge'"),
         (
             "memory",
@@ -267,10 +277,9 @@ def _check_values(settings: Settings, where: str) -> None:
             "HOST[:PORT][/PATH], the path in lower case",
         ),
         ("env", _are_variables(settings), f"names of environment variables, each once, and NAME=VALUE, {_NOT_SET}"),
-        (
-            "system_packages",
-            all(re.fullmatch(_DEBIAN_PACKAGE, name) for name in settings.system_packages),
-            "names of packages",
+        *(
+            (name, all(re.fullmatch(_DEBIAN_PACKAGE, item) for item in getattr(settings, name)), "names of packages")
+            for name in ("system_packages", "build_packages")
         ),
         (
             "env_file",

@@ -151,7 +151,15 @@ def _test_packages(engine: LayoutEngine, made: Artifact, control: Control) -> Pa
     wanted = lock.requirements(made.image.directory, _groups(made.image.directory))
     kept = cache_dir() / "test-packages" / digest(wanted.read_text(), made.image.inputs)[:32]
     use("test-packages", kept.name)
-    plain = replace(made.image, stage=Stage.LOCAL, dockerfile=SHARED_DOCKERFILE, code=(), entrypoint=(), platforms=())
+    plain = replace(
+        made.image,
+        stage=Stage.LOCAL,
+        dockerfile=SHARED_DOCKERFILE,
+        code=(),
+        entrypoint=(),
+        platforms=(),
+        distribution=None,
+    )
 
     def make(aside: Path) -> None:
         engine.build_directory(plain, Ingredients((wanted,), made.below.reference), "python-packages", aside, control)

@@ -28,6 +28,7 @@ LAYERS = {
     **dict.fromkeys(("helpers.checkout_file", "helpers.merge_conflict"), 2),
     **dict.fromkeys(
         (
+            "helpers.build_system",
             "helpers.config",
             "helpers.discover",
             "helpers.pyproject",

@@ -19,6 +19,8 @@ FULL: dict[str, Any] = {
     "strict_tests": True,
     "uses": ["../data"],
     "writable": ["out"],
+    "installed": "compiled",
+    "build_packages": ["gcc"],
     "network": "bridge",
     "docker": "child",
     "env": ["TOKEN", "_X1", "MODE=a=b c\n", "EMPTY="],

@@ -1,0 +1,67 @@
+
+# Stages for a directory with a build backend, put behind the recipe of all directories.
+#
+# PROJECT_NAME   by which a container finds the checkout of the project
+# INSTALLED      editable, compiled or wheel
+#
+# Besides, the context holds project/ (the source, without data of git), project.json (backend and requirements),
+# build-packages.txt (names of packages of the distribution) and the programs that build and install the wheel.
+FROM ${BASE} AS project-wheel
+USER root
+ARG BASE_DIGEST
+
+# The same step as above: the builder does it once.
+RUN --mount=type=bind,source=system-packages.txt,target=/run/context/system-packages.txt \
+    --mount=type=bind,source=install-system-packages.sh,target=/run/context/install-system-packages.sh \
+    --mount=type=secret,id=host_env --mount=type=secret,id=apt_sources --mount=type=secret,id=ca \
+    sh /run/context/install-system-packages.sh
+RUN --mount=type=bind,source=build-packages.txt,target=/run/context/system-packages.txt \
+    --mount=type=bind,source=install-system-packages.sh,target=/run/context/install-system-packages.sh \
+    --mount=type=secret,id=host_env --mount=type=secret,id=apt_sources --mount=type=secret,id=ca \
+    sh /run/context/install-system-packages.sh
+
+ENV UV_NO_CACHE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
+ARG REQUIRES_PYTHON
+ARG TARGETARCH
+# With the Python of the image below, if it has one of ours.
+RUN --mount=type=bind,from=tools,target=/run/tools \
+    python=/opt/venv/bin/python; test -x "$python" || python=${REQUIRES_PYTHON:->=3.8}; \
+    "/run/tools/${TARGETARCH}/uv" venv --no-project --python "$python" /build/env
+ENV VIRTUAL_ENV=/build/env PATH=/build/env/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+COPY project.json build_wheel.py /build/
+RUN --mount=type=bind,from=tools,target=/run/tools --mount=type=secret,id=host_env --mount=type=secret,id=ca \
+    . /run/secrets/host_env && python /build/build_wheel.py first-requirements > /build/first.txt && \
+    "/run/tools/${TARGETARCH}/uv" pip install --quiet --requirements /build/first.txt
+# From here on code of the project runs. It gets the certificates and proxies of the host, and no password.
+COPY project/ /build/project/
+RUN --mount=type=secret,id=backend_env --mount=type=secret,id=ca \
+    . /run/secrets/backend_env && python /build/build_wheel.py more-requirements /build/project /build/more.txt
+RUN --mount=type=bind,from=tools,target=/run/tools --mount=type=secret,id=host_env --mount=type=secret,id=ca \
+    . /run/secrets/host_env && "/run/tools/${TARGETARCH}/uv" pip install --quiet --requirements /build/more.txt
+RUN --mount=type=secret,id=backend_env --mount=type=secret,id=ca \
+    . /run/secrets/backend_env && python /build/build_wheel.py wheel /build/project /build/wheel
+
+FROM packages AS project-dev
+ARG PROJECT_NAME
+ARG INSTALLED
+RUN --mount=type=bind,from=project-wheel,source=/build/wheel,target=/run/wheel \
+    --mount=type=bind,source=project,target=/run/project \
+    --mount=type=bind,source=install_project.py,target=/run/context/install_project.py \
+    --mount=type=bind,source=helpers_projects.py,target=/run/context/helpers_projects.py \
+    --mount=type=bind,from=tools,target=/run/tools \
+    /opt/venv/bin/python -I /run/context/install_project.py \
+    "/run/tools/${TARGETARCH}/uv" /run/wheel "${INSTALLED}" "${PROJECT_NAME}" /run/project
+
+# The last one: its ENTRYPOINT is appended.
+FROM packages AS project-prod
+ARG NAME
+RUN --mount=type=bind,from=project-wheel,source=/build/wheel,target=/run/wheel \
+    --mount=type=bind,source=install_project.py,target=/run/context/install_project.py \
+    --mount=type=bind,from=tools,target=/run/tools \
+    /opt/venv/bin/python -I /run/context/install_project.py "/run/tools/${TARGETARCH}/uv" /run/wheel && \
+    "/run/tools/${TARGETARCH}/uv" pip check --python /opt/venv/bin/python
+COPY code/ /app/${NAME}/
+ENV PYTHONUNBUFFERED=1
+WORKDIR /app/${NAME}
+# The user of the other images of this stage.
+USER 65532:65532

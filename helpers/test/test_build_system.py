@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from helpers import build_system, config
+from helpers.errors import ConfigError
+from helpers.model.manifest import BuildSystem
+from helpers.test.unit_fixtures import add_dir, cache, forget, make_repo
+
+__all__ = ["cache"]
+
+FLIT = '[build-system]\nrequires = ["flit_core >=3"]\nbuild-backend = "flit_core.buildapi"\n'
+LEGACY = BuildSystem("setuptools.build_meta:__legacy__", ("setuptools >= 40.8.0",))
+
+
+@pytest.fixture
+def path(tmp_path: Path, cache: Path) -> Path:
+    return add_dir(make_repo(tmp_path / "r"), "one")
+
+
+def found(path: Path, **files: str) -> BuildSystem | None:
+    for name, text in files.items():
+        (path / name.replace("__", ".")).write_text(text)
+    forget()
+    return build_system.of_directory(path)
+
+
+def test_directory_with_package_mode_false_has_no_build_backend(path: Path) -> None:
+    assert found(path) is None
+    assert found(path, setup__py="from setuptools import setup\nsetup()\n") is None
+
+
+def test_build_system_table_names_the_backend(path: Path) -> None:
+    backend = BuildSystem("flit_core.buildapi", ("flit_core >=3",))
+    assert found(path, pyproject__toml=f'[project]\nname = "one"\n{FLIT}') == backend
+    loaded = config.load(path.parent, path, ())
+    assert loaded.build == backend
+
+
+def test_build_system_counts_with_package_mode_false_unless_poetry_builds(path: Path) -> None:
+    off = "[tool.poetry]\npackage-mode = false\n"
+    assert found(path, pyproject__toml=FLIT + off)
+    poetry = FLIT.replace("flit_core.buildapi", "poetry.core.masonry.api")
+    assert found(path, pyproject__toml=poetry)
+    assert found(path, pyproject__toml=poetry + off) is None
+
+
+def test_project_table_alone_builds_nothing(path: Path) -> None:
+    assert found(path, pyproject__toml='[project]\nname = "one"\n') is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "builds"),
+    [
+        ("setup__py", "from setuptools import setup\nsetup()\n", True),
+        ("setup__cfg", "[metadata]\nname = one\n", True),
+        ("setup__cfg", "[flake8]\nmax-line-length = 100\n", False),
+        ("setup__cfg", "no section\n", False),
+    ],
+)
+def test_setuptools_builds_a_directory_with_its_files_only(path: Path, name: str, text: str, builds: bool) -> None:
+    assert found(path, pyproject__toml="", **{name: text}) == (LEGACY if builds else None)
+
+
+@pytest.mark.parametrize(
+    ("table", "what"),
+    [
+        ('build-backend = "x"\n', "requires must be a list of strings, not None"),
+        ("requires = [1]\n", "requires must be a list of strings, not"),
+        ("requires = []\nbuild-backend = 1\n", "build-backend must be a string, not 1"),
+        ('requires = []\nbackend-path = ["../x"]\n', "backend-path must be a list of paths in the directory"),
+        ('requires = []\nbackend-path = ["/x"]\n', "backend-path must be a list of paths in the directory"),
+    ],
+)
+def test_wrong_build_system_is_an_error_of_the_file(path: Path, table: str, what: str) -> None:
+    with pytest.raises(ConfigError, match=what) as caught:
+        found(path, pyproject__toml=f"[build-system]\n{table}")
+    assert caught.value.where == str(path / "pyproject.toml")
+
+
+def test_build_system_that_is_no_table_is_an_error(path: Path) -> None:
+    with pytest.raises(ConfigError, match="must be a table"):
+        found(path, pyproject__toml='build-system = "x"\n')
