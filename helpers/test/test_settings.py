@@ -69,6 +69,8 @@ def test_no_table_means_the_defaults_which_are_valid_themselves() -> None:
         ({"tiemout": 5}, ("no setting 'tiemout'", "did you mean 'timeout'?")),
         ({"system-packages": []}, ("no setting 'system-packages'", "did you mean 'system_packages'?")),
         ({"zzz": 5}, ("no setting 'zzz'", "the settings are: base,")),
+        ({"installed": "yes"}, ("installed must be 'editable' or 'compiled' or 'wheel', not 'yes'",)),
+        ({"build_packages": ["gcc; rm"]}, ("build_packages must be names of packages",)),
         ({"timeout": "5"}, ("timeout must be a whole number, not '5'",)),
         ({"timeout": True}, ("timeout must be a whole number, not True",)),
         ({"timeout": 1.5}, ("timeout must be a whole number",)),
