@@ -35,7 +35,8 @@ def test_backend_that_compiles_makes_a_project_compiled(backend: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "requirement", ["Cython>=3", "cffi ; python_version>'3'", "pybind11", "numpy==2.*", "setuptools_rust", "versioneer[toml]"]
+    "requirement",
+    ["Cython>=3", "cffi ; python_version>'3'", "pybind11", "numpy==2.*", "setuptools_rust", "versioneer[toml]"],
 )
 def test_requirement_of_a_compiler_makes_a_project_compiled(requirement: str) -> None:
     assert chosen("setuptools.build_meta", "setuptools", requirement) == COMPILED
