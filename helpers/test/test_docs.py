@@ -21,6 +21,7 @@ from helpers.model import image
 from helpers.model.settings import defaults_table, parse_settings
 from helpers.tasks import namespace
 from helpers.tasks.old_spellings import OldArgument
+from helpers.test import doc_blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 HOW_TO = ROOT / "docs" / "how-to"
@@ -129,8 +130,10 @@ def test_every_path_of_the_toolchain_exists(page: Path) -> None:
 @pages
 def test_every_setting_exists(page: Path) -> None:
     text = page.read_text("utf-8")
-    for block in re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-        parse_settings(project_text.parse(block).get("tool", {}).get("helpers", {}), page.name)
+    for block in doc_blocks.read(page.relative_to(ROOT).as_posix()):
+        if block.language == "toml":
+            settings = project_text.parse(block.text).get("tool", {}).get("helpers", {})
+            parse_settings(settings, f"{page.name}:{block.line}")
     assert set(re.findall(r"(?:settings?|[Rr]aise) `(\w+)`", text)) - SETTINGS == set()
 
 

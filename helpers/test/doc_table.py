@@ -1,0 +1,119 @@
+"""The blocks of the documentation: which do not run, which need an engine, how each is prepared and ends."""
+
+from __future__ import annotations
+
+from helpers.test import doc_blocks
+from helpers.test.doc_blocks import PAGES
+
+_TERMINAL = "opens a shell at a terminal: test_live_shell.py does"
+
+# Blocks of which no command runs, by page and first line, with the reason.
+BLOCKS_NOT_RUN = {
+    ("adopt.md", "invoke repo_roll_forward --only helpers --dry-run  # from which commit to which"): (
+        "needs helpers as a submodule with a newer version: test_upgrade.py"
+    ),
+    ("machines.md", "export https_proxy=http://proxy.example:3128 no_proxy=localhost"): "needs the proxy of a company",
+    ("releases.md", "docker buildx create --name farm --driver docker-container --platform linux/amd64"): (
+        "needs a second machine with another processor"
+    ),
+    ("releases.md", "docker login registry.example:5000"): "needs a login: test_registry_login.py",
+    ("repos.md", "git clone URL && cd NAME"): "test_repo_partial_access.py runs this block, with a closed submodule",
+    ("tests.md", "./main_pytest.py --watch                               # goes on until Ctrl-C"): (
+        "runs until Ctrl-C: test_live_watch.py"
+    ),
+}
+# Commands that do not run, in blocks whose other commands run.
+NOT_RUN = {
+    ("bases.md", "invoke docker_bases --publish --dir runnable_dirs/base --platform linux/amd64,linux/arm64"): (
+        "emulates another processor for minutes: test_live_publishing.py"
+    ),
+    ("dependencies.md", "invoke docker_lock --cooldown 7"): "its answer depends on the day: test_lock.py",
+    ("dependencies.md", "invoke docker_bases --update --dir ."): "pulls from a registry on the internet",
+    ("machines.md", "helpers/engine/install_engine.sh"): "changes the machine: dev_scripts/run_tests.sh runs it",
+    ("machines.md", "invoke docker_prune"): "removes images of the user: test_live_shell.py",
+    ("machines.md", "invoke docker_prune --unused"): "removes images of the user: test_live_shell.py",
+    ("releases.md", "docker-registry serve ~/registry/config.yml"): "runs until Ctrl-C: registry_fixtures.py runs it",
+    ("shells-and-editors.md", "invoke docker_bash --dir <Tab>"): "Tab is a key: test_completion.py",
+    ("shells-and-editors.md", "invoke docker_bash"): _TERMINAL,
+    ("shells-and-editors.md", "invoke docker_bash --publish 8000"): _TERMINAL,
+    ("shells-and-editors.md", "invoke docker_bash --stage dev"): _TERMINAL,
+    ("shells-and-editors.md", "invoke docker_jupyter --port 8888"): "needs jupyterlab, and runs until Ctrl-C",
+}
+# Sections whose commands need a live engine, the package index, or both.
+ENGINE = {
+    "adopt.md": {"Use helpers in another repo", "Adopt an existing project"},
+    "bases.md": {
+        "Pin a base, and move it on",
+        "Publish a base",
+        "Weekly base update",
+        "Extend another team's released image",
+    },
+    "ci.md": {"Use it in CI", "Split a run among several machines", "See a run as a page"},
+    "dependencies.md": {"Lock, check and move dependencies", "Give a directory an OS package", "Use another Python"},
+    "limits.md": {"Decide what directories may weaken"},
+    "machines.md": {"Get an engine", "Run tests without an engine", "Clean up"},
+    "releases.md": {"Cut a release", "What a prod image holds", "See what is in an image", "Roll back"},
+    "repos.md": {"Work over several repos"},
+    "shells-and-editors.md": {
+        "A shell, a command, a notebook",
+        "Tests inside a shell",
+        "Work in the released image",
+    },
+    "tests.md": {
+        "Choose the directories of a run",
+        "Slow tests",
+        "Give pytest arguments",
+        "Test only what changed",
+        "See which lines the tests reach",
+        "Find tests that never run",
+    },
+    "when-a-run-fails.md": {"Read the output"},
+}
+# Exit codes other than 0.
+CODES = {
+    ("adopt.md", "invoke sync_status --check"): 1,
+    ("bases.md", "invoke docker_bases --due 6"): 4,
+    ("limits.md", "./main_pytest.py --list --policy strict"): 4,
+}
+# Shell lines that run before a block. Settings and code of a section are in the files $BLOCKS/NUMBER.
+BEFORE = {
+    ("adopt.md", "invoke sync_status            # each common file: same, or whose side moved"): (
+        "cp $BLOCKS/1 pyproject.toml"
+    ),
+    ("adopt.md", "$EDITOR tasks.py.merged  # resolve what is between <<<<<<< and >>>>>>>"): (
+        "cp tasks.py tasks.py.merged"
+    ),
+    ("adopt.md", "invoke sync_update && git add .pre-commit-config.yaml dev_scripts/sync.lock"): (
+        "cp $BLOCKS/1 pyproject.toml"
+    ),
+    ("adopt.md", "git init forecasts && cd forecasts"): "cd $(mktemp -d)",
+    ("adopt.md", "invoke dir_create NAME --from ../unpacked-project"): (
+        "cp -r runnable_dirs/forecast ../unpacked-project; rm -r ../unpacked-project/devops"
+    ),
+    ("adopt.md", "git submodule add -b helpers URL helpers"): """
+        cd $(mktemp -d); git init --quiet; mkdir tests; echo 'def test_it(): pass' > tests/test_it.py
+        printf '[project]\\nname = "adopted"\\nversion = "1.0"\\nrequires-python = ">=3.11"\\n' > pyproject.toml""",
+    ("tests.md", "./main_pytest.py             # runs directories without a PASS of the same inputs"): """
+        git switch --quiet --force-create work; echo '# new' >> infra/test/test_it.py
+        git commit --quiet --all --message new""",
+    ("tests.md", "invoke docker_lock"): """
+        cd runnable_dirs/forecast; sed -i "s/^test = .*/$(tail -n 1 $BLOCKS/1)/" pyproject.toml""",
+    ("tests.md", "$ ./main_pytest.py"): """
+        mkdir runnable_dirs/base/pkg; touch runnable_dirs/base/pkg/test_a.py infra/test_b.py; git add --all""",
+}
+
+
+def short(page: str) -> str:
+    """Return the name by which the tables name a page."""
+    return page.removeprefix("docs/how-to/")
+
+
+def sections(*, live: bool) -> list[tuple[str, str]]:
+    """Return page and title of each section with commands that need an engine, or that need none."""
+    return [
+        (page, title)
+        for page in PAGES
+        if short(page) != "docs/tutorial.md"
+        for title, blocks in doc_blocks.sections(page).items()
+        if any(block.steps() for block in blocks) and live == (title in ENGINE.get(short(page), set()))
+    ]
