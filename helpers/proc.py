@@ -120,6 +120,9 @@ class _Process(subprocess.Popen[bytes]):
         return super().wait(timeout)
 
 
+_Env = Mapping[str, str] | None
+
+
 class Child:
     """A running process in a session of its own, so that a Ctrl-C at the terminal reaches us and not it.
 
@@ -127,9 +130,10 @@ class Child:
         argv: the program and its arguments.
         cwd: where it runs; `/` holds no configuration of a checkout.
         env: its whole environment; None hands ours on.
+        fds: file descriptors of ours that it holds open too, by the same numbers.
     """
 
-    def __init__(self, argv: Sequence[str], *, cwd: Path = _NEUTRAL, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, argv: Sequence[str], *, cwd: Path = _NEUTRAL, env: _Env = None, fds: Sequence[int] = ()) -> None:
         self._process: subprocess.Popen[bytes] | spawn.Adopted
         try:
             self._process = subprocess.Popen(
@@ -141,6 +145,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 bufsize=0,
+                pass_fds=fds,
             )
         except (FileNotFoundError, PermissionError) as error:
             raise _cannot_start(argv, error) from None
@@ -221,6 +226,7 @@ class OnTerminal(Child):
         argv: the program and its arguments.
         cwd: where it runs; `/` holds no configuration of a checkout.
         env: its whole environment; None hands ours on.
+        fds: file descriptors of ours that it holds open too, by the same numbers.
         keyboard: a file descriptor that it inherits in place of our standard input, which is a pipe then.
     """
 
@@ -229,12 +235,13 @@ class OnTerminal(Child):
         argv: Sequence[str],
         *,
         cwd: Path = _NEUTRAL,
-        env: Mapping[str, str] | None = None,
+        env: _Env = None,
+        fds: Sequence[int] = (),
         keyboard: int | None = None,
     ) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        stdin, passed_on = (None, ()) if keyboard is None else (subprocess.PIPE, (keyboard,))
+        stdin, passed_on = (None, fds) if keyboard is None else (subprocess.PIPE, (*fds, keyboard))
         try:
             self._process = subprocess.Popen(argv, cwd=cwd, env=env, stdin=stdin, pass_fds=passed_on, bufsize=0)
         except (FileNotFoundError, PermissionError) as error:

@@ -44,14 +44,14 @@ def _starting() -> list[str]:
     return [DOCKER, *without_proxies()]
 
 
-def run(spec: RunSpec, *, account_files: Path, remove: bool, env_file: Path | None = None) -> list[str]:
+def run(spec: RunSpec, *, account_files: Path, remove: bool, env_file: int | None = None) -> list[str]:
     """Return the command that runs the container `spec`.
 
     Arguments:
         spec: the container.
         account_files: directory with the `passwd` and `group` that make the caller known inside.
         remove: whether the engine removes the container itself when it ends.
-        env_file: file with the variables that are on no command line.
+        env_file: descriptor of a file with the variables that are on no command line.
     """
     argv = [*_starting(), "run", "--name", spec.name, "--init", "--interactive", "--pull", "never"]
     # Whoever removes it himself reads what it prints: the engine need not write all of that to its own disk as well.
@@ -72,15 +72,14 @@ def run(spec: RunSpec, *, account_files: Path, remove: bool, env_file: Path | No
     return [*argv, "--entrypoint", spec.argv[0], spec.image, *spec.argv[1:]]
 
 
-def run_by_hand(spec: RunSpec, command: Sequence[str], env_file: Path | None = None) -> list[str]:
+def run_by_hand(spec: RunSpec, command: Sequence[str]) -> list[str]:
     """Return what runs `command` as in the container `spec`, for a person who has nothing but Docker.
 
     Arguments:
         spec: the container; services beside it and an engine for it are not there.
         command: what is run in it.
-        env_file: file with the variables that are on no command line.
     """
-    argv = [DOCKER, "run", "--rm", "--init", *_place(spec), *_variables(spec, env_file)]
+    argv = [DOCKER, "run", "--rm", "--init", *_place(spec), *_variables(spec)]
     return [*argv, "--entrypoint", command[0], spec.image, *command[1:]]
 
 
@@ -146,10 +145,10 @@ def _names(spec: RunSpec) -> list[str]:
     return [*(["--hostname", name] if name else []), *(part for host in hosts for part in ("--add-host", host))]
 
 
-def _variables(spec: RunSpec, env_file: Path | None) -> list[str]:
+def _variables(spec: RunSpec, env_file: int | None = None) -> list[str]:
     # A value on the command line counts more than one of the file.
     own = {name: value for name, value in spec.env.items() if name not in spec.file_values}
-    file = ["--env-file", str(env_file)] if env_file else []
+    file = [] if env_file is None else ["--env-file", f"/dev/fd/{env_file}"]
     return [*file, *_pairs("--env", {**own, **spec.values, **spec.image_says}), *_inherited(spec)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from helpers.engine import api, argv, faults, ownership
 from helpers.engine.specs import RunSpec
 from helpers.errors import InfrastructureError
 from helpers.model.image import OURS, short_reference
-from helpers.storage import cache_dir, digest, use, write_once
+from helpers.storage import cache_dir, digest, write_once
 from helpers.thin_env.threads import started
 
 _PULL_SECONDS = 3600.0
@@ -29,8 +30,6 @@ _PATIENCE_SECONDS = 8.0
 _QUIET_SECONDS = 2.0
 # The client's words for each missing object.
 _MISSING = re.compile(r"no such (image|container|object)", re.IGNORECASE)
-# The directory of the cache with the variables of `env_file`.
-ENV_FILES = "env-files"
 _SAVE_SECONDS = 600.0
 # The oldest API of the newest clients (https://docs.docker.com/engine/release-notes/29/).
 _SPOKEN_BY_ALL = (1, 44)
@@ -100,14 +99,19 @@ def account_files(user: host.User) -> Path:
     return home
 
 
-def env_file(values: Mapping[str, str]) -> Path | None:
-    """Return a file with variables as the client reads them, for the caller alone; None without variables."""
+@contextmanager
+def env_file(values: Mapping[str, str]) -> Iterator[int | None]:
+    """Yield a file descriptor of variables as the client reads them; None without variables.
+
+    The file has no name: the values are gone when the last program that holds the file has ended.
+    """
     if not values:
-        return None
-    text = "".join(f"{name}={value}\n" for name, value in values.items())
-    name = digest(text)
-    use(ENV_FILES, name)
-    return write_once(cache_dir() / ENV_FILES / name, text, mode=0o600)
+        yield None
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write("".join(f"{name}={value}\n" for name, value in values.items()).encode())
+        file.seek(0)
+        yield file.fileno()
 
 
 @dataclass(frozen=True)
@@ -281,8 +285,10 @@ def guard(spec: RunSpec) -> None:
 
 def become(spec: RunSpec) -> None:
     """Replace this process by the client that runs `spec`; its terminal, signals and exit code are the caller's."""
-    file = env_file(spec.file_values)
-    proc.replace(argv.run(spec, account_files=account_files(spec.user), remove=True, env_file=file))
+    with env_file(spec.file_values) as file:
+        if file is not None:
+            os.set_inheritable(file, True)
+        proc.replace(argv.run(spec, account_files=account_files(spec.user), remove=True, env_file=file))
 
 
 def rows(command: Sequence[str]) -> list[dict[str, str]]:

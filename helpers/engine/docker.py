@@ -201,13 +201,12 @@ class DockerEngine:
             client.remove_within(spec.name)
 
     def by_hand(self, spec: RunSpec, command: Sequence[str]) -> list[str]:
-        """Return the `docker run` that runs `command`; none where services or an engine would be missing."""
-        file = client.env_file(spec.file_values)
-        return [] if spec.services or spec.docker else argv.run_by_hand(spec, command, file)
+        """Return the `docker run` that runs `command`; none where services, an engine or variables would be missing."""
+        return [] if spec.services or spec.docker or spec.file_values else argv.run_by_hand(spec, command)
 
     def start_command(self, spec: RunSpec) -> list[str]:
-        """Return the `docker run` of a container that waits."""
-        return [] if spec.services or spec.docker else _command(spec)
+        """Return the `docker run` of a container that waits; none if it needs more than the client."""
+        return [] if spec.services or spec.docker or spec.file_values else _command(spec)
 
     def prepare(self, spec: RunSpec, begun: proc.Child | None = None) -> Prepared | None:
         """Start a container that waits; what stands beside one has a state of its own, so then there is none."""
@@ -362,16 +361,15 @@ def _check_followed(ended: Ended, state: dict[str, Any]) -> None:
 
 
 def _start(spec: RunSpec) -> proc.Child:
-    if spec.terminal:
-        return proc.OnTerminal(_command(spec))
-    child = proc.Child(_command(spec))
+    with client.env_file(spec.file_values) as file:
+        command, fds = _command(spec, file), () if file is None else (file,)
+        child = proc.OnTerminal(command, fds=fds) if spec.terminal else proc.Child(command, fds=fds)
     if spec.nonce:
         child.write(f"{spec.nonce}\n".encode())
     return child
 
 
-def _command(spec: RunSpec) -> list[str]:
-    file = client.env_file(spec.file_values)
+def _command(spec: RunSpec, file: int | None = None) -> list[str]:
     return argv.run(spec, account_files=client.account_files(spec.user), remove=False, env_file=file)
 
 

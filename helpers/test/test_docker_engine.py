@@ -30,7 +30,7 @@ GONE = "docker: Error response from daemon: no such image\n"
 class Killed:
     """A client that does nothing."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], fds: Sequence[int] = ()) -> None:
         self.command = command
         self.output = io.BytesIO()
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from helpers import config, discover
+from helpers import config, discover, proc
 from helpers.containers import environment
 from helpers.dirs import soundness
 from helpers.engine import argv, client
+from helpers.engine.docker import DockerEngine
 from helpers.errors import ConfigError
 from helpers.model import env_file
 from helpers.model.settings import parse_settings
@@ -125,17 +125,38 @@ def test_path_of_the_file_is_written_in_one_way(name: str) -> None:
         parse_settings({"env_file": name}, "p")
 
 
-def test_values_are_in_a_file_of_the_caller_alone_and_on_no_command_line(cache: Path) -> None:
-    spec = replace(TESTS, env={"LANG": "C.UTF-8", "HOME": "/h"}, file_values={"LANG": "C", "TOKEN": "secret word"})
-    file = client.env_file(spec.file_values)
-    assert file and file.read_text() == "LANG=C\nTOKEN=secret word\n"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    for command in (
-        argv.run(spec, account_files=Path("/a"), remove=False, env_file=file),
-        argv.run_by_hand(spec, ["pytest"], file),
-    ):
-        assert ("--env-file", str(file)) in pairwise(command) and ("--env", "HOME=/h") in pairwise(command)
-        # Docker would prefer a value of the command line.
-        assert not any("secret" in word or word.startswith("LANG=") for word in command)
-    assert client.env_file({}) is None
-    assert client.env_file({"LANG": "C"}) != file
+SECRET = replace(TESTS, env={"LANG": "C.UTF-8", "HOME": "/h"}, file_values={"LANG": "C", "TOKEN": "secret word"})
+
+
+def test_values_reach_the_client_on_no_command_line_and_in_no_file_with_a_name(tmp_path: Path, cache: Path) -> None:
+    with client.env_file(SECRET.file_values) as file:
+        assert file is not None and os.fstat(file).st_nlink == 0
+        command = argv.run(SECRET, account_files=Path("/a"), remove=False, env_file=file)
+        # As the client opens it.
+        reader = proc.Child(["cat", f"/dev/fd/{file}"], fds=(file,))
+    assert reader.wait(20) == 0 and reader.printed() == b"LANG=C\nTOKEN=secret word\n"
+    assert ("--env-file", f"/dev/fd/{file}") in pairwise(command) and ("--env", "HOME=/h") in pairwise(command)
+    # Docker would prefer a value of the command line.
+    assert not any("secret" in word or word.startswith("LANG=") for word in command)
+    with client.env_file({}) as file:
+        assert file is None
+
+
+def test_command_for_later_has_no_values_of_the_file(cache: Path) -> None:
+    engine = DockerEngine.__new__(DockerEngine)
+    assert engine.by_hand(SECRET, ["pytest"]) == engine.start_command(SECRET) == []
+    assert engine.by_hand(TESTS, ["pytest"]) and engine.start_command(TESTS)
+    assert not [path for path in cache.rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
+
+
+def test_shell_that_becomes_the_client_hands_the_values_on(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+
+    def replaced(command: list[str]) -> None:
+        file = command[command.index("--env-file") + 1]
+        assert os.get_inheritable(int(file.rpartition("/")[2]))
+        seen.append(Path(file).read_bytes())
+
+    monkeypatch.setattr(proc, "replace", replaced)
+    client.become(SECRET)
+    assert seen == [b"LANG=C\nTOKEN=secret word\n"]

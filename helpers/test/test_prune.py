@@ -67,7 +67,6 @@ def names(path: Path) -> set[str]:
         ("venvs", "a%inputs-1"),
         ("archives", "s-1.tar"),
         ("tools", "uv-1"),
-        ("env-files", "1"),
         ("layers", "1-2.json"),
         ("layouts", "1"),
     ],
