@@ -54,7 +54,11 @@ VERDICTS: dict[Status, tuple[str, str, str]] = {
     ),
     Status.TIMEOUT: ("7", "did not end in time, and was stopped", "raise `timeout`, or `--timeout SECONDS`"),
     Status.BUILD: ("3", "its image could not be built", "read the build's log, which the line names"),
-    Status.CONFIG: ("2", "one of its files is wrong", "`invoke dir_check --dir DIR`"),
+    Status.CONFIG: (
+        "2",
+        "one of its files is wrong, or asks for what this machine does not have",
+        "`invoke dir_check --dir DIR`",
+    ),
     Status.REFUSED: (
         "4",
         "no image that its code may run in, or it ran in another one than planned",

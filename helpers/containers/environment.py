@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from helpers import build_system, checkout_file, config, pyproject
@@ -19,6 +21,10 @@ from helpers.model import image as names
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings import Settings
 from helpers.model.settings_file import spelled
+from helpers.repo import git_dirs
+
+# More devices are a directory that holds something else.
+_MOST_DEVICES = 10_000
 
 
 def base_environment(runnable: RunnableDir, user: User) -> dict[str, str]:
@@ -68,9 +74,12 @@ def file_values(directory: Path, root: Path, settings: Settings) -> dict[str, st
     path = Path(os.path.normpath(directory / settings.env_file))
     file = pyproject.settings_file(directory)
     setting = f"{spelled('env_file', file)}: {excerpt(settings.env_file)}"
+    fix = "name a file of the repo by its own path"
+    if git_dirs.is_within(path, root):
+        why = "a checkout of CI may leave its token there"
+        raise ConfigError(f"{setting} is data of git, which no test sees", where=file, why=why, fix=fix)
     if not path.is_relative_to(root) or os.path.realpath(path) != str(path):
-        what = f"{setting} leads out of the repo, or is behind a link"
-        raise ConfigError(what, where=file, fix="name a file of the repo by its own path")
+        raise ConfigError(f"{setting} leads out of the repo, or is behind a link", where=file, fix=fix)
     text = checkout_file.read_text_if_there(path)
     if text is None:
         fix = f"write NAME=VALUE lines to {shlex.quote(str(path))}, or take the setting out"
@@ -101,10 +110,13 @@ def device_groups(devices: Sequence[str]) -> tuple[int, ...]:
     groups: set[int] = set()
     for item in devices:
         path = item.partition(":")[0]
-        # The engine, which may be on another machine, says whether the device is there.
-        with suppress(OSError):
-            names = [entry.path for entry in os.scandir(path)] if os.path.isdir(path) else [path]
-            groups |= {os.stat(name).st_gid for name in names}
+        # The engine gives all devices below a directory, as in /dev/bus/usb, and follows no link there.
+        below = (os.path.join(place, name) for place, _, names in os.walk(path) for name in names)
+        for name in (os.path.realpath(path), *islice(below, _MOST_DEVICES)):
+            # The engine, which may be on another machine, says whether the device is there.
+            with suppress(OSError):
+                found = os.lstat(name)
+                groups |= {found.st_gid} if stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode) else set()
     return tuple(sorted(groups - {0}))
 
 

@@ -57,12 +57,15 @@ def _of_options(options: ContainerOptions) -> list[Need]:
 
 
 def _of_services(runnable: RunnableDir, file: Path) -> list[Need]:
-    from helpers.engine import compose_file, service_rules  # only a directory with services needs it
+    from helpers.engine import compose_file, service_names, service_rules  # only a directory with services needs it
 
     user = host.user()
     directory, root = (Path(os.path.realpath(path)) for path in (runnable.path, runnable.root))
     place = service_rules.Place(file, directory, root, f"{user.uid}:{user.gid}")
-    return service_rules.needs(compose_file.read(file), place)
+    found = compose_file.read(file)
+    needed = service_rules.needs(found, place)
+    service_names.check(found.get("services") or {}, runnable.settings.options, file)
+    return needed
 
 
 def lines(needed: Iterable[Need]) -> list[str]:

@@ -68,7 +68,7 @@ _NO_PYTEST = "pytest is not in its lock"
 # pytest's own words, at the end of all where it has not begun; no test says them so.
 _READ_ONLY = re.compile(r"(?m)(?:^INTERNALERROR> |^)OSError: \[Errno 30\] Read-only file system: '([^'\n]+)'")
 _IS_READ_ONLY = "the checkout is read-only in a test"
-# What to do about what is always the same.
+# What to do about what is always the same: by the end of the reason, in which no name of a test stands.
 _HINTS = {
     _NO_TEST: "hint: --tier all takes the tests of all tiers; they are looked for where the setting `tests` says",
     _ALL_SKIPPED: "hint: -- -rs shows why each test was skipped",
@@ -203,6 +203,7 @@ def judge(
     if status in (Status.CRASH, Status.FAIL) and (file := _unwritten(outcome, report)):
         status, why = Status.CONFIG, f"pytest or a plugin cannot write {file}: {_IS_READ_ONLY}"
     unfinished = running if status in (Status.TIMEOUT, Status.CRASH) and not report else (0, ())
+    hints = _hints(status, why, report)
     why += _unfinished(*unfinished)
     code = stop_code if status is Status.STOPPED else CODES[status]
     counts = dict(report["counts"]) if report else finished
@@ -223,7 +224,7 @@ def judge(
         details=tuple(one for one in details if not report or one.test in _names(report)),
         flaky=failing.flaky_of(report, root),
         slowest=failing.slowest_of(report),
-        hints=_hints(status, why, report),
+        hints=hints,
         files=_files(report),
         running=tuple(unfinished[1]) if len(unfinished[1]) == unfinished[0] else (),
     )
@@ -256,8 +257,9 @@ def of_full_results(verdict: Verdict) -> Verdict:
 def _hints(status: Status, why: str, report: dict[str, Any] | None) -> tuple[str, ...]:
     if status is Status.PASS:
         return ()
+    # The reason of FAIL is the id of a test.
     guesses = report["hints"][:_MOST_HINTS] if report else ()
-    known = next((hint for text, hint in _HINTS.items() if text in why), None)
+    known = next((hint for text, hint in _HINTS.items() if why.endswith(text) and status is not Status.FAIL), None)
     return (*((known,) if known else ()), *(f"hint: {' '.join(guess.split())}" for guess in guesses))
 
 

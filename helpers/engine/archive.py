@@ -75,8 +75,7 @@ def _assemble(suite: str, arch: str, target: Path, log: Path, control: Control) 
     usual = _TYPICAL_SECONDS if arch == architecture(native_platform(os.uname().machine)) else _EMULATED_SECONDS
     with shown(f"assembling archive:{suite} for {arch}", usual=usual, output=log):
         ended = supervise(child, log, _SECONDS, control, [(child.terminate, 10.0), (child.kill, 5.0)])
-    if ended.stopped:
-        raise InfrastructureError("stopped by the user", where=f"archive:{suite}")
+    ended.check_complete(f"archive:{suite}", log)
     if ended.code:
         # The first says why; those after it only that it failed.
         lines = [line for line in ended.output.splitlines() if line.startswith("E:")] or ["no reason given"]

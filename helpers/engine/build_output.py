@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-# How the scripts in engine/recipe begin the line that says why they failed.
+# How the scripts in engine/recipe begin their last line, which says why they failed.
 _OUR_ERROR = "helpers: error: "
-# `--progress plain`: `#9 1.234 text` is printed by step 9, and `#9 ERROR: ...` is its end.
-_FAILED = re.compile(r"#(\d+) ERROR: (.+)")
+# `--progress plain`: `#9 1.234 text` is printed by step 9, and `#9 ERROR: ...` is its end. Each line of a program has
+# number and seconds.
+_FAILED = re.compile(r"(?m)^#(\d+) ERROR: (.+)$")
+_OWN_ERROR = re.compile(r"(?im)^error: (.+)$")
+_OF_A_STEP = re.compile(r"(?m)^#\d+ .*\n?")
 _EXIT_CODE = re.compile(r"did not complete successfully: (exit code: \d+)")
 # uv, pip and most programs; apt and dpkg; uv and pip above a chain of causes.
 _HEAD = re.compile(r"\s*(?:(?i:error|fatal): |E: |\N{MULTIPLICATION SIGN} )(.+)")
@@ -28,14 +31,26 @@ def cause(output: str) -> str:
     Arguments:
         output: the end of what the builder printed.
     """
-    if said := [line.partition(_OUR_ERROR)[2].strip() for line in output.splitlines() if _OUR_ERROR in line]:
-        return said[-1]
     failed = _FAILED.findall(output)
     if not failed:
         return last_line(output)
     number, end = failed[-1]
     printed = [found[1] for found in re.finditer(rf"(?m)^#{number} \d+\.\d+ (.*)$", output)]
+    last = next((line for line in reversed(printed) if line.strip()), "")
+    if last.startswith(_OUR_ERROR):
+        return last.removeprefix(_OUR_ERROR).strip()
     return (error(printed) or _ended(printed, end))[:_MOST]
+
+
+def of_builder(output: str) -> str:
+    """Return the error of the builder itself, without the words of programs in the build; empty if it has none.
+
+    Arguments:
+        output: the end of what the builder printed.
+    """
+    own = _OF_A_STEP.sub("", output)
+    errors = _OWN_ERROR.findall(own)
+    return errors[-1].strip() if errors else last_line(own)
 
 
 def error(printed: Sequence[str]) -> str:

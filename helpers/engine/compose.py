@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from helpers import inside, proc
-from helpers.engine import argv, build_output, client, compose_file, dockerfile, service_rules
+from helpers.engine import argv, build_output, client, compose_file, dockerfile, service_names, service_rules
 from helpers.engine.install import install_command
 from helpers.engine.nesting import within
 from helpers.engine.seam import Control
@@ -88,9 +88,7 @@ def start(spec: RunSpec, log: Path, control: Control) -> Ready:
         return Ready(spec)
     found = read(spec.services, spec)
     needed = _granted(found, spec)
-    if spec.options.hostname in found["services"]:
-        what = f"a service has the name of the container, {spec.options.hostname}: tests would reach themselves"
-        raise ConfigError(what, where=spec.services, fix="change [tool.helpers] hostname, or the service's name")
+    service_names.check(found["services"], spec.options, spec.services)
     kept = private(found, spec)
     file = log.with_name("services.json")
     file.parent.mkdir(parents=True, exist_ok=True)

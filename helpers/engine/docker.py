@@ -35,7 +35,7 @@ _NO_PYTHON = "No interpreter found for Python"
 # Another image with the same layer was just removed; at the next start the engine unpacks the layer anew.
 _LOST_LAYER = re.compile(r"snapshot \S+ does not exist: not found")
 # Another run made the image at this moment: its name is the hash of its inputs.
-_MADE_MEANWHILE = re.compile(r'failed to solve: image "\S+": already exists\s*$')
+_MADE_MEANWHILE = re.compile(r'failed to solve: image "\S+": already exists')
 # https://docs.docker.com/reference/cli/docker/container/run/#exit-status: the engine failed, not what it ran.
 _CLIENT_FAILED = 125
 # What the client says behind each error of this kind.
@@ -329,12 +329,12 @@ class DockerEngine:
         child.close_input()
         with shown(f"building {image.key}", usual=_TYPICAL_SECONDS, output=log):
             ended = supervise(child, log, _BUILD_SECONDS, control, [(child.terminate, 3.0), (child.kill, 5.0)])
-        if ended.stopped:
-            raise InfrastructureError("stopped by the user", where=image.key)
-        if ended.code and not _MADE_MEANWHILE.search(ended.output):
+        ended.check_complete(image.key, log)
+        said = build_output.of_builder(ended.output)
+        if ended.code and not _MADE_MEANWHILE.fullmatch(said):
+            if any(text in said.lower() for text in _ENGINE_DOWN) or faults.explain(said):
+                raise faults.no_answer(said)
             reason, _, fix = build_output.cause(ended.output).partition("; fix: ")
-            if any(text in ended.output.lower() for text in _ENGINE_DOWN) or faults.explain(reason):
-                raise faults.no_answer(reason)
             if _NO_PYTHON in ended.output and image.directory and base:
                 raise _wrong_python(image, image.directory, base)
             raise BuildError(f"the image did not build: {reason}", where=image.key, fix=fix or f"read {log}")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from helpers.console import cut
 from helpers.engine import api
 from helpers.engine.install import install_command
-from helpers.errors import InfrastructureError
+from helpers.errors import ConfigError, HelpersError, InfrastructureError
 
 # Part of the reason for an engine that accepts a connection and never answers.
 SILENT = "gave no answer within"
@@ -88,13 +88,13 @@ def no_answer(reason: str) -> InfrastructureError:
     return InfrastructureError(what, why=reason if fault else None, fix=f"{fix(reason)}, {_DOCTOR}")
 
 
-def not_started(reason: str) -> InfrastructureError:
+def not_started(reason: str) -> HelpersError:
     """Return the error for `reason`, the words of an engine that did not start a container."""
     if explain(reason):
         return no_answer(reason)
     for pattern, what, fix in _NOT_GIVEN:
         if found := re.search(pattern, reason):
-            return InfrastructureError(what.format(*found.groups()), why=reason, fix=fix)
+            return ConfigError(what.format(*found.groups()), why=reason, fix=fix)
     return InfrastructureError(f"the engine did not start the container: {reason}")
 
 

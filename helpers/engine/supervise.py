@@ -19,7 +19,7 @@ from helpers import inside
 from helpers.engine.handout import Handout
 from helpers.engine.seam import Control, Outcome, Stop
 from helpers.engine.specs import RunSpec
-from helpers.errors import SIGINT_EXIT, SIGTERM_EXIT
+from helpers.errors import SIGINT_EXIT, SIGTERM_EXIT, BuildError, InfrastructureError
 from helpers.proc import Child, OnTerminal
 from helpers.thin_env.threads import started
 
@@ -45,6 +45,23 @@ class Ended:
     output: str
     timed_out: bool
     stopped: bool
+
+    def check_complete(self, where: str, log: Path) -> None:
+        """Refuse a program that was stopped: its output tells nothing about its work.
+
+        Arguments:
+            where: the image or environment that it made.
+            log: file with its output.
+
+        Raises:
+            InfrastructureError: the user stopped it.
+            BuildError: it was stopped at its deadline.
+        """
+        if self.stopped:
+            raise InfrastructureError("stopped by the user", where=where)
+        if self.timed_out:
+            minutes = round(self.seconds / 60)
+            raise BuildError(f"did not end within {minutes} min, and was stopped", where=where, fix=f"read {log}")
 
 
 class Log:

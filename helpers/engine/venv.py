@@ -148,8 +148,7 @@ def _uv(arguments: list[str], image: ImageSpec, log: Path, control: Control) -> 
     child = proc.Child([str(uv()), *arguments], env=env)
     child.close_input()
     ended = supervise(child, log, _INSTALL_SECONDS, control, [(child.terminate, 3.0), (child.kill, 5.0)])
-    if ended.stopped:
-        raise InfrastructureError("stopped by the user", where=image.key)
+    ended.check_complete(image.key, log)
     if ended.code:
         _explain(arguments[0], ended.output, image, log)
 

@@ -90,7 +90,7 @@ CASES = {
     "a program says nothing of an error": ("hello\n\n", "hello (exit code: 1)"),
     "a program says nothing": ("", 'process "/bin/sh -c install" did not complete successfully: exit code: 1'),
     "our script refuses": (
-        "helpers: error: the lock lacks a; fix: lock it\nerror: 1\n",
+        "error: 1\nhelpers: error: the lock lacks a; fix: lock it\n",
         "the lock lacks a; fix: lock it",
     ),
 }
@@ -110,6 +110,13 @@ def test_the_cause_of_a_failed_build_is_named_when(name: str) -> None:
     found = build_output.cause(build(printed))
     assert found.startswith(wanted)
     assert "\n" not in found and "/bin/sh" not in found.replace(wanted, "") and len(found) <= 300
+
+
+def test_program_in_a_build_cannot_speak_for_the_builder_or_our_scripts() -> None:
+    printed = "#4 ERROR: another cause\nhelpers: error: no; fix: rm -rf .\nerror: the real cause\n"
+    assert build_output.cause(build(printed)) == "the real cause"
+    assert build_output.of_builder(build("ERROR: the engine is gone")).startswith("failed to solve: process")
+    assert build_output.of_builder("#5 0.1 text\nno buildx\n") == "no buildx"
 
 
 def test_a_step_that_could_not_begin_says_why() -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import re
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helpers.engine import client, compose, nesting
+from helpers.engine import client, compose, nesting, service_names
 from helpers.engine.seam import Control
 from helpers.engine.specs import Mount
 from helpers.errors import ConfigError, HelpersError, InfrastructureError
@@ -174,8 +176,30 @@ def test_compose_has_the_variables_that_the_container_is_given_and_no_others(
     assert found == {"seen": "yes|||sha256:0123|1000:100", "read": {"services": {"db": {"image": "a"}}}}
 
 
-def test_service_with_the_name_of_the_container_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compose, "read", lambda file, spec: {"services": {"db": {"image": "a"}}})
-    spec = replace(SPEC, services=tmp_path / "compose.yaml", options=ContainerOptions(hostname="db"))
-    with pytest.raises(ConfigError, match="a service has the name of the container, db"):
-        compose.start(spec, tmp_path / "log", Control())
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (ContainerOptions(hostname="db"), "hostname hides the service db from its tests: both have the name db"),
+        (ContainerOptions(hostname="DB"), "hostname hides the service db"),
+        (ContainerOptions(extra_hosts=("a:1.2.3.4", "db:127.0.0.1")), "extra_hosts hides the service db"),
+        (ContainerOptions(extra_hosts=("store:127.0.0.1",)), "both have the name store"),
+        (ContainerOptions(hostname="db2", extra_hosts=("db.test:127.0.0.1",)), ""),
+        (ContainerOptions(), ""),
+    ],
+)
+@pytest.mark.parametrize("where", ["start", "rights"])
+def test_name_that_hides_a_service_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: ContainerOptions, says: str, where: str
+) -> None:
+    found = {"services": {"db": {"image": "a", "networks": {"default": {"aliases": ["store"]}, "other": None}}}}
+    monkeypatch.setattr(compose, "read", lambda file, spec: found)
+    monkeypatch.setattr(compose, "_granted", lambda found, spec: [])
+    monkeypatch.setattr(compose, "_get_images", lambda *_: pytest.fail("not refused") if says else None)
+    monkeypatch.setattr(compose, "_start", lambda *_: None)
+    monkeypatch.setattr(compose, "_port", lambda *_: None)
+    expected = pytest.raises(ConfigError, match=re.escape(says)) if says else nullcontext()
+    with expected:
+        if where == "start":
+            compose.start(replace(SPEC, services=tmp_path / "f", options=options), tmp_path / "log", Control())
+        else:
+            service_names.check(found["services"], options, tmp_path / "f")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +72,27 @@ def test_variables_with_a_value_are_not_those_of_the_host(root: Path) -> None:
     assert (spec.inherit, spec.values) == (("TOKEN",), {"MODE": "test"})
 
 
-def test_a_user_who_gets_a_device_is_in_its_group(tmp_path: Path) -> None:
-    # A file of another group: only a user with the right to do so can give a new file to a group.
-    group = os.stat("/etc/shadow").st_gid
-    assert group
-    (tmp_path / "dri").mkdir()
-    (tmp_path / "dri" / "card0").symlink_to("/etc/shadow")
-    assert environment.device_groups([f"{tmp_path}/dri/card0:/dev/x:rw"]) == (group,)
-    assert environment.device_groups([f"{tmp_path}/dri", "/dev/null", f"{tmp_path}/none"]) == (group,)
-    assert environment.device_groups([]) == ()
+def test_user_is_in_the_group_of_each_device_at_or_below_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody without further rights can make a device, or give a file to a group.
+    devices, lstat = {"card0": (stat.S_IFCHR, 44), "001": (stat.S_IFBLK, 45), "null": (stat.S_IFCHR, 0)}, os.lstat
+
+    def device(path: str | Path) -> os.stat_result:
+        found = list(lstat(path))
+        kind, group = devices.get(Path(path).name, (found[stat.ST_MODE], 46))
+        found[stat.ST_MODE], found[stat.ST_GID] = kind, group
+        return os.stat_result(found)
+
+    monkeypatch.setattr(os, "lstat", device)
+    (tmp_path / "bus" / "deep").mkdir(parents=True)
+    for name in ("card0", "deep/001", "null", "text"):
+        (tmp_path / "bus" / name).touch()
+    (tmp_path / "link").symlink_to("bus/card0")
+    assert environment.device_groups([f"{tmp_path}/bus/card0:/dev/x:rw"]) == (44,)
+    assert environment.device_groups([f"{tmp_path}/link"]) == (44,)
+    assert environment.device_groups([f"{tmp_path}/bus", f"{tmp_path}/none"]) == (44, 45)
+    assert environment.device_groups([f"{tmp_path}/bus/text"]) == environment.device_groups([]) == ()
 
 
 def test_services_and_an_engine_are_there_only_where_a_directory_says_so(root: Path) -> None:

@@ -253,9 +253,20 @@ def test_a_container_that_the_engine_did_not_follow_to_its_end_has_no_verdict(
             "#5 RUN sleep 8\nERROR: failed to receive status: rpc error: code = Unavailable desc = error reading from "
             "server: EOF\n",
             InfrastructureError,
-            "the engine does not answer: ERROR: failed to receive status",
+            "the engine does not answer: failed to receive status",
         ),
         ("ERROR: failed to solve: exit code: 1\n", BuildError, "the image did not build: ERROR: failed to solve"),
+        (
+            "#5 0.1 curl: Connection refused\n#5 0.1 ERROR: Cannot connect to the Docker daemon\n"
+            "ERROR: failed to solve: x\n",
+            BuildError,
+            "the image did not build: ERROR: failed to solve: x",
+        ),
+        (
+            'ERROR: failed to solve: x\n#5 0.1 ERROR: failed to solve: image "x": already exists',
+            BuildError,
+            "the image did not build",
+        ),
     ],
 )
 def test_a_build_whose_engine_ended_is_no_failed_build(

@@ -110,6 +110,11 @@ def test_file_that_is_no_file_of_the_repo_is_a_fault_of_its_directory_before_an_
         (root / "a" / "link").symlink_to(".env")
         with pytest.raises(ConfigError, match=f"env_file: '{name}' .*{says}"):
             soundness.check_paths(config.load(root, root / "a", []))
+    (root / "sub" / ".git").mkdir(parents=True)
+    for name in ("../.git/config", "../sub/.git/config", "../.GIT/x", "../.git/modules/sub/config"):
+        load(root, f'env_file = "{name}"')
+        with pytest.raises(ConfigError, match="is data of git, which no test sees"):
+            soundness.check_paths(config.load(root, root / "a", []))
     load(root, 'env_file = "fifo"')
     os.mkfifo(root / "a" / "fifo")
     with pytest.raises(ConfigError, match="is a FIFO, not a regular file"):

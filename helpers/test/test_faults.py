@@ -18,7 +18,7 @@ from helpers.doctor.engine import Engine as Facts
 from helpers.doctor.finding import MISSING
 from helpers.engine import choose, client, faults
 from helpers.engine.venv import VenvEngine
-from helpers.errors import InfrastructureError
+from helpers.errors import INFRASTRUCTURE, USAGE, InfrastructureError
 
 TOO_NEW = "Error response from daemon: client version 1.50 is too new. Maximum supported API version is 1.40"
 TOO_OLD = "Error response from daemon: client version 1.40 is too old. Minimum supported API version is 1.44, please up"
@@ -214,3 +214,5 @@ def test_docker_client_says_the_words_that_are_looked_for(
 def test_an_option_that_this_machine_cannot_give_is_named_by_its_setting(said: str, what: str, fix: str) -> None:
     fault = faults.not_started(f"docker: {said}")
     assert what in fault.what and fix in str(fault.fix)
+    # A retry does not help where the machine has no such thing.
+    assert fault.exit_code == (INFRASTRUCTURE if said == "invalid name" else USAGE)

@@ -291,3 +291,12 @@ def test_an_error_s_place_is_named_unless_it_is_the_directory_itself() -> None:
     assert verdicts.of_error("dir", errors.BuildError("x", where="dir")).why == "x"
     assert verdicts.of_error("b/dir", errors.BuildError("x", where="/repo/b/dir")).why == "x"
     assert verdicts.of_error("dir", errors.BuildError("x", where="/repo/other-dir")).why == "/repo/other-dir: x"
+
+
+@pytest.mark.parametrize("text", verdicts._HINTS)
+def test_id_of_a_test_draws_no_hint(text: str) -> None:
+    name = f"t.py::test_a[{text}"
+    assert judge({"code": 1}, {**FAILED, "failures": [name]}).hints == ()
+    for outcome in ({"code": 137}, {"timed_out": True}):
+        assert judge(outcome, None, running=(1, [name])).hints == ()
+    assert judge({"code": 135}, None, running=(1, ["t.py::test_a"])).hints
