@@ -81,6 +81,11 @@ def from_here(root: Path, name: str) -> str:
     return os.path.relpath(root / name) if sys.stdout.isatty() else name
 
 
+def as_argument(path: str) -> str:
+    """Return a relative path, or the id of a test, as an argument that no program takes for an option."""
+    return f"./{path}" if path.startswith("-") else path
+
+
 def nearer(text: str) -> str:
     """Return `text` with paths as a person at the current directory writes them: relative in the checkout, and by `~`.
 

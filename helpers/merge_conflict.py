@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 from helpers import repo
+from helpers.console import as_argument
 from helpers.errors import ConfigError, HelpersError
 
 # https://git-scm.com/docs/git-merge#_how_conflicts_are_presented
@@ -47,7 +48,7 @@ def relock(directory: Path) -> str:
 def shown(path: Path) -> str:
     """Return `path` as a word of a command for the current directory: relative if shorter."""
     real = os.path.realpath(path)
-    return shlex.quote(min(os.path.relpath(real), real, key=len))
+    return shlex.quote(min(as_argument(os.path.relpath(real)), real, key=len))
 
 
 def _fix(text: str, path: Path) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers import discover, repo
+from helpers.console import as_argument
 from helpers.discover import Listing, is_runnable, listing, lost_marks, nearest_path
 from helpers.errors import HelpersError, NothingSelectedError, UsageError
 
@@ -181,7 +182,7 @@ def _meant(root: Path, path: Path, cwd: Path, every: list[Path]) -> str:
     places |= {above for other in places for above in other.parents if above != root and above.is_relative_to(root)}
     names = [other.relative_to(root).as_posix() for other in places - {root, *path.parents}]
     if near := nearest_path(path.relative_to(root).as_posix(), names):
-        return f"did you mean --dir {shlex.quote(os.path.relpath(root / near, cwd))}?"
+        return f"did you mean --dir {shlex.quote(as_argument(os.path.relpath(root / near, cwd)))}?"
     return "invoke dir_list"
 
 

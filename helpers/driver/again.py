@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from helpers.console import as_argument
 from helpers.driver.container import INSIDE
 from helpers.driver.verdict import Status, Verdict, pytest_id
 from helpers.engine.seam import Engine
@@ -43,9 +44,9 @@ def lines(verdict: Verdict, began: Sequence[str], engine: Engine, spec: RunSpec,
         return []
     tests = verdict.failures or verdict.running
     few = 0 < len(tests) <= _MOST_TESTS
-    found = [_selector(pytest_id(test), spec.cwd, arguments) for test in tests] if few else []
+    found = [as_argument(_selector(pytest_id(test), spec.cwd, arguments)) for test in tests] if few else []
     wanted = list(dict.fromkeys(found)) if found and all(found) else list(arguments)
-    ours = [*began, "--dir", os.path.relpath(spec.cwd), *(["--", *wanted] if wanted else [])]
+    ours = [*began, "--dir", as_argument(os.path.relpath(spec.cwd)), *(["--", *wanted] if wanted else [])]
     cache = ["-o", "cache_dir=/tmp/pytest-cache"]
     seen = [mount for mount in spec.mounts if mount.read_only and mount.path != INSIDE]
     alone = replace(spec, mounts=tuple(seen), labels={}, image_says={})

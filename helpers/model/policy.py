@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from helpers.console import as_argument
 from helpers.errors import PolicyError, UsageError
 from helpers.model.settings import DOCKER
 
@@ -107,7 +108,7 @@ def refusal(directory: str, missing: Sequence[Need], policy: str = "") -> Policy
     return PolicyError(
         f"the policy does not grant {'; '.join(f'{need.item} ({need.text})' for need in missing)}",
         where=directory,
-        fix=f"main_pytest.py --dir {shlex.quote(directory)} --policy {shlex.quote(','.join(items))}",
+        fix=f"main_pytest.py --dir {shlex.quote(as_argument(directory))} --policy {shlex.quote(','.join(items))}",
     )
 
 

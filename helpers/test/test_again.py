@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from helpers.driver import again
 from helpers.driver.container import INSIDE
+from helpers.driver.report.words import commands, verdict_line
 from helpers.driver.verdict import Status, Verdict
 from helpers.engine.docker import DockerEngine
 from helpers.engine.specs import Mount, RunSpec
@@ -100,6 +102,23 @@ def test_what_names_no_few_tests_is_run_again_as_it_was(verdict: Verdict) -> Non
     ours, bare = again.lines(verdict, ["./main_pytest.py"], FAKE, SPEC, ["-k", "it"])
     assert ours == "./main_pytest.py --dir 'a b' -- -k it" and bare.endswith(" -k it")
     assert again.lines(verdict, ["./main_pytest.py"], FAKE, SPEC, [])[0] == "./main_pytest.py --dir 'a b'"
+
+
+def test_name_that_begins_with_a_dash_is_no_option() -> None:
+    failed = replace(FAIL, failures=("-k/test_it.py::test_a", "--co.py"))
+    ours, bare = again.lines(failed, ["./main_pytest.py"], FAKE, replace(SPEC, cwd=Path("/repo/-x")), [])
+    assert ours == "./main_pytest.py --dir ./-x -- ./-k/test_it.py::test_a ./--co.py"
+    assert bare.endswith(" ./-k/test_it.py::test_a ./--co.py")
+
+
+@pytest.mark.parametrize("text", ["\x1b]0;title\x07", "\u202e", "\x9b2J", "a\rb\nc"])
+def test_name_of_a_running_test_steers_no_terminal(text: str) -> None:
+    name = f"t.py::test_a[{text}]"
+    verdict = Verdict("a", Status.TIMEOUT, 7, f"did not end; {name} was running", running=(name,))
+    found = again.lines(verdict, ["./main_pytest.py"], FAKE, SPEC, [])
+    shown = commands(replace(verdict, again=tuple(found)), verbose=True)
+    for line in (verdict_line(verdict, sys.stderr), *shown):
+        assert line.isprintable()
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.FAIL, Status.CRASH, Status.TIMEOUT}, key=str))
