@@ -128,6 +128,9 @@ VARIABLES = (
     Variable("HELPERS_VERDICTS_WRITE", "helpers", "`1`: verdicts are added there too; for trusted branches only"),
     Variable("HELPERS_ENTERED", "helpers", "internal: set while the thin environment is entered"),
     Variable("HELPERS_HEADSTART", "helpers", "internal: what was started before the environment is entered"),
+    Variable(
+        "HELPERS_SOURCED", "helpers", "internal: checkouts whose `setenv.sh` was sourced: Tab runs their code alone"
+    ),
     Variable("HELPERS_INSIDE", "helpers", "set in our containers: name and version of the image, by its labels"),
     Variable(
         "HELPERS_PROJECTS", "helpers", "set in our containers: where the checkouts of installed projects are; NAME:PATH"

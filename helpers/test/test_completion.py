@@ -167,7 +167,7 @@ class Shell:
             argv, stdin=end, stdout=end, stderr=end, cwd=where, env=environ, start_new_session=True
         )
         os.close(end)
-        load = f"source {shlex.quote(str(ROOT / 'helpers' / 'thin_env' / f'completion.{kind}'))}"
+        load = f"source {shlex.quote(str(where / 'helpers' / 'thin_env' / f'completion.{kind}'))}"
         self.press(f"{before}{SETUP[kind]}; {load}; stty -echo; echo '<'ready'>'\n")
         # Until the line editor reads keys, the terminal takes Ctrl-D for the end of the input.
         self.press(SHOW)
@@ -252,6 +252,23 @@ def test_keys_complete_each_option_of_each_task(shell: Shell) -> None:
 )
 def test_keys_complete_a_word(shell: Shell, typed: str, completed: str) -> None:
     assert shell.complete(typed)[1] == completed
+
+
+@pytest.mark.host
+@pytest.mark.parametrize("links", [(), ("helpers",)], ids=["without helpers", "with our helpers"])
+def test_key_runs_no_code_of_a_checkout_that_was_not_sourced(
+    shell: Shell, tmp_path: Path, links: tuple[str, ...]
+) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    for name in ("tasks.py", "invoke.py"):
+        (foreign / name).write_text("from pathlib import Path\n\nPath(__file__).with_name('ran').touch()\n")
+    for link in links:
+        (foreign / link).symlink_to(ROOT / link)
+    shell.press(f"cd {shlex.quote(str(foreign))}; echo '<'there'>'\n")
+    for line in ("invoke dir_cr", "main_pytest.py --wat", "inv --help doct"):
+        assert shell.complete(line)[1] == line
+    assert not (foreign / "ran").exists()
 
 
 @pytest.mark.host

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 REQUIREMENTS = os.path.join(HERE, "requirements.txt")
 # Part of every key: raise it when what `install.py` puts into an environment changes.
-LAYOUT = "12"
+LAYOUT = "13"
 
 
 def cache_dir() -> "Path":

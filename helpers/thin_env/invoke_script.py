@@ -25,6 +25,8 @@ def prepare() -> None:
     if _names_tasks(words):
         return  # the caller says where tasks are
     root = _root(os.getcwd())
+    if words[:1] == ["--complete"] and not _is_sourced(root):
+        sys.exit(0)  # a key must not run code of a checkout
     if fault := _unreadable(root):
         print(f"invoke: error: {fault}", file=sys.stderr)
         sys.exit(2)
@@ -146,6 +148,14 @@ def _root(directory: str) -> str:
         if above == directory:
             return ""
         directory = above
+
+
+def _is_sourced(root: str) -> bool:
+    """Say whether `setenv.sh` of a checkout was sourced in the shell that asks for a completion."""
+    # The package stands in `helpers` or in `helpers/helpers`. No link is followed from the checkout.
+    named = os.environ.get("HELPERS_SOURCED", "").split(":") if root else []
+    named += [os.path.dirname(place) for place in named if os.path.basename(place) == "helpers"]
+    return any(os.path.exists(place) and os.path.samefile(place, root) for place in named)
 
 
 def _unreadable(root: str) -> str:
