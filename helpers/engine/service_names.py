@@ -26,8 +26,8 @@ def check(services: Mapping[str, Any], options: ContainerOptions, file: Path) ->
     for service, table in services.items():
         for name in (service, *_aliases(table)):
             if setting := settings.get(name.lower()):
-                what = f"[tool.helpers] {setting} hides the service {service} from its tests: both have the name {name}"
-                raise ConfigError(what, where=file, fix=f"change {setting} in [tool.helpers], or the name here")
+                what = f"the setting {setting} hides the service {service} from its tests: both have the name {name}"
+                raise ConfigError(what, where=file, fix=f"change the setting {setting}, or the name here")
 
 
 def _aliases(service: Any) -> Iterator[str]:
