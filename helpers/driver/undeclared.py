@@ -1,4 +1,4 @@
-"""Says which path or variable a test has looked for in vain, because its container is not given it."""
+"""Says which path, variable or program a test has looked for in vain, because its container is not given it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from helpers.containers.environment import base_environment, file_values
 from helpers.driver.verdict import Status, Verdict
 from helpers.errors import HelpersError
 from helpers.host import user
+from helpers.model import program_packages
 from helpers.model.runnable import RunnableDir
 
 # Python's words, and those of programs that a test starts.
@@ -26,6 +27,11 @@ _MODULE = re.compile(r"No module named '([A-Za-z_]\w*)")
 # Python's words for a variable that is not set, and the source of a line that failed.
 _VARIABLE = re.compile(
     r"(?:KeyError: |\b(?:environ|getenv)(?:\.\w{1,20})?(?: at 0x[0-9a-f]+>)?[\[(])['\"]([A-Z][A-Z0-9_]{2,})['\"]"
+)
+# The words of Python, of shells and of env for a program that is not there.
+_PROGRAM = re.compile(
+    r"(?:No such file or directory: ['\"]|env: ['\"\u2018])([\w.+-]{1,40})['\"\u2019]"
+    r"|(?<![\w./-])([\w.+-]{1,40}): (?:command )?not found"
 )
 # What our plugin says of each file that a test has not found; a path says more.
 GENERAL = "hint: a test sees only its own directory: name paths in `uses`, and programs in `system_packages`"
@@ -44,8 +50,9 @@ def explained(verdict: Verdict, runnable: RunnableDir) -> Verdict:
     # Where pytest did not come as far as a test, what it printed is all there is.
     texts = [f"{item.message}\n{item.text}" for item in verdict.details] or [verdict.output]
     paths = list(islice(dict.fromkeys(_hints(runnable, texts)), _MOST))
-    found = [*paths, *islice(dict.fromkeys(_variables(runnable, texts)), _MOST)]
-    others = [text for text in verdict.hints if not (paths and text == GENERAL)]
+    programs = list(islice(dict.fromkeys(_programs(runnable, texts)), _MOST))
+    found = [*paths, *programs, *islice(dict.fromkeys(_variables(runnable, texts)), _MOST)]
+    others = [text for text in verdict.hints if not ((paths or programs) and text == GENERAL)]
     return replace(verdict, hints=(*found, *others)) if found else verdict
 
 
@@ -58,6 +65,21 @@ def _variables(runnable: RunnableDir, texts: Iterable[str]) -> Iterator[str]:
         if name in os.environ and name not in given:
             which = f"the variable {name} of this machine, which its container is not given"
             yield f'hint: a test reads {which}: env = ["{name}"]'
+
+
+def _programs(runnable: RunnableDir, texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        for name in (one or other for one, other in _PROGRAM.findall(text)):
+            package = program_packages.package_of(name)
+            if package and not (runnable.path / name).exists():
+                yield _in_system_packages(f"starts {name}, which the package {package} brings", package)
+        if program_packages.LOCALE_ERROR in text:
+            package = program_packages.LOCALES
+            yield _in_system_packages(f"sets a locale, which the package {package} brings", package)
+
+
+def _in_system_packages(does: str, package: str) -> str:
+    return f'hint: a test {does}: system_packages = ["{package}"]'
 
 
 def _hints(runnable: RunnableDir, texts: Iterable[str]) -> Iterator[str]:

@@ -13,6 +13,7 @@ import json
 import os
 import shlex
 import sys
+import tempfile
 from typing import Any, Dict
 
 # The verdict of a run in which pytest never began a session.
@@ -34,6 +35,15 @@ REPORT = "HELPERS_REPORT"
 # The tests that run now. The line must fit into one frame of the runner, and a character may take six bytes.
 NOW = "now"
 MOST_NAMED, MOST_CHARACTERS = 2, 300
+
+# Where tools keep what they remember between runs, by the variable of each: they would write into the checkout, which
+# is read-only. A directory's own `env` counts more.
+CACHES = {
+    "HYPOTHESIS_STORAGE_DIRECTORY": "hypothesis",  # hypothesis.configuration.storage_directory
+    "MYPY_CACHE_DIR": "mypy-cache",  # https://mypy.readthedocs.io/en/stable/command_line.html#incremental-mode
+    "RUFF_CACHE_DIR": "ruff-cache",  # https://docs.astral.sh/ruff/settings/#cache-dir
+    "NUMBA_CACHE_DIR": "numba-cache",  # https://numba.readthedocs.io/en/stable/reference/envvars.html
+}
 
 # What the image of this container is, `<name>-<X.Y.Z>`; not set where no container of ours is around us.
 IMAGE = "HELPERS_INSIDE"
@@ -154,6 +164,8 @@ def main(order: Dict[str, Any]) -> int:
     os.environ[ORDER] = json.dumps({"report": report, "results": order["results"], "tier": order["tier"]})
     # The checkout is read-only: who measures coverage, asked by us or by settings of the directory, does it there.
     os.environ["COVERAGE_FILE"] = os.path.join(order["results"], "coverage")
+    for name, folder in CACHES.items():
+        os.environ.setdefault(name, os.path.join(tempfile.gettempdir(), folder))
     # `python -m pytest` puts the current directory first. This directory, where the plugin is, goes last.
     sys.path.append(sys.path[0])
     sys.path[0] = os.getcwd()

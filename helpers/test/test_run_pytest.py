@@ -56,6 +56,22 @@ def run(tmp_path: Path, test: str, *arguments: str, tier: str = "fast") -> Done:
     return Done(code, json.loads(verdict), progress, output, [json.loads(line) for line in told])
 
 
+def test_tools_keep_what_they_remember_outside_of_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MYPY_CACHE_DIR", "chosen")
+    names = [name for name in run_pytest.CACHES if name != "MYPY_CACHE_DIR"]
+    done = run(
+        tmp_path,
+        f"""
+        import os, tempfile
+        def test_it():
+            for name in {names}:
+                assert os.path.dirname(os.environ[name]) == tempfile.gettempdir()
+            assert os.environ["MYPY_CACHE_DIR"] == "chosen"
+        """,
+    )
+    assert done.code == 0, done.output
+
+
 def follow(command: Sequence[str], cwd: Path, results: Path) -> tuple[int, str]:
     """Run the runner with the nonce `a1`, take its result files, and return its exit code and output."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}

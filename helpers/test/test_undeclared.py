@@ -103,6 +103,45 @@ def test_a_variable_of_this_machine_that_a_test_misses_is_named_with_the_setting
     assert undeclared.explained(failed, given).hints == FAILED.hints
 
 
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        (
+            "FileNotFoundError: [Errno 2] No such file or directory: 'less'",
+            "starts less, which the package less brings",
+        ),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'ps'", "starts ps, which the package procps brings"),
+        ("/bin/sh: 1: git: not found", "starts git, which the package git brings"),
+        ("bash: line 1: dot: command not found", "starts dot, which the package graphviz brings"),
+        ("/usr/bin/env: \u2018node\u2019: No such file", "starts node, which the package nodejs brings"),
+        ("locale.Error: unsupported locale setting", "sets a locale, which the package locales-all brings"),
+    ],
+)
+def test_missing_program_is_named_with_its_package(root: Path, message: str, says: str) -> None:
+    package = says.split()[-2]
+    assert told(root, message)[0] == f'hint: a test {says}: system_packages = ["{package}"]'
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "No such file or directory: 'less.txt'",
+        "No such file or directory: '/usr/bin/less'",
+        "/opt/git: not found",
+        "E   KeyError: 'less'",
+        "page less: found",
+    ],
+)
+def test_other_words_name_no_package(root: Path, message: str) -> None:
+    assert not any("system_packages = " in hint for hint in told(root, message))
+
+
+def test_file_with_the_name_of_a_program_names_no_package(root: Path) -> None:
+    (root / "dirs" / "a" / "less").touch()
+    message = "FileNotFoundError: [Errno 2] No such file or directory: 'less'"
+    assert not any("system_packages = " in hint for hint in told(root, message))
+
+
 @pytest.mark.parametrize("settings", ['env = ["TEST_TOKEN=x"]', 'env_file = "vars"'])
 def test_variable_that_a_directory_sets_is_not_missed(
     root: Path, settings: str, monkeypatch: pytest.MonkeyPatch
