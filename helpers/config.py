@@ -46,7 +46,7 @@ def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
     settings_file = pyproject.settings_file(path)
     # With settings of its own a directory needs no `pyproject.toml`.
     project = read_pyproject(path) if settings_file.parent == path else pyproject.read_if_there(path)
-    settings = _settings(path)
+    settings = settings_of(path)
     log_file = path / "changelog.txt"
     found = RunnableDir(
         root=root,
@@ -55,7 +55,7 @@ def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
         settings_file=settings_file,
         changelog=changelog_format.parse(read_text(log_file), str(log_file)),
         requires_python=str(project.get("project", {}).get("requires-python", "")),
-        registry=_settings(root).registry,
+        registry=settings_of(root).registry,
         nested=discover.nested_in(root, path, all_paths, settings.tests),
         build=build_system.of_directory(path),
     )
@@ -74,7 +74,7 @@ def repo_settings(root: Path) -> Settings:
     Raises:
         ConfigError: its `pyproject.toml` is wrong.
     """
-    return _settings(root)
+    return settings_of(root)
 
 
 def loader(root: Path, all_paths: Sequence[Path] = (), checkouts: Sequence[Path] = ()) -> Loader:
@@ -107,7 +107,7 @@ def forget() -> None:
     checkout_file.forget()
     read_shared.cache_clear()
     pyproject.read.cache_clear()
-    _settings.cache_clear()
+    settings_of.cache_clear()
 
 
 def read_base_lock(runnable: RunnableDir) -> base_lock.BaseLock | None:
@@ -137,5 +137,10 @@ def update_command(path: Path) -> str:
 
 
 @cache
-def _settings(path: Path) -> Settings:
+def settings_of(path: Path) -> Settings:
+    """Return the settings of the directory at `path`.
+
+    Raises:
+        ConfigError: they are wrong.
+    """
     return parse_settings(pyproject.settings_table(path), str(pyproject.settings_file(path)))

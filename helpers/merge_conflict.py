@@ -19,6 +19,7 @@ _BEGIN, _END = (re.compile(rf"^{sign}{{7}} ", re.MULTILINE) for sign in "<>")
 _NO_SEPARATOR = (".toml", ".lock")
 # `docker_lock` writes these files anew, and keeps the pinned versions.
 _RELOCKED = ("poetry.lock", "system-packages.lock")
+_OF_THEIR_TOOLS = {"uv.lock": "uv lock", "pdm.lock": "pdm lock"}
 _OURS = r"sed -i '/^<<<<<<< /d;/^||||||| /,/^>>>>>>> /d;/^=======\r\?$/,/^>>>>>>> /d'"
 
 
@@ -61,7 +62,9 @@ def _fix(text: str, path: Path) -> str:
     else:
         ours = _git(file, "checkout HEAD --")
     if file.name in _RELOCKED:
-        return f"{ours} && {relock(file.parent if file.name == 'poetry.lock' else file.parent.parent)}"
+        return f"{ours} && {relock(file.parent.parent if file.parent.name == 'devops' else file.parent)}"
+    if file.name in _OF_THEIR_TOOLS:
+        return f"{ours} && {_OF_THEIR_TOOLS[file.name]} --project {shown(file.parent)}"
     return f"{ours}  (keeps your side; or edit the file and keep of both sides the lines that you need)"
 
 

@@ -25,7 +25,8 @@ from helpers.containers.environment import (
 from helpers.engine import client
 from helpers.engine.specs import ImageSpec, Mount, RunSpec
 from helpers.errors import ConfigError, UsageError
-from helpers.images.recipe import image_chain, lock_text
+from helpers.images import lock_source
+from helpers.images.recipe import image_chain
 from helpers.model import policy
 from helpers.model.image import IMAGE_VARIABLE, LABEL_TITLE, LABEL_VERSION, goes_by_wrong_name
 from helpers.model.number import whole
@@ -82,7 +83,7 @@ def jupyter(directory: str | None, port: int | None, stage: str) -> None:
         ConfigError: the directory's lock holds no Jupyter.
     """
     found = _nearest(directory)
-    if '\nname = "jupyterlab"\n' not in lock_text(found[0].path):
+    if "jupyterlab" not in {package.name for package in lock_source.pins(found[0].path)}:
         raise ConfigError(
             "has no jupyterlab in its lock",
             where=found[0].path,

@@ -1,4 +1,4 @@
-"""Reads `poetry.lock` of a runnable dir: what it pins, and what those need."""
+"""Reads the lock of a runnable dir: names of its packages, and what they need."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 from helpers import pyproject
 from helpers.errors import ConfigError
-from helpers.images.lock import read_lock
-from helpers.model.poetry_lock import normal_name, pinned
+from helpers.images import lock_source
+from helpers.model.lock_kind import LockKind
+from helpers.model.poetry_lock import normal_name
 
 
 def names(path: Path) -> set[str]:
@@ -18,7 +19,7 @@ def names(path: Path) -> set[str]:
     Raises:
         ConfigError: it is no lock.
     """
-    return {package.name for package in pinned(read_lock(path))}
+    return {package.name for package in lock_source.pins(path)}
 
 
 def names_below(root: Path, path: Path) -> set[str]:
@@ -45,8 +46,11 @@ def needed_by_others(path: Path) -> str:
     hashes for everything finds none.
     """
     try:
+        source = lock_source.of(path)
+        if source.kind is not LockKind.POETRY:
+            return ""
         own = str(pyproject.read(path).get("project", {}).get("name", ""))
-        packages = read_lock(path).get("package", [])
+        packages = source.parsed().get("package", [])
     except ConfigError:
         return ""
     needs = {normal_name(name) for package in packages for name in package.get("dependencies", {})}

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers import checkout_file, pyproject
+from helpers import checkout_file, config, pyproject
 from helpers.console import excerpt
 from helpers.containers import environment
 from helpers.engine import dockerfile
 from helpers.engine.specs import ImageSpec
 from helpers.errors import ConfigError, NothingSelectedError
-from helpers.images import digests
-from helpers.images.recipe import SHARED_DOCKERFILE, lock_text
-from helpers.model import poetry_lock
+from helpers.images import digests, lock_source
+from helpers.images.recipe import SHARED_DOCKERFILE
+from helpers.model import pdm_lock, poetry_lock
 from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import Base, BaseKind
+from helpers.model.lock_kind import LockKind
 from helpers.model.runnable import RunnableDir
 
 _CLAUSE = re.compile(r"(~=|===|==|!=|<=|>=|<|>)\s*(\d{1,4})(?:\.(\d{1,4}))?(?:\.(\d{1,4}))?(?![\d])[^,*]*?(\.\*)?\s*")
@@ -122,25 +122,23 @@ def contained(runnable: RunnableDir, name: str, setting: str) -> Path:
 
 
 def check_lock(path: Path) -> None:
-    """Return if `poetry.lock` of the directory `path` may match its `pyproject.toml`.
+    """Return if the lock of the directory `path` may match its manifest.
 
     Raises:
-        ConfigError: the lock is missing, stale, or no lock of poetry.
+        ConfigError: the lock is missing, stale, or not one of its format.
     """
-    text = lock_text(path)
-    if not poetry_lock.has_hash(text):
-        _check_form(path)
-    if poetry_lock.is_stale(text, pyproject.read(path)):
-        relock = f"invoke docker_lock --dir {shlex.quote(str(path))}"
-        raise ConfigError("pyproject.toml says something else than poetry.lock", where=path, fix=relock)
-
-
-def _check_form(path: Path) -> None:
-    from helpers.images import lock  # only a lock that poetry did not write needs the parser
-
-    if not poetry_lock.is_of_a_project(lock.read_lock(path)):
-        file = path / "poetry.lock"
-        raise ConfigError("has no content-hash in [metadata], so it is no lock", where=file, fix=lock.mend(file))
+    source = lock_source.of(path)
+    if source.kind is LockKind.PDM:
+        if source.read(lambda data: pdm_lock.is_stale(data, pyproject.read_if_there(path))):
+            raise source.stale()
+        return
+    text = source.text()
+    if source.kind is not LockKind.POETRY:
+        return  # the export compares
+    if not poetry_lock.has_hash(text) and not poetry_lock.is_of_a_project(source.parsed()):
+        raise ConfigError("has no content-hash in [metadata], so it is no lock", where=source.file, fix=source.mend())
+    if poetry_lock.is_stale(text, config.parse_toml(source.manifest(), path / "pyproject.toml")):
+        raise source.stale()
 
 
 def check_dockerfile(file: Path) -> None:

@@ -12,6 +12,7 @@ from helpers.driver.container import INSIDE
 from helpers.driver.plan import DirPlan, Plan, without
 from helpers.driver.ways import links, ways
 from helpers.errors import ConfigError, InfrastructureError, NothingSelectedError, UsageError
+from helpers.images import lock_source
 from helpers.model import settings_file
 from helpers.model.runnable import RunnableDir
 from helpers.repo import history, merging
@@ -19,7 +20,7 @@ from helpers.repo.contents import Contents, Unknown, contents, contents_of
 from helpers.repo.location import boundaries, git_in
 
 # What an image is made from, of all that lies in the directory of one.
-_OF_AN_IMAGE = ("devops", "devops/Dockerfile", "pyproject.toml", "poetry.lock", "changelog.txt")
+_OF_AN_IMAGE = ("devops", "devops/Dockerfile", "pyproject.toml", "changelog.txt")
 _USUAL = ("main", "master")
 _SHOWN = 3
 
@@ -120,10 +121,10 @@ def _changes(root: Path, item: DirPlan, before: Contents, now: Contents) -> Iter
     # They may change the bytes of every file below them (https://git-scm.com/docs/gitattributes).
     made_of = {*_seen(item.runnable), *(Path(image.directory) for image in item.chain if image.directory)}
     yield from differences(_attributes(made_of))
-    for image in item.chain:
-        for name in _OF_AN_IMAGE if image.directory else ():
-            file = os.path.join(str(image.directory), name)
-            if image.directory != item.runnable.path:
+    for directory in (image.directory for image in item.chain if image.directory):
+        named = [directory / name for name in (*_OF_AN_IMAGE, *lock_source.DETECTED)]
+        for file in dict.fromkeys(map(str, (*named, *lock_source.files(directory)))):
+            if directory != item.runnable.path or not file.startswith(f"{directory}/"):
                 yield from differences([file])
             if os.path.islink(file):
                 end = os.path.realpath(file)

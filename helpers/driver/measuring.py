@@ -9,7 +9,6 @@ from __future__ import annotations
 import configparser
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,8 @@ from helpers import checkout_file, pyproject, pytest_settings
 from helpers.driver.plan import DirPlan, Plan, without
 from helpers.driver.results import read_result
 from helpers.errors import ConfigError
+from helpers.images import lock_source
+from helpers.model.lock_kind import LockKind
 
 _REPORT = "coverage.json"
 _MOST_BYTES = 256 << 20
@@ -30,7 +31,6 @@ _INI_FILES = ((".coveragerc", "run"), ("setup.cfg", "coverage:run"), ("tox.ini",
 _SOURCES = ("source", "source_pkgs", "source_dirs")
 # The entry may come from another machine: a few digits must not fill the memory.
 _MOST_LINES = 10_000_000
-_LOCKED = re.compile(rb'^name = "pytest[-_.]cov"$', re.MULTILINE | re.IGNORECASE)
 
 Branch = tuple[int, int]
 
@@ -123,19 +123,20 @@ def checked(plan: Plan) -> Plan:
 def _fault(item: DirPlan) -> DirPlan | None:
     if not item.runnable:
         return None
-    lock = item.runnable.path / "poetry.lock"
     try:
-        text = checkout_file.read_if_there(lock)
+        source = lock_source.find(item.runnable.path)
+        names = {package.name for package in lock_source.pins(item.runnable.path)}
     except ConfigError as error:
         return DirPlan(item.name, error=error)
-    if text is None or _LOCKED.search(text):
+    if source is None or not names or "pytest-cov" in names:
         return None  # without a lock there is another error to tell of
+    relock = "invoke docker_lock --all" if source.kind is LockKind.POETRY else source.command()
     unlocked = ConfigError(
         "--coverage: pytest-cov is not in the lock",
-        where=lock,
+        where=source.file,
         why="the directory's own pytest-cov counts the lines that run",
         # The same words for each directory: a run prints them once, with the names of all.
-        fix='add "pytest-cov" to the group `test` of the pyproject.toml, then: invoke docker_lock --all',
+        fix=f'add "pytest-cov" to the group `test` of the pyproject.toml, then: {relock}',
     )
     return DirPlan(item.name, error=unlocked)
 

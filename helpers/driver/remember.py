@@ -22,6 +22,7 @@ from helpers.driver.ways import links, ways
 from helpers.errors import OK
 from helpers.images import digests
 from helpers.model import base_lock, system_lock
+from helpers.model.lock_kind import kind_of
 from helpers.model.runnable import RunnableDir
 from helpers.repo.contents import TICK_SECONDS, Contents, changed_at
 
@@ -35,7 +36,7 @@ _FREE = {
 _AS_USUAL = {"engine": ("auto", "docker"), "stage": ("local",)}
 # What a plan is made of: read here, and not only by the tests.
 _READ_FOR_PLANS = {
-    *("pyproject.toml", "poetry.lock", "changelog.txt", "devops", "Dockerfile", "compose.yaml"),
+    *("pyproject.toml", "changelog.txt", "devops", "Dockerfile", "compose.yaml"),
     *(os.path.basename(path) for path in (base_lock.PATH, system_lock.NAME)),
     *pytest_settings.FILES,
 }
@@ -137,7 +138,8 @@ def _kinds(options: argparse.Namespace, root: Path, plan: Plan, now: Contents) -
 
 
 def _is_read_for_plans(path: str) -> bool:
-    return os.path.basename(path) in _READ_FOR_PLANS or path.split("/")[-2:-1] == ["devops"]
+    name = os.path.basename(path)
+    return name in _READ_FOR_PLANS or path.split("/")[-2:-1] == ["devops"] or kind_of(name) is not None
 
 
 def _probed(runnable: RunnableDir, path: str, *others: str) -> list[str]:

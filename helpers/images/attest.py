@@ -17,7 +17,7 @@ from urllib.parse import quote
 from helpers import checkout_file
 from helpers.engine.specs import SCRIPTS, ImageSpec
 from helpers.images import layout as files
-from helpers.images import sbom
+from helpers.images import lock_source, sbom
 from helpers.model import image as names
 from helpers.model.image import BaseKind
 from helpers.model.stage import Stage
@@ -36,7 +36,7 @@ _BUILD_TYPE = "https://mobyproject.org/buildkit@v1"
 _TOOLCHAIN = "pkg:generic/helpers"
 _PACKAGE = Path(__file__).resolve().parent.parent
 # What a directory's image is made from, besides its code.
-_OWN_FILES = ("pyproject.toml", "poetry.lock", "devops/system-packages.lock")
+_OWN_FILES = ("pyproject.toml", "devops/system-packages.lock")
 
 # By the digest of a platform's image: its predicates by their types.
 Predicates = Mapping[str, Mapping[str, Any]]
@@ -155,7 +155,8 @@ def _materials(image: ImageSpec) -> list[dict[str, Any]]:
         {"uri": f"{source}{more}", "digest": {"sha1" if len(commit) == 40 else "sha256": commit}},
         {"uri": _base(image), "digest": _digest(labels[names.LABEL_BASE_DIGEST])},
     ]
-    for name in _OWN_FILES:
+    locked = lock_source.find(image.directory) if image.directory else None
+    for name in sorted([*_OWN_FILES, *([locked.name] if locked else [])], reverse=True):
         content = checkout_file.read_if_there(image.directory / name) if image.directory else None
         if content is not None:
             found.append({"uri": f"{source}#{name}", "digest": _digest(sha256(content))})

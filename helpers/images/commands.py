@@ -19,7 +19,7 @@ from helpers.engine.supervise import obey_signals
 from helpers.errors import DIFFERENT, OK, HelpersError, PolicyError, StaleError, UsageError, worst
 from helpers.images import build as builder
 from helpers.images import lock as locker
-from helpers.images import system_lock
+from helpers.images import lock_source, system_lock
 from helpers.images.recipe import image_chain
 from helpers.model import poetry_lock
 from helpers.model import system_lock as system_locks
@@ -159,19 +159,15 @@ def _check_locks(root: Path, path: Path, options: LockOptions) -> None:
         system_lock.check(load(path), load)
         if not os.path.lexists(path / system_locks.NAME):
             say(f"note: {path} has no {system_locks.NAME}: builds take what the distribution has (invoke docker_lock)")
-    say(f"{path / 'poetry.lock'} is that of its pyproject.toml")
+    say(f"{lock_source.of(path).file} is that of its pyproject.toml")
     if not options.no_yanked:
         locker.tell_yanked(path)
 
 
 def _write_locks(root: Path, path: Path, options: LockOptions, upgrade: Sequence[str]) -> None:
     say(f"locking {path}")
-    before = locker.read_lock(path)
-    changed = locker.lock(path, upgrade, options.cooldown, no_yanked=options.no_yanked)
-    say(f"{path / 'poetry.lock'} {'written' if changed else 'is up to date'}")
-    moved = list(poetry_lock.moves(before, locker.read_lock(path)))
-    if moved:
-        print("\n".join(moved))
+    if not _is_of_another_tool(path, upgrade):
+        _write_lock(path, options, upgrade)
     if not options.no_yanked:
         locker.tell_yanked(path)
     if _has_system_packages(path):
@@ -182,6 +178,27 @@ def _write_locks(root: Path, path: Path, options: LockOptions, upgrade: Sequence
             print("\n".join(moved))
 
 
+def _write_lock(path: Path, options: LockOptions, upgrade: Sequence[str]) -> None:
+    source = lock_source.to_write(path)
+    before = lock_source.pins(path)
+    changed = locker.lock(path, upgrade, options.cooldown, no_yanked=options.no_yanked)
+    say(f"{source.file} {'written' if changed else 'is up to date'}")
+    if moved := list(poetry_lock.moves(before, lock_source.pins(path))):
+        print("\n".join(moved))
+
+
+def _is_of_another_tool(path: Path, upgrade: Sequence[str]) -> bool:
+    """Return whether only the distribution's packages of a directory are locked here."""
+    try:
+        lock_source.to_write(path)
+    except UsageError as error:
+        if upgrade or not _has_system_packages(path):
+            raise
+        say(f"note: {path}: {error.what}; to lock it: {error.fix}")
+        return True
+    return False
+
+
 def _has_system_packages(path: Path) -> bool:
     """Say whether the directory at `path` asks its distribution for packages, or did so when it was locked."""
     return bool(pyproject.settings_table(path).get("system_packages")) or os.path.lexists(path / system_locks.NAME)
@@ -189,7 +206,7 @@ def _has_system_packages(path: Path) -> bool:
 
 def _known(path: Path, names: Sequence[str]) -> list[str]:
     """Return those of `names` that the directory at `path` has locked."""
-    there = {package.name for package in poetry_lock.pinned(locker.read_lock(path))}
+    there = {package.name for package in lock_source.pins(path)}
     return [name for name in names if poetry_lock.normal_name(name) in there]
 
 

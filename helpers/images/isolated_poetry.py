@@ -11,6 +11,7 @@ from pathlib import Path
 from helpers import config, host, proc
 from helpers.errors import ConfigError
 from helpers.images import local_sources
+from helpers.images.lock_source import LockSource
 from helpers.images.recipe import python_minor
 from helpers.images.tool_environment import python_of
 from helpers.storage import scratch
@@ -33,38 +34,39 @@ _OF_THE_USER = (
 
 
 @contextmanager
-def copies(path: Path, lock: str | None) -> Iterator[Path]:
-    """Yield a new directory with copies of the project at `path`: its `pyproject.toml`, and `lock` as `poetry.lock`.
+def copies(source: LockSource) -> Iterator[Path]:
+    """Yield a new directory with copies of the project of a lock: its `pyproject.toml`, and its `poetry.lock`.
 
     Raises:
         ConfigError: `pyproject.toml`, or that of a local source, is missing or not a sound file.
     """
-    project = config.read_text(path / "pyproject.toml")
-    local_sources.of_project(path)
+    project = source.manifest()
+    local_sources.of_project(source.directory)
     with scratch() as directory:
         (directory / "pyproject.toml").write_bytes(project.encode())
-        if lock is not None:
-            (directory / "poetry.lock").write_bytes(lock.encode())
+        if os.path.lexists(source.file):
+            (directory / "poetry.lock").write_bytes(source.text().encode())
         yield directory
 
 
-def words(path: Path, directory: Path, arguments: Sequence[str]) -> list[str]:
+def words(source: LockSource, directory: Path, arguments: Sequence[str]) -> list[str]:
     """Return the arguments of the wrapper: Python, project, copies, and the arguments of poetry."""
-    minor = python_minor(str(config.read_pyproject(path).get("project", {}).get("requires-python", "")))
-    return [minor, os.path.realpath(path), os.path.realpath(directory), *arguments]
+    project = config.parse_toml(source.manifest(), source.directory / "pyproject.toml").get("project", {})
+    minor = python_minor(str(project.get("requires-python", "")))
+    return [minor, os.path.realpath(source.directory), os.path.realpath(directory), *arguments]
 
 
-def run(path: Path, directory: Path, arguments: Sequence[str], *, online: bool) -> proc.Completed:
+def run(source: LockSource, directory: Path, arguments: Sequence[str], *, online: bool) -> proc.Completed:
     """Run poetry on copies, and return the ended process.
 
     Arguments:
-        path: the project.
+        source: the lock of the project.
         directory: the copies of its files.
         arguments: the arguments of poetry.
         online: whether poetry may ask the package index; an export needs neither the index nor settings of the user.
     """
     env = _online_environment() if online else _offline_environment(directory)
-    return proc.run([*_command(), *words(path, directory, arguments)], cwd=directory, env=env, timeout=_SECONDS)
+    return proc.run([*_command(), *words(source, directory, arguments)], cwd=directory, env=env, timeout=_SECONDS)
 
 
 def run_all(request: Sequence[tuple[str, Sequence[str]]]) -> None:

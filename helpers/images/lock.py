@@ -1,23 +1,25 @@
-"""Locks dependencies with poetry, and exports a lock as pinned requirements with hashes for the installer."""
+"""Locks dependencies with poetry, and exports a lock of any kind as pinned requirements with hashes."""
 
 from __future__ import annotations
 
 import os
-import shlex
 import urllib.parse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from helpers import checkout_file, config, host, proc, repo
+from helpers import checkout_file, config, host, proc, pyproject
 from helpers.console import counted
-from helpers.errors import ConfigError, HelpersError, InfrastructureError, StaleError, UsageError
+from helpers.errors import ConfigError, HelpersError, InfrastructureError, UsageError
 from helpers.images import isolated_poetry as poetry
-from helpers.images.recipe import lock_text
+from helpers.images import lock_match, lock_source, uv_export
+from helpers.images.lock_source import LockSource
 from helpers.images.tool_environment import lock_of
-from helpers.merge_conflict import relock, shown
-from helpers.model.poetry_lock import is_lock, is_of_a_project, normal_name, pinned
+from helpers.model import pdm_lock, pylock
+from helpers.model.lock_kind import LockKind
+from helpers.model.pinned_line import MAIN, Selection
+from helpers.model.poetry_lock import Pinned, normal_name, pinned
 from helpers.storage import cache_dir, digest, write_once
 from helpers.thin_env import slow_steps
 
@@ -44,13 +46,14 @@ def lock(path: Path, upgrade: Sequence[str] = (), days: int = 0, *, no_yanked: b
         UsageError: a package to upgrade is not in the lock.
         PolicyError: a file is too young, or a release withdrawn; the lock is then as it was before.
     """
-    file = path / "poetry.lock"
+    source = lock_source.to_write(path)
+    file = source.file
     before = checkout_file.read_text_if_there(file)
     if upgrade:
         _check_names(path, upgrade)
     with _shown("locking", path, 20.0):
-        after = _poetry(path, ["update", "--lock", "--", *upgrade] if upgrade else ["lock"])
-        _check_index(config.parse_toml(after, file), file, days, no_yanked=no_yanked)
+        after = _poetry(source, ["update", "--lock", "--", *upgrade] if upgrade else ["lock"])
+        _check_index(pinned(config.parse_toml(after, file)), file, days, no_yanked=no_yanked)
     if after == before:
         return False
     checkout_file.write(file, after.encode())
@@ -70,14 +73,16 @@ def check(path: Path, days: int = 0, *, no_yanked: bool = False) -> None:
         PolicyError: a file is too young, or a release withdrawn.
     """
     requirements(path)
-    _check_index(read_lock(path), path / "poetry.lock", days, no_yanked=no_yanked)
+    source = lock_source.of(path)
+    _check_index(source.pins(), source.file, days, no_yanked=no_yanked)
 
 
 def tell_yanked(path: Path) -> None:
     """Print a note for each withdrawn release in the lock of the runnable dir at `path`."""
     from helpers.images import yanked  # only this needs a client of the index
 
-    yanked.tell(pinned(read_lock(path)), path / "poetry.lock", lock_text(path))
+    source = lock_source.of(path)
+    yanked.tell(source.pins(), source.file, source.text())
 
 
 def tell_remembered(path: Path) -> None:
@@ -85,54 +90,23 @@ def tell_remembered(path: Path) -> None:
     from helpers.images import yanked  # as above
 
     with suppress(ConfigError):
-        yanked.tell_remembered(path / "poetry.lock", lock_text(path))
+        source = lock_source.of(path)
+        yanked.tell_remembered(source.file, source.text())
 
 
-def read_lock(path: Path) -> dict[str, Any]:
-    """Return the parsed lock of the runnable dir at `path`; empty when it has none.
-
-    Raises:
-        ConfigError: it is not a lock of poetry.
-    """
-    file = path / "poetry.lock"
-    text = checkout_file.read_text_if_there(file)
-    found = {} if text is None else _parsed(text, file)
-    if not is_lock(found):
-        raise ConfigError("is not a lock of poetry", where=file, fix=mend(file))
-    return found
-
-
-def _parsed(text: str, file: Path) -> dict[str, Any]:
-    try:
-        return config.parse_toml(text, file)
-    except ConfigError as error:
-        raise ConfigError(error.what, where=error.where, fix=mend(file)) from None
-
-
-def mend(file: Path) -> str:
-    """Return the command that replaces `file` by a sound lock: the committed lock, or a new lock."""
-    try:
-        committed = config.parse_toml(repo.git(file.parent, "cat-file", "blob", f"HEAD:./{file.name}"), file)
-    except HelpersError:
-        committed = {}
-    if not (is_lock(committed) and is_of_a_project(committed)):
-        return f"rm {shown(file)} && {relock(file.parent)}"
-    return f"git -C {shown(file.parent)} checkout HEAD -- {file.name}"
-
-
-def _check_index(parsed: Mapping[str, Any], file: Path, days: int, *, no_yanked: bool) -> None:
+def _check_index(packages: Sequence[Pinned], file: Path, days: int, *, no_yanked: bool) -> None:
     if days:
         from helpers.images.uploads import refuse_younger  # only this needs a client of the index
 
-        refuse_younger(pinned(parsed), days, file)
+        refuse_younger(packages, days, file)
     if no_yanked:
         from helpers.images import yanked  # as above
 
-        yanked.refuse(pinned(parsed), file)
+        yanked.refuse(packages, file)
 
 
 def _check_names(path: Path, upgrade: Sequence[str]) -> None:
-    known = sorted({package.name for package in pinned(read_lock(path))})
+    known = sorted({package.name for package in lock_source.pins(path)})
     for name in upgrade:
         if normal_name(name) not in known:
             import difflib  # only a mistake needs it
@@ -140,7 +114,7 @@ def _check_names(path: Path, upgrade: Sequence[str]) -> None:
             near = difflib.get_close_matches(normal_name(name), known, n=1)
             raise UsageError(
                 f"--upgrade {name!r} is not in its lock",
-                where=path / "poetry.lock",
+                where=lock_source.to_write(path).file,
                 fix=f"did you mean {near[0]!r}?" if near else "add it to pyproject.toml, then: invoke docker_lock",
             )
 
@@ -150,17 +124,26 @@ def requirements(path: Path, groups: Sequence[str] = ()) -> Path:
 
     Arguments:
         path: the directory.
-        groups: only what these groups of dependencies need; `main` is that of `[project] dependencies`. Empty is all.
+        groups: only what these groups of dependencies need; `main` is that of a plain installation. Empty is what the
+            directory's settings choose for development.
 
     Raises:
-        ConfigError: there is no lock, or `pyproject.toml` says something else than it.
+        ConfigError: there is no lock, or the manifest says something else than it.
     """
-    file = _exported(path, groups)
+    source, chosen = lock_source.of(path), _selection(path, groups)
+    file = _exported(source, chosen)
     if file.exists():
         return file
-    _parsed(lock_text(path), path / "poetry.lock")
     with _shown("exporting the lock of", path, 3.0):
-        return write_once(file, _poetry(path, _export(groups)))
+        return write_once(file, _export(source, chosen))
+
+
+def _selection(path: Path, groups: Sequence[str]) -> Selection:
+    settings = config.settings_of(path)
+    if groups:
+        return Selection(tuple(groups))
+    chosen = tuple(dict.fromkeys((MAIN, *settings.groups))) if settings.groups else None
+    return Selection(chosen, settings.extras)
 
 
 def export_all(wanted: Iterable[tuple[Path, Sequence[str]]]) -> None:
@@ -173,10 +156,11 @@ def export_all(wanted: Iterable[tuple[Path, Sequence[str]]]) -> None:
         request = {}
         for path, groups in wanted:
             with suppress(HelpersError):
-                file = _exported(path, groups)
-                if not file.exists():
-                    copies = stack.enter_context(poetry.copies(path, lock_text(path)))
-                    request[str(file)] = poetry.words(path, copies, _export(groups))
+                source, chosen = lock_source.of(path), _selection(path, groups)
+                file = _exported(source, chosen)
+                if source.kind is LockKind.POETRY and not file.exists():
+                    copies = stack.enter_context(poetry.copies(source))
+                    request[str(file)] = poetry.words(source, copies, _words(chosen))
         if request:
             (cache_dir() / "requirements").mkdir(parents=True, exist_ok=True)
             with slow_steps.shown(f"exporting {counted(len(request), 'lock')}", usual=2.0 + len(request)):
@@ -187,45 +171,71 @@ def _shown(doing: str, path: Path, usual: float) -> AbstractContextManager[None]
     return slow_steps.shown(f"{doing} {os.path.relpath(path)}", key=f"{doing} {path}", usual=usual)
 
 
-def _exported(path: Path, groups: Sequence[str]) -> Path:
-    # The project is a part of the key because the export is also the check that lock and project agree.
-    parts = (lock_text(path), config.read_text(path / "pyproject.toml"), lock_of("poetry").read_bytes())
-    key = digest(*parts, ",".join(groups)) if groups else digest(*parts)
+def _exported(source: LockSource, chosen: Selection) -> Path:
+    # The manifest is a part of the key because the export is also the check that lock and manifest agree.
+    tool = lock_of("poetry").read_bytes() if source.kind is LockKind.POETRY else source.kind.name
+    if source.kind is LockKind.UV:
+        manifest = "".join(map(config.read_text, uv_export.manifests(source)))
+    else:
+        manifest = source.manifest()
+    parts = (source.text(), manifest, tool)
+    names = [*(chosen.groups or ()), *(f"[{name}]" for name in chosen.extras)]
+    key = digest(*parts, ",".join(names)) if names else digest(*parts)
     return cache_dir() / "requirements" / f"{key}.txt"
 
 
-def _export(groups: Sequence[str]) -> list[str]:
-    return ["export", *(["--only", ",".join(groups)] if groups else ["--all-groups"]), "--format", "requirements.txt"]
+def _export(source: LockSource, chosen: Selection) -> str:
+    if source.kind is LockKind.POETRY:
+        source.parsed()
+        return _poetry(source, _words(chosen))
+    if source.kind is LockKind.UV:
+        found, is_compared = uv_export.export(source, chosen)
+    elif source.kind is LockKind.PDM:
+        project, is_compared = pyproject.read_if_there(source.directory), True
+        if source.read(lambda data: pdm_lock.is_stale(data, project)):
+            raise source.stale()
+        extras = project.get("project", {}).get("optional-dependencies", {})
+        found = source.read(lambda data: pdm_lock.export(data, chosen, extras))
+    else:
+        is_compared = False
+        found = source.text()
+        if source.kind is LockKind.PYLOCK:
+            found = source.read(lambda data: pylock.export(data, chosen))
+    if not is_compared:
+        lock_match.check(source, chosen)
+    return found
 
 
-def _poetry(path: Path, arguments: Sequence[str]) -> str:
-    """Return poetry's export, or poetry's lock, of the project at `path`."""
-    file = path / "poetry.lock"
-    locked = config.read_text(file) if file.exists() else None
-    with poetry.copies(path, locked) as copies:
+def _words(chosen: Selection) -> list[str]:
+    groups = ["--all-groups"] if chosen.groups is None else ["--only", ",".join(chosen.groups)]
+    extras = ["--extras", " ".join(chosen.extras)] if chosen.extras else []
+    return ["export", *groups, *extras, "--format", "requirements.txt"]
+
+
+def _poetry(source: LockSource, arguments: Sequence[str]) -> str:
+    """Return poetry's export, or poetry's lock, of a project."""
+    path = source.directory
+    with poetry.copies(source) as copies:
         online = arguments[0] != "export"
-        done = poetry.run(path, copies, arguments, online=online)
-        if source := poetry.needed_backend(done, copies):
+        done = poetry.run(source, copies, arguments, online=online)
+        if backend := poetry.needed_backend(done, copies):
             from helpers.images import lock_container  # most locks do without an engine
 
-            done = lock_container.run(path, copies, poetry.words(path, copies, arguments), source)
+            done = lock_container.run(path, copies, poetry.words(source, copies, arguments), backend)
         if done.code == 0:
             return poetry.written(copies) if online else done.stdout
-        _explain(path, arguments[0], done, os.path.realpath(copies))
+        _explain(source, arguments[0], done, os.path.realpath(copies))
 
 
-def _explain(path: Path, command: str, done: proc.Completed, copies: str) -> NoReturn:
+def _explain(source: LockSource, command: str, done: proc.Completed, copies: str) -> NoReturn:
+    path = source.directory
     said = "\n".join(line for line in (done.stderr or done.stdout).splitlines() if line.strip())
     # Where the index is, and with which password, is nobody's business who reads a log.
     said = (
         said.replace(copies, str(path)).replace(host.pip_index(), "INDEX").replace(_host_of(host.pip_index()), "INDEX")
     )
     if any(text in said for text in _STALE):
-        raise StaleError(
-            "pyproject.toml says something else than poetry.lock",
-            where=path,
-            fix=f"invoke docker_lock --dir {shlex.quote(str(path))}",
-        )
+        raise source.stale()
     if any(text in said for text in ("Connection", "ConnectTimeout", "Max retries", "All attempts to connect")):
         raise InfrastructureError(f"the package index gave no answer: {said.splitlines()[-1]}", fix="invoke doctor")
     raise ConfigError(f"poetry {command} failed: {said[-600:]}", where=path / "pyproject.toml")

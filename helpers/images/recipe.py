@@ -14,12 +14,13 @@ from helpers import config, discover, host
 from helpers.console import excerpt
 from helpers.engine.specs import SCRIPTS, ImageSpec
 from helpers.errors import ConfigError, HelpersError, StaleError
-from helpers.images import code, distribution
+from helpers.images import code, distribution, lock_source
 from helpers.model import archive
 from helpers.model import image as names
 from helpers.model import system_lock as system_locks
 from helpers.model.graph import Step, order
 from helpers.model.image import Base, BaseKind
+from helpers.model.lock_kind import LockKind
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import Stage
 from helpers.storage import digest
@@ -199,14 +200,19 @@ def _base_name(runnable: RunnableDir, parent: ImageSpec) -> str:
 
 def _inputs(runnable: RunnableDir, parent: ImageSpec, dockerfile: Path, more: Sequence[str]) -> str:
     project = config.read_pyproject(runnable.path)
+    source, tool, settings = lock_source.of(runnable.path), project.get("tool", {}), runnable.settings
     # The lock repeats these; they are here so that an edit without a new lock is noticed.
-    wanted = [project.get("project", {}), project.get("dependency-groups"), project.get("tool", {}).get("poetry")]
+    wanted = [project.get("project", {}), project.get("dependency-groups"), tool.get("poetry")]
+    if source.kind is not LockKind.POETRY:
+        wanted += [source.kind.name, tool.get("uv"), tool.get("pdm")]
+    if settings.groups or settings.extras:
+        wanted += [settings.groups, settings.extras]
     return digest(
         _FORMAT,
         parent.inputs,
         config.read_shared(dockerfile) if dockerfile == SHARED_DOCKERFILE else config.read_text(dockerfile),
         *(config.read_shared(script) for script in SCRIPTS),
-        lock_text(runnable.path),
+        source.text(),
         json.dumps(wanted, sort_keys=True, default=str),
         "\n".join(runnable.settings.system_packages),
         runnable.changelog.name,
@@ -241,18 +247,6 @@ def system_lock(runnable: RunnableDir, bottom: Base) -> str:
             fix=f"invoke docker_lock --dir {shlex.quote(str(runnable.path))}",
         )
     return text
-
-
-def lock_text(path: Path) -> str:
-    """Return the content of the lock of the runnable dir at `path`.
-
-    Raises:
-        ConfigError: it has none.
-    """
-    lock = path / "poetry.lock"
-    if not os.path.lexists(lock):
-        raise StaleError("has no poetry.lock", where=path, fix=f"invoke docker_lock --dir {shlex.quote(str(path))}")
-    return config.read_text(lock)
 
 
 def python_minor(requires_python: str) -> str:

@@ -22,6 +22,7 @@ from helpers.images.forbidden import forbidden_part, secrets_of, why_secret
 from helpers.images.layers import Contents, File, Layer, contents
 from helpers.images.recipe import image_layers
 from helpers.model.base_lock import BaseLock
+from helpers.model.pinned_line import pins
 from helpers.model.poetry_lock import normal_name
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import Stage
@@ -193,13 +194,6 @@ def _was_judged(recorded: BaseLock) -> bool:
     """Say whether a base is the `prod` of a published one, or a release to prod: neither gets its tag unjudged."""
     is_release = recorded.tag == Stage.PROD.value or Stage.PROD.version_of(recorded.tag) is not None
     return bool(recorded.prod or (recorded.inputs and is_release))
-
-
-def pins(requirements: str) -> Iterator[tuple[str, str]]:
-    """Yield the name and version of each line of exported requirements; no version for what comes from an URL."""
-    for line in requirements.splitlines():
-        if found := re.match(r"([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?\s*(?:==\s*([^\s;\\]+)|@)", line):
-            yield normal_name(found[1]), found[2] or ""
 
 
 def _secrets(held: Contents, layer: Layer, free: Iterable[File]) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from helpers import host
 from helpers.console import printable, say
 from helpers.errors import InfrastructureError, PolicyError
 from helpers.images.index_files import PATIENT, QUICK, Listed, Patience, files_of
-from helpers.merge_conflict import relock
+from helpers.images.lock_source import upgrade_command
 from helpers.model.poetry_lock import Pinned
 from helpers.storage import cache_dir, digest, write_once
 
@@ -30,12 +30,11 @@ def refuse(packages: Sequence[Pinned], where: Path) -> None:
     """
     found = list(_found(packages, PATIENT))
     if found:
-        names = " ".join(f"--upgrade {name}" for name, _ in found[:_NAMED])
         raise PolicyError(
             f"{len(found)} of its releases are yanked",
             where=where,
             why="; ".join(line for _, line in found[:_NAMED]),
-            fix=f"{relock(where.parent)} {names}",
+            fix=upgrade_command(where, [name for name, _ in found[:_NAMED]]),
         )
 
 
@@ -71,7 +70,7 @@ def tell_remembered(where: Path, text: str) -> None:
 
 def _say(lines: Iterable[str], where: Path) -> None:
     for line in lines:
-        say(f"note: {printable(str(where))}: {line}; {relock(where.parent)} --upgrade {line.split()[0]}")
+        say(f"note: {printable(str(where))}: {line}; {upgrade_command(where, line.split()[:1])}")
 
 
 def _memory(text: str) -> Path:

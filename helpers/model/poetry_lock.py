@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,8 +70,8 @@ def _pinned(package: Mapping[str, Any]) -> Pinned:
     return Pinned(name, version, files, str(source.get("type", "")), str(source.get("url", "")))
 
 
-def moves(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each package whose versions differ between two parsed locks, by name."""
+def moves(before: Iterable[Pinned], after: Iterable[Pinned]) -> Iterator[str]:
+    """Yield a line for each package whose versions differ between two locks, by name."""
     old, new = _versions(before), _versions(after)
     for name in sorted({*old, *new}):
         was, now = old.get(name, []), new.get(name, [])
@@ -79,10 +79,10 @@ def moves(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}  {', '.join(was) or '(new)'} -> {', '.join(now) or '(gone)'}"
 
 
-def _versions(lock: Mapping[str, Any]) -> dict[str, list[str]]:
+def _versions(packages: Iterable[Pinned]) -> dict[str, list[str]]:
     # A lock holds a package twice where its version depends on the platform.
     found: dict[str, list[str]] = {}
-    for package in pinned(lock):
+    for package in packages:
         found.setdefault(package.name, []).append(package.version)
     return {name: sorted(versions) for name, versions in found.items()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from posixpath import normpath
+from posixpath import basename, normpath
 from typing import Any
 
 from helpers.console import excerpt
@@ -13,6 +13,7 @@ from helpers.errors import ConfigError
 from helpers.model.container_options import ContainerOptions, in_bytes
 from helpers.model.container_options import checks as checks_of_options
 from helpers.model.image import HOST_PATTERN, NAME_PATTERN, Base, parse_platforms, too_long
+from helpers.model.lock_kind import kind_of
 from helpers.model.number import MOST_PROCESSES
 from helpers.model.settings_file import NAME, spelled
 
@@ -30,6 +31,9 @@ _DEBIAN_PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
 # https://pkg.go.dev/github.com/distribution/reference
 _REGISTRY = rf"(?=localhost(/|$)|[^/]*[.:]){HOST_PATTERN}(/{NAME_PATTERN})*"
 _NOT_SET = "without PATH and HELPERS_..., whose values helpers sets"
+# https://packaging.python.org/en/latest/specifications/name-normalization/#valid-non-normalized-names
+_GROUP = r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?"
+_LOCKS = "the path of a poetry.lock, uv.lock, pdm.lock, pylock.toml, pylock.NAME.toml or hashed requirements (.txt)"
 DEFAULT_BASE = "archive:bookworm"
 # How a container gets the distribution of a directory with a build backend.
 INSTALLED = ("editable", "compiled", "wheel")
@@ -57,6 +61,13 @@ class Settings:
 
     base: str = _setting(DEFAULT_BASE, "what the image is built on: `archive:SUITE`, `image:NAME:TAG` or `dir:PATH`")
     system_packages: tuple[str, ...] = _setting((), "packages of the distribution that the image holds")
+    lock: str = _setting(
+        "", "lock of the dependencies, relative to the directory, as in `uv.lock`; empty: the one lock that is there"
+    )
+    groups: tuple[str, ...] = _setting(
+        (), "dependency groups for development and tests, besides the main dependencies; `main` alone: none; empty: all"
+    )
+    extras: tuple[str, ...] = _setting((), "extras of the project for development and tests")
     tests: tuple[str, ...] = _setting(("test",), "directories and files, inside the directory, that hold tests")
     not_tests: tuple[str, ...] = _setting(
         (),
@@ -281,6 +292,9 @@ def _check_values(settings: Settings, where: str) -> None:
             (name, all(re.fullmatch(_DEBIAN_PACKAGE, item) for item in getattr(settings, name)), "names of packages")
             for name in ("system_packages", "build_packages")
         ),
+        ("lock", not settings.lock or kind_of(basename(settings.lock)) is not None, _LOCKS),
+        ("groups", all(re.fullmatch(_GROUP, name) for name in settings.groups), "names of dependency groups"),
+        ("extras", all(re.fullmatch(_GROUP, name) for name in settings.extras), "names of extras"),
         (
             "env_file",
             not settings.env_file or settings.env_file == normpath(f"./{settings.env_file}"),

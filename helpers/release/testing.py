@@ -112,7 +112,13 @@ def _in_prod(made: Artifact, runnable: RunnableDir, packages: Path) -> Callable[
 
 
 def _groups(path: Path) -> tuple[str, ...]:
-    """Return the groups that tests need; without one of tests the verdict says that there is no pytest."""
+    """Return the groups that tests need; without one of tests the verdict says that there is no pytest.
+
+    Empty is what the settings choose.
+    """
+    settings = config.settings_of(path)
+    if settings.groups or settings.extras:
+        return ()
     project = config.read_pyproject(path)
     named = {**project.get("dependency-groups", {}), **project.get("tool", {}).get("poetry", {}).get("group", {})}
     return ("main", "test") if "test" in named else ("main",)

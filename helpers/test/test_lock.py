@@ -13,7 +13,8 @@ from subprocess import CompletedProcess
 import pytest
 
 from helpers.errors import ConfigError
-from helpers.images import lock
+from helpers.images import lock, lock_source
+from helpers.images.lock_source import LockSource
 from helpers.images.tool_environment import python_of
 from helpers.test import package_index
 from helpers.test.conftest import ROOT, Scratch, thin_env
@@ -31,7 +32,7 @@ def path(tmp_path: Path, cache: Path) -> Path:
 def test_an_export_of_some_groups_is_kept_beside_that_of_all(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Sequence[str]] = []
 
-    def poetry(path: Path, arguments: Sequence[str]) -> str:
+    def poetry(source: LockSource, arguments: Sequence[str]) -> str:
         asked.append(arguments)
         return f"{arguments}\n"
 
@@ -214,7 +215,7 @@ def test_several_locks_are_exported_at_once_as_they_are_one_by_one(tmp_path: Pat
     drifted.write_text(drifted.read_text().replace("dependencies = [", 'dependencies = ["attrs", '))
     wanted: list[tuple[Path, tuple[str, ...]]] = [(paths[0], ()), (paths[1], ("main",)), (paths[2], ())]
     lock.export_all([*wanted, (tmp_path / "nowhere", ())])
-    files = [lock._exported(*item) for item in wanted]
+    files = [lock._exported(lock_source.of(item[0]), lock._selection(*item)) for item in wanted]
     assert [file.exists() for file in files] == [True, True, False]
     assert not list(files[0].parent.glob(f"{files[2].name}*"))
     one_by_one = []

@@ -11,7 +11,7 @@ import pytest
 from helpers import checkout_file, config, discover
 from helpers.driver import plan as planner
 from helpers.errors import ConfigError
-from helpers.images import lock
+from helpers.images import lock_source
 from helpers.test.unit_fixtures import add_dir, cache, forget, git, make_repo
 
 __all__ = ["cache"]
@@ -62,7 +62,7 @@ def test_the_fix_for_a_lock_takes_a_side_from_wherever_it_is_pasted(
     file = conflict(root, "d/poetry.lock", how)
     monkeypatch.chdir(root / here)
     with pytest.raises(ConfigError) as caught:
-        lock.read_lock(root / "d")
+        lock_source.pins(root / "d")
     side, relock = str(caught.value.fix).split(" && ")
     option = {"d": "", "d/test": " --dir ..", ".": " --dir d"}[here]
     assert relock == f"invoke docker_lock{option}"
@@ -133,9 +133,9 @@ def test_the_fix_for_a_lock_that_is_not_toml_mends_it(
     file.write_text("y =\n")
     monkeypatch.chdir(path / "test")
     with pytest.raises(ConfigError, match="is not TOML") as caught:
-        lock.read_lock(path)
+        lock_source.pins(path)
     fix = str(caught.value.fix)
     assert (fix == "rm ../poetry.lock && invoke docker_lock --dir ..") == (committed != "sound")
     subprocess.run(["sh", "-c", fix.partition(" && ")[0]], check=True)
-    lock.read_lock(path)
+    lock_source.pins(path)
     assert os.path.exists(file) == (committed == "sound")

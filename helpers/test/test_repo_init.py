@@ -138,7 +138,7 @@ def test_line_ends_of_the_users_files_stay(root: Path) -> None:
         after = (root / name).read_bytes()
         assert after.startswith(content) and after.count(b"\n") == after.count(b"\r\n") > 3
     forget()
-    assert config._settings(root).registry == "one.example"
+    assert config.settings_of(root).registry == "one.example"
 
 
 def test_what_was_merged_once_is_left_to_sync_update(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,7 +196,7 @@ def test_a_file_where_a_directory_belongs_is_said(root: Path) -> None:
 def test_what_is_not_given_is_asked_once(root: Path) -> None:
     ask = told("runnable_dirs/hello", "3.13", "registry.example/team")
     assert init.main(cwd=root, ask=ask, doors=DOORS) == 0
-    assert config._settings(root).registry == "registry.example/team"
+    assert config.settings_of(root).registry == "registry.example/team"
     project = config.read_pyproject(root / "runnable_dirs" / "hello")
     assert project["project"]["requires-python"] == ">=3.13,<3.14"
     assert project["tool"]["helpers"]["base"] == "archive:trixie"
@@ -209,7 +209,7 @@ def test_a_bad_answer_is_told_and_asked_again(root: Path, capsys: pytest.Capture
     assert init.main(cwd=root, ask=ask, doors=DOORS) == 0
     err = capsys.readouterr().err
     assert [word in err for word in ("'../hello'", "'2.7'", "HOST[:PORT][/PATH]")] == [True, True, True], err
-    assert config._settings(root).registry == "registry.example:5000/team"
+    assert config.settings_of(root).registry == "registry.example:5000/team"
     assert discover.runnable_paths(root) == [root / "hello"]
 
 
@@ -249,7 +249,7 @@ def test_another_registry_than_the_one_that_is_set_is_refused(root: Path) -> Non
     assert init.main(cwd=root, ask=told("", "")) == 0
     assert init.main(cwd=root, registry="one.example") == 0
     forget()
-    assert config._settings(root).registry == "one.example"
+    assert config.settings_of(root).registry == "one.example"
     assert init.main(cwd=root, registry="one.example") == 0
     with pytest.raises(UsageError, match=r"registry = 'one\.example' is set already"):
         init.main(cwd=root, registry="two.example")
@@ -277,7 +277,7 @@ def test_the_code_at_the_root_can_be_the_first_runnable_dir(root: Path, capsys: 
     (root / "test_mine.py").write_text("def test_it(): pass\n")
     assert init.main(cwd=root, name=".", registry="one.example", doors=DOORS) == 0
     forget()
-    settings = config._settings(root)
+    settings = config.settings_of(root)
     assert (settings.registry, settings.tests) == ("one.example", ("test_mine.py",))
     assert (root / "changelog.txt").read_text().startswith("# mine-0.1.0\n")
     assert discover.runnable_paths(root) == [root]

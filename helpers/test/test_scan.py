@@ -21,6 +21,7 @@ from helpers.images import layout as files
 from helpers.images.layers import Contents, Distribution, File, Layer, Package
 from helpers.images.scan import Rules, judge
 from helpers.images.tool_environment import python_of
+from helpers.model import pinned_line
 from helpers.model.runnable import RunnableDir
 from helpers.registry.manifest import OCI_MANIFEST, Manifest
 from helpers.test.registry_fixtures import Layout
@@ -212,7 +213,7 @@ def test_a_removed_directory_takes_all_that_is_in_it() -> None:
 
 def test_exported_requirements_are_read() -> None:
     text = "attrs==26.1.0 ; python_version >= '3.11' \\\n    --hash=sha256:0\nzope.interface[x]==5\nown @ git+https://x/y\n"
-    assert list(scan.pins(text)) == [("attrs", "26.1.0"), ("zope-interface", "5"), ("own", "")]
+    assert list(pinned_line.pins(text)) == [("attrs", "26.1.0"), ("zope-interface", "5"), ("own", "")]
 
 
 # The reader of layers, in the tool environment that it needs.

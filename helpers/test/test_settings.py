@@ -14,6 +14,9 @@ from helpers.test.unit_fixtures import add_dir, forget, make_repo
 FULL: dict[str, Any] = {
     "base": "dir:../base",
     "system_packages": ["g++", "libc6-dev"],
+    "lock": "../uv.lock",
+    "groups": ["main", "test-fast"],
+    "extras": ["http2"],
     "tests": ["test", "more/test_x.py"],
     "not_tests": ["templates", "data/*.py"],
     "strict_tests": True,

@@ -1,0 +1,268 @@
+"""The lock of a runnable dir: which file it is, who writes it, and what it pins. All readers of a lock start here."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from helpers import checkout_file, pyproject, repo
+from helpers.console import excerpt
+from helpers.errors import ConfigError, HelpersError, StaleError, UsageError
+from helpers.merge_conflict import relock, shown
+from helpers.model import hashed_requirements, pdm_lock, pinned_line, poetry_lock, pylock, uv_lock
+from helpers.model.lock_kind import LockKind, kind_of
+from helpers.model.poetry_lock import Pinned
+from helpers.model.settings_file import place, spelled
+
+# Written by `docker_lock` for a project whose own manifest is not edited.
+DERIVED = "devops/poetry.lock"
+DETECTED = (DERIVED, "poetry.lock", "uv.lock", "pdm.lock", "pylock.toml")
+# Counts only if the directory has no other lock: it is often the export of the other lock.
+_PLAIN = "requirements.txt"
+# A tool notes its command at the top of the file. Fewer characters than a shell knows: the text becomes a fix.
+_COMMAND = re.compile(r"^#[ \t]+((?:uv|pip-compile|pip|pdm|poetry) [\w./ =:,-]+)$", re.MULTILINE)
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True)
+class LockSource:
+    """The lock of a runnable dir.
+
+    Arguments:
+        kind: its format.
+        file: absolute path; the file may be missing if a setting names it.
+        directory: the runnable dir.
+    """
+
+    kind: LockKind
+    file: Path
+    directory: Path
+
+    @property
+    def name(self) -> str:
+        """The path relative to the directory."""
+        return os.path.relpath(self.file, self.directory)
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether poetry locks a project that helpers makes of the manifest, and not the manifest itself."""
+        return self.file == self.directory / DERIVED
+
+    def text(self) -> str:
+        """Return the content; of a requirements file with all included files.
+
+        Raises:
+            StaleError: the file is missing.
+            ConfigError: it is not a sound file.
+        """
+        if not os.path.lexists(self.file):
+            raise StaleError(f"has no {self.name}", where=self.directory, fix=self.command())
+        return self._exported() if self.kind is LockKind.REQUIREMENTS else checkout_file.read_text(self.file)
+
+    def manifest(self) -> str:
+        """Return the text of the manifest that the lock belongs to; empty if the directory has none.
+
+        Raises:
+            ConfigError: it is not a sound file.
+        """
+        file = self.directory / "pyproject.toml"
+        if self.kind is LockKind.POETRY:
+            return checkout_file.read_text(file)
+        return checkout_file.read_text_if_there(file) or ""
+
+    def parsed(self) -> dict[str, Any]:
+        """Return the parsed lock; errors as for `text`."""
+        text = self.text()
+        try:
+            return pyproject.remembered_toml(text, self.file)
+        except ConfigError as error:
+            raise ConfigError(error.what, where=error.where, fix=self.mend()) from None
+
+    def pins(self) -> tuple[Pinned, ...]:
+        """Return the packages of the lock, without projects of the checkout; errors as for `text`."""
+        if self.kind is LockKind.REQUIREMENTS:
+            return pinned_line.pinned(self.text())
+        readers: Mapping[LockKind, Callable[[Mapping[str, Any]], tuple[Pinned, ...]]] = {
+            LockKind.UV: lambda data: uv_lock.pinned(data, self._own_indexes()),
+            LockKind.PDM: pdm_lock.pinned,
+            LockKind.PYLOCK: pylock.pinned,
+        }
+        return self.read(readers.get(self.kind, _of_poetry))
+
+    def read(self, reader: Callable[[Mapping[str, Any]], _Found]) -> _Found:
+        """Return the answer of `reader` about the parsed lock.
+
+        Raises:
+            ConfigError: the lock has another form than its format, or `reader` refuses it with a ValueError.
+        """
+        data = self.parsed()
+        try:
+            return reader(data)
+        except ValueError as error:
+            raise ConfigError(str(error), where=self.file, fix=self.mend()) from None
+        except (KeyError, TypeError, AttributeError):
+            what = f"is not a lock of {self.kind.name.lower()}"
+            raise ConfigError(what, where=self.file, fix=self.mend()) from None
+
+    def stale(self, why: str | None = None) -> StaleError:
+        """Return the error about a lock that does not match the manifest."""
+        what = f"pyproject.toml says something else than {self.name}"
+        return StaleError(what, where=self.directory, why=why, fix=self.command())
+
+    def command(self) -> str:
+        """Return the command that writes the lock anew."""
+        directory = shlex.quote(str(self.directory))
+        if self.kind is LockKind.POETRY:
+            return f"invoke docker_lock --dir {directory}"
+        if self.kind in (LockKind.UV, LockKind.PDM):
+            return f"{self.kind.value} --project {directory}"
+        try:
+            noted = _COMMAND.search((checkout_file.read(self.file)[:2000]).decode("utf-8", "replace"))
+        except HelpersError:
+            noted = None
+        return f"cd {directory} && {noted[1] if noted else f'{self.kind.value} {shlex.quote(self.name)}'}"
+
+    def mend(self) -> str:
+        """Return the command that replaces the file by a sound lock: the committed lock, or a new lock."""
+        is_poetry = self.kind is LockKind.POETRY
+        try:
+            name = f"HEAD:./{self.file.name}"
+            data = pyproject.parse_toml(repo.git(self.file.parent, "cat-file", "blob", name), self.file)
+            sound = not is_poetry or (poetry_lock.is_lock(data) and poetry_lock.is_of_a_project(data))
+        except HelpersError:
+            sound = False
+        if sound:
+            return f"git -C {shown(self.file.parent)} checkout HEAD -- {self.file.name}"
+        return f"rm {shown(self.file)} && {relock(self.directory) if is_poetry else self.command()}"
+
+    def files(self) -> list[Path]:
+        """Return the lock, and all files that it includes; errors as for `text`."""
+        found = [self.file]
+        if self.kind is LockKind.REQUIREMENTS:
+            self._exported(found)
+        return list(dict.fromkeys(found))
+
+    def _exported(self, seen: list[Path] | None = None) -> str:
+        base = self.directory if self.file.is_relative_to(self.directory) else self.file.parent
+
+        def read(name: str) -> str:
+            if seen is not None:
+                seen.append(base / name)
+            return checkout_file.read_text(base / name)
+
+        try:
+            return hashed_requirements.export(self.file.relative_to(base).as_posix(), read)
+        except ValueError as error:
+            raise ConfigError(f"is no lock: {error}", where=self.file, fix=self.command()) from None
+
+    def _own_indexes(self) -> list[str]:
+        table = pyproject.read_if_there(self.directory).get("tool", {}).get("uv", {})
+        found = table.get("index", []) if isinstance(table, dict) else []
+        return [str(one.get("url", "")) for one in found if isinstance(one, dict)]
+
+
+def find(path: Path) -> LockSource | None:
+    """Return the lock of the runnable dir at `path`: by the setting `lock`, or the one file that is a lock.
+
+    Raises:
+        ConfigError: several files are locks, or the setting leads out of the repo.
+    """
+    named = str(pyproject.settings_table(path).get("lock", ""))
+    if named:
+        return _named(path, named)
+    found = [name for name in DETECTED if os.path.lexists(path / name)]
+    if len(found) > 1:
+        raise ConfigError(
+            f"has several locks: {', '.join(found)}",
+            where=path,
+            fix=f'write lock = "{found[0]}" (or another of them) in {place(pyproject.settings_file(path))}',
+        )
+    if found:
+        return LockSource(_kind(found[0]), path / found[0], path)
+    plain = LockSource(LockKind.REQUIREMENTS, path / _PLAIN, path)
+    try:
+        return plain if os.path.lexists(plain.file) and plain.text() else None
+    except ConfigError:
+        return None  # requirements without hashes are no lock
+
+
+def of(path: Path) -> LockSource:
+    """Return the lock of the runnable dir at `path`; errors as for `find`.
+
+    Raises:
+        StaleError: the directory has no lock.
+    """
+    found = find(path)
+    if found is None:
+        raise StaleError("has no poetry.lock", where=path, fix=f"invoke docker_lock --dir {shlex.quote(str(path))}")
+    return found
+
+
+def files(path: Path) -> list[Path]:
+    """Return the files that decide which packages the runnable dir at `path` gets, besides its `pyproject.toml`."""
+    try:
+        source = find(path)
+        return [] if source is None else source.files()
+    except ConfigError:
+        return []  # another error of the plan names the fault
+
+
+def to_write(path: Path) -> LockSource:
+    """Return the lock that `docker_lock` writes for the runnable dir at `path`; errors as for `find`.
+
+    Raises:
+        UsageError: another tool than poetry writes the lock.
+    """
+    found = find(path) or LockSource(LockKind.POETRY, path / "poetry.lock", path)
+    if found.kind is not LockKind.POETRY:
+        what = f"its lock {found.name} is written by another tool"
+        raise UsageError(what, where=path, why="docker_lock writes a poetry.lock only", fix=found.command())
+    return found
+
+
+def pins(path: Path) -> tuple[Pinned, ...]:
+    """Return the packages in the lock of the runnable dir at `path`; none without a lock.
+
+    Raises:
+        ConfigError: it is not a sound lock, or there are several locks.
+    """
+    found = find(path)
+    return found.pins() if found and os.path.lexists(found.file) else ()
+
+
+def _named(path: Path, name: str) -> LockSource:
+    file = Path(os.path.normpath(path / name))
+    if not file.is_relative_to(path) and not file.is_relative_to(repo.find_root(path)):
+        where = pyproject.settings_file(path)
+        raise ConfigError(f"{spelled('lock', where)}: {excerpt(name)} leads out of the repo", where=where)
+    return LockSource(_kind(name), file, path)
+
+
+def _kind(name: str) -> LockKind:
+    kind = kind_of(os.path.basename(name))
+    if kind is None:
+        raise ConfigError(f"the setting lock: {excerpt(name)} has not the name of a lock")
+    return kind
+
+
+def _of_poetry(data: Mapping[str, Any]) -> tuple[Pinned, ...]:
+    if not poetry_lock.is_lock(data):
+        raise TypeError
+    return poetry_lock.pinned(data)
+
+
+def upgrade_command(file: Path, names: Sequence[str]) -> str:
+    """Return the command that moves packages of the lock `file` to their newest versions."""
+    kind = kind_of(file.name)
+    if kind in (LockKind.UV, LockKind.PDM):
+        words = [f"--upgrade-package {name}" for name in names] if kind is LockKind.UV else names
+        return f"{'uv lock' if kind is LockKind.UV else 'pdm update'} --project {shown(file.parent)} {' '.join(words)}"
+    directory = file.parent.parent if file.parent.name == "devops" else file.parent
+    if kind is LockKind.POETRY:
+        return f"{relock(directory)} {' '.join(f'--upgrade {name}' for name in names)}"
+    return LockSource(_kind(file.name), file, directory).command()
