@@ -18,7 +18,8 @@ from helpers.containers import environment, rights
 from helpers.dirs import locked, lost_tests, project_text, soundness
 from helpers.dirs.testfiles import test_files
 from helpers.errors import OK, ConfigError, HelpersError, UsageError, worst
-from helpers.images import lock
+from helpers.images import lock as locks
+from helpers.images import lock_source
 from helpers.images.forbidden import secrets_of, why_secret
 from helpers.images.recipe import image_chain
 from helpers.model import changelog as changelog_format
@@ -57,7 +58,7 @@ class Finding:
         return f"{printable(os.path.relpath(self.file, cwd))}:{self.line}: {self.what}; fix: {self.fix}"
 
 
-def check(root: Path, path: Path, requirements: Requirements = lock.requirements) -> list[Finding]:
+def check(root: Path, path: Path, requirements: Requirements = locks.requirements) -> list[Finding]:
     """Return all that is wrong with the directory `path` of the repo at `root`.
 
     Arguments:
@@ -84,7 +85,7 @@ def check(root: Path, path: Path, requirements: Requirements = lock.requirements
 
 
 def main(
-    *, directory: str, every: bool, cwd: Path | None = None, requirements: Requirements = lock.requirements
+    *, directory: str, every: bool, cwd: Path | None = None, requirements: Requirements = locks.requirements
 ) -> int:
     """Print what is wrong with the runnable dirs asked for, and return the exit code.
 
@@ -112,7 +113,7 @@ def main(
         if _is_open(path):
             where = printable(os.path.relpath(path, here))
             say(f"note: {where}: no {SYSTEM_LOCK}, so a build takes what the archive has; to lock it: {relock(path)}")
-        lock.tell_remembered(path)
+        locks.tell_remembered(path)
     if not findings:
         names = ", ".join(printable(path.relative_to(root).as_posix()) for path in paths)
         print(f"nothing wrong with {names}")
@@ -186,8 +187,8 @@ def _missing(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Finding]
         yield Finding(path / mark, 1, "is missing", discover.restore_command(root, path, [mark]))
     if not os.path.lexists(pyproject.settings_file(path)):
         yield Finding(path / "pyproject.toml", 1, "is missing", "write one with [project] name and requires-python")
-    elif not os.path.lexists(path / "poetry.lock"):
-        yield Finding(path / "poetry.lock", 1, "is missing", relock(path))
+    elif lock := lock_source.missing(path):
+        yield Finding(lock.file, 1, "is missing", lock.command())
     if discover.is_runnable(path) and path not in every:
         yield Finding(path / "changelog.txt", 1, "is ignored by git, so nobody finds this directory", "git add -f it")
 
@@ -337,7 +338,7 @@ def _as_a_whole(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Findi
         chain = image_chain(runnable, load)
         rights.needs(runnable)
     except HelpersError as error:
-        if error.where != str(path) or os.path.lexists(path / "poetry.lock"):
+        if error.where != str(path) or not lock_source.missing(path):
             yield _of_error(error, file, line, "change `base`")
         return
     try:
@@ -375,26 +376,22 @@ def _leftovers(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Findin
 
 
 def _lock(root: Path, path: Path, requirements: Requirements) -> Iterator[Finding]:
-    file = path / "poetry.lock"
-    if not os.path.lexists(file):
-        return
     try:
+        source = lock_source.find(path)
         names = locked.names(path)
     except ConfigError as error:
-        yield _of_error(error, file, 1, relock(path))
+        yield _of_error(error, path / "poetry.lock", 1, relock(path))
+        return
+    if source is None or not source.is_there():
         return
     if own := locked.needed_by_others(path):
         what = f"others in the lock need {own!r}, which poetry leaves out because this project is called so"
         yield Finding(path / "pyproject.toml", 1, what, f"give [project] another name, then {relock(path)}")
     if "pytest" not in names and "pytest" not in locked.names_below(root, path):
-        fix = f"add it to the group `test` in pyproject.toml, then {relock(path)}"
-        yield Finding(file, 1, "pytest is not in the lock, so no test can run", fix)
-    try:
-        pyproject.read(path)
-    except ConfigError:
-        return  # reported as the fault of that file
+        fix = f"add it to the group `test` in pyproject.toml, then {source.command()}"
+        yield Finding(source.file, 1, "pytest is not in the lock, so no test can run", fix)
     try:
         soundness.check_lock(path)
         requirements(path)
     except HelpersError as error:
-        yield _of_error(error, file, 1, relock(path))
+        yield _of_error(error, source.file, 1, source.command())

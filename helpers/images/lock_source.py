@@ -53,6 +53,10 @@ class LockSource:
         """Whether poetry locks a project that helpers makes of the manifest, and not the manifest itself."""
         return self.file == self.directory / DERIVED
 
+    def is_there(self) -> bool:
+        """Return whether the file exists, sound or not."""
+        return os.path.lexists(self.file)
+
     def text(self) -> str:
         """Return the content; of a requirements file with all included files.
 
@@ -60,7 +64,7 @@ class LockSource:
             StaleError: the file is missing.
             ConfigError: it is not a sound file.
         """
-        if not os.path.lexists(self.file):
+        if not self.is_there():
             raise StaleError(f"has no {self.name}", where=self.directory, fix=self.command())
         return self._exported() if self.kind is LockKind.REQUIREMENTS else checkout_file.read_text(self.file)
 
@@ -179,7 +183,7 @@ def find(path: Path) -> LockSource | None:
     if len(found) > 1:
         raise ConfigError(
             f"has several locks: {', '.join(found)}",
-            where=path,
+            where=f"{pyproject.settings_file(path)}:1",
             fix=f'write lock = "{found[0]}" (or another of them) in {place(pyproject.settings_file(path))}',
         )
     if found:
@@ -203,6 +207,19 @@ def of(path: Path) -> LockSource:
     return found
 
 
+def missing(path: Path) -> LockSource | None:
+    """Return the lock that the runnable dir at `path` lacks; None if it has a lock, sound or not."""
+    try:
+        wanted = find(path) or _new(path)
+    except ConfigError:
+        return None
+    return None if wanted.is_there() else wanted
+
+
+def _new(path: Path) -> LockSource:
+    return LockSource(LockKind.POETRY, path / "poetry.lock", path)
+
+
 def files(path: Path) -> list[Path]:
     """Return the files that decide which packages the runnable dir at `path` gets, besides its `pyproject.toml`."""
     try:
@@ -218,7 +235,7 @@ def to_write(path: Path) -> LockSource:
     Raises:
         UsageError: another tool than poetry writes the lock.
     """
-    found = find(path) or LockSource(LockKind.POETRY, path / "poetry.lock", path)
+    found = find(path) or _new(path)
     if found.kind is not LockKind.POETRY:
         what = f"its lock {found.name} is written by another tool"
         raise UsageError(what, where=path, why="docker_lock writes a poetry.lock only", fix=found.command())
@@ -232,7 +249,7 @@ def pins(path: Path) -> tuple[Pinned, ...]:
         ConfigError: it is not a sound lock, or there are several locks.
     """
     found = find(path)
-    return found.pins() if found and os.path.lexists(found.file) else ()
+    return found.pins() if found and found.is_there() else ()
 
 
 def _named(path: Path, name: str) -> LockSource:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from helpers import config, discover, host
+from helpers import config, discover, host, pyproject
 from helpers.console import excerpt
 from helpers.engine.specs import SCRIPTS, ImageSpec
 from helpers.errors import ConfigError, HelpersError, StaleError
@@ -199,7 +199,7 @@ def _base_name(runnable: RunnableDir, parent: ImageSpec) -> str:
 
 
 def _inputs(runnable: RunnableDir, parent: ImageSpec, dockerfile: Path, more: Sequence[str]) -> str:
-    project = config.read_pyproject(runnable.path)
+    project = pyproject.read_if_there(runnable.path)
     source, tool, settings = lock_source.of(runnable.path), project.get("tool", {}), runnable.settings
     # The lock repeats these; they are here so that an edit without a new lock is noticed.
     wanted = [project.get("project", {}), project.get("dependency-groups"), tool.get("poetry")]

@@ -11,7 +11,8 @@ from helpers.engine.tools import uv
 from helpers.errors import ConfigError
 from helpers.images.lock_source import LockSource
 from helpers.model.pinned_line import MAIN, Selection
-from helpers.model.uv_lock import local_path
+from helpers.model.poetry_lock import normal_name
+from helpers.model.uv_lock import extras, local_path
 from helpers.storage import scratch
 
 _SECONDS = 120.0
@@ -44,19 +45,23 @@ def export(source: LockSource, chosen: Selection) -> tuple[str, bool]:
         StaleError: the lock does not match the manifests.
         ConfigError: uv refuses the lock, or it has no such group or extra.
     """
+    place = os.path.relpath(source.directory, source.file.parent)
+    known = source.read(lambda data: extras(data, place))
+    if missing := [name for name in chosen.extras if normal_name(name) not in known]:
+        raise ConfigError(f"has no extra {missing[0]!r}", where=source.file, fix=f"the extras are: {', '.join(known)}")
     with scratch() as copies:
         root = repo.find_root(source.directory)
         for file in (*manifests(source), source.file):
             copy = copies / file.relative_to(root)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(checkout_file.read(file))
-        place = copies / source.directory.relative_to(root)
-        done = _uv(place, ["--locked", *_chosen(chosen)])
+        project = copies / source.directory.relative_to(root)
+        done = _uv(project, ["--locked", *_chosen(chosen)])
         if done.code == _STALE:
             raise source.stale()
         compared = done.code == 0
         if not compared:
-            done = _uv(place, ["--frozen", *_chosen(chosen)])
+            done = _uv(project, ["--frozen", *_chosen(chosen)])
         if done.code:
             said = done.stderr.replace(str(copies), str(root)).strip()
             raise ConfigError(f"uv cannot export it: {said[-600:]}", where=source.file, fix=source.command())
@@ -70,8 +75,8 @@ def _uv(place: Path, words: Sequence[str]) -> proc.Completed:
 
 
 def _chosen(chosen: Selection) -> list[str]:
-    extras = [word for name in chosen.extras for word in ("--extra", name)]
+    wanted = [word for name in chosen.extras for word in ("--extra", name)]
     if chosen.groups is None:
-        return [*extras, "--all-groups"]
+        return [*wanted, "--all-groups"]
     groups = [word for name in chosen.groups if name != MAIN for word in ("--group", name)]
-    return [*extras, "--no-default-groups", *groups]
+    return [*wanted, "--no-default-groups", *groups]

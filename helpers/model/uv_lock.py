@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from posixpath import normpath
 from typing import Any
 
 from helpers.model.poetry_lock import Pinned, normal_name
@@ -36,6 +37,14 @@ def _pinned(package: Mapping[str, Any], own: list[str]) -> Pinned:
         "legacy" if is_own else "",
         str(url) if is_own else "",
     )
+
+
+def extras(data: Mapping[str, Any], path: str) -> set[str]:
+    """Return the extras of the project at `path`, relative to the parsed lock."""
+    for package in data["package"]:
+        if local_path(package) and normpath(local_path(package)) == path:
+            return {*package.get("optional-dependencies", {}), *package.get("metadata", {}).get("provides-extras", [])}
+    return set()
 
 
 def local_path(package: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from helpers import config, pytest_settings
+from helpers import config, pyproject, pytest_settings
 from helpers.console import say
 from helpers.containers import rights
 from helpers.driver.events import Event
@@ -119,7 +119,7 @@ def _groups(path: Path) -> tuple[str, ...]:
     settings = config.settings_of(path)
     if settings.groups or settings.extras:
         return ()
-    project = config.read_pyproject(path)
+    project = pyproject.read_if_there(path)
     named = {**project.get("dependency-groups", {}), **project.get("tool", {}).get("poetry", {}).get("group", {})}
     return ("main", "test") if "test" in named else ("main",)
 
