@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from helpers import pyproject
 from helpers.errors import ConfigError
 from helpers.images.lock_source import LockSource
 from helpers.images.recipe import python_minor
-from helpers.model.pinned_line import MAIN, Selection
+from helpers.manifest import read as manifest
+from helpers.model.manifest import Manifest, Stated
+from helpers.model.pinned_line import Selection
 from helpers.model.poetry_lock import normal_name
 
 
@@ -29,34 +29,32 @@ def check(source: LockSource, chosen: Selection) -> None:
     versions: dict[str, list[str]] = {}
     for package in source.pins():
         versions.setdefault(package.name, []).append(package.version)
-    data = pyproject.read_if_there(source.directory)
-    project = data.get("project", {})
-    environment = _environment(python_minor(str(project.get("requires-python", ""))))
-    for text in _wanted(data, chosen):
+    found = manifest.read(source.directory)
+    own = normal_name(found.name.value) if found.name else ""
+    environment = _environment(python_minor(found.requires_python.value if found.requires_python else ""))
+    for stated in _wanted(found, chosen):
         try:
-            wanted = Requirement(text)
+            wanted = Requirement(stated.value)
         except InvalidRequirement as error:
+            where = source.directory
             raise ConfigError(
-                f"{text!r} is no requirement: {error}", where=source.directory / "pyproject.toml"
+                f"{stated.value!r} is no requirement", where=where, why=f"{stated.source}: {error}"
             ) from None
         name = normal_name(wanted.name)
-        if name == normal_name(str(project.get("name", ""))) or (
-            wanted.marker and not wanted.marker.evaluate(environment)
-        ):
+        if name == own or (wanted.marker and not wanted.marker.evaluate(environment)):
             continue
         there = versions.get(name, [])
         if not any(not one or wanted.specifier.contains(one, prereleases=True) for one in there):
-            raise source.stale(f"the lock has {name} {', '.join(there)}" if there else f"the lock has no {name}")
+            has = f"{name} {', '.join(there)}" if there else f"no {name}"
+            raise source.stale(f"{stated.source} has {stated.value}, the lock has {has}")
 
 
-def _wanted(data: Mapping[str, Any], chosen: Selection) -> Iterator[str]:
-    project, groups = data.get("project", {}), data.get("dependency-groups", {})
-    yield from project.get("dependencies", [])
-    for name in chosen.extras:
-        yield from project.get("optional-dependencies", {}).get(name, [])
-    for name in chosen.groups or ():
-        if name != MAIN:
-            yield from (item for item in groups.get(name, []) if isinstance(item, str))
+def _wanted(found: Manifest, chosen: Selection) -> Iterator[Stated]:
+    yield from found.dependencies
+    for table, names in ((found.extras, chosen.extras), (found.groups, chosen.groups or ())):
+        known = {normal_name(name): items for name, items in table.items()}
+        for name in names:
+            yield from known.get(normal_name(name), ())
 
 
 def _environment(python: str) -> dict[str, str]:

@@ -32,7 +32,8 @@ _DEBIAN_PACKAGE = r"[a-z0-9][a-z0-9+.-]+"
 _REGISTRY = rf"(?=localhost(/|$)|[^/]*[.:]){HOST_PATTERN}(/{NAME_PATTERN})*"
 _NOT_SET = "without PATH and HELPERS_..., whose values helpers sets"
 # https://packaging.python.org/en/latest/specifications/name-normalization/#valid-non-normalized-names
-_GROUP = r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?"
+# A requirements file is a group by its path.
+_GROUP = r"[A-Za-z0-9]([\w./-]*[A-Za-z0-9])?"
 _LOCKS = "the path of a poetry.lock, uv.lock, pdm.lock, pylock.toml, pylock.NAME.toml or hashed requirements (.txt)"
 DEFAULT_BASE = "archive:bookworm"
 # How a container gets the distribution of a directory with a build backend.
