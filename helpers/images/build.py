@@ -41,11 +41,13 @@ def ensure(engine: Engine, chain: Sequence[ImageSpec], control: Control) -> str:
 
 @contextmanager
 def told(key: str, doing: str) -> Iterator[None]:
-    """Say what is done to get the image `key`, and, when it went well, how long that took."""
-    say(doing)
+    """Say what is done to get the image `key`, and, when it went well, how long that took; nothing if that is nothing."""
+    if doing:
+        say(doing)
     start = time.monotonic()
     yield
-    say(f"{key} is ready after {time.monotonic() - start:.0f} s")
+    if doing:
+        say(f"{key} is ready after {time.monotonic() - start:.0f} s")
 
 
 def logs() -> Path:

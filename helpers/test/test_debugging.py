@@ -80,6 +80,7 @@ def test_debugged_container_has_the_terminal_and_no_runner(
     assert (spec.mounts, spec.hidden, spec.network, spec.read_only, spec.memory, spec.pids) == (
         *(other.mounts, other.hidden, other.network, other.read_only, other.memory, other.pids),
     )
+    assert json.loads(spec.argv[2])["arguments"][-2:] == ["--junitxml=", "--pdb"]
     assert "debugging a: no time limit, and no verdict is kept" in capsys.readouterr().err
 
 

@@ -68,6 +68,7 @@ def test_debugger_of_a_test_reads_the_terminal(scratch: Scratch, engine: str) ->
     child.expect(r"\n42\r\n")
     child.sendline("c")
     child.expect("2 passed")
+    assert "junit.xml" not in str(child.before)
     assert ended(child) == 0
     assert scratch.leftovers() == []
 
