@@ -41,7 +41,7 @@ def ensure(engine: Engine, chain: Sequence[ImageSpec], control: Control) -> str:
 
 @contextmanager
 def told(key: str, doing: str) -> Iterator[None]:
-    """Say what is done to get the image `key`, and, when it went well, how long that took; nothing if that is nothing."""
+    """Say what is done to get the image `key`, and, when it went well, how long that took."""
     if doing:
         say(doing)
     start = time.monotonic()
