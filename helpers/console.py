@@ -130,7 +130,8 @@ def in_columns(
     """
     names = list(rows[0])
     whole = [row if len(row) == len(names) else row[:-1] for row in rows]
-    widths = {name: max(_length(row[at]) for row in whole if at < len(row)) for at, name in enumerate(names)}
+    lengths = [[_length(row[at]) for row in whole if at < len(row)] for at in range(len(names))]
+    widths = dict(zip(names, _widths(lengths, width), strict=True))
     shown = list(names)
 
     def cells_of(row: Sequence[str], known: Sequence[str]) -> list[str]:
@@ -145,6 +146,19 @@ def in_columns(
             shown.remove(name)
             table = list(map(cells_of, rows, whole))
     return [line for cells in table for line in _folded(cells, width)]
+
+
+def _widths(lengths: Sequence[Sequence[int]], width: int | None) -> list[int]:
+    """Return how wide each column is; the longest cells of few rows do not count where they would fill the line."""
+    widths = [max(column) for column in lengths]
+    wanted = (width or 0) - 2 * (len(widths) - 1)
+    widest = widths.index(max(widths))
+    rest = sum(widths) - widths[widest]
+    head, *cells = lengths[widest]
+    most = [length for length in cells if length + rest <= wanted]
+    if width and len(most) < len(cells) < 2 * len(most) and widest < len(widths) - 1:
+        widths[widest] = max(head, *most)
+    return widths
 
 
 def _folded(cells: Sequence[str], width: int | None) -> Iterator[str]:

@@ -49,13 +49,18 @@ class Project:
         return dict(self.data.get("project", {}))
 
 
+def is_project(path: Path) -> bool:
+    """Return whether `path` has a file that describes a Python project."""
+    return any((path / name).is_file() for name in ("pyproject.toml", "setup.py", "setup.cfg", "PKG-INFO"))
+
+
 def check_is_project(path: Path) -> None:
     """Raise unless `path` holds a Python project.
 
     Raises:
         UsageError: it has none of the files that one has.
     """
-    if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py", "setup.cfg", "PKG-INFO")):
+    if not is_project(path):
         why = "it has no pyproject.toml, setup.py, setup.cfg or PKG-INFO"
         fix = "write a pyproject.toml with [project] name, requires-python and dependencies"
         raise UsageError("--from is not a Python project", where=path, why=why, fix=fix)
@@ -67,10 +72,15 @@ def image_of_root(root: Path) -> str:
     return names.suggestion(str(project.own.get("name") or project.said.name or root.name))
 
 
-def says_its_python(path: Path) -> bool:
-    """Say whether the project at `path` names the Python that it needs."""
+def python_of(path: Path) -> str:
+    """Return the specifier (PEP 440) of the Python that the project at `path` needs; empty if it does not say."""
     project = read(path)
-    return bool(project.own.get("requires-python") or project.said.requires_python)
+    return str(project.own.get("requires-python") or project.said.requires_python or "")
+
+
+def has_settings(path: Path) -> bool:
+    """Return whether the project at `path` has settings of helpers for its directory."""
+    return bool((pyproject.helpers_table(read(path).data) or {}).keys() - OF_THE_REPO)
 
 
 def is_old(requires_python: str) -> bool:

@@ -62,6 +62,7 @@ class NewDir:
         base: what the image is built on.
         requires: PEP 440 specifier of its Python.
         project: directory with the project that it is made of; None fills in the template.
+        decided: why it has this base, for the user; empty for the default.
     """
 
     root: Path
@@ -71,6 +72,7 @@ class NewDir:
     base: str
     requires: str
     project: Path | None
+    decided: str = ""
 
 
 def main(
@@ -106,7 +108,7 @@ def examine(name: str, *, base: str = "", python: str = "", source: str = "", cw
 
     Arguments:
         name: a path relative to `cwd`.
-        base: what its image is built on; empty for the default, or for one that has `python`.
+        base: what its image is built on; empty for the default, or for one with a Python that fits.
         python: its Python, as in `3.11`; empty for the one of the base.
         source: an existing Python project to make it of, relative to `cwd`; empty for a new one.
         cwd: where the command was given.
@@ -118,16 +120,18 @@ def examine(name: str, *, base: str = "", python: str = "", source: str = "", cw
     root = repo.find_root(here)
     target = names.place(root, here, name, in_place=bool(source))
     image = adopt.image_of_root(root) if target == root else names.image_name(target.name)
-    base = base or _base_with(python)
+    project = _source(here, target, source) if source else None
+    said = adopt.python_of(project) if project and not adopt.has_settings(project) else ""
+    decided = "" if base or python else _decided(said)
+    base = base or _base_with(python or _python_for(said))
     requires = _requires_python(target, base, python)
     _check_image_is_new(root, target, image)
-    project = _source(here, target, source) if source else None
     if project is None:
         names.package_name(target.name)
-    elif python and adopt.says_its_python(project):
+    elif python and adopt.python_of(project):
         raise UsageError("--python goes with a new directory", why=f"{source} says itself which Python it needs")
     _check_target(target, project)
-    return NewDir(root, here, target, image, base, requires, project)
+    return NewDir(root, here, target, image, base, requires, project, decided)
 
 
 def carry_out(new: NewDir, doors: Doors) -> int:
@@ -136,7 +140,7 @@ def carry_out(new: NewDir, doors: Doors) -> int:
     Raises:
         ConfigError: poetry finds no solution for the dependencies.
     """
-    notes = _make(new, doors.lock)
+    notes = [*([new.decided] if new.decided else []), *_make(new, doors.lock)]
     return _report(new, [*notes, *_record_base(new.target, new.base, doors)], doors)
 
 
@@ -168,6 +172,22 @@ def _make(new: NewDir, lock: Lock) -> list[str]:
         (aside / "changelog.txt").write_text(text, encoding="utf-8")
         _move(aside, target)
     return notes
+
+
+def _python_for(requires_python: str) -> str:
+    """Return the Python for a project: of the default base, of another suite, else the nearest; empty if none fits."""
+    of_suites = [int(version.partition(".")[2]) for version in PYTHON_OF_SUITE.values() if version]
+    usual = int(_DEFAULT_PYTHON.partition(".")[2])
+    others = sorted(range(_MOST_MINOR), key=lambda minor: abs(minor - usual))
+    known = (usual, *sorted(of_suites, reverse=True), *others)
+    return next((f"3.{minor}" for minor in known if soundness.allows(requires_python, minor)), "")
+
+
+def _decided(requires_python: str) -> str:
+    python = _python_for(requires_python)
+    if python in ("", _DEFAULT_PYTHON):
+        return ""
+    return f"base is {_base_with(python)}, with Python {python}: requires-python is {excerpt(requires_python)}"
 
 
 def _base_with(python: str) -> str:
@@ -211,8 +231,20 @@ def _check_target(target: Path, project: Path | None) -> None:
         raise UsageError(
             "is there already and has content, nothing of which is overwritten",
             where=target,
-            fix=f"another name, or make it one as it is: invoke dir_create {quoted} --from {quoted}",
+            fix=f"another name, or make it one as it is: {adoption(target)}",
         )
+
+
+def adoption(target: Path, before: str = "") -> str:
+    """Return how a directory with content becomes a runnable dir where it is.
+
+    Arguments:
+        target: absolute path of the directory.
+        before: commands that come before.
+    """
+    quoted = shlex.quote(str(target))
+    first = "" if adopt.is_project(target) else "write its pyproject.toml, then "
+    return f"{first}{before}invoke dir_create {quoted} --from {quoted}"
 
 
 def _source(here: Path, target: Path, source: str) -> Path:

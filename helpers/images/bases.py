@@ -10,7 +10,7 @@ from pathlib import Path
 
 from helpers import checkout_file, config, discover, repo
 from helpers.console import print_rows, printable, say
-from helpers.errors import OK, REFUSED, ConfigError, HelpersError, UsageError, worst
+from helpers.errors import DIFFERENT, OK, ConfigError, HelpersError, UsageError, worst
 from helpers.images import newest
 from helpers.images.recipe import image_chain
 from helpers.model import base_lock
@@ -48,7 +48,7 @@ def show(directory: str, *, due: int | None = None) -> int:
 
     Arguments:
         directory: one of them; empty is all of the repo.
-        due: only those older than so many days, without asking a registry; the code is then 4 if there are any.
+        due: only those older than so many days, without asking a registry; the code is then 1 if there are any.
 
     Raises:
         UsageError: `due` is negative.
@@ -65,7 +65,7 @@ def show(directory: str, *, due: int | None = None) -> int:
     wrong = [item for item in found if item.exit_code]
     if late or wrong:
         print_rows(_rows([*late, *wrong], today))
-    return worst([OK, *(item.exit_code for item in wrong), *(REFUSED for _ in late)])
+    return worst([OK, *(item.exit_code for item in wrong), *(DIFFERENT for _ in late)])
 
 
 def update(directory: str, *, dry_run: bool) -> int:

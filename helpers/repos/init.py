@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers import config, discover, pyproject, repo
-from helpers.console import paint, printable, say
+from helpers.console import THIN_ENV, paint, printable, say
 from helpers.dirs import create, project_text
 from helpers.errors import OK, ConfigError, PolicyError, UsageError
 from helpers.model import settings_file, sync_lock
@@ -178,6 +178,11 @@ def _first_dir(root: Path, name: str, python: str) -> create.NewDir | None:
         return None
     # At the root lies the code that the repo is about: it becomes one where it is.
     source = "." if os.path.normpath(name) == "." else ""
+    if name and not source and (root / name).is_dir() and any((root / name).iterdir()):
+        what = f"--name {printable(name)} is a directory with content, nothing of which is overwritten"
+        later = create.adoption(root / name, f"{THIN_ENV} && ")
+        fix = f"another name, or leave out --name, then: {later}"
+        raise UsageError(what, where=root / name, fix=fix)
     return create.examine(name, python=python, source=source, cwd=root) if name else None
 
 

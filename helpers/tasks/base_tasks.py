@@ -11,7 +11,7 @@ GROUP = Group.IMAGES
 _HELP = {
     "dir": "one runnable dir; default: every one of this repo, to publish the nearest enclosing one",
     "update": "record the newest bases in devops/base.lock",
-    "due": "only list those that are more days old than this number; exit code 4 if there are any",
+    "due": "only list those that are more days old than this number; exit code 1 if there are any",
     "publish": "publish the image of a runnable dir as a base, YYYY.MM.DD.P",
     "platform": "with --publish: what the base is for; default: the setting `platforms`",
     "dry_run": "only say what would be done",

@@ -170,6 +170,21 @@ def test_a_narrow_table_goes_without_the_least_needed_columns() -> None:
     assert console.in_columns(rows, 40, spare=("id",)) == console.in_columns(rows)
 
 
+def test_one_long_name_of_many_folds_its_row_alone() -> None:
+    name = "a-name-that-is-longer-than-a-line"
+    rows = [("name", "id", "size"), ("a", "1", "10 MB"), (name, "2", "20 MB"), ("bb", "3", "30 MB")]
+    assert console.in_columns(rows, 25, spare=("id",)) == [
+        "name  id  size",
+        "a     1   10 MB",
+        name,
+        "    2  20 MB",
+        "bb    3   30 MB",
+    ]
+    # Where most rows are long, the column is.
+    most = console.in_columns([rows[0], rows[2], rows[2]], 25)
+    assert most == ["name", "    id  size", name, "    2  20 MB", name, "    2  20 MB"]
+
+
 def test_one_long_row_of_many_costs_no_column() -> None:
     rows = [("name", "id", "why"), ("a", "1", ""), ("b", "2", ""), ("c", "3", "quite a long reason")]
     assert console.in_columns(rows, 14, spare=("id",)) == [

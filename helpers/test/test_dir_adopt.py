@@ -246,6 +246,40 @@ def test_tests_of_helpers_are_none_of_the_root_s(root: Path) -> None:
     assert adopt.read(root).tests == ("tests",)
 
 
+@pytest.mark.parametrize(
+    ("said", "base", "python"),
+    [
+        ("", "archive:bookworm", ""),
+        (">=3.9", "archive:bookworm", ""),
+        (">=3.12", "archive:trixie", "3.13"),
+        ("!=3.11.*", "archive:trixie", "3.13"),
+        ("<3.10", "archive:bullseye", "3.9"),
+        ("==3.12.*", "image:python:3.12-slim-bookworm", "3.12"),
+        (">=3.14", "image:python:3.14-slim-bookworm", "3.14"),
+        ("<3.9", "image:python:3.8-slim-bookworm", "3.8"),
+        ("odd", "archive:bookworm", ""),
+    ],
+)
+def test_base_of_a_project_has_a_python_that_it_allows(root: Path, said: str, base: str, python: str) -> None:
+    requires = f'requires-python = "{said}"\n' if said else ""
+    source = project(root, {"pyproject.toml": f'[project]\nname = "tool"\nversion = "1"\n{requires}'})
+    found = create.examine("runnable_dirs/tool", source=str(source), cwd=root)
+    assert found.base == base
+    assert found.decided == (f"base is {base}, with Python {python}: requires-python is '{said}'" if python else "")
+    # A base that is named or set is not chosen.
+    assert create.examine("runnable_dirs/tool", source=str(source), base="archive:sid", cwd=root).decided == ""
+    with (source / "pyproject.toml").open("a") as file:
+        file.write('[tool.helpers]\nbase = "archive:sid"\n')
+    assert create.examine("runnable_dirs/tool", source=str(source), cwd=root).decided == ""
+
+
+def test_base_that_is_chosen_is_printed_and_set(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = adopted(root, {"pyproject.toml": '[project]\nname = "tool"\nversion = "1"\nrequires-python = ">=3.12"\n'})
+    assert toml(path)["tool"]["helpers"]["base"] == "archive:trixie"
+    said = "note: base is archive:trixie, with Python 3.13: requires-python is '>=3.12'"
+    assert said in capsys.readouterr().err
+
+
 def test_a_source_that_is_no_project_is_refused(root: Path) -> None:
     (root.parent / "empty").mkdir()
     (root.parent / "tool.tar.gz").touch()

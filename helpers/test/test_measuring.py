@@ -144,14 +144,28 @@ def test_the_table_has_a_line_for_each_directory_and_one_for_all(capsys: pytest.
     nearly = of("1-9999", "10000", fail_under=90)
     kept = {"one": of("1-3", "4"), "two": nearly, "none": ""}
     print_coverage([Verdict(name, Status.PASS, 0, coverage=text) for name, text in kept.items()])
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert rows == [
+    *lines, reason = capsys.readouterr().out.splitlines()
+    assert reason.startswith("nothing measured in none (PASS): pytest-cov noted no line")
+    assert [line.split() for line in lines] == [
         ["directory", "lines", "missed", "branches", "covered", "fail_under"],
         ["one", "4", "1", "-", "75.00", "%", "-"],
         ["two", "10000", "1", "-", "99.99", "%", "90", "%"],
         ["none", "-", "-", "-", "nothing", "measured", "-"],
         ["TOTAL", "10000", "1", "-", "99.99", "%", "-"],
     ]
+
+
+def test_reason_why_nothing_was_measured_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    statuses = [Status.BUILD, Status.TIMEOUT, Status.PASS, Status.FAIL]
+    verdicts = [Verdict(status.name.lower(), status, 0) for status in statuses]
+    print_coverage([*verdicts, Verdict("no-files", Status.PASS, 0, coverage='{"fail_under": 0, "files": {}}')])
+    table, _, said = capsys.readouterr().out.partition("TOTAL")
+    assert table.count("nothing measured") == 5
+    _, early, late = said.splitlines()
+    assert early == "nothing measured in build (BUILD), timeout (TIMEOUT): the tests did not run to their end"
+    assert late.startswith("nothing measured in pass (PASS), fail (FAIL), no-files (PASS): pytest-cov noted no line")
+    print_coverage([Verdict(str(number), Status.SKIP, 0) for number in range(12)])
+    assert "9 (SKIP) and 2 more: the tests" in capsys.readouterr().out
 
 
 def test_what_did_not_run_is_named_by_file_with_branches_of_lines_that_ran() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -269,6 +270,20 @@ def test_a_first_runnable_dir_that_is_there_is_left_alone(root: Path, capsys: py
     assert init.main(cwd=root, name="hello", doors=DOORS) == 0
     assert files(root) == made
     assert "hello is a runnable dir already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("project", [True, False])
+def test_directory_with_content_is_no_first_runnable_dir_and_says_what_comes_first(root: Path, project: bool) -> None:
+    (root / "app").mkdir()
+    (root / "app" / ("pyproject.toml" if project else "app.py")).touch()
+    before = files(root)
+    with pytest.raises(UsageError, match="--name app is a directory with content") as caught:
+        init.main(cwd=root, name="app", doors=DOORS)
+    app = shlex.quote(str(root / "app"))
+    first = "" if project else "write its pyproject.toml, then "
+    command = f"{first}source dev_scripts/setenv.sh && invoke dir_create {app} --from {app}"
+    assert caught.value.fix == f"another name, or leave out --name, then: {command}"
+    assert files(root) == before
 
 
 def test_the_code_at_the_root_can_be_the_first_runnable_dir(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

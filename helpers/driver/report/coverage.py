@@ -8,9 +8,10 @@ from helpers.console import print_rows, printable
 from helpers.driver import measuring
 from helpers.driver.events import Observer, Ran
 from helpers.driver.measuring import Measured
-from helpers.driver.verdict import Verdict
+from helpers.driver.verdict import Status, Verdict
 
 _MOST_FILES = 50
+_MOST_NAMED = 10
 _COLUMNS = ("directory", "lines", "missed", "branches", "covered", "fail_under")
 
 
@@ -47,6 +48,26 @@ def print_coverage(verdicts: Sequence[Verdict], *, verbose: bool = False, safe: 
             for line in _missed(name, found):
                 print(safe(line))
     print_rows(rows)
+    for line in _reasons([verdict for verdict in verdicts if not _has_lines(known[verdict.name])]):
+        print(safe(line))
+
+
+def _has_lines(found: Measured | None) -> bool:
+    return bool(found and found.files)
+
+
+def _reasons(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Yield a line for each reason why nothing was measured in some directories."""
+    ended = [verdict for verdict in verdicts if verdict.status in (Status.PASS, Status.FAIL)]
+    reasons = {
+        "the tests did not run to their end": [verdict for verdict in verdicts if verdict not in ended],
+        "pytest-cov noted no line; see addopts (--no-cov, -p no:cov) and `source` of [tool.coverage.run]": ended,
+    }
+    for reason, those in reasons.items():
+        names = [f"{printable(verdict.name)} ({verdict.status.value})" for verdict in those]
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        if names:
+            yield f"nothing measured in {', '.join(names[:_MOST_NAMED])}{more}: {reason}"
 
 
 def _missed(name: str, found: Measured) -> Iterator[str]:
@@ -61,7 +82,7 @@ def _missed(name: str, found: Measured) -> Iterator[str]:
 
 
 def _row(name: str, found: Measured | None) -> tuple[str, ...]:
-    if not found or (name == "TOTAL" and not found.files):
+    if not found or not found.files:
         return (name, "-", "-", "-", "nothing measured", "-")
     wanted = f"{found.fail_under:g} %" if found.fail_under else "-"
     counts = (str(found.statements), str(found.missed), str(found.branches) if found.branches else "-")
