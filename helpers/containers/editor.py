@@ -6,7 +6,7 @@ from pathlib import Path
 
 from helpers import config, discover, host
 from helpers.console import say
-from helpers.containers import shell
+from helpers.containers import environment, shell
 from helpers.engine import account
 from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.model.runnable import RunnableDir
@@ -37,9 +37,11 @@ def build(directory: str | None) -> int:
 
     Raises:
         BuildError: it did not build.
+        ConfigError: the editor would read the file of variables otherwise than `docker_bash`.
     """
     root, path = discover.nearest(directory)
     runnable = config.load(root, path, ())
+    environment.check_for_editor(path, root, runnable.settings)
     image = shell.provided(runnable, Stage.LOCAL)
     user = host.user()
     spec = shell.workplace(runnable, user, image)
@@ -53,6 +55,4 @@ def unsupported(runnable: RunnableDir) -> list[str]:
     """Return what `docker_bash` gives the directory and an editor's container does not have."""
     spec = container(runnable)
     services = [f"the services of {Path(spec.services).name}"] if spec.services else []
-    # Its values would stand in a file that is committed.
-    variables = [f"the variables of {runnable.settings.env_file}"] if runnable.settings.env_file else []
-    return [*services, *([f'docker = "{spec.docker}"'] if spec.docker else []), *variables]
+    return [*services, *([f'docker = "{spec.docker}"'] if spec.docker else [])]

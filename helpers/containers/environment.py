@@ -56,6 +56,29 @@ def _projects(runnable: RunnableDir) -> str:
     return os.pathsep.join(part for one in found for part in (one.changelog.name, str(one.path)))
 
 
+def check_for_editor(directory: Path, root: Path, settings: Settings) -> None:
+    """Refuse a file of variables that an editor, which gives the file to the docker client, reads otherwise.
+
+    Arguments:
+        directory: absolute path of the runnable dir.
+        root: absolute path of the repo.
+        settings: of the directory.
+
+    Raises:
+        ConfigError: a variable has another value for the client, or as for `file_values`.
+    """
+    if not (values := file_values(directory, root, settings)):
+        return
+    from helpers.model import env_file
+
+    path = Path(os.path.normpath(directory / settings.env_file))
+    read = env_file.as_docker_reads(checkout_file.read_text(path))
+    if other := next((name for name, value in values.items() if read.get(name) != value), ""):
+        what = f"an editor's container would have another value of {excerpt(other)}"
+        why = "the docker client takes quotes, blanks and `export` as a part of the line"
+        raise ConfigError(what, where=path, why=why, fix=f"write {other}=VALUE without them")
+
+
 def file_values(directory: Path, root: Path, settings: Settings) -> dict[str, str]:
     """Return the variables of the file that the setting `env_file` names.
 

@@ -44,10 +44,11 @@ def generated(runnable: RunnableDir, package: str) -> Generated:
         raise ConfigError(
             "no editor can open a directory with ${ in its path", where=runnable.path, fix="give it another name"
         )
-    for name, value in runnable.settings.values.items():
-        if "${" in value:
-            what = f"an editor takes the ${{ in the value of {name} for a variable"
-            raise ConfigError(what, where=runnable.settings_file, fix="write the value without ${")
+    texts = {f"the value of {name}": value for name, value in runnable.settings.values.items()}
+    for what, text in {**texts, "env_file": runnable.settings.env_file}.items():
+        if "${" in text:
+            fault = f"an editor takes the ${{ in {what} for a variable"
+            raise ConfigError(fault, where=runnable.settings_file, fix="write it without ${")
     text = json.dumps(_content(runnable, package), indent=2, ensure_ascii=False)
     return Generated(path_of(runnable.name), f"{_HEAD}{text}\n", MARK)
 
@@ -64,7 +65,7 @@ def _content(runnable: RunnableDir, package: str) -> dict[str, Any]:
         "workspaceMount": argv.editor_mount(_ROOT, _ROOT),
         "workspaceFolder": _in_root(runnable.path, runnable.root),
         "mounts": [argv.editor_mount(source, name, read_only=True) for name, source in programs.items()],
-        "runArgs": argv.editor_options(spec),
+        "runArgs": [*argv.editor_options(spec), *_variables(runnable)],
         "containerEnv": {
             **{
                 name: _in_root_each(value, runnable.root)
@@ -76,6 +77,14 @@ def _content(runnable: RunnableDir, package: str) -> dict[str, Any]:
         "updateRemoteUserUID": False,
         "customizations": {"vscode": _vscode(runnable)},
     }
+
+
+def _variables(runnable: RunnableDir) -> list[str]:
+    """Return the options by which the client reads the file of variables: its values stand in no other file."""
+    if not runnable.settings.env_file:
+        return []
+    path = Path(os.path.normpath(runnable.path / runnable.settings.env_file))
+    return ["--env-file", _in_root(path, runnable.root)]
 
 
 def _vscode(runnable: RunnableDir) -> dict[str, Any]:

@@ -18,6 +18,19 @@ _LINE = rf"(?!.*\$\{{)(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)=(?:{_SINGLE}|{_D
 _MOST_CHARACTERS, _MOST_LINES = 4096, 1000
 
 
+def as_docker_reads(text: str) -> dict[str, str]:
+    """Return the variables of a file as the docker client reads them: quotes and blanks are a part of the value.
+
+    https://docs.docker.com/reference/cli/docker/container/run/#env
+
+    Arguments:
+        text: the content of a file that `parse` takes.
+    """
+    lines = (line.removesuffix("\r").lstrip() for line in text.split("\n"))
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name: value for name, _, value in pairs}
+
+
 def parse(text: str, where: str, taken: Collection[str]) -> dict[str, str]:
     """Return the variables of a file, by their names.
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from helpers import config, host
-from helpers.containers import shell
+from helpers.containers import editor, shell
 from helpers.engine import argv
 from helpers.engine.client_config import PROXY_VARIABLES
 from helpers.engine.specs import ImageSpec
@@ -234,6 +234,31 @@ def test_a_repo_without_a_directory_has_none_to_open(tmp_path: Path, cache: Path
     (path / "helpers").symlink_to(shared_files.PACKAGE)
     with pytest.raises(NothingSelectedError):
         devcontainer.main(cwd=path)
+
+
+def test_container_of_an_editor_has_the_variables_of_the_file_and_no_value_is_written(root: Path) -> None:
+    add_dir(root, "deep/three", 'env_file = "../../vars.env"', image="three")
+    (root / "vars.env").write_text("TOKEN=secret word\n")
+    assert devcontainer.main(cwd=root) == 0
+    options = read(root, "deep/three")["runArgs"]
+    assert options[-2:] == ["--env-file", "${localWorkspaceFolder}/vars.env"]
+    assert "secret" not in (root / devcontainer.path_of("deep/three")).read_text()
+    assert "--env-file" not in read(root, "two")["runArgs"]
+
+
+@pytest.mark.parametrize("line", ["A='x'", 'A="x y"', "export A=x", "A=x "])
+def test_variable_that_an_editor_would_read_otherwise_is_refused(
+    root: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    path = add_dir(root, "three", 'env_file = ".env"', image="three")
+    monkeypatch.setattr(editor.shell, "provided", lambda *_: pytest.fail("an image was built"))
+    (path / ".env").write_text(f"# a comment\nB=1=2\r\n\n  {line}\n")
+    with pytest.raises(ConfigError, match="another value of 'A'") as caught:
+        editor.build(str(path))
+    assert caught.value.fix == "write A=VALUE without them" and "x" not in caught.value.what.removeprefix("an editor")
+    (path / ".env").write_text("# a comment\nB=1=2\r\n\n  A=x\n")
+    with pytest.raises(pytest.fail.Exception, match="an image was built"):
+        editor.build(str(path))
 
 
 def test_value_that_an_editor_takes_for_a_variable_is_refused(root: Path) -> None:

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 PASSES = "def test_it():\n    assert True\n"
 ASK = (
-    "id -u; id -g; id -un; pwd; echo $HOME $USER $PYTHONPATH $HELPERS_INSIDE; command -v python invoke; "
+    "id -u; id -g; id -un; pwd; printenv TOLD; echo $HOME $USER $PYTHONPATH $HELPERS_INSIDE; command -v python invoke; "
     "grep -E 'CapEff|CapBnd|NoNewPrivs' /proc/self/status; git log --format=%s; git status --short; "
     "touch made && stat -c %u made && rm made; touch $HOME/made && echo home; invoke --list"
 )
@@ -55,7 +55,8 @@ def test_a_directory_is_the_same_to_an_editor_and_to_docker_cmd(open_path: Path,
 
 
 def check_both(scratch: Scratch, cache: Path, uid: int) -> None:
-    place = scratch.add("deep/a b", PASSES, image="editor", settings='memory = "700m"\npids = 99\n')
+    place = scratch.add("deep/a b", PASSES, image="editor", settings='memory = "700m"\npids = 99\nenv_file = ".env"\n')
+    (place / ".env").write_text("TOLD=x y\n")
     scratch.git("add", "--all")
     scratch.git("commit", "--quiet", "--message", "all")
     written = scratch.invoke("devcontainer_generate")
@@ -79,6 +80,7 @@ def check_both(scratch: Scratch, cache: Path, uid: int) -> None:
         editors = json.loads(docker("container", "inspect", container))[0]["HostConfig"]
     assert theirs == ours.stdout, ours.stderr
     assert theirs.splitlines()[:2] == [str(uid)] * 2
+    assert "x y" in theirs.splitlines()
     assert "CapEff:\t0000000000000000" in theirs and "home" in theirs.splitlines()
     sleeper = subprocess.Popen([*command, "sleep 60"], cwd=place, env=env, stdin=subprocess.DEVNULL)
     try:
