@@ -251,7 +251,7 @@ def test_variable_that_an_editor_would_read_otherwise_is_refused(
     root: Path, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:
     path = add_dir(root, "three", 'env_file = ".env"', image="three")
-    monkeypatch.setattr(editor.shell, "provided", lambda *_: pytest.fail("an image was built"))
+    monkeypatch.setattr(shell, "provided", lambda *_: pytest.fail("an image was built"))
     (path / ".env").write_text(f"# a comment\nB=1=2\r\n\n  {line}\n")
     with pytest.raises(ConfigError, match="another value of 'A'") as caught:
         editor.build(str(path))
