@@ -351,7 +351,7 @@ def _check_followed(ended: Ended, state: dict[str, Any]) -> None:
         InfrastructureError: there was no container, or the engine ended before it; one that is started again at once
             knows the container, and has ended it itself.
     """
-    last = build_output.last_line(ended.output.partition(_ADVICE)[0]) or "its words are on the terminal"
+    last = build_output.last_line(ended.output.partition(_ADVICE)[0])
     if not state:
         if why := client.why_not_running():
             raise InfrastructureError(f"the engine went away: {why}", fix="invoke doctor, then run it again")

@@ -175,7 +175,7 @@ def attend(child: OnTerminal, control: Control, ladder: Sequence[Rung]) -> Ended
                     steps.climb(hurry=control.level is Stop.NOW)
         finally:
             child.kill()
-    return Ended(code, clock.tick(), "", timed_out=False, stopped=bool(control.level))
+    return Ended(code, clock.tick(), "what it says is above", timed_out=False, stopped=bool(control.level))
 
 
 @contextmanager

@@ -195,3 +195,13 @@ def test_debugger_without_a_terminal_names_the_command_that_has_one(
     assert result.of("tool") == ("FAIL", 1), result.stderr
     fix = f"fix: ./main_pytest.py --engine {engine} --dir tool -- test/test_it.py::test_it {words}"
     assert fix in result.stdout
+
+
+def test_container_that_does_not_start_is_a_fault_of_the_engine(scratch: Scratch) -> None:
+    scratch.add("tool", STOPS, image="tool", settings='devices = ["/dev/not-there"]\n')
+    argv = scratch.driver("--cached", "--engine", "docker", "--dir", "tool", "--policy", "devices", "--", "--pdb")
+    child = pexpect.spawn(argv[0], argv[1:], cwd=str(scratch.root), encoding="utf-8", timeout=90, dimensions=(40, 200))
+    child.expect("/dev/not-there")
+    child.expect("did not start the container: what it says is above")
+    assert ended(child) == 6
+    assert scratch.leftovers() == []
