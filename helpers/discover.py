@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers import checkout_file, pyproject, repo
+from helpers import checkout_file, pyproject, repo, toolchain_path
 from helpers.errors import ConfigError, InfrastructureError, NotCheckedOutError, UsageError
 from helpers.model.settings import OF_THE_REPO
 
@@ -228,7 +228,7 @@ def absent_submodule(root: Path, path: Path) -> Path | None:
 
 
 def nested_in(root: Path, path: Path, every: Iterable[Path], tests: Iterable[str] = ()) -> tuple[Path, ...]:
-    """Return what lies in the runnable dir at `path` and is not of it: other runnable dirs, and helpers in the root.
+    """Return what lies in the runnable dir at `path` and is not of it: other runnable dirs, and the submodule helpers.
 
     The repo that helpers is made in, taken apart, tests helpers itself, and says so.
 
@@ -238,10 +238,10 @@ def nested_in(root: Path, path: Path, every: Iterable[Path], tests: Iterable[str
         every: absolute paths of all runnable dirs of the repo.
         tests: what holds the directory's tests, relative to it.
     """
-    tools = [root / "helpers"] if path == root and (root / "helpers" / ".git").exists() else []
-    if any((path / name).is_relative_to(root / "helpers") for name in tests):
-        tools = []
-    return (*(other for other in every if other != path and other.is_relative_to(path)), *tools)
+    tools = root / toolchain_path.stated(root)
+    tests_tools = any((path / name).is_relative_to(tools) for name in tests)
+    ours = [tools] if tools.is_relative_to(path) and (tools / ".git").exists() and not tests_tools else []
+    return (*(other for other in every if other != path and other.is_relative_to(path)), *ours)
 
 
 def enclosing(start: Path) -> tuple[Path, Path]:

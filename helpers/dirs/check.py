@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from helpers import checkout_file, config, discover, pyproject, repo
+from helpers import checkout_file, config, discover, pyproject, repo, toolchain_path
 from helpers.console import printable, say
 from helpers.containers import environment, rights
 from helpers.dirs import locked, lost_tests, project_text, soundness
@@ -28,7 +28,7 @@ from helpers.model.settings import Settings, parse_settings
 from helpers.model.system_lock import NAME as SYSTEM_LOCK
 
 # What belongs to the root only; a copy in a runnable dir would be found first.
-_ROOT_ONLY = ("tasks.py", "invoke.yaml", "main_pytest.py", "dev_scripts", "helpers")
+_ROOT_ONLY = ("tasks.py", "invoke.yaml", "main_pytest.py", "dev_scripts", "helpers/thin_env")
 # Names that Docker Compose looks for too.
 _COMPOSE_NAMES = ("compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _NOT_OURS = (".git", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".nox")
@@ -360,15 +360,17 @@ def _leftovers(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Findin
     if path != root:
         for name in _ROOT_ONLY:
             if os.path.lexists(path / name):
-                yield Finding(path / name, 1, "belongs to the root of the repo only", f"git rm -r {name}, or rename it")
+                found = path / name.partition("/")[0]
+                yield Finding(found, 1, "belongs to the root of the repo only", f"git rm -r {found.name}, or rename it")
     for name in _COMPOSE_NAMES:
         if (file := path / "devops" / name).is_file():
             yield Finding(file, 1, "is not read: services are those of compose.yaml", f"git mv {name} compose.yaml")
-    others = {*every, root / "helpers"} - {path}
+    tools = root / toolchain_path.stated(root)
+    others = {*every, tools} - {path}
     for top, directories, files in os.walk(path):
         here = Path(top)
         for name in (*directories, *files):
-            if here / name == root / "helpers":
+            if here / name == tools:
                 continue
             if (here / name).is_symlink() and not Path(os.path.realpath(here / name)).is_relative_to(root):
                 yield Finding(here / name, 1, "is a link that leads out of the repo", "put a file in its place")

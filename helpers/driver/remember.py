@@ -11,7 +11,7 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import TextIO
 
-from helpers import pytest_settings
+from helpers import pytest_settings, toolchain_path
 from helpers.containers import rights
 from helpers.driver import memo, report, uncollected
 from helpers.driver.events import Event, Ran
@@ -25,6 +25,7 @@ from helpers.model import base_lock, system_lock
 from helpers.model.lock_kind import kind_of
 from helpers.model.runnable import RunnableDir
 from helpers.repo.contents import TICK_SECONDS, Contents, changed_at
+from helpers.repos import own_version
 
 _MOST = 32
 # Options under which a run in which nothing changed depends on nothing else; any other one may.
@@ -98,7 +99,7 @@ def _may_have_one(options: argparse.Namespace, root: Path, plan: Plan, verdicts:
         and "@" not in rights.text_of(options.policy)
         and package.is_relative_to(root)
         # Then the repo around this one has a say in which versions of helpers work with it (own_version.py).
-        and not (package.parent == root and root.name == "helpers")
+        and all(path.is_relative_to(root) for path in own_version.super_repos(package))
     )
 
 
@@ -134,7 +135,8 @@ def _kinds(options: argparse.Namespace, root: Path, plan: Plan, now: Contents) -
     paths = [os.path.join(root, folder, "devops") for folder in folders]
     for item in plan.dirs:
         paths += _probed(item.runnable, *ways(item)) if item.runnable else []
-    return {path: memo.kind_of(path) for path in (*paths, str(root / "helpers" / ".git"), *options.dir)}
+    tools = root / toolchain_path.stated(root) / ".git"
+    return {path: memo.kind_of(path) for path in (*paths, str(tools), *options.dir)}
 
 
 def _is_read_for_plans(path: str) -> bool:

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers import checkout_file, config, discover, selection
+from helpers import checkout_file, config, discover, selection, toolchain_path
 from helpers.console import printable, report_error, say
 from helpers.containers import editor
 from helpers.engine import argv
 from helpers.errors import OK, ConfigError, HelpersError, worst
 from helpers.generate.writing import Generated, bring
 from helpers.model.runnable import RunnableDir, flat_name
-from helpers.repos.shared_files import PACKAGE, super_repo
+from helpers.repos.shared_files import super_repo
 
 FOLDER = ".devcontainer"
 MARK = "// Made by `invoke devcontainer_generate`"
@@ -146,8 +146,9 @@ def main(
 
 def _files(root: Path, paths: Sequence[Path]) -> tuple[list[Generated], list[int]]:
     """Return the file of each directory whose own files are right, and an exit code for each whose are not."""
-    package = PACKAGE.relative_to(os.path.realpath(root / "helpers"))
-    prefix = (Path("helpers") / package).as_posix()
+    package = toolchain_path.package(root)
+    assert package is not None
+    prefix = package.relative_to(root).as_posix()
     load = config.loader(root)
     files, codes = [], [OK]
     for path in paths:

@@ -1,4 +1,4 @@
-"""`invoke repo_init`: gives a repo that has helpers as `//helpers` what it needs to work with it."""
+"""`invoke repo_init`: gives a repo that has helpers what it needs to work with it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from helpers.repo import submodules
 from helpers.repo.location import git_in
 from helpers.repos import shared_files, sync_state
 from helpers.repos.shared_files import Write
+from helpers.repos.stated_path import StatedPath
 from helpers.repos.sync_state import State
 
 # What a run of tests or a shell can leave in a checkout.
@@ -98,12 +99,13 @@ def main(
         PolicyError: a file of the user's is where one of helpers belongs, or a link is.
     """
     here = (cwd or Path.cwd()).resolve()
-    root = shared_files.super_repo(here)
-    _check(root, list(_shims(root)), overwrite=overwrite)
+    root = repo.find_root(here)
+    stated = shared_files.lies_at(root)
+    _check(root, list(_shims(root, stated)), overwrite=overwrite)
     if ask and not dry_run and registry is None and not (name or python):
         name, python, registry = _questions(root, ask)
     first = _first_dir(root, name, python)
-    files = plan(root, registry)
+    files = plan(root, registry, stated)
     _show(root, files)
     if dry_run:
         say(f"dry run, nothing is changed{f'; it would make {first.target.relative_to(root)}' if first else ''}")
@@ -111,7 +113,7 @@ def main(
     for file in files:
         if file.before != file.after:
             _write(root, file)
-    _notes(root, files)
+    _notes(root, files, stated.path)
     code = create.carry_out(first, doors or create.Doors()) if first else OK
     if code == OK:
         there = "" if here == root else f"cd {shlex.quote(str(root))} && "
@@ -120,19 +122,21 @@ def main(
     return code
 
 
-def plan(root: Path, registry: str | None) -> list[File]:
+def plan(root: Path, registry: str | None, stated: StatedPath) -> list[File]:
     """Return what `root` needs of helpers.
 
     Arguments:
         root: absolute path of the super-repo.
         registry: where images are pushed; None leaves what is set.
+        stated: where helpers lies in it.
 
     Raises:
         ConfigError: a file of the user's can not be read, or sets something else.
         PolicyError: a link is where a file belongs.
     """
-    shims = list(_shims(root))
-    return [*shims, _record(root, shims), _gitattributes(root), _gitignore(root), _settings(root, registry)]
+    shims = list(_shims(root, stated))
+    added = (_record(root, shims), _gitattributes(root), _gitignore(root), _settings(root, registry))
+    return [*shims, *_with_path(root, stated, shims), *added]
 
 
 def _questions(root: Path, ask: Ask) -> tuple[str, str, str | None]:
@@ -186,20 +190,28 @@ def _first_dir(root: Path, name: str, python: str) -> create.NewDir | None:
     return create.examine(name, python=python, source=source, cwd=root) if name else None
 
 
-def _shims(root: Path) -> Iterator[File]:
+def _shims(root: Path, stated: StatedPath) -> Iterator[File]:
     record = shared_files.recorded(root)
-    for template in shared_files.shims():
+    for template in shared_files.shims(stated):
         before, after = _read(root, template.path), template.content.decode()
+        there = stated.put_into((before or "").encode()).decode()
         # With something of the user's below, such as tasks of his own; what was merged once is sync_update's to merge.
-        if before and (before.startswith(after) or template.path in record):
-            after = before
-        yield File(template.path, before, after, template.mode, ours=True)
+        mine = bool(before) and (there.startswith(after) or template.path in record)
+        yield File(template.path, before, there if mine else after, template.mode, ours=not mine)
+
+
+def _with_path(root: Path, stated: StatedPath, shims: Sequence[File]) -> Iterator[File]:
+    """Yield the other common files: helpers may have been moved since they were merged."""
+    for path in sorted(shared_files.recorded(root).keys() - {file.path for file in shims}):
+        before = _read(root, path)
+        if before is not None:
+            yield File(path, before, stated.put_into(before.encode()).decode())
 
 
 def _record(root: Path, shims: Sequence[File]) -> File:
     """Write down which templates the shims were made of, so that a newer one can be merged into them."""
     entries = shared_files.recorded(root)
-    made_of = {template.path: template.blob_id for template in shared_files.shims()}
+    made_of = {template.path: template.base_id for template in shared_files.shims(StatedPath())}
     new = {file.path: Merged(made_of[file.path], blob_id(file.after.encode())) for file in shims}
     return File(sync_lock.PATH, _read(root, sync_lock.PATH), sync_lock.text({**new, **entries}))
 
@@ -291,11 +303,11 @@ def _write(root: Path, file: File) -> None:
         pyproject.read.cache_clear()
 
 
-def _notes(root: Path, files: Sequence[File]) -> None:
+def _notes(root: Path, files: Sequence[File], path: str) -> None:
     """Say what will surprise the user later."""
-    if "helpers" not in submodules.gitlinks(root):
-        fix = f"{git_in(root)} submodule add URL helpers"
-        say(f"note: helpers/ is no submodule here, so a clone will not have it; fix: {fix}")
+    if path not in submodules.gitlinks(root):
+        fix = f"{git_in(root)} submodule add URL {path}"
+        say(f"note: {path}/ is no submodule here, so a clone will not have it; fix: {fix}")
     known = repo.files(root, *(file.path for file in files))
     if hidden := [file.path for file in files if root / file.path not in known]:
         say(f"note: git ignores {', '.join(hidden)}; fix: {git_in(root)} add -f {' '.join(hidden)}")

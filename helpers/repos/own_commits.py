@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from helpers import toolchain_path
 from helpers.model import sync_lock
 from helpers.repo import history, merging
-from helpers.repos import pin_message, upgrade
+from helpers.repos import pin_message
 
 
 def all_ours(root: Path, older: str, newer: str) -> bool:
@@ -33,7 +34,7 @@ def _is_ours(root: Path, commit: str, text: str) -> bool:
     changes = history.changes_of(root, commit)
     pins = {(change.path, change.before, change.after) for change in changes if change.is_pin}
     files = {change.path for change in changes if not change.is_pin}
-    if files and any(path == upgrade.NAME for path, _, _ in pins):
+    if files and any(path == toolchain_path.stated(root) for path, _, _ in pins):
         files -= {sync_lock.PATH, *_common_files(root, commit)}
     return not files and pins <= pin_message.moves(text)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from helpers import checkout_file
+from helpers import checkout_file, toolchain_path
 from helpers.errors import PolicyError
 from helpers.model import settings_file
 
@@ -42,7 +42,7 @@ def check(package: Path = PACKAGE) -> None:
         PolicyError: it works with other versions.
         ConfigError: its settings, or the changelog of helpers, are wrong.
     """
-    for root in _super_repos(package):
+    for root in super_repos(package):
         if wanted := wanted_range(root):
             refuse_other(own(package), wanted, root)
 
@@ -85,17 +85,18 @@ def refuse_other(version: Version, wanted: Range, root: Path) -> None:
     if wanted.allows(version):
         return
     if wanted.is_above(version):
-        fix = "invoke repo_roll_forward --only helpers  (to its newest commit)"
+        fix = f"invoke repo_roll_forward --only {toolchain_path.stated(root)}  (to its newest commit)"
     else:
         from helpers.repo.location import git_in
 
-        update = f"{git_in(root)} submodule update helpers"
+        update = f"{git_in(root)} submodule update {toolchain_path.stated(root)}"
         fix = f"{update}  (to the one that this repo records), or widen the range and run the tests"
     raise PolicyError(f"works with helpers {wanted}, and this is helpers {version}", where=root, fix=fix)
 
 
-def _super_repos(package: Path) -> Iterator[Path]:
-    """Yield the repo that has `package` as its `helpers/`, and the one that has this whole repo so."""
-    yield package.parent
-    if package.parent.name == "helpers":
-        yield package.parent.parent
+def super_repos(package: Path = PACKAGE) -> Iterator[Path]:
+    """Yield the repo whose shims lead to `package`: the repo that helpers is made in, and the repo around that."""
+    for above in package.parents:
+        place = above / toolchain_path.stated(above)
+        if package in (place, place / toolchain_path.NAME):
+            yield above

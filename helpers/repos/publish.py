@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers import repo
+from helpers import repo, toolchain_path
 from helpers.console import say
 from helpers.errors import OK, InfrastructureError, PolicyError, UsageError
 from helpers.model import changelog, git_url
@@ -57,7 +57,8 @@ def main(*, remote: str = "", dry_run: bool = False, cwd: Path | None = None) ->
 
 def _check_place(root: Path) -> None:
     """Refuse a repo in which helpers is not made, or is not committed as it stands."""
-    if not (root / DIRECTORY / CHANGELOG).is_file() or DIRECTORY in submodules.gitlinks(root):
+    is_made_here = toolchain_path.package(root) == root / DIRECTORY and (root / DIRECTORY / CHANGELOG).is_file()
+    if not is_made_here or DIRECTORY in submodules.gitlinks(root):
         raise UsageError(
             f"has no {DIRECTORY}/ of its own",
             where=root,

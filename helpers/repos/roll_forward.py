@@ -7,17 +7,17 @@ repo get the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from helpers import toolchain_path
 from helpers.console import counted
 from helpers.errors import HelpersError, UsageError
 from helpers.model import git_url
-from helpers.repo import changing, gaps, history, network, remotes
+from helpers.repo import changing, gaps, history, network, remotes, submodules
 from helpers.repo.changing import Commit, Hand
-from helpers.repo.submodules import unpushed
 from helpers.repos import home, pin_message, state, tree, upgrade
 from helpers.repos.acting import (
     absent,
@@ -35,11 +35,6 @@ from helpers.repos.place import Place, branch_command
 from helpers.repos.step import COMMIT, FAULT, LEFT, PUSH, STAY, STOPPED, Report, Step, git_at, outermost
 from helpers.repos.way import Facts, facts, incomplete, lacking, under_way, way
 
-# What goes into the commit with the pin of the submodule at this path: is given the root of the super-repo, the old
-# and the new pin, after the submodule has moved, and whether tests are run; returns the paths that it wrote, relative
-# to that root.
-WITH_PIN: dict[str, Callable[[Path, str, str, bool], Sequence[str]]] = {upgrade.NAME: upgrade.files}
-
 
 def main(
     *, only: str = "", push: bool = False, dry_run: bool = False, test: bool = True, cwd: Path | None = None
@@ -47,7 +42,8 @@ def main(
     """Move the pins of the tree around `cwd` forward, and return the exit code.
 
     Arguments:
-        only: path of the one submodule whose pin moves, from the outermost super-repo; empty for all.
+        only: path of the one submodule whose pin moves, from the outermost super-repo; empty for all. `helpers` is
+            helpers at any path, unless another submodule is there.
         push: push the commits, each submodule before its super-repo.
         dry_run: fetch, say what would be done, and do nothing else.
         test: run the tests of a repo whose helpers moves, before that is committed.
@@ -60,10 +56,13 @@ def main(
         InfrastructureError: there is no git, or the disk is full.
     """
     root = outermost(cwd)
+    only = only.strip("/")
+    if only == toolchain_path.NAME and only not in submodules.gitlinks(root):
+        only = toolchain_path.stated(root)
     upgrade.keep_code()
     report = Report(root, cwd)
     with changing.hand(root) as hand:
-        roll = _Roll(root, hand, only.strip("/"), dry_run, changing.author(root), test=test)
+        roll = _Roll(root, hand, only, dry_run, changing.author(root), test=test)
         for step in roll.steps(push=push):
             report.add(step)
     return report.end(dry_run=dry_run)
@@ -111,7 +110,7 @@ class _Roll:
     def _nowhere_to_push(self) -> Iterator[Step]:
         """Name the commits of an outermost super-repo of which nobody said where they are pushed to."""
         root = self._first.root
-        if number := unpushed(root, "HEAD"):
+        if number := submodules.unpushed(root, "HEAD"):
             on = history.current_branch(root)
             few = counted(number, "commit")
             what = f"not pushed: {on} follows no branch of a remote, and no remote has {few} of it"
@@ -331,8 +330,8 @@ class _Roll:
         files: list[str] = []
         # Only where the user works: code of a repo that lies in it would be a stranger's.
         for one in pins if place.path == "." else ():
-            if one.path in WITH_PIN and one.before and one.before != one.after:
-                files += WITH_PIN[one.path](place.root, one.before, one.after, self._test)
+            if one.before and one.before != one.after:
+                files += upgrade.files(place.root, one.path, one.before, one.after, test=self._test)
         times = [history.seconds_of(sub.root, one.after) for sub, one in zip(moved, pins, strict=True)]
         wanted = Commit(
             {one.path: one.after for one in pins},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import glob
 import os
+import shlex
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,13 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers import checkout_file, config, pyproject, repo
+from helpers import checkout_file, config, pyproject, repo, toolchain_path
 from helpers.errors import ConfigError, PolicyError, UsageError
 from helpers.model import sync_lock
 from helpers.model.blob import blob_id
 from helpers.model.number import MOST_PROCESSES, whole
 from helpers.model.settings_file import spelled
 from helpers.model.sync_lock import Merged
+from helpers.repos.stated_path import StatedPath
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # Every super-repo has the ones; of the others, those that its setting `sync` lists.
@@ -31,19 +33,31 @@ class Template:
 
     Arguments:
         path: where, relative to the root.
-        content: its bytes, lines ended by `\\n` whatever git made of it in this checkout.
+        base: its bytes in helpers, lines ended by `\\n` whatever git made of it in this checkout.
         mode: permissions of a new one.
         shim: whether every repo has it, as our commands start by it.
+        stated: where helpers lies in the super-repo.
     """
 
     path: str
-    content: bytes
+    base: bytes
     mode: int
     shim: bool
+    stated: StatedPath
+
+    @property
+    def content(self) -> bytes:
+        """Its bytes in the super-repo."""
+        return self.stated.put_into(self.base)
+
+    @property
+    def base_id(self) -> str:
+        """The name that git gives to it in helpers."""
+        return blob_id(self.base)
 
     @property
     def blob_id(self) -> str:
-        """The name that git gives to its content."""
+        """The name that git gives to it in the super-repo."""
         return blob_id(self.content)
 
 
@@ -65,25 +79,74 @@ class Write:
 
 
 def super_repo(here: Path, package: Path = PACKAGE) -> Path:
-    """Return the root of the repo around `here`, which has this helpers as its directory `helpers/`.
+    """Return the root of the repo around `here`, whose shims lead to this helpers.
 
     Raises:
-        UsageError: it has not.
+        UsageError: they do not.
     """
     root = repo.find_root(here)
-    if os.path.realpath(root / "helpers") not in (str(package), str(package.parent)):
+    path = toolchain_path.stated(root)
+    if not _is_at(root / path, package):
+        inside = package.is_relative_to(root)
         raise UsageError(
-            "is not a repo whose directory helpers/ is this helpers",
+            f"is not a repo whose directory {path}/ is this helpers",
             where=root,
             why=f"this one is {package}",
-            fix="cd to the repo that has it, as helpers/ in its root  (git submodule add -b helpers URL helpers)",
+            fix=init_command(package) if inside else "cd to the repo that has it, or add it: invoke --help repo_init",
         )
     return root
 
 
-def shims(package: Path = PACKAGE) -> list[Template]:
+def init_command(package: Path) -> str:
+    """Return the command that makes the repo around a package of helpers ready to use."""
+    return f"python3 {shlex.quote(str(package / toolchain_path.BOOTSTRAP))} init"
+
+
+def lies_at(root: Path, package: Path = PACKAGE) -> StatedPath:
+    """Return where a helpers lies in the repo at `root`, whatever the shims of the repo state.
+
+    Raises:
+        UsageError: it is outside of the repo, or at a path that helpers cannot have.
+    """
+    for path in dict.fromkeys((toolchain_path.stated(root), toolchain_path.NAME)):
+        if _is_at(root / path, package):
+            return _stated(root, path, package)
+    above = package.parent
+    whole = (
+        above != root
+        and not (package / ".git").exists()
+        and (above.name == toolchain_path.NAME or (above / ".git").exists())
+    )
+    found = above if whole else package
+    if not found.is_relative_to(root):
+        fix = "cd to the repo that has it, or: git submodule add -b helpers URL helpers"
+        raise UsageError("does not have this helpers", where=root, why=f"it is {package}", fix=fix)
+    path = found.relative_to(root).as_posix()
+    if not toolchain_path.is_plain(path):
+        folder, git = shlex.quote(str(root / "tools")), f"git -C {shlex.quote(str(root))}"
+        raise UsageError(
+            f"helpers cannot lie at {path}",
+            where=root,
+            why=f"its path ends in {toolchain_path.NAME}, and has letters, digits and . _ - / only",
+            fix=f"mkdir -p {folder} && {git} mv {shlex.quote(path)} tools/{toolchain_path.NAME}",
+        )
+    return _stated(root, path, package)
+
+
+def _is_at(place: Path, package: Path) -> bool:
+    """Return whether `place` is the sub-repo with a package, or the whole repo around it."""
+    found = os.path.realpath(place)
+    return found == str(package) or (found == str(package.parent) and not (package / ".git").exists())
+
+
+def _stated(root: Path, path: str, package: Path) -> StatedPath:
+    alone = os.path.realpath(root / path) == str(package)
+    return StatedPath(path, path if alone else f"{path}/{toolchain_path.NAME}")
+
+
+def shims(stated: StatedPath, package: Path = PACKAGE) -> list[Template]:
     """Return the templates that every super-repo has, by their paths."""
-    return _templates(package / "templates" / _ALWAYS)
+    return _templates(package / "templates" / _ALWAYS, stated)
 
 
 def wanted(root: Path, package: Path = PACKAGE) -> list[Template]:
@@ -92,8 +155,9 @@ def wanted(root: Path, package: Path = PACKAGE) -> list[Template]:
     Raises:
         ConfigError: its setting `sync` lists what is no template.
     """
-    always = shims(package)
-    listed = {template.path: template for template in _templates(package / "templates" / _LISTED)}
+    stated = _stated(root, toolchain_path.stated(root), package)
+    always = shims(stated, package)
+    listed = {template.path: template for template in _templates(package / "templates" / _LISTED, stated)}
     names = config.repo_settings(root).sync
     for name in names:
         if name not in listed:
@@ -112,10 +176,10 @@ def recorded(root: Path) -> dict[str, Merged]:
     return sync_lock.parse(found.decode("utf-8", "replace"), sync_lock.PATH) if found else {}
 
 
-def _templates(folder: Path) -> list[Template]:
+def _templates(folder: Path, stated: StatedPath) -> list[Template]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
     shim = folder.name == _ALWAYS
-    return [Template(path.relative_to(folder).as_posix(), _text(path), _mode(path), shim) for path in files]
+    return [Template(path.relative_to(folder).as_posix(), _text(path), _mode(path), shim, stated) for path in files]
 
 
 def _text(path: Path) -> bytes:

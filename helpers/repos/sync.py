@@ -17,7 +17,7 @@ from helpers.model.sync_lock import CONFLICT, Merged
 from helpers.repo import merging
 from helpers.repo.location import git_in
 from helpers.repos import shared_files, sync_state
-from helpers.repos.shared_files import PACKAGE, Write
+from helpers.repos.shared_files import PACKAGE, Template, Write
 from helpers.repos.sync_state import Item, State
 
 # How the sides of a conflict are called in the file.
@@ -120,7 +120,7 @@ def _outcome(item: Item, theirs: bool, package: Path) -> Outcome:
     if item.content is None:
         return Outcome(item, "add", template)
     if theirs:
-        edited = item.stored not in (item.template.blob_id, item.record.base if item.record else "")
+        edited = item.stored != item.template.blob_id and not item.is_unedited
         return Outcome(item, "take the template", template, aside=edited)
     if item.state is State.CONFLICT:
         return Outcome(item, "conflict", conflict=True)
@@ -128,7 +128,9 @@ def _outcome(item: Item, theirs: bool, package: Path) -> Outcome:
         return Outcome(item, "as it is")
     if item.state is State.YOURS:
         return Outcome(item, "keep yours")
-    return _never_recorded(item, template) if item.record is None else _merged(item, item.record, template, package)
+    if item.record is None:
+        return _never_recorded(item, template)
+    return _merged(item, item.record, item.template, package)
 
 
 def _never_recorded(item: Item, template: bytes) -> Outcome:
@@ -143,14 +145,14 @@ def _never_recorded(item: Item, template: bytes) -> Outcome:
     return _merge(item, b"", template)
 
 
-def _merged(item: Item, record: Merged, template: bytes, package: Path) -> Outcome:
+def _merged(item: Item, record: Merged, template: Template, package: Path) -> Outcome:
     assert item.content is not None
-    if record.base == item.stored:
-        return Outcome(item, "update", _line_ends(template, item.content))
+    if item.is_unedited:
+        return Outcome(item, "update", _line_ends(template.content, item.content))
     base = merging.blob(package, record.base)
     if base is None:
         raise _no_base(item.path, record.base, package)
-    return _merge(item, base, template)
+    return _merge(item, template.stated.put_into(base), template.content)
 
 
 def _merge(item: Item, base: bytes, template: bytes) -> Outcome:
@@ -239,7 +241,7 @@ def _record(root: Path, outcomes: Sequence[Outcome]) -> None:
             # Not merged now: the conflicts are of the last time, or the user's own.
             entries |= {item.path: item.record} if item.record else {}
         else:
-            entries[item.path] = Merged(item.template.blob_id, CONFLICT if outcome.conflict else name)
+            entries[item.path] = Merged(item.template.base_id, CONFLICT if outcome.conflict else name)
     before, after = shared_files.read(root, sync_lock.PATH), sync_lock.text(entries).encode()
     if before != after:
         with shared_files.written(root, [Write(sync_lock.PATH, before, after)]):

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from helpers.model.blob import blob_id
 from helpers.model.sync_lock import CONFLICT, Merged
 from helpers.repo import merging
 from helpers.repos import shared_files
 from helpers.repos.shared_files import PACKAGE, Template
+from helpers.repos.stated_path import StatedPath
 
 # What git leaves where two sides differ: https://git-scm.com/docs/git-merge
 _MARKERS = (re.compile(rb"^<{7} ", re.MULTILINE), re.compile(rb"^>{7} ", re.MULTILINE))
@@ -75,7 +77,7 @@ class Item:
             return State.NEW
         if self.stored == self.template.blob_id:
             return State.SAME
-        mine, theirs = self.stored != self.record.result, self.template.blob_id != self.record.base
+        mine, theirs = self.stored != self.record.result, self.template.base_id != self.record.base
         if mine and not theirs and self.only_adds:
             return State.SAME
         return {
@@ -84,6 +86,13 @@ class Item:
             (False, True): State.TEMPLATE,
             (True, True): State.BOTH,
         }[mine, theirs]
+
+    @property
+    def is_unedited(self) -> bool:
+        """Whether it is the template that it was merged with last, apart from the path of helpers."""
+        if self.record is None or self.content is None:
+            return False
+        return self.record.base in (self.stored, blob_id(StatedPath().put_into(self.content)))
 
     @property
     def only_adds(self) -> bool:
@@ -106,7 +115,7 @@ class Item:
         return {
             "path": self.path,
             "state": self.state.value,
-            "template": self.template.blob_id if self.template else "",
+            "template": self.template.base_id if self.template else "",
             "recorded_template": self.record.base if self.record else "",
             "recorded_file": self.record.result if self.record else "",
             "file": self.stored,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from helpers import model, proc, repo, repos
+from helpers import model, proc, repo, repos, toolchain_path
 from helpers.console import say
 from helpers.errors import NOTHING_RAN, OK, TESTS_FAILED, ConfigError, HelpersError, PolicyError
 from helpers.model import changelog, sync_lock
@@ -18,8 +18,6 @@ from helpers.repo import merging
 from helpers.repo.location import git_in
 from helpers.repos import own_version, shared_files, sync_state
 
-NAME = "helpers"
-_BOOTSTRAP = Path("thin_env") / "bootstrap.py"
 # The first start of other code may have to install its thin environment.
 _SYNC_SECONDS = 900
 
@@ -40,8 +38,8 @@ def keep_code() -> None:
         import_module(f"helpers.{name}")
 
 
-def files(root: Path, before: str, after: str, test: bool) -> Sequence[str]:
-    """Upgrade the repo at `root` if it works with helpers, and return the paths that belong into the pin's commit.
+def files(root: Path, path: str, before: str, after: str, *, test: bool) -> Sequence[str]:
+    """Upgrade the repo at `root` if it works with the submodule at `path`, and return the paths for the pin's commit.
 
     It may be given again after conflicts, failed tests or a kill, and goes on. `carry_out` says more.
 
@@ -49,7 +47,7 @@ def files(root: Path, before: str, after: str, test: bool) -> Sequence[str]:
         StoppedError: conflicts are to be resolved, or tests fail.
         PolicyError: there are changes that would get into the commit, or the repo does not work with that version.
     """
-    if not concerns(root, NAME):
+    if not concerns(root, path):
         return ()
     check(root)
     return carry_out(root, before, after, test=test)
@@ -57,7 +55,8 @@ def files(root: Path, before: str, after: str, test: bool) -> Sequence[str]:
 
 def concerns(root: Path, path: str) -> bool:
     """Say whether the submodule at `path` of the repo at `root` is the helpers that this repo works with."""
-    return path == NAME and (root / "tasks.py").is_file() and _package(root) is not None
+    is_ours = path == toolchain_path.stated(root) and (root / "tasks.py").is_file()
+    return is_ours and toolchain_path.package(root) is not None
 
 
 def edited(root: Path, path: str) -> list[str]:
@@ -111,13 +110,13 @@ def carry_out(root: Path, before: str, after: str, *, test: bool = True) -> Sequ
         ConfigError: the changelog of helpers is wrong.
         InfrastructureError: git, or the other code, can not be run.
     """
-    package = _package(root)
+    package = toolchain_path.package(root)
     assert package is not None
     _show_changes(root, package, before, after)
     if wanted := own_version.wanted_range(root):
         own_version.refuse_other(own_version.own(package), wanted, root)
     # The code in memory is that of before: its templates and its merge are not those of the new one.
-    command = [sys.executable, str(package / _BOOTSTRAP), "invoke", "sync_update"]
+    command = [sys.executable, str(package / toolchain_path.BOOTSTRAP), "invoke", "sync_update"]
     done = proc.run(command, cwd=root, timeout=_SYNC_SECONDS)
     print(done.stdout, end="", flush=True)
     print(done.stderr, end="", file=sys.stderr, flush=True)
@@ -142,19 +141,14 @@ def _stopped(root: Path, what: str, fix: str) -> StoppedError:
     return StoppedError(
         f"{what}, so the new helpers is not committed",
         where=root,
-        fix=f"{fix}  (back to the old one: {git_in(root)} submodule update helpers{undo})",
+        fix=f"{fix}  (back to the old one: {git_in(root)} submodule update {toolchain_path.stated(root)}{undo})",
     )
 
 
-def _package(root: Path) -> Path | None:
-    """Return the package in the submodule: it is the sub-repo alone, or the whole repo."""
-    places = (root / NAME, root / NAME / NAME)
-    return next((place for place in places if (place / _BOOTSTRAP).is_file()), None)
-
-
 def _show_changes(root: Path, package: Path, before: str, after: str) -> None:
-    path = (package / own_version.CHANGELOG).relative_to(root / NAME).as_posix()
-    old, new = (_entries(root / NAME, commit, path) for commit in (before, after))
+    submodule = root / toolchain_path.stated(root)
+    path = (package / own_version.CHANGELOG).relative_to(submodule).as_posix()
+    old, new = (_entries(submodule, commit, path) for commit in (before, after))
     added = [entry for entry in new if not old or entry.version > old[0].version]
     if not added:
         say(f"helpers {before[:12]} -> {after[:12]}: its changelog has no newer version")

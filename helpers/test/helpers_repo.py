@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.repos import sync
+from helpers.repos import shared_files, sync
 from helpers.repos.shared_files import PACKAGE
+from helpers.repos.stated_path import StatedPath
 from helpers.test.conftest import thin_env
 from helpers.test.fleet import environment
 from helpers.test.unit_fixtures import forget, git, make_repo
@@ -27,16 +28,18 @@ def _not_copied(directory: str, names: list[str]) -> set[str]:
 
 
 class HelpersRepo:
-    """A remote of helpers and a super-repo with it as `helpers/`.
+    """A remote of helpers and a super-repo with it as a submodule.
 
     Arguments:
         home: an empty directory.
         whole: the submodule is the whole repo, so that the package is `helpers/helpers`.
         code: the code is there, too.
+        path: of the submodule.
     """
 
-    def __init__(self, home: Path, *, whole: bool = False, code: bool = False) -> None:
+    def __init__(self, home: Path, *, whole: bool = False, code: bool = False, path: str = "helpers") -> None:
         forget()
+        self.path = path
         self.remote = make_repo(home / "remote of helpers")
         self.prefix = Path("helpers") if whole else Path()
         source, target = PACKAGE, self.remote / self.prefix
@@ -48,8 +51,12 @@ class HelpersRepo:
         self.template(EDITORCONFIG, TEXT)
         self.first = self.publish("first")
         self.root = make_repo(home / "a super repo")
-        git(self.root, "submodule", "--quiet", "add", str(self.remote), "helpers")
-        self.package = self.root / "helpers" / self.prefix
+        git(self.root, "submodule", "--quiet", "add", str(self.remote), path)
+        self.package = self.root / path / self.prefix
+        if code or path != "helpers":
+            stated = StatedPath(path, (path / self.prefix).as_posix())
+            shims = {template.path: template.content for template in shared_files.shims(stated, self.package)}
+            (self.root / SHIM).write_bytes(shims[SHIM])
         self.settings('sync = [".editorconfig"]')
         self.commit("helpers")
 
@@ -73,8 +80,8 @@ class HelpersRepo:
 
     def upgrade(self) -> None:
         """Check out what is published last."""
-        git(self.root / "helpers", "fetch", "--quiet", "origin")
-        git(self.root / "helpers", "checkout", "--quiet", "origin/main")
+        git(self.root / self.path, "fetch", "--quiet", "origin")
+        git(self.root / self.path, "checkout", "--quiet", "origin/main")
 
     def settings(self, *lines: str) -> None:
         """Write the settings of the super-repo."""

@@ -15,6 +15,7 @@ from helpers import config, discover, proc
 from helpers.errors import ConfigError, HelpersError, PolicyError, UsageError
 from helpers.model import sync_lock
 from helpers.repos import init, shared_files, sync
+from helpers.repos.stated_path import StatedPath
 from helpers.test.conftest import ROOT
 from helpers.test.dirs_fixtures import DOORS
 from helpers.test.unit_fixtures import forget, git, make_repo
@@ -49,7 +50,7 @@ def told(*answers: str) -> Callable[[str], str]:
 
 
 def test_the_templates_are_the_shims_of_this_repo() -> None:
-    assert [file.path for file in init._shims(ROOT)] == SHIMS
+    assert [file.path for file in init._shims(ROOT, StatedPath())] == SHIMS
     for name in SHIMS:
         template = shared_files.PACKAGE / "templates" / "super_repo" / name
         assert template.read_bytes() == (ROOT / name).read_bytes()
@@ -310,7 +311,7 @@ def test_it_works_from_below_the_root_and_nowhere_else(
     then = "source dev_scripts/setenv.sh && invoke dir_create NAME"
     assert capsys.readouterr().out.endswith(f"next: cd '{root}' && {then}\n")
     other = make_repo(tmp_path / "other")
-    with pytest.raises(UsageError, match="whose directory helpers/ is this helpers"):
+    with pytest.raises(UsageError, match="does not have this helpers"):
         init.main(cwd=other)
     assert files(other) == {}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.errors import INFRASTRUCTURE, OK, REFUSED, UsageError
-from helpers.repos import pin_message, roll_forward
+from helpers.repos import pin_message, roll_forward, upgrade
 from helpers.repos.pin_message import Moved
 from helpers.test import fleet
 from helpers.test.fleet import Fleet, commit, git, one, pristine, user
@@ -361,12 +361,12 @@ def test_what_goes_with_a_pin_is_in_its_commit(
     old, new = one.head("tools"), one.push("tools")
     given: list[tuple[Path, str, str]] = []
 
-    def upgrade(root: Path, before: str, after: str, test: bool) -> Sequence[str]:
+    def files(root: Path, path: str, before: str, after: str, *, test: bool) -> Sequence[str]:
         given.append((root, before, after))
         (root / "from tools.txt").write_text("new")
         return ["from tools.txt"]
 
-    monkeypatch.setitem(roll_forward.WITH_PIN, "tools", upgrade)
+    monkeypatch.setattr(upgrade, "files", files)
     (one.top / "mine.txt").write_text("mine")
     assert rolled(one, capsys)[0] == OK
     assert given == [(one.top, old, new)]

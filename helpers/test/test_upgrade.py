@@ -27,9 +27,14 @@ FAILS = "import sys\nprint('one test fails')\nsys.exit(1)\n"
 
 
 @pytest.fixture(params=["the sub-repo alone", "the whole repo"])
-def both(request: pytest.FixtureRequest, tmp_path: Path) -> HelpersRepo:
-    """A super-repo with a whole helpers of version 0.1.0, for each form of the submodule."""
-    return adopted(tmp_path, whole=request.param == "the whole repo")
+def both(request: pytest.FixtureRequest, path: str, tmp_path: Path) -> HelpersRepo:
+    """A super-repo with a whole helpers of version 0.1.0, for each form of the submodule and two of its paths."""
+    return adopted(tmp_path, whole=request.param == "the whole repo", path=path)
+
+
+@pytest.fixture(params=["helpers", "tools/helpers"])
+def path(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture
@@ -38,9 +43,8 @@ def repo(tmp_path: Path) -> HelpersRepo:
     return adopted(tmp_path)
 
 
-def adopted(home: Path, *, whole: bool = False) -> HelpersRepo:
-    made = HelpersRepo(home, whole=whole, code=True)
-    (made.root / "tasks.py").write_bytes((made.package / "templates/super_repo/tasks.py").read_bytes())
+def adopted(home: Path, *, whole: bool = False, path: str = "helpers") -> HelpersRepo:
+    made = HelpersRepo(home, whole=whole, code=True, path=path)
     carry_out(made, made.first)
     made.commit("common files")
     return made
@@ -48,8 +52,8 @@ def adopted(home: Path, *, whole: bool = False) -> HelpersRepo:
 
 def carry_out(repo: HelpersRepo, before: str, *, test: bool = True) -> list[str]:
     forget()
-    after = git(repo.root / "helpers", "rev-parse", "HEAD").strip()
-    return list(upgrade.files(repo.root, before, after, test))
+    after = git(repo.root / repo.path, "rev-parse", "HEAD").strip()
+    return list(upgrade.files(repo.root, repo.path, before, after, test=test))
 
 
 def newer(repo: HelpersRepo, line: str = "line 9 of two\n") -> None:
@@ -66,7 +70,7 @@ def test_it_shows_the_changelog_merges_the_templates_runs_the_tests_and_names_wh
     both.edit(EDITORCONFIG, "line 2\n", "line 2 of mine\n")
     both.commit("mine")
     newer(both)
-    assert upgrade.concerns(both.root, "helpers")
+    assert upgrade.concerns(both.root, both.path)
     capfd.readouterr()
     assert carry_out(both, both.first) == [EDITORCONFIG, sync_lock.PATH]
     printed = capfd.readouterr()
@@ -158,8 +162,8 @@ def test_over_three_versions_edits_survive_conflicts_are_marked_and_all_is_in_or
     second = repo.publish("second")
     code, printed, _ = invoke(repo, *forward)
     assert (code, "- what 0.2.0 brings" in printed) == (0, True), printed
-    assert committed(repo) == ("roll forward: helpers", [EDITORCONFIG, sync_lock.PATH, "helpers"])
-    assert git(repo.root, "rev-parse", "HEAD:helpers").strip() == second
+    assert committed(repo) == (f"roll forward: {repo.path}", [EDITORCONFIG, sync_lock.PATH, repo.path])
+    assert git(repo.root, "rev-parse", f"HEAD:{repo.path}").strip() == second
     assert git(repo.root, "status", "--porcelain") == "?? notes.txt\n"
     assert invoke(repo, "sync_status", "--check")[0] == 0
     assert invoke(repo, *forward)[0] == 0
@@ -170,14 +174,14 @@ def test_over_three_versions_edits_survive_conflicts_are_marked_and_all_is_in_or
     for _ in range(2):
         code, printed, _ = invoke(repo, *forward)
         assert (code, "its templates are not merged" in printed) == (1, True), printed
-        assert git(repo.root, "rev-parse", "HEAD:helpers").strip() == second
+        assert git(repo.root, "rev-parse", f"HEAD:{repo.path}").strip() == second
         assert "<<<<<<< yours\nline 2 of mine\n=======\nline 2 of three\n>>>>>>> " in repo.read(EDITORCONFIG)
         assert invoke(repo, "sync_status", "--check")[0] == 1
     repo.write(EDITORCONFIG, TEXT.replace("line 2\n", "line 2 of mine and of three\n"))
     code, printed, _ = invoke(repo, *forward)
     assert code == 0, printed
-    assert committed(repo) == ("roll forward: helpers", [EDITORCONFIG, sync_lock.PATH, "helpers"])
-    assert git(repo.root, "rev-parse", "HEAD:helpers").strip() == third
+    assert committed(repo) == (f"roll forward: {repo.path}", [EDITORCONFIG, sync_lock.PATH, repo.path])
+    assert git(repo.root, "rev-parse", f"HEAD:{repo.path}").strip() == third
     assert "line 2 of mine and of three\n" in git(repo.root, "show", f"HEAD:{EDITORCONFIG}")
     assert invoke(repo, "sync_status", "--check")[0] == 0
     assert git(repo.root, "status", "--porcelain") == "?? notes.txt\n"
@@ -215,7 +219,7 @@ def test_the_process_that_moves_helpers_reads_no_code_of_the_new_one(repo: Helpe
         if file.relative_to(repo.remote).parts[0] not in ("templates", "thin_env", "inside"):
             file.write_text(f"{file.read_text()}\n\nimport os as _os\n\nprint('loaded by', _os.getpid(), __name__)\n")
     newer(repo)
-    git(repo.root / "helpers", "checkout", "--quiet", repo.first)
+    git(repo.root / repo.path, "checkout", "--quiet", repo.first)
     code, printed, pid = invoke(repo, "repo_roll_forward", "--push")
     assert code in (0, 4), printed
     assert committed(repo)[0] == "roll forward: helpers"
@@ -227,7 +231,7 @@ def test_a_repo_can_do_without_the_tests(repo: HelpersRepo) -> None:
     repo.write("main_pytest.py", FAILS)
     repo.commit("tests that fail")
     newer(repo)
-    git(repo.root / "helpers", "checkout", "--quiet", repo.first)
+    git(repo.root / repo.path, "checkout", "--quiet", repo.first)
     code, printed, _ = invoke(repo, "repo_roll_forward")
     assert (code, "the tests ended with exit code 1" in printed) == (1, True), printed
     assert invoke(repo, "repo_roll_forward", "--no-test")[0] == 0
@@ -237,7 +241,7 @@ def test_a_repo_can_do_without_the_tests(repo: HelpersRepo) -> None:
 @pytest.mark.parametrize("path", ["errors.py", "test/test_new.py"])
 def test_changes_inside_helpers_stop_it_before_anything_is_done(repo: HelpersRepo, path: str) -> None:
     newer(repo)
-    git(repo.root / "helpers", "checkout", "--quiet", repo.first)
+    git(repo.root / repo.path, "checkout", "--quiet", repo.first)
     head = git(repo.root, "rev-parse", "HEAD")
     file = repo.root / "helpers" / path
     file.parent.mkdir(exist_ok=True)
@@ -246,10 +250,10 @@ def test_changes_inside_helpers_stop_it_before_anything_is_done(repo: HelpersRep
         code, printed, _ = invoke(repo, "repo_roll_forward", "--only", "helpers", *options)
         assert code == 4, printed
         assert f"{path.removesuffix('test_new.py')}: changed, so the tests would run" in printed
-    assert git(repo.root / "helpers", "rev-parse", "HEAD").strip() == repo.first
+    assert git(repo.root / repo.path, "rev-parse", "HEAD").strip() == repo.first
     assert (git(repo.root, "rev-parse", "HEAD"), repo.read(EDITORCONFIG)) == (head, TEXT)
-    git(repo.root / "helpers", "add", "--all")
-    git(repo.root / "helpers", "reset", "--quiet", "--hard")
+    git(repo.root / repo.path, "add", "--all")
+    git(repo.root / repo.path, "reset", "--quiet", "--hard")
     assert invoke(repo, "repo_roll_forward", "--only", "helpers")[0] == 0
 
 

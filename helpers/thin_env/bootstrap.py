@@ -19,7 +19,15 @@ import sys
 HERE = os.path.dirname(os.path.realpath(__file__))
 if not __package__:
     # Started as a script: only this directory is on the path, and the package `helpers` is two levels up.
-    sys.path.insert(0, os.path.dirname(os.path.dirname(HERE)))
+    above, name = os.path.split(os.path.dirname(HERE))
+    if name != "helpers":
+        text = f"helpers: error: {HERE} is not in a directory called helpers; why: its code is imported by that name; "
+        sys.exit(os.write(2, f"{text}fix: git -C '{above}' mv '{name}' helpers\n".encode()) and 2)
+    sys.path.insert(0, above)
+    import helpers.thin_env  # noqa: F401
+
+    # Modules of the repo lie beside helpers, too.
+    del sys.path[0]
 from helpers.thin_env import (  # noqa: E402
     INTERRUPTED,
     MARKER,
@@ -148,9 +156,6 @@ def run(script: str, module: str) -> int:
         enter(script, sys.argv[1:])
     except (ThinEnvError, KeyboardInterrupt) as error:
         return _explain(error)
-    root = os.path.dirname(os.path.realpath(script))
-    if sys.path[0] != root:
-        sys.path.insert(0, root)
     import gc
     from importlib import import_module
 

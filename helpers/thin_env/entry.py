@@ -23,6 +23,7 @@ def start(script: str, module: str) -> int:
         module: the full name of a module with `main() -> int`.
     """
     make_safe()
+    _leave_path(script)
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     try:
         code = _start(script, module)
@@ -42,6 +43,14 @@ def start(script: str, module: str) -> int:
     # Python would look through all objects once more before its end.
     gc.freeze()
     return code
+
+
+def _leave_path(script: str) -> None:
+    """Take the places of the shim and of helpers out of `sys.path`: modules of the repo lie there, too."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    above = os.path.dirname(package)
+    places = (os.path.dirname(os.path.realpath(script)), package, above, os.path.dirname(above))
+    sys.path[:] = [path for path in sys.path if path not in places]
 
 
 def _start(script: str, module: str) -> int:

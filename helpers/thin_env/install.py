@@ -215,7 +215,7 @@ LAUNCHER = """\
 # Starts the main_pytest.py of the checkout around the current directory.
 dir=$PWD
 while :; do
-    if [ -f "$dir/main_pytest.py" ] && [ -d "$dir/helpers" ]; then
+    if [ -f "$dir/main_pytest.py" ] && [ -f "$dir/dev_scripts/setenv.sh" ]; then
         exec {python} "$dir/main_pytest.py" "$@"
     fi
     [ -n "$dir" ] || break

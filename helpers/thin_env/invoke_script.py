@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 _HELP, _LIST = ("--help", "-h"), ("--list", "-l")
 _MOST_BYTES = 1 << 20
+_MOST_LETTERS = 1 << 12
 # Overrides of invoke's configuration: our tasks have their names whatever an invoke.yaml says.
 _overrides: dict[str, object] = {}
 
@@ -139,8 +140,9 @@ def _names_tasks(words: list[str]) -> bool:
 def _root(directory: str) -> str:
     """Return the nearest checkout with helpers and its tasks, at or above a directory; empty without a checkout."""
     while True:
-        package = os.path.join(directory, "helpers")
-        if os.path.isfile(os.path.join(directory, "tasks.py")) and any(
+        shim = os.path.join(directory, "tasks.py")
+        package = os.path.join(directory, place_in(_start_of(shim))) if os.path.isfile(shim) else ""
+        if package and any(
             os.path.isfile(os.path.join(package, *below, "thin_env", "bootstrap.py")) for below in ((), ("helpers",))
         ):
             return directory
@@ -155,7 +157,24 @@ def _is_sourced(root: str) -> bool:
     # The package stands in `helpers` or in `helpers/helpers`. No link is followed from the checkout.
     named = os.environ.get("HELPERS_SOURCED", "").split(":") if root else []
     named += [os.path.dirname(place) for place in named if os.path.basename(place) == "helpers"]
-    return any(os.path.exists(place) and os.path.samefile(place, root) for place in named)
+    above = f"/{place_in(_start_of(os.path.join(root, 'tasks.py')))}".removesuffix("/helpers")
+    roots = [place.removesuffix(above) for place in named if place.endswith(above)]
+    return any(os.path.exists(place) and os.path.samefile(place, root) for place in roots)
+
+
+def place_in(shim: str) -> str:
+    """Return the path of helpers, relative to the root, by the text of `tasks.py`: the shim says it in its message."""
+    stated = shim.partition(" submodule update --init ")[2].partition("\\n")[0]
+    parts = stated.split("/")
+    return stated if parts[-1] == "helpers" and not {"", ".", ".."} & {*parts} else "helpers"
+
+
+def _start_of(file: str) -> str:
+    try:
+        with open(file, encoding="utf-8", errors="replace") as text:
+            return text.read(_MOST_LETTERS)
+    except OSError:
+        return ""
 
 
 def _unreadable(root: str) -> str:

@@ -21,7 +21,7 @@ fi
 _helpers_setenv() {
     # The user's shell options may be anything; zsh can have its own for the length of a function.
     if [ -n "${ZSH_VERSION-}" ]; then \emulate -L zsh; fi
-    \local file here rest part root tools env python cache pointer line_root line_python out version code shell=bash
+    \local place=helpers file here rest part root tools env python cache pointer line_root line_python out version code shell=bash
     \unset -f _helpers_setenv
 
     if [ -n "${ZSH_VERSION-}" ]; then
@@ -48,10 +48,10 @@ _helpers_setenv() {
         here=$(\command readlink -f -- "$file") || here=
         root=${here%/*} root=${root%/*}
     fi
-    tools=$root/helpers/thin_env
-    if ! [ -e "$tools/bootstrap.py" ]; then tools=$root/helpers/helpers/thin_env; fi
+    tools=$root/$place/thin_env
+    if ! [ -e "$tools/bootstrap.py" ]; then tools=$root/$place/helpers/thin_env; fi
     if ! [ -e "$tools/bootstrap.py" ]; then
-        \printf "%s\n" "helpers: error: $root/helpers is empty; fix: git -C '$root' submodule update --init helpers" >&2
+        \printf "%s\n" "helpers: error: $root/$place is empty; fix: git -C '$root' submodule update --init $place" >&2
         \return 2
     fi
 
