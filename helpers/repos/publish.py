@@ -57,7 +57,7 @@ def main(*, remote: str = "", dry_run: bool = False, cwd: Path | None = None) ->
 
 def _check_place(root: Path) -> None:
     """Refuse a repo in which helpers is not made, or is not committed as it stands."""
-    is_made_here = toolchain_path.package(root) == root / DIRECTORY and (root / DIRECTORY / CHANGELOG).is_file()
+    is_made_here = toolchain_path.stated(root) == DIRECTORY and (root / DIRECTORY / CHANGELOG).is_file()
     if not is_made_here or DIRECTORY in submodules.gitlinks(root):
         raise UsageError(
             f"has no {DIRECTORY}/ of its own",

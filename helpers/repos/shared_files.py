@@ -112,12 +112,12 @@ def lies_at(root: Path, package: Path = PACKAGE) -> StatedPath:
         if _is_at(root / path, package):
             return _stated(root, path, package)
     above = package.parent
-    whole = (
+    is_whole = (
         above != root
         and not (package / ".git").exists()
         and (above.name == toolchain_path.NAME or (above / ".git").exists())
     )
-    found = above if whole else package
+    found = above if is_whole else package
     if not found.is_relative_to(root):
         fix = "cd to the repo that has it, or: git submodule add -b helpers URL helpers"
         raise UsageError("does not have this helpers", where=root, why=f"it is {package}", fix=fix)

@@ -33,6 +33,7 @@ def repo_init(
     settings in pyproject.toml; in a terminal, without options, it asks for what is not set yet. Nothing of yours is
     replaced without --overwrite, and a second time changes nothing. Where there is no tasks.py yet, it is started by:
     python3 helpers/thin_env/bootstrap.py init
+    Helpers may lie at another path that ends in helpers, as tools/helpers: init writes it into the shims.
     """
     import sys
 
@@ -78,7 +79,7 @@ def repo_pull(_: Any, dry_run: bool = False) -> int:
 @helpers_task(
     values={"only": "PATH"},
     help={
-        "only": "path of one submodule, from the outermost super-repo: its pin alone, and those of what it lies in",
+        "only": "path of one submodule from the outermost super-repo, or `helpers`: its pin and those above it",
         "push": "push the commits, each submodule before its super-repo, never by force",
         "dry-run": "fetch, say what would be done, and change nothing else",
         "no-test": "commit a new helpers without running the tests of the repo with it",

@@ -25,7 +25,7 @@ LAYERS = {
     **dict.fromkeys(("helpers", "helpers.errors", "helpers.console", "helpers.thin_env", "helpers.inside"), 0),
     **dict.fromkeys(("helpers.model",), 1),
     **dict.fromkeys(("helpers.proc", "helpers.spawn", "helpers.repo", "helpers.storage"), 2),
-    **dict.fromkeys(("helpers.checkout_file", "helpers.merge_conflict"), 2),
+    **dict.fromkeys(("helpers.checkout_file", "helpers.merge_conflict", "helpers.toolchain_path"), 2),
     **dict.fromkeys(
         (
             "helpers.build_system",

@@ -111,7 +111,7 @@ def test_helpers_moves_with_its_common_files_and_keeps_lines_of_the_user(repo: H
     package = repo.root / "vendor" / "one" / "helpers" / repo.prefix
     with pytest.raises(UsageError, match="is not a repo whose directory tools/helpers/ is this helpers") as caught:
         shared_files.super_repo(repo.root, package)
-    assert shlex.split(caught.value.fix) == ["python3", f"{package}/thin_env/bootstrap.py", "init"]
+    assert shlex.split(str(caught.value.fix)) == ["python3", f"{package}/thin_env/bootstrap.py", "init"]
     there = shared_files.lies_at(repo.root, package)
     changed = written(repo, there)
     assert {file.path for file in changed} == {*SHIMS, PRE_COMMIT, RUFF}
@@ -129,7 +129,7 @@ def test_helpers_at_a_path_that_it_cannot_have_is_refused_with_a_move_that_works
     git(made.root, "mv", "helpers", path)
     with pytest.raises(UsageError, match="helpers cannot lie at ") as caught:
         shared_files.lies_at(made.root, made.root / path / "helpers")
-    subprocess.run(["sh", "-c", caught.value.fix], check=True, cwd=tmp_path)
+    subprocess.run(["sh", "-c", str(caught.value.fix)], check=True, cwd=tmp_path)
     moved = made.root / "tools" / "helpers" / "helpers"
     assert shared_files.lies_at(made.root, moved) == StatedPath("tools/helpers", "tools/helpers/helpers")
 
@@ -184,11 +184,11 @@ def test_version_of_helpers_is_compared_at_any_path(tmp_path: Path) -> None:
     made.settings('helpers = ">=0.4,<1"')
     with pytest.raises(PolicyError) as caught:
         own_version.check(made.package)
-    assert "repo_roll_forward --only tools/helpers" in caught.value.fix
+    assert "repo_roll_forward --only tools/helpers" in str(caught.value.fix)
     made.settings('helpers = "<0.3"')
     with pytest.raises(PolicyError) as caught:
         own_version.check(made.package)
-    assert "submodule update tools/helpers" in caught.value.fix
+    assert "submodule update tools/helpers" in str(caught.value.fix)
 
 
 def test_root_with_tests_does_not_hold_helpers_elsewhere(tmp_path: Path) -> None:

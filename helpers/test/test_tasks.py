@@ -14,6 +14,7 @@ from invoke.context import Context
 import helpers.tasks
 from helpers.errors import DIFFERENT, ConfigError, HelpersError, InfrastructureError, PolicyError, StaleError
 from helpers.images import commands, lock
+from helpers.repos.stated_path import StatedPath
 from helpers.tasks import namespace
 from helpers.tasks.adapter import helpers_task
 from helpers.test.unit_fixtures import add_dir, git, make_repo
@@ -198,15 +199,15 @@ def test_two_jobs_of_docker_bases_at_once_are_bad_usage(
     assert "one of them at a time" in capsys.readouterr().err
 
 
-def a_super_repo(tmp_path: Path, form: str) -> Path:
+def a_super_repo(tmp_path: Path, form: str, path: str = "helpers") -> Path:
     """Return a repo with helpers as a submodule, by its published branch or as the whole repo."""
     root = make_repo(tmp_path / "super")
-    package = root / "helpers" / ("helpers" if form == "whole" else "")
+    package = root / path / ("helpers" if form == "whole" else "")
     shutil.copytree(ROOT / "helpers", package, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
-    (root / ".git" / "modules" / "helpers").mkdir(parents=True)
-    (root / "helpers" / ".git").write_text("gitdir: ../.git/modules/helpers\n")
+    (root / ".git" / "modules" / path).mkdir(parents=True)
+    (root / path / ".git").write_text(f"gitdir: {os.path.relpath(root / '.git' / 'modules' / path, root / path)}\n")
     for name in ("tasks.py", "invoke.yaml"):
-        shutil.copy2(ROOT / name, root / name)
+        (root / name).write_bytes(StatedPath(path).put_into((ROOT / name).read_bytes()))
     add_dir(root, "a")
     return root
 
@@ -234,6 +235,43 @@ def test_invoke_runs_tasks_of_the_super_repo_from_any_directory(tmp_path: Path, 
         (root / name).write_text(text)
     done = invoke(tmp_path, root / place)
     assert "\na  " in done.stdout, done.stderr
+
+
+# Modules of the team that are called like modules of the standard library, or like helpers.
+BESIDE = {f"tools/{name}.py": "1/0" for name in ("argparse", "json", "shlex", "tomllib")} | {
+    "helpers/__init__.py": "1/0"
+}
+
+
+@pytest.mark.parametrize(
+    ("form", "place"),
+    [
+        *(("branch", place) for place in (".", "a", "tools", "tools/helpers/thin_env", "helpers")),
+        *(("whole", place) for place in (".", "tools")),
+    ],
+)
+def test_helpers_elsewhere_runs_tasks_and_imports_nothing_that_lies_beside_it(
+    tmp_path: Path, form: str, place: str
+) -> None:
+    root = a_super_repo(tmp_path, form, "tools/helpers")
+    for name in BESIDE:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("1/0")
+    done = invoke(tmp_path, root / place)
+    assert "\na  " in done.stdout, done.stderr
+
+
+def test_shim_names_the_path_of_helpers_that_is_not_checked_out(tmp_path: Path) -> None:
+    root = a_super_repo(tmp_path, "branch", "tools/helpers")
+    shutil.rmtree(root / "tools" / "helpers")
+    (root / "helpers").mkdir()
+    (root / "helpers" / "__init__.py").write_text("1/0")
+    (root / "main_pytest.py").write_bytes(StatedPath("tools/helpers").put_into((ROOT / "main_pytest.py").read_bytes()))
+    says = "error: tools/helpers/ is empty; fix: git submodule update --init tools/helpers\n"
+    done = invoke(tmp_path, root)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"tasks.py: {says}")
+    done = subprocess.run([sys.executable, "main_pytest.py"], cwd=root, capture_output=True, encoding="utf-8")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"main_pytest.py: {says}")
 
 
 def invoke(folder: Path, where: Path) -> subprocess.CompletedProcess[str]:

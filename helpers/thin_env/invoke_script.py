@@ -38,7 +38,7 @@ def prepare() -> None:
     elif _needs_tasks(words) and not _has_tasks(os.getcwd()):
         print(
             f"invoke: error: neither {os.getcwd()} nor a directory above it has tasks.py, so it has no tasks; "
-            "fix: cd into a checkout that has helpers/",
+            "fix: cd into a checkout that has helpers",
             file=sys.stderr,
         )
         sys.exit(2)
