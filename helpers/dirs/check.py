@@ -357,16 +357,14 @@ def _lost_tests(root: Path, listing: discover.Listing, path: Path | None = None)
 
 
 def _leftovers(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Finding]:
-    if path != root:
-        for name in _ROOT_ONLY:
-            if os.path.lexists(path / name):
-                found = path / name.partition("/")[0]
-                yield Finding(found, 1, "belongs to the root of the repo only", f"git rm -r {found.name}, or rename it")
+    for name in _ROOT_ONLY if path != root else ():
+        if os.path.lexists(path / name):
+            fix = f"git rm -r {name.split('/')[0]}, or rename it"
+            yield Finding(path / name, 1, "belongs to the root of the repo only", fix)
     for name in _COMPOSE_NAMES:
         if (file := path / "devops" / name).is_file():
             yield Finding(file, 1, "is not read: services are those of compose.yaml", f"git mv {name} compose.yaml")
-    tools = root / toolchain_path.stated(root)
-    others = {*every, tools} - {path}
+    others = {*every, tools := root / toolchain_path.stated(root)} - {path}
     for top, directories, files in os.walk(path):
         here = Path(top)
         for name in (*directories, *files):

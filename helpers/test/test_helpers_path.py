@@ -208,4 +208,4 @@ def test_package_helpers_of_a_runnable_dir_is_no_finding(tmp_path: Path) -> None
     (path / "helpers" / "__init__.py").write_text("")
     assert list(check._leftovers(root, path, [path])) == []
     (path / "helpers" / "thin_env").mkdir()
-    assert [item.file for item in check._leftovers(root, path, [path])] == [path / "helpers"]
+    assert [item.file for item in check._leftovers(root, path, [path])] == [path / "helpers" / "thin_env"]
