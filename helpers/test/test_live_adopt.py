@@ -199,12 +199,12 @@ def test_helpers_elsewhere_is_kept_in_step(team: Scratch, scratch: Scratch, form
     scratch.git("commit", "--quiet", "--all", "--message", "newer")
     scratch.git("init", "--quiet", "--bare", "../published.git")
     scratch.git("remote", "add", "origin", "../published.git")
-    published = scratch.invoke("helpers_publish", **MAY_PUSH)
+    published = scratch.invoke("helpers_publish", cwd=scratch.root, **MAY_PUSH)
     assert published.returncode == 0, published.stderr
     if branch == "helpers":
         scratch.git("fetch", "--quiet", "origin", "helpers:helpers", "--force")
     for task in ("repo_status", "repo_roll_forward --only helpers --no-test", "sync_status --check", "sync_update"):
-        done = team.invoke(*task.split(), **MAY_PUSH)
+        done = team.invoke(*task.split(), cwd=team.root, **MAY_PUSH)
         assert done.returncode == 0, (task, done.stdout, done.stderr)
     assert team.git("log", "-1", "--format=%s") == "roll forward: tools/helpers\n"
     assert team.git("rev-parse", "HEAD:tools/helpers") == scratch.git("rev-parse", branch)
