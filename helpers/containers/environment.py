@@ -119,7 +119,8 @@ def used_dirs(runnable: RunnableDir) -> list[Path]:
 
 def _python_path(runnable: RunnableDir) -> list[Path]:
     used = [path / below for path in used_dirs(runnable) for below in (".", "src")]
-    return [*runnable.python_path, *used]
+    more = (Path(os.path.realpath(runnable.path / name)) for name in runnable.settings.python_path)
+    return [*runnable.python_path, *more, *used]
 
 
 def services_file(runnable: RunnableDir) -> Path | None:

@@ -275,8 +275,11 @@ def _settings(path: Path, nested: Sequence[Path]) -> Iterator[Finding]:
 def _paths(path: Path, settings: Settings, nested: Sequence[Path]) -> Iterator[Finding]:
     file = pyproject.settings_file(path)
     root = repo.find_root(path)
-    uses = [name for name in settings.uses if name != settings.env_file]
-    limits = (("tests", settings.tests, path), ("uses", uses, root), ("writable", settings.writable, path))
+    uses = [name for name in settings.uses if name not in (settings.env_file, *settings.python_path)]
+    limits = (
+        *(("tests", settings.tests, path), ("uses", uses, root), ("writable", settings.writable, path)),
+        ("python_path", settings.python_path, root),
+    )
     for key, names, limit in limits:
         for name in names:
             real = Path(os.path.realpath(path / name))

@@ -64,6 +64,8 @@ def check_paths(runnable: RunnableDir, *, tests: bool = True) -> None:
     """Return if each path in the settings of `runnable` exists at an allowed place; errors as for `check`."""
     settings = runnable.settings
     environment.file_values(runnable.path, runnable.root, settings)
+    for name in settings.python_path:
+        contained(runnable, name, "python_path")
     for name in settings.uses:
         contained(runnable, name, "uses")
     for name in settings.writable:
@@ -99,8 +101,8 @@ def contained(runnable: RunnableDir, name: str, setting: str) -> Path:
     Arguments:
         runnable: the directory.
         name: relative to it.
-        setting: `uses`, whose paths lie in the repo, `writable`, whose paths lie in the directory, or `tests`, which
-            names paths of the directory that may be links to paths of the repo.
+        setting: `uses` or `python_path`, whose paths lie in the repo, `writable`, whose paths lie in the directory, or
+            `tests`, which names paths of the directory that may be links to paths of the repo.
 
     Raises:
         ConfigError: the path is missing, or leads out.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from helpers import checkout_file, repo
@@ -13,6 +13,8 @@ from helpers.images.forbidden import why_forbidden
 from helpers.model.runnable import RunnableDir
 from helpers.storage import digest
 
+# Directories of tests beside shared code, whose settings nobody reads.
+_TESTS = ("test", "tests")
 _NEVER_BY_DEFAULT = ("conftest.py", "main_pytest.py", "noxfile.py", "setup.py", "tasks.py")
 
 
@@ -20,7 +22,7 @@ def files(runnable: RunnableDir) -> tuple[Copied, ...]:
     """Return the files that the prod image of `runnable` holds, sorted: tracked ones only.
 
     They are what its setting `code` names, or else its packages (top-level directories with `__init__.py`), `src` and
-    its top-level modules; never what lies under `tests`.
+    its top-level modules, and those in the directories of `python_path`; never what lies under `tests`.
 
     Raises:
         ConfigError: `code` names something that is not there or not tracked, or there is no code at all.
@@ -33,7 +35,31 @@ def files(runnable: RunnableDir) -> tuple[Copied, ...]:
             where=runnable.path,
             fix=f"name it in {runnable.spelled('code')}, and git add it",
         )
-    return tuple(_checked(runnable, name) for name in kept)
+    own = tuple(_checked(runnable.path, name) for name in kept)
+    more = [copied for name in runnable.settings.python_path for copied in _beside(runnable, name)]
+    return (*own, *_unless_twice(runnable, own, more))
+
+
+def _beside(runnable: RunnableDir, name: str) -> Iterator[Copied]:
+    """Yield the packages and modules of a directory of `python_path`, under the names by which Python imports them."""
+    place = Path(os.path.realpath(runnable.path / name))
+    tracked = sorted(file.relative_to(place).as_posix() for file in repo.tracked(place))
+    for top in _default(tracked, _TESTS):
+        for file in tracked:
+            path = PurePosixPath(file)
+            if path.is_relative_to(top) and path.name != "conftest.py" and not {*_TESTS} & {*path.parts}:
+                yield _checked(place, file)
+
+
+def _unless_twice(runnable: RunnableDir, own: Sequence[Copied], more: Sequence[Copied]) -> Sequence[Copied]:
+    """Return `more` if it has no file of `own` and none twice: Python would find one of the two in an image of prod."""
+    taken = {item.name: item for item in own}
+    for item in more:
+        if (other := taken.setdefault(item.name, item)) is not item:
+            what = f"{item.source} and {other.source} are one file in a prod image"
+            where = runnable.settings_file
+            raise ConfigError(what, where=where, fix=f"rename one, or change {runnable.spelled('python_path')}")
+    return more
 
 
 def chosen(runnable: RunnableDir) -> list[str]:
@@ -108,12 +134,12 @@ def _is_test(name: str, tests: Sequence[str]) -> bool:
     return any(path.is_relative_to(PurePosixPath(test)) for test in tests) or path.name == "conftest.py"
 
 
-def _checked(runnable: RunnableDir, name: str) -> Copied:
-    source = runnable.path / name
+def _checked(place: Path, name: str) -> Copied:
+    source = place / name
     real = Path(os.path.realpath(source))
-    if not real.is_relative_to(runnable.path):
+    if not real.is_relative_to(place):
         raise PolicyError(
-            f"is a link out of {runnable.path}",
+            f"is a link out of {place}",
             where=source,
             why="a prod image holds its own code only",
             fix=f"copy the file in place of the link, or leave {name} out of `code`",
@@ -123,13 +149,13 @@ def _checked(runnable: RunnableDir, name: str) -> Copied:
         head = source.read_bytes()
     except OSError as error:
         raise ConfigError(f"is tracked and cannot be read: {error.strerror}", where=source) from None
-    target = real.relative_to(runnable.path).as_posix()
+    target = real.relative_to(place).as_posix()
     if reason := why_forbidden(name, head) or why_forbidden(target):
         raise PolicyError(
             f"may not be in an image: {reason}", where=source, fix=f"git rm --cached {name}, or leave it out of `code`"
         )
     # What is copied is the target's content, so that it is asked for what is asked of each file.
-    if real != source and real not in repo.tracked(runnable.path):
+    if real != source and real not in repo.tracked(place):
         raise PolicyError(
             f"is a link to {target}, which git does not track",
             where=source,

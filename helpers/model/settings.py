@@ -84,6 +84,10 @@ class Settings:
         (),
         "what its tests may read besides: paths in the repo, relative to it; code of runnable dirs is on the path",
     )
+    python_path: tuple[str, ...] = _setting(
+        (),
+        "directories of the repo, relative to it, in which Python finds more modules, as in `../lib`; tests see them",
+    )
     writable: tuple[str, ...] = _setting((), "paths inside the directory that its tests may write to")
     installed: str = _setting(
         "",
@@ -195,9 +199,10 @@ def parse_settings(table: Mapping[str, Any], where: str) -> Settings:
         values[key] = _typed(key, value, known[key].default, where)
     settings = Settings(**values)
     _check_values(settings, where)
-    # Then all that follows what tests see follows this file, too.
-    outside = settings.env_file.startswith("../") and settings.env_file not in settings.uses
-    return replace(settings, uses=(*settings.uses, settings.env_file)) if outside else settings
+    # Then all that follows what tests see follows these paths, too.
+    named = (settings.env_file, *settings.python_path)
+    outside = (name for name in named if name.startswith("..") and name not in settings.uses)
+    return replace(settings, uses=(*settings.uses, *outside))
 
 
 def _typed(key: str, value: Any, default: Any, where: str) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers import config
-from helpers.errors import PolicyError
+from helpers.errors import ConfigError, PolicyError
 from helpers.images import code
 from helpers.images.forbidden import why_forbidden
 from helpers.test.unit_fixtures import add_dir, cache, git, make_repo
@@ -45,6 +45,38 @@ def test_the_shims_of_a_root_are_no_code_of_its_image(path: Path) -> None:
         (path / name).write_text("")
         git(path, "add", name)
     assert copied(path) == ["mine.py", "tool/__init__.py"]
+
+
+@pytest.fixture
+def lib(path: Path) -> Path:
+    """A directory with code beside the runnable dir, which finds its modules there."""
+    lib = path.parent / "lib"
+    for name in ("prices/__init__.py", "prices/test/test_it.py", "top.py", "test/test_top.py", "setup.py", "notes.txt"):
+        (lib / name).parent.mkdir(parents=True, exist_ok=True)
+        (lib / name).write_text("")
+    project = path / "pyproject.toml"
+    project.write_text(f'{project.read_text()}python_path = ["../lib"]\n')
+    git(lib, "add", "--all")
+    return lib
+
+
+def test_modules_of_other_directories_are_in_the_image_under_their_own_names(path: Path, lib: Path) -> None:
+    assert copied(path) == ["tool/__init__.py", "prices/__init__.py", "top.py"]
+
+
+def test_module_that_two_directories_have_is_refused(path: Path, lib: Path) -> None:
+    (lib / "tool").mkdir()
+    (lib / "tool" / "__init__.py").write_text("")
+    git(lib, "add", "--all")
+    with pytest.raises(ConfigError, match="are one file in a prod image"):
+        copied(path)
+
+
+def test_link_out_of_another_directory_is_refused(path: Path, lib: Path) -> None:
+    (lib / "prices" / "x.py").symlink_to(path / "tool" / "__init__.py")
+    git(lib, "add", "--all")
+    with pytest.raises(PolicyError, match="is a link out of"):
+        copied(path)
 
 
 @pytest.mark.parametrize(

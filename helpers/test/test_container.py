@@ -10,6 +10,7 @@ import pytest
 
 from helpers import config, discover
 from helpers.containers import environment
+from helpers.dirs import soundness
 from helpers.driver import container
 from helpers.driver.container import INSIDE, pytest_arguments
 from helpers.engine.specs import Mount, RunSpec
@@ -235,6 +236,21 @@ def test_python_finds_the_code_of_runnable_dirs_that_are_used_and_no_other_direc
     (root / "data").mkdir()
     env = spec_of(load(root, "a")).env
     assert env["PYTHONPATH"].split(os.pathsep) == [str(path), str(below), str(below / "src")]
+
+
+def test_python_finds_modules_of_other_directories_of_the_repo_that_tests_see(root: Path) -> None:
+    path = add_dir(root, "a", 'python_path = ["../lib/src"]')
+    (root / "lib" / "src").mkdir(parents=True)
+    spec = spec_of(load(root, "a"))
+    assert spec.env["PYTHONPATH"].split(os.pathsep) == [str(path), str(root / "lib" / "src")]
+    assert root / "lib" / "src" in [mount.path for mount in spec.mounts]
+
+
+@pytest.mark.parametrize(("name", "what"), [("../nowhere", "does not exist"), ("../..", "leads out of")])
+def test_wrong_path_of_modules_is_an_error_of_its_setting(root: Path, name: str, what: str) -> None:
+    add_dir(root, "a", f'python_path = ["{name}"]')
+    with pytest.raises(ConfigError, match=f"python_path: '{name}' {what}"):
+        soundness.check_paths(load(root, "a"))
 
 
 def test_the_environment_is_ours_and_not_the_host_s(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

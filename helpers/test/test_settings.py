@@ -21,6 +21,7 @@ FULL: dict[str, Any] = {
     "not_tests": ["templates", "data/*.py"],
     "strict_tests": True,
     "uses": ["../data"],
+    "python_path": ["lib"],
     "writable": ["out"],
     "installed": "compiled",
     "build_packages": ["gcc"],
