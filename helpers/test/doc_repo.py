@@ -45,23 +45,26 @@ class DocRepo(Scratch):
 
     Arguments:
         home: an empty directory; it holds the remotes, and is the home of the user.
-        registry: host and port of a registry.
+        registry: host and port of a registry, for commands that need an engine; the thin environment needs a network.
     """
 
-    def __init__(self, home: Path, registry: str = "127.0.0.1:5000") -> None:
-        self.home, self.registry = home, registry
+    def __init__(self, home: Path, registry: str = "") -> None:
+        self.home, self.registry = home, registry or "127.0.0.1:5000"
+        self._begin = "source dev_scripts/setenv.sh >/dev/null || exit" if registry else ":"
         self._folder = home / "blocks"
         fleet = Fleet(home)
         super().__init__(home / "repo")
         self.env = {**os.environ, **environment(home), "HOME": str(home), "HELPERS_CACHE": cache_path()}
         self.env |= {"HELPERS_PYTHON": sys.executable, "EDITOR": "true", "GIT_EDITOR": "true"}
+        self.env["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         forecast = self.add("runnable_dirs/forecast", _TESTS, image="forecast")
         for name, text in _CODE.items():
             (forecast / name).parent.mkdir(exist_ok=True)
             (forecast / name).write_text(text)
+        (forecast / "changelog.txt").write_text(f"# {self.prefix}-forecast-1.1.0\n- 2026-11-20\n- first\n")
         self.add("runnable_dirs/base", _PASSES, image="base")
         self.add("infra", _PASSES, image="infra")
-        (self.root / "pyproject.toml").write_text(f'[tool.helpers]\nregistry = "{registry}/team"\n')
+        (self.root / "pyproject.toml").write_text(f'[tool.helpers]\nregistry = "{self.registry}/team"\n')
         (self.root / ".gitignore").write_text("__pycache__/\n.pytest_cache/\n")
         fleet.remote("shared")
         fleet.remote("one", libs__shared="shared")
@@ -96,6 +99,7 @@ class DocRepo(Scratch):
         remotes = self.home / "remotes"
         places = {"git@HOST:team/forecast.git": f"{remotes}/forecast.git", "127.0.0.1:5000": self.registry}
         places |= {" URL": f" '{remotes}/top.git'", "/forecast:": f"/{self.prefix}-forecast:"}
+        places |= {"REGISTRY/NAME:": f"{self.registry}/team/{self.prefix}-forecast:"}
         places |= {"--dir DIR": "--dir runnable_dirs/forecast"}
         for name, value in places.items():
             text = text.replace(name, value)
@@ -127,7 +131,7 @@ class DocRepo(Scratch):
         """
         blocks = [block for block in doc_blocks.read(page) if section in ("", block.section)]
         steps = self._steps(blocks)
-        lines = ["exec 2>&1", "source dev_scripts/setenv.sh >/dev/null || exit"]
+        lines = ["exec 2>&1", self._begin]
         for number, step in enumerate(steps):
             lines += [self._typed(step.command), f"printf '\\n{_MARK} {number} %s\\n' $?"]
         printed = subprocess.run(

@@ -6,6 +6,10 @@ from helpers.test import doc_blocks
 from helpers.test.doc_blocks import PAGES
 
 _TERMINAL = "opens a shell at a terminal: test_live_shell.py does"
+_NEXT_VERSION = """
+    NAME=$(sed -n 's/^# \\(.*\\)-1.1.0$/\\1/p' changelog.txt)
+    { printf "# $NAME-1.2.0\\n- 2026-11-21\\n- next\\n\\n"; cat changelog.txt; } > ~/changelog.txt
+    mv ~/changelog.txt changelog.txt; git commit --quiet --all --message next"""
 
 # Blocks of which no command runs, by page and first line, with the reason.
 BLOCKS_NOT_RUN = {
@@ -18,6 +22,9 @@ BLOCKS_NOT_RUN = {
     ),
     ("releases.md", "docker login registry.example:5000"): "needs a login: test_registry_login.py",
     ("repos.md", "git clone URL && cd NAME"): "test_repo_partial_access.py runs this block, with a closed submodule",
+    ("tests.md", "./main_pytest.py --dir runnable_dirs/forecast -- --pdb test/test_it.py::test_it"): (
+        "needs a terminal: test_live_debugging.py"
+    ),
     ("tests.md", "./main_pytest.py --watch                               # goes on until Ctrl-C"): (
         "runs until Ctrl-C: test_live_watch.py"
     ),
@@ -41,7 +48,7 @@ NOT_RUN = {
 }
 # Sections whose commands need a live engine, the package index, or both.
 ENGINE = {
-    "adopt.md": {"Use helpers in another repo", "Adopt an existing project"},
+    "adopt.md": {"Use helpers in another repo", "Adopt an existing project", "Checks before a commit"},
     "bases.md": {
         "Pin a base, and move it on",
         "Publish a base",
@@ -55,6 +62,7 @@ ENGINE = {
     "releases.md": {"Cut a release", "What a prod image holds", "See what is in an image", "Roll back"},
     "repos.md": {"Work over several repos"},
     "shells-and-editors.md": {
+        "Find a task, and complete it with Tab",
         "A shell, a command, a notebook",
         "Tests inside a shell",
         "Work in the released image",
@@ -96,8 +104,32 @@ BEFORE = {
     ("tests.md", "./main_pytest.py             # runs directories without a PASS of the same inputs"): """
         git switch --quiet --force-create work; echo '# new' >> infra/test/test_it.py
         git commit --quiet --all --message new""",
+    ("limits.md", "$ ./main_pytest.py --list --policy strict"): """
+        printf 'network = "bridge"\\n' >> runnable_dirs/base/pyproject.toml""",
+    ("machines.md", "./main_pytest.py                  # falls back by itself, and says so in one line"): """
+        export DOCKER_HOST=unix:///no/engine""",
+    ("machines.md", "invoke docker_ps              # our containers: whose, and whether their owner lives"): """
+        mkdir -p ~/.cache/helpers""",
+    ("releases.md", "$ invoke docker_release --stage prod"): "cd ~/repo/runnable_dirs/forecast",
+    ("releases.md", "$ invoke docker_release --dry-run"): _NEXT_VERSION,
+    (
+        "releases.md",
+        'docker run --rm --read-only --volume "$PWD/test:/data:ro" 127.0.0.1:5000/team/forecast:prod-1.1.0 '
+        "/data/daily_sales.csv",
+    ): "cd ~/repo/runnable_dirs/forecast",
+    ("releases.md", "# CycloneDX 1.6: Python packages, OS packages, the code"): (
+        "cd ~/repo/runnable_dirs/forecast; invoke docker_build --stage prod"
+    ),
+    ("releases.md", "$ invoke docker_rollback"): (
+        f"cd ~/repo/runnable_dirs/forecast; {_NEXT_VERSION}; invoke docker_release --stage prod"
+    ),
+    ("shells-and-editors.md", "invoke run_fast_tests -- -k smoothing"): "cd ~/repo/runnable_dirs/forecast",
+    ("shells-and-editors.md", "invoke docker_pull              # the newest dev-X.Y.* that fits the code here"): (
+        "cd ~/repo/runnable_dirs/forecast"
+    ),
+    ("shells-and-editors.md", "invoke docker_bash"): "cd ~/repo/runnable_dirs/forecast",
     ("tests.md", "invoke docker_lock"): """
-        cd runnable_dirs/forecast; sed -i "s/^test = .*/$(tail -n 1 $BLOCKS/1)/" pyproject.toml""",
+        cd ~/repo/runnable_dirs/forecast; sed -i "s/^test = .*/$(tail -n 1 $BLOCKS/1)/" pyproject.toml""",
     ("tests.md", "$ ./main_pytest.py"): """
         mkdir runnable_dirs/base/pkg; touch runnable_dirs/base/pkg/test_a.py infra/test_b.py; git add --all""",
 }
