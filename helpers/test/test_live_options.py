@@ -158,7 +158,7 @@ def test_devices_need_a_grant_and_are_printed_as_weaker(scratch: Scratch) -> Non
     assert found.of("given") == ("PASS", 0), found.stdout + found.stderr
     for line in ("devices = [/dev/fuse:rw]", "extra_hosts = [machine.test:host-gateway]"):
         assert f"weaker given: {line}" in found.stderr
-    assert found.of("gone") == ("INFRA", 6)
+    assert found.of("gone") == ("CONFIG", 2)
     assert "this machine has no device /dev/helpers-none, which devices asks for" in found.verdicts["gone"]["why"]
     shell = scratch.invoke("docker_cmd", "--", "test", "-c", "/dev/fuse", cwd=path, HELPERS_POLICY="default,devices")
     assert shell.returncode == 0 and "weaker: devices = [/dev/fuse:rw]" in shell.stderr
