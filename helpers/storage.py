@@ -46,20 +46,13 @@ def digest(*parts: bytes | str) -> str:
     return total.hexdigest()
 
 
-def write_once(path: Path, text: str, mode: int = 0o644) -> Path:
-    """Write `text` to `path` unless it is there already; another process sees the whole file or none.
-
-    Arguments:
-        path: where it goes.
-        text: its content.
-        mode: who may read and write it.
-    """
+def write_once(path: Path, text: str) -> Path:
+    """Write `text` to `path` unless it is there already; another process sees the whole file or none."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}-{os.getpid()}-{os.urandom(4).hex()}")
-        aside.touch(mode & 0o600)
         aside.write_text(text, encoding="utf-8")
-        aside.chmod(mode)
+        aside.chmod(0o644)
         os.replace(aside, path)
     return path
 

@@ -197,6 +197,7 @@ def test_name_that_hides_a_service_is_refused(
     monkeypatch.setattr(compose, "_get_images", lambda *_: pytest.fail("not refused") if says else None)
     monkeypatch.setattr(compose, "_start", lambda *_: None)
     monkeypatch.setattr(compose, "_port", lambda *_: None)
+    monkeypatch.setattr(compose, "_in_words", lambda *_: [])
     expected = pytest.raises(ConfigError, match=re.escape(says)) if says else nullcontext()
     with expected:
         if where == "start":
