@@ -76,7 +76,7 @@ def check(root: Path, path: Path, requirements: Requirements = locks.requirement
         if not found and discover.is_runnable(path):
             # The files can be read together only if each file is right.
             found = list(_as_a_whole(root, path, every)) or list(_lost_tests(root, listing, path))
-        found += _lock(root, path, requirements)
+        found += _lock(path, requirements)
     named = {finding.file for finding in found}
     left = [finding for finding in _leftovers(root, path, every) if finding.file not in named]
     return list(
@@ -378,7 +378,7 @@ def _leftovers(root: Path, path: Path, every: Sequence[Path]) -> Iterator[Findin
         directories[:] = [name for name in directories if name not in _NOT_OURS and here / name not in others]
 
 
-def _lock(root: Path, path: Path, requirements: Requirements) -> Iterator[Finding]:
+def _lock(path: Path, requirements: Requirements) -> Iterator[Finding]:
     try:
         source = lock_source.find(path)
         names = locked.names(path)
@@ -390,7 +390,7 @@ def _lock(root: Path, path: Path, requirements: Requirements) -> Iterator[Findin
     if own := locked.needed_by_others(path):
         what = f"others in the lock need {own!r}, which poetry leaves out because this project is called so"
         yield Finding(path / "pyproject.toml", 1, what, f"give [project] another name, then {relock(path)}")
-    if "pytest" not in names and "pytest" not in locked.names_below(root, path):
+    if "pytest" not in names and "pytest" not in locked.names_below(path):
         fix = f"add it to the group `test` in pyproject.toml, then {source.command()}"
         yield Finding(source.file, 1, "pytest is not in the lock, so no test can run", fix)
     try:

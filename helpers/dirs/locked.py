@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
 from helpers import pyproject
 from helpers.errors import ConfigError
-from helpers.images import lock_source
+from helpers.images import dirs_below, lock_source
 from helpers.model.lock_kind import LockKind
 from helpers.model.poetry_lock import normal_name
 
@@ -22,21 +21,13 @@ def names(path: Path) -> set[str]:
     return {package.name for package in lock_source.pins(path)}
 
 
-def names_below(root: Path, path: Path) -> set[str]:
+def names_below(path: Path) -> set[str]:
     """Return the names that the images below the one of `path` bring, as far as their files can be read."""
     found: set[str] = set()
-    seen = {path}
-    while True:
-        try:
-            base = pyproject.settings_table(path).get("base", "")
-        except ConfigError:
-            return found
-        path = Path(os.path.realpath(path / str(base).removeprefix("dir:")))
-        if not str(base).startswith("dir:") or path in seen or not path.is_relative_to(root):
-            return found
-        seen.add(path)
+    for below in dirs_below.of(path):
         with suppress(ConfigError):
-            found |= names(path)
+            found |= names(below)
+    return found
 
 
 def needed_by_others(path: Path) -> str:
@@ -47,7 +38,7 @@ def needed_by_others(path: Path) -> str:
     """
     try:
         source = lock_source.of(path)
-        if source.kind is not LockKind.POETRY:
+        if source.kind is not LockKind.POETRY or source.is_derived:
             return ""
         own = str(pyproject.read(path).get("project", {}).get("name", ""))
         packages = source.parsed().get("package", [])

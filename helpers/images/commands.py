@@ -18,8 +18,8 @@ from helpers.engine.specs import ImageSpec
 from helpers.engine.supervise import obey_signals
 from helpers.errors import DIFFERENT, OK, HelpersError, PolicyError, StaleError, UsageError, worst
 from helpers.images import build as builder
+from helpers.images import dirs_below, lock_source, system_lock
 from helpers.images import lock as locker
-from helpers.images import lock_source, system_lock
 from helpers.images.recipe import image_chain
 from helpers.model import poetry_lock
 from helpers.model import system_lock as system_locks
@@ -140,7 +140,8 @@ def lock(directory: str | None, options: LockOptions, *, everything: bool) -> in
         # Each one is moved where it is locked; a name that nobody has is a mistake.
         paths = [path for path in paths if _may_know(path, names)] or paths[:1]
     codes = [OK]
-    for path in paths:
+    # The lock of a directory depends on the locks below.
+    for path in sorted(paths, key=lambda path: len(dirs_below.of(path))):
         try:
             if options.check:
                 _check_locks(root, path, options)

@@ -19,8 +19,10 @@ from helpers.storage import scratch
 _WRAPPER = Path(__file__).with_name("poetry_for_python.py")
 _SECONDS = 900.0
 _MANY_BYTES = 64 << 20
-# The wrapper's own exit code.
-_NEEDS_BACKEND = 3
+# The wrapper's own exit codes.
+_NEEDS_BACKEND, _CONFLICT = 3, 4
+# By the name of a package, the versions that fit, and the place that decides so.
+Constraints = Mapping[str, tuple[str, str]]
 _SETTINGS = {
     "POETRY_NO_INTERACTION": "1",
     "NO_COLOR": "1",
@@ -34,16 +36,23 @@ _OF_THE_USER = (
 
 
 @contextmanager
-def copies(source: LockSource) -> Iterator[Path]:
+def copies(source: LockSource, constraints: Constraints | None = None) -> Iterator[Path]:
     """Yield a new directory with copies of the project of a lock: its `pyproject.toml`, and its `poetry.lock`.
+
+    Arguments:
+        source: the lock.
+        constraints: limits of a new lock.
 
     Raises:
         ConfigError: `pyproject.toml`, or that of a local source, is missing or not a sound file.
     """
     project = source.manifest()
-    local_sources.of_project(source.directory)
+    if not source.is_derived:
+        local_sources.of_project(source.directory)
     with scratch() as directory:
         (directory / "pyproject.toml").write_bytes(project.encode())
+        if constraints:
+            (directory / "constraints.json").write_text(json.dumps(constraints), encoding="utf-8")
         if os.path.lexists(source.file):
             (directory / "poetry.lock").write_bytes(source.text().encode())
         yield directory
@@ -86,6 +95,15 @@ def needed_backend(done: proc.Completed, directory: Path) -> str:
     source = Path(json.loads(done.stderr.splitlines()[-1])["needs_backend"])
     fetched = source.is_relative_to(os.path.realpath(directory)) or not source.is_dir()
     return source.name if fetched else str(source)
+
+
+def conflicts(done: proc.Completed) -> dict[str, str]:
+    """Return the packages of which no version fits the constraints, with the reason; empty after another end."""
+    if done.code != _CONFLICT:
+        return {}
+    *said, last = done.stderr.splitlines()
+    # Poetry also tries versions that its explanation leaves out in the end.
+    return {str(name): str(why) for name, why in json.loads(last)["conflicts"].items() if name in "\n".join(said)}
 
 
 def written(directory: Path) -> str:

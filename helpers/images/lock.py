@@ -12,17 +12,20 @@ from typing import NoReturn
 from helpers import checkout_file, config, host, proc, pyproject
 from helpers.console import counted
 from helpers.errors import ConfigError, HelpersError, InfrastructureError, UsageError
+from helpers.images import dirs_below, lock_match, lock_source, uv_export
 from helpers.images import isolated_poetry as poetry
-from helpers.images import lock_match, lock_source, uv_export
 from helpers.images.lock_source import LockSource
 from helpers.images.tool_environment import lock_of
+from helpers.manifest import read as manifest
+from helpers.manifest import requirement
 from helpers.model import pdm_lock, pylock
 from helpers.model.lock_kind import LockKind
-from helpers.model.pinned_line import MAIN, Selection
+from helpers.model.pinned_line import MAIN, Selection, pins
 from helpers.model.poetry_lock import Pinned, normal_name, pinned
 from helpers.storage import cache_dir, digest, write_once
 from helpers.thin_env import slow_steps
 
+_MOST_CONFLICTS = 3
 # Poetry's own words when a project says something else than its lock.
 _STALE = ("changed significantly", "not up to date", "lock file does not exist")
 
@@ -215,8 +218,8 @@ def _words(chosen: Selection) -> list[str]:
 def _poetry(source: LockSource, arguments: Sequence[str]) -> str:
     """Return poetry's export, or poetry's lock, of a project."""
     path = source.directory
-    with poetry.copies(source) as copies:
-        online = arguments[0] != "export"
+    online = arguments[0] != "export"
+    with poetry.copies(source, _constraints(source) if online else None) as copies:
         done = poetry.run(source, copies, arguments, online=online)
         if backend := poetry.needed_backend(done, copies):
             from helpers.images import lock_container  # most locks do without an engine
@@ -224,7 +227,31 @@ def _poetry(source: LockSource, arguments: Sequence[str]) -> str:
             done = lock_container.run(path, copies, poetry.words(source, copies, arguments), backend)
         if done.code == 0:
             return poetry.written(copies) if online else done.stdout
+        if found := poetry.conflicts(done):
+            lines = "; ".join(f"{name}: {why}" for name, why in list(found.items())[:_MOST_CONFLICTS])
+            fix = "widen the requirement, or move the package below: invoke docker_lock --dir BASE --upgrade NAME"
+            raise ConfigError(
+                f"no version fits what the project and the image below need: {lines}", where=path, fix=fix
+            )
         _explain(source, arguments[0], done, os.path.realpath(copies))
+
+
+def _constraints(source: LockSource) -> poetry.Constraints:
+    """Return the limits of a new lock: the versions in the images below, and what the owner's tools limit."""
+    limits: dict[str, tuple[str, str]] = {}
+    if source.is_derived:
+        for stated in manifest.read(source.directory).constraints:
+            wanted = requirement.parse(stated.value)
+            limits[wanted.key] = (wanted.specifier or "*", f"{stated.source} has {stated.value}")
+    for below in dirs_below.of(source.directory):
+        versions: dict[str, list[str]] = {}
+        for name, version in pins(requirements(below).read_text()):
+            versions.setdefault(name, []).extend([version] if version else [])
+        for name, there in versions.items():
+            if there:
+                where = f"{os.path.relpath(below, source.directory)} below it has {', '.join(there)}"
+                limits[name] = (" || ".join(f"=={one}" for one in there), where)
+    return limits
 
 
 def _explain(source: LockSource, command: str, done: proc.Completed, copies: str) -> NoReturn:

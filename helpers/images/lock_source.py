@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 from helpers import checkout_file, pyproject, repo
 from helpers.console import excerpt
 from helpers.errors import ConfigError, HelpersError, StaleError, UsageError
+from helpers.images import derived_project
 from helpers.merge_conflict import relock, shown
-from helpers.model import hashed_requirements, pdm_lock, pinned_line, poetry_lock, pylock, uv_lock
+from helpers.model import hashed_requirements, pdm_lock, pinned_line, poetry_lock, pylock, settings_file, uv_lock
 from helpers.model.lock_kind import LockKind, kind_of
 from helpers.model.poetry_lock import Pinned
+from helpers.model.runnable import RunnableDir
 from helpers.model.settings_file import place, spelled
 
 # Written by `docker_lock` for a project whose own manifest is not edited.
@@ -75,6 +77,8 @@ class LockSource:
             ConfigError: it is not a sound file.
         """
         file = self.directory / "pyproject.toml"
+        if self.is_derived:
+            return derived_project.text(self.directory)
         if self.kind is LockKind.POETRY:
             return checkout_file.read_text(file)
         return checkout_file.read_text_if_there(file) or ""
@@ -115,7 +119,8 @@ class LockSource:
 
     def stale(self, why: str | None = None) -> StaleError:
         """Return the error about a lock that does not match the manifest."""
-        what = f"pyproject.toml says something else than {self.name}"
+        manifest = "the manifest of the project" if self.is_derived else "pyproject.toml"
+        what = f"{manifest} says something else than {self.name}"
         return StaleError(what, where=self.directory, why=why, fix=self.command())
 
     def command(self) -> str:
@@ -203,7 +208,7 @@ def of(path: Path) -> LockSource:
     """
     found = find(path)
     if found is None:
-        raise StaleError("has no poetry.lock", where=path, fix=f"invoke docker_lock --dir {shlex.quote(str(path))}")
+        raise StaleError("has no poetry.lock", where=path, fix=_new(path).command())
     return found
 
 
@@ -217,7 +222,9 @@ def missing(path: Path) -> LockSource | None:
 
 
 def _new(path: Path) -> LockSource:
-    return LockSource(LockKind.POETRY, path / "poetry.lock", path)
+    # The manifest of a directory with settings of their own has an owner, and so has the place beside it.
+    own = pyproject.settings_file(path) == path / settings_file.NAME
+    return LockSource(LockKind.POETRY, path / (DERIVED if own else "poetry.lock"), path)
 
 
 def files(path: Path) -> list[Path]:
@@ -227,6 +234,13 @@ def files(path: Path) -> list[Path]:
         return [] if source is None else source.files()
     except ConfigError:
         return []  # another error of the plan names the fault
+
+
+def requires_python(runnable: RunnableDir) -> str:
+    """Return the Pythons that the lock of a runnable dir is for; errors as for `find`."""
+    source = find(runnable.path)
+    is_derived = source is not None and source.is_derived
+    return derived_project.requires_python(runnable.path) if is_derived else runnable.requires_python
 
 
 def to_write(path: Path) -> LockSource:

@@ -11,7 +11,11 @@ HOME is the project's directory; COPIES is a directory with copies of its pyproj
 paths in the copies count from HOME. REQUEST is JSON, a list of pairs of a file and of arguments as above. Poetry
 starts once for all pairs, and each successful command leaves its output in its file.
 
-Exit code 3, and a line of JSON as the last line of standard error: a dependency needs its build backend.
+COPIES may hold constraints.json, an object of names of packages, each with a list of the versions that fit and of the
+place that decides so. The object limits a lock as a constraints file of pip does.
+
+The last line of standard error is JSON after exit code 3, a dependency needs its build backend, and after exit code 4,
+no version of some packages fits constraints.json.
 """
 
 from __future__ import annotations
@@ -31,12 +35,17 @@ import poetry.factory
 import poetry.inspection.info
 import poetry.utils.isolated_build
 from poetry.console.application import main
+from poetry.core.constraints.version import parse_constraint
 from poetry.core.factory import Factory
 from poetry.packages.locker import Locker
+from poetry.packages.package_collection import PackageCollection
 from poetry.plugins.plugin_manager import PluginManager
+from poetry.puzzle.provider import Provider
 from poetry.utils.env import EnvManager, MockEnv
 
 NEEDS_BACKEND = 3
+CONFLICT = 4
+CONSTRAINTS = "constraints.json"
 # Set in a container of ours, where a build backend may run.
 BACKENDS_RUN = "HELPERS_BACKENDS_RUN"
 # Poetry fetches a git dependency by itself; an address of the form ssh: needs ssh, a user's setting may ask for git.
@@ -119,14 +128,45 @@ def run(version: str, home: str, copies: str, *arguments: str) -> int:
     environment = MockEnv(version_info=(major, minor, 0, "final", 0), is_venv=True, path=Path(copies, "environment"))
     EnvManager.create_venv = lambda self, *args, **kwargs: environment
     sys.argv[1:] = ["--directory", copies, "--no-ansi", *arguments]
+    file = Path(copies, CONSTRAINTS)
+    conflicts = _constrain(json.loads(file.read_text("utf-8"))) if file.exists() else {}
     try:
         with _standing_for(Path(home), Path(copies)):
-            return int(main())
+            code = int(main())
     except SystemExit as end:
-        return int(end.code or 0)
+        code = int(end.code or 0)
     except NeedsBackendError as needed:
         print(json.dumps({"needs_backend": str(needed.source)}), file=sys.stderr)
         return NEEDS_BACKEND
+    if code and conflicts:
+        print(json.dumps({"conflicts": conflicts}), file=sys.stderr)
+        return CONFLICT
+    return code
+
+
+def _constrain(wanted: dict[str, tuple[str, str]]) -> dict[str, str]:
+    """Offer poetry only versions that fit constraints; return the dependencies that none fits, as they are found."""
+    limits = {name: parse_constraint(versions) for name, (versions, _) in wanted.items()}
+    conflicts: dict[str, str] = {}
+    search, locked = Provider.search_for, Provider.get_locked
+
+    def fits(found: Any) -> bool:
+        limit = limits.get(found.package.name)
+        return found.package.is_direct_origin() or limit is None or limit.allows(found.package.version)
+
+    def searched(self: Provider, dependency: Any) -> Any:
+        found = search(self, dependency)
+        kept = [one for one in found if fits(one)]
+        if found and not kept:
+            conflicts[dependency.name] = f"{dependency.to_pep_508()}, and {wanted[dependency.name][1]}"
+        return PackageCollection(dependency, kept)
+
+    def kept_locked(self: Provider, dependency: Any) -> Any:
+        found = locked(self, dependency)
+        return found if found is not None and fits(found) else None
+
+    Provider.search_for, Provider.get_locked = searched, kept_locked
+    return conflicts
 
 
 @contextmanager

@@ -179,7 +179,7 @@ def _image(runnable: RunnableDir, parent: ImageSpec, bottom: Base) -> ImageSpec:
             names.LABEL_BASE_NAME: _base_name(runnable, parent),
             **({names.LABEL_SUITE: parent.suite} if parent.suite else {}),
         },
-        requires_python=runnable.requires_python,
+        requires_python=lock_source.requires_python(runnable),
         system_packages=runnable.settings.system_packages,
         system_lock=locked,
         suite=parent.suite,
@@ -207,6 +207,8 @@ def _inputs(runnable: RunnableDir, parent: ImageSpec, dockerfile: Path, more: Se
         wanted += [source.kind.name, tool.get("uv"), tool.get("pdm")]
     if settings.groups or settings.extras:
         wanted += [settings.groups, settings.extras]
+    if source.is_derived:
+        wanted = [source.manifest()]
     return digest(
         _FORMAT,
         parent.inputs,

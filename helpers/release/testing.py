@@ -21,7 +21,7 @@ from helpers.engine.seam import Control, Ingredients
 from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import TestsFailedError
 from helpers.images import artifact as artifacts
-from helpers.images import layout, lock
+from helpers.images import layout, lock, lock_source
 from helpers.images.artifact import Artifact, LayoutEngine
 from helpers.images.layers import contents
 from helpers.images.recipe import SHARED_DOCKERFILE
@@ -117,7 +117,7 @@ def _groups(path: Path) -> tuple[str, ...]:
     Empty is what the settings choose.
     """
     settings = config.settings_of(path)
-    if settings.groups or settings.extras:
+    if settings.groups or settings.extras or lock_source.of(path).is_derived:
         return ()
     project = pyproject.read_if_there(path)
     named = {**project.get("dependency-groups", {}), **project.get("tool", {}).get("poetry", {}).get("group", {})}

@@ -1,0 +1,144 @@
+"""The project that poetry locks for a directory whose own manifest is not edited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from helpers import config, pyproject
+from helpers.dirs import soundness
+from helpers.errors import ConfigError, StaleError
+from helpers.images import derived_project, lock_source
+from helpers.images.recipe import image_chain
+from helpers.model.poetry_lock import content_hash
+from helpers.test.unit_fixtures import add_dir, cache, forget, make_repo
+
+__all__ = ["cache"]
+
+OWN = """\
+[project]
+name = "one"
+version = "3.1"
+requires-python = ">=3.8"
+dependencies = ["attrs>=20", "common", "colorama ; sys_platform == 'win32'"]
+
+[project.optional-dependencies]
+fast = ["orjson"]
+all = ["one[fast]", "six"]
+
+[dependency-groups]
+test = ["pytest<9", "one[all]"]
+docs = ["docutils"]
+
+[tool.uv.sources]
+common = { path = "../common" }
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path, cache: Path) -> Path:
+    return make_repo(tmp_path / "r")
+
+
+def own(root: Path, settings: str = "", project: str = OWN) -> Path:
+    """Return a runnable dir whose manifest belongs to another tool."""
+    path = add_dir(root, "one", locked=False)
+    (path / "pyproject.toml").write_text(project)
+    (path / "devops" / "helpers.toml").write_text(f"{settings}\n")
+    common = root / "common"
+    common.mkdir()
+    (common / "pyproject.toml").write_text('[project]\nname = "common"\nversion = "1"\ndependencies = ["pyyaml>=6"]\n')
+    forget()
+    return path
+
+
+def derived(path: Path) -> dict[str, dict[str, object]]:
+    return pyproject.parse_toml(derived_project.text(path), path)
+
+
+def test_derived_project_holds_main_dependencies_groups_and_needs_of_projects_beside_it(root: Path) -> None:
+    found = derived(own(root))
+    assert found["project"]["dependencies"] == ["attrs>=20", "colorama ; sys_platform == 'win32'", "pyyaml>=6"]
+    assert found["dependency-groups"] == {"test": ["pytest<9", "orjson", "six"], "docs": ["docutils"]}
+    assert found["project"]["name"] == "one-checkout" and "optional-dependencies" not in found["project"]
+
+
+def test_derived_project_holds_only_chosen_groups_and_extras(root: Path) -> None:
+    found = derived(own(root, 'groups = ["docs"]\nextras = ["fast"]'))
+    assert found["project"]["optional-dependencies"] == {"fast": ["orjson"]}
+    assert found["dependency-groups"] == {"docs": ["docutils"], "test": ["pytest<9"]}
+
+
+def test_pytest_is_added_without_a_version_if_the_project_states_none(root: Path) -> None:
+    found = derived(own(root, 'groups = ["main"]', OWN.replace('"pytest<9", ', "")))
+    assert found["dependency-groups"] == {"test": ["pytest"]}
+
+
+@pytest.mark.parametrize(
+    ("base", "python"),
+    [
+        ("archive:bookworm", ">=3.11,<3.12"),
+        ("image:python:3.12-slim", ">=3.12,<3.13"),
+        ("image:team.example/python:3.13", ">=3.13,<3.14"),
+        ("image:debian:12", ">=3.8"),
+        ("dir:../below", ">=3.13,<3.14"),
+    ],
+)
+def test_lock_is_for_the_python_of_the_base(root: Path, base: str, python: str) -> None:
+    add_dir(root, "below", 'base = "archive:trixie"')
+    path = own(root, f'base = "{base}"')
+    assert derived(path)["project"]["requires-python"] == python
+
+
+@pytest.mark.parametrize("setting", ["groups", "extras"])
+def test_unknown_group_or_extra_is_refused_with_the_known_names(root: Path, setting: str) -> None:
+    path = own(root, f'{setting} = ["nothing"]')
+    with pytest.raises(ConfigError, match=f"setting {setting}: the project has no 'nothing'") as caught:
+        derived_project.text(path)
+    assert ("test, docs" if setting == "groups" else "fast, all") in str(caught.value.fix)
+
+
+def test_dependencies_that_only_a_backend_knows_are_refused(root: Path) -> None:
+    dynamic = '[project]\nname = "one"\ndynamic = ["version", "dependencies"]\n[build-system]\n'
+    path = own(root, project=f'{dynamic}requires = ["hatchling"]\nbuild-backend = "hatchling.build"\n')
+    with pytest.raises(ConfigError, match="known to its build backend only"):
+        derived_project.text(path)
+
+
+def test_project_beside_it_but_outside_the_repo_is_refused(root: Path, tmp_path: Path) -> None:
+    path = own(root, project=OWN.replace("../common", "../../common"))
+    with pytest.raises(ConfigError, match="outside the repo"):
+        derived_project.text(path)
+
+
+def test_lock_is_expected_in_devops_and_is_stale_after_an_edit_of_the_manifest(root: Path) -> None:
+    path = own(root)
+    with pytest.raises(StaleError, match=r"has no poetry\.lock"):
+        lock_source.of(path)
+    file = lock_source.to_write(path).file
+    assert file == path / "devops" / "poetry.lock"
+    text = content_hash(derived(path))
+    file.write_text(f'[metadata]\ncontent-hash = "{text}"\n')
+    soundness.check_lock(path)
+    before = inputs(root, path)
+    (path / "pyproject.toml").write_text(OWN + "# a comment\n")
+    assert inputs(root, path) == before
+    (root / "common" / "pyproject.toml").write_text(
+        '[project]\nname = "common"\nversion = "1"\ndependencies = ["six"]\n'
+    )
+    assert inputs(root, path) != before
+    with pytest.raises(StaleError, match=r"the manifest of the project says something else than devops/poetry\.lock"):
+        soundness.check_lock(path)
+
+
+def inputs(root: Path, path: Path) -> str:
+    forget()
+    load = config.loader(root)
+    return image_chain(load(path), load)[-1].inputs
+
+
+def test_lock_of_the_project_itself_counts_before_a_lock_in_devops_is_made(root: Path) -> None:
+    path = own(root)
+    (path / "poetry.lock").write_text("# a lock\n")
+    assert lock_source.of(path).file == path / "poetry.lock"
