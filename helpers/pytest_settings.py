@@ -28,6 +28,13 @@ FILES = (*ALWAYS, "pyproject.toml", *_LAST)
 # pytest's own defaults of `python_files` and `--doctest-glob`.
 PYTHON_FILES = ("test_*.py", "*_test.py")
 _DOCTEST_FILES = ("test*.txt",)
+# Options by which nbmake, nbval and pytest-markdown-docs collect files.
+_OF_PLUGINS = {
+    "--nbmake": "*.ipynb",
+    "--nbval": "*.ipynb",
+    "--nbval-lax": "*.ipynb",
+    "--markdown-docs": "*.md",
+}
 # https://docs.pytest.org/en/stable/reference/reference.html#command-line-flags
 _IGNORE = ("--ignore", "--ignore-glob")
 # https://docs.pytest.org/en/stable/reference/reference.html#confval-norecursedirs: its default.
@@ -121,6 +128,12 @@ def doctest_files(settings: dict[str, Any]) -> tuple[str, ...]:
     globs = [word.partition("=")[2] for word in options if word.startswith("--doctest-glob=")]
     globs += [after for word, after in pairwise(options) if word == "--doctest-glob"]
     return (*(globs or _DOCTEST_FILES), *(["*.py"] if "--doctest-modules" in options else []))
+
+
+def plugin_files(settings: dict[str, Any]) -> tuple[str, ...]:
+    """Return the patterns of the names of files that plugins collect because of an option in `addopts`."""
+    options = {word.partition("=")[0] for word in words(settings.get("addopts"))}
+    return tuple(pattern for option, pattern in _OF_PLUGINS.items() if option in options)
 
 
 def ignored(settings: dict[str, Any]) -> dict[str, str]:
