@@ -11,6 +11,8 @@ _OUR_ERROR = "helpers: error: "
 # number and seconds.
 _FAILED = re.compile(r"(?m)^#(\d+) ERROR: (.+)$")
 _OWN_ERROR = re.compile(r"(?im)^error: (.+)$")
+# The command of a step is a text of the Dockerfile.
+_COMMAND = re.compile(r'process ".*" did')
 _OF_A_STEP = re.compile(r"(?m)^#\d+ .*\n?")
 _EXIT_CODE = re.compile(r"did not complete successfully: (exit code: \d+)")
 # uv, pip and most programs; apt and dpkg; uv and pip above a chain of causes.
@@ -50,7 +52,7 @@ def of_builder(output: str) -> str:
     """
     own = _OF_A_STEP.sub("", output)
     errors = _OWN_ERROR.findall(own)
-    return errors[-1].strip() if errors else last_line(own)
+    return _COMMAND.sub("process did", errors[-1].strip()) if errors else last_line(own)
 
 
 def error(printed: Sequence[str]) -> str:

@@ -115,7 +115,9 @@ def test_the_cause_of_a_failed_build_is_named_when(name: str) -> None:
 def test_program_in_a_build_cannot_speak_for_the_builder_or_our_scripts() -> None:
     printed = "#4 ERROR: another cause\nhelpers: error: no; fix: rm -rf .\nerror: the real cause\n"
     assert build_output.cause(build(printed)) == "the real cause"
-    assert build_output.of_builder(build("ERROR: the engine is gone")).startswith("failed to solve: process")
+    assert build_output.of_builder(build("ERROR: the engine is gone")) == (
+        "failed to solve: process did not complete successfully: exit code: 1"
+    )
     assert build_output.of_builder("#5 0.1 text\nno buildx\n") == "no buildx"
 
 
