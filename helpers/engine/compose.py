@@ -26,7 +26,7 @@ from helpers.engine.supervise import Ended, supervise
 from helpers.errors import BuildError, ConfigError, InfrastructureError
 from helpers.model.image import LABEL_DIR, LABEL_ROOT, OURS
 from helpers.model.policy import Need, refusal
-from helpers.storage import digest, use
+from helpers.storage import digest, scratch, use
 
 # Seconds until every service must be healthy, until its image must be there, and until all of that is given up.
 _HEALTHY_SECONDS = 120
@@ -90,16 +90,13 @@ def start(spec: RunSpec, log: Path, control: Control) -> Ready:
     needed = _granted(found, spec)
     service_names.check(found["services"], spec.options, spec.services)
     kept = private(found, spec)
-    file = log.with_name("services.json")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # Values of variables stand in it.
-    file.touch(mode=0o600)
-    try:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    # Values of variables stand in the file: nobody else may read it, and it goes also after a kill.
+    with scratch() as folder:
+        file = folder / "services.json"
         file.write_text(json.dumps(kept), encoding="utf-8")
         _get_images(kept, file, spec, log, control)
         _start(file, spec, log, control)
-    finally:
-        file.unlink(missing_ok=True)
     ports = {name: _port(service, kept["services"][name]) for name, service in found["services"].items()}
     return Ready(
         replace(spec, network=f"{spec.name}_default", env={**spec.env, **addresses(ports)}),

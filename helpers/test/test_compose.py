@@ -14,6 +14,9 @@ from helpers.engine.specs import Mount
 from helpers.errors import ConfigError, HelpersError, InfrastructureError
 from helpers.model.container_options import ContainerOptions
 from helpers.test.test_argv import SHELL, TESTS
+from helpers.test.unit_fixtures import cache
+
+__all__ = ["cache"]
 
 FILE = Path("/repo/dir/devops/compose.yaml")
 SPEC = replace(TESTS, services=FILE, labels={"helpers.owner": "me", "helpers.dir": "dir"})
@@ -189,7 +192,7 @@ def test_compose_has_the_variables_that_the_container_is_given_and_no_others(
 )
 @pytest.mark.parametrize("where", ["start", "rights"])
 def test_name_that_hides_a_service_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: ContainerOptions, says: str, where: str
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, options: ContainerOptions, says: str, where: str
 ) -> None:
     found = {"services": {"db": {"image": "a", "networks": {"default": {"aliases": ["store"]}, "other": None}}}}
     monkeypatch.setattr(compose, "read", lambda file, spec: found)
@@ -204,3 +207,24 @@ def test_name_that_hides_a_service_is_refused(
             compose.start(replace(SPEC, services=tmp_path / "f", options=options), tmp_path / "log", Control())
         else:
             service_names.check(found["services"], options, tmp_path / "f")
+
+
+def test_values_of_services_are_in_a_private_file_while_they_start(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Path] = []
+
+    def fail(file: Path, *_: Any) -> None:
+        assert "secret" in file.read_text() and file.parents[1].stat().st_mode & 0o077 == 0
+        seen.append(file)
+        raise InfrastructureError("the services did not start")
+
+    found = {"services": {"db": {"image": "a", "environment": {"TOKEN": "secret"}}}}
+    monkeypatch.setattr(compose, "read", lambda file, spec: found)
+    monkeypatch.setattr(compose, "_granted", lambda found, spec: [])
+    monkeypatch.setattr(compose, "_get_images", lambda *_: None)
+    monkeypatch.setattr(compose, "_start", fail)
+    with pytest.raises(InfrastructureError):
+        compose.start(replace(SPEC, services=tmp_path / "f"), tmp_path / "run" / "log", Control())
+    assert seen and not seen[0].exists()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
