@@ -101,15 +101,26 @@ def main(
     here = (cwd or Path.cwd()).resolve()
     root = repo.find_root(here)
     stated = shared_files.lies_at(root)
-    _check(root, list(_shims(root, stated)), overwrite=overwrite)
+    links = _links(root)
+    if links and not overwrite:
+        fix = "the same command with --overwrite  (the link is kept as NAME.orig)"
+        raise PolicyError("is a link, and nothing is written through it", where=root / links[0], fix=fix)
+    _check(root, list(_shims(root, stated, links)), overwrite=overwrite)
     if ask and not dry_run and registry is None and not (name or python):
         name, python, registry = _questions(root, ask)
     first = _first_dir(root, name, python)
-    files = plan(root, registry, stated)
+    files = plan(root, registry, stated, links)
+    for link in links:
+        kept = shared_files.kept_beside(root, link)
+        print(
+            f"replace  {printable(link)}  (yours, a link to {printable(os.readlink(root / link))}, is kept as {kept})"
+        )
     _show(root, files)
     if dry_run:
         say(f"dry run, nothing is changed{f'; it would make {first.target.relative_to(root)}' if first else ''}")
         return OK
+    for link in links:
+        os.rename(root / link, root / shared_files.kept_beside(root, link))
     for file in files:
         if file.before != file.after:
             _write(root, file)
@@ -122,21 +133,22 @@ def main(
     return code
 
 
-def plan(root: Path, registry: str | None, stated: StatedPath) -> list[File]:
+def plan(root: Path, registry: str | None, stated: StatedPath, links: Sequence[str] = ()) -> list[File]:
     """Return what `root` needs of helpers.
 
     Arguments:
         root: absolute path of the super-repo.
         registry: where images are pushed; None leaves what is set.
         stated: where helpers lies in it.
+        links: paths of links that shims take the place of.
 
     Raises:
         ConfigError: a file of the user's can not be read, or sets something else.
         PolicyError: a link is where a file belongs.
     """
-    shims = list(_shims(root, stated))
-    added = (_record(root, shims), _gitattributes(root), _gitignore(root), _settings(root, registry))
-    return [*shims, *_with_path(root, stated, shims), *added]
+    shims = list(_shims(root, stated, links))
+    added = (_record(root, shims, links), _gitattributes(root), _gitignore(root), _settings(root, registry))
+    return [*shims, *([] if links else _with_path(root, stated, shims)), *added]
 
 
 def _questions(root: Path, ask: Ask) -> tuple[str, str, str | None]:
@@ -190,10 +202,21 @@ def _first_dir(root: Path, name: str, python: str) -> create.NewDir | None:
     return create.examine(name, python=python, source=source, cwd=root) if name else None
 
 
-def _shims(root: Path, stated: StatedPath) -> Iterator[File]:
-    record = shared_files.recorded(root)
+def _links(root: Path) -> list[str]:
+    """Return the paths of links where shims belong, or directories of shims; the content behind them is not touched."""
+    paths = [template.path for template in shared_files.shims(StatedPath())]
+    steps = (str(step) for path in paths for step in (*reversed(Path(path).parents), Path(path)))
+    return [step for step in dict.fromkeys(steps) if (root / step).is_symlink()]
+
+
+def _is_behind(links: Sequence[str], path: str) -> bool:
+    return any(Path(path).is_relative_to(link) for link in links)
+
+
+def _shims(root: Path, stated: StatedPath, links: Sequence[str] = ()) -> Iterator[File]:
+    record = _recorded(root, links)
     for template in shared_files.shims(stated):
-        before, after = _read(root, template.path), template.content.decode()
+        before, after = _read(root, template.path, links), template.content.decode()
         there = stated.put_into((before or "").encode()).decode()
         # With something of the user's below, such as tasks of his own; what was merged once is sync_update's to merge.
         mine = bool(before) and (there.startswith(after) or template.path in record)
@@ -208,12 +231,16 @@ def _with_path(root: Path, stated: StatedPath, shims: Sequence[File]) -> Iterato
             yield File(path, before, stated.put_into(before.encode()).decode())
 
 
-def _record(root: Path, shims: Sequence[File]) -> File:
+def _recorded(root: Path, links: Sequence[str]) -> dict[str, Merged]:
+    return {} if _is_behind(links, sync_lock.PATH) else shared_files.recorded(root)
+
+
+def _record(root: Path, shims: Sequence[File], links: Sequence[str]) -> File:
     """Write down which templates the shims were made of, so that a newer one can be merged into them."""
-    entries = shared_files.recorded(root)
+    entries = _recorded(root, links)
     made_of = {template.path: template.base_id for template in shared_files.shims(StatedPath())}
     new = {file.path: Merged(made_of[file.path], blob_id(file.after.encode())) for file in shims}
-    return File(sync_lock.PATH, _read(root, sync_lock.PATH), sync_lock.text({**new, **entries}))
+    return File(sync_lock.PATH, _read(root, sync_lock.PATH, links), sync_lock.text({**new, **entries}))
 
 
 def _gitattributes(root: Path) -> File:
@@ -265,8 +292,10 @@ def _ended(text: str | None) -> str:
     return f"{text}\n" if text and not text.endswith("\n") else text or ""
 
 
-def _read(root: Path, path: str) -> str | None:
-    """Return the content of a file in the super-repo, None if it is not there; what a link leads to is not touched."""
+def _read(root: Path, path: str, links: Sequence[str] = ()) -> str | None:
+    """Return the content of a file in the super-repo, None if it is not there or behind a link that is replaced."""
+    if _is_behind(links, path):
+        return None
     return config.read_text(root / path) if shared_files.check_plain(root, path) else None
 
 

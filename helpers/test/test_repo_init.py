@@ -131,6 +131,32 @@ def test_tasks_of_the_users_own_below_the_shim_are_as_they_should_be(root: Path)
     assert sync.status(as_json=False, check=True, cwd=root) == 0
 
 
+def test_links_give_way_to_shims_by_overwrite_and_are_kept(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = tmp_path / "older"
+    older.mkdir()
+    for name in ("tasks.py", "setenv.sh"):
+        (older / name).write_text("mine\n")
+    (root / "tasks.py").symlink_to(older / "tasks.py")
+    (root / "main_pytest.py").symlink_to("../nowhere/main_pytest.py")
+    (root / "dev_scripts").symlink_to(older)
+    with pytest.raises(PolicyError, match="is a link") as caught:
+        init.main(cwd=root)
+    assert "--overwrite" in str(caught.value.fix)
+    assert init.main(cwd=root, overwrite=True, dry_run=True) == 0
+    assert (root / "dev_scripts").is_symlink() and not (root / "invoke.yaml").exists()
+    capsys.readouterr()
+    assert init.main(cwd=root, overwrite=True) == 0
+    assert f"(yours, a link to {older}, is kept as dev_scripts.orig)" in capsys.readouterr().out
+    for name in SHIMS:
+        assert (root / name).read_bytes() == (ROOT / name).read_bytes()
+    assert os.readlink(root / "main_pytest.py.orig") == "../nowhere/main_pytest.py"
+    assert sorted(path.name for path in older.iterdir()) == ["setenv.sh", "tasks.py"]
+    assert (older / "tasks.py").read_text() == "mine\n"
+    assert init.main(cwd=root) == 0
+
+
 def test_line_ends_of_the_users_files_stay(root: Path) -> None:
     before = {".gitignore": b"*.log\r\nout", "pyproject.toml": b'[project]\r\nname = "mine"\r\n'}
     for name, content in before.items():
@@ -175,15 +201,18 @@ def test_a_dry_run_shows_all_and_changes_nothing(root: Path, capsys: pytest.Capt
     assert files(root) == {}
 
 
-@pytest.mark.parametrize("link", ["tasks.py", "dev_scripts", ".gitignore", "pyproject.toml"])
-def test_nothing_is_written_through_a_link(root: Path, tmp_path: Path, link: str) -> None:
+@pytest.mark.parametrize(
+    ("link", "overwrite"),
+    [("tasks.py", False), ("dev_scripts", False), (".gitignore", True), ("pyproject.toml", True)],
+)
+def test_nothing_is_written_through_a_link(root: Path, tmp_path: Path, link: str, overwrite: bool) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "file").write_text("x")
     (root / link).symlink_to(outside if link == "dev_scripts" else outside / "file")
     before = files(root)
     with pytest.raises(PolicyError, match="is a link"):
-        init.main(cwd=root, overwrite=True)
+        init.main(cwd=root, overwrite=overwrite)
     assert files(root) == before
     assert os.listdir(outside) == ["file"]
     assert (outside / "file").read_text() == "x"
