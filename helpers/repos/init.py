@@ -102,19 +102,12 @@ def main(
     root = repo.find_root(here)
     stated = shared_files.lies_at(root)
     links = _links(root)
-    if links and not overwrite:
-        fix = "the same command with --overwrite  (the link is kept as NAME.orig)"
-        raise PolicyError("is a link, and nothing is written through it", where=root / links[0], fix=fix)
-    _check(root, list(_shims(root, stated, links)), overwrite=overwrite)
+    _check(root, stated, links, overwrite=overwrite)
     if ask and not dry_run and registry is None and not (name or python):
         name, python, registry = _questions(root, ask)
     first = _first_dir(root, name, python)
     files = plan(root, registry, stated, links)
-    for link in links:
-        kept = shared_files.kept_beside(root, link)
-        print(
-            f"replace  {printable(link)}  (yours, a link to {printable(os.readlink(root / link))}, is kept as {kept})"
-        )
+    _show_links(root, links)
     _show(root, files)
     if dry_run:
         say(f"dry run, nothing is changed{f'; it would make {first.target.relative_to(root)}' if first else ''}")
@@ -313,8 +306,19 @@ def _show(root: Path, files: Sequence[File]) -> None:
         say("all that helpers needs here is there already")
 
 
-def _check(root: Path, files: Sequence[File], *, overwrite: bool) -> None:
-    mine = [file for file in files if file.differs]
+def _show_links(root: Path, links: Sequence[str]) -> None:
+    for link in links:
+        kept = shared_files.kept_beside(root, link)
+        print(
+            f"replace  {printable(link)}  (yours, a link to {printable(os.readlink(root / link))}, is kept as {kept})"
+        )
+
+
+def _check(root: Path, stated: StatedPath, links: Sequence[str], *, overwrite: bool) -> None:
+    if links and not overwrite:
+        fix = "the same command with --overwrite  (the link is kept as NAME.orig)"
+        raise PolicyError("is a link, and nothing is written through it", where=root / links[0], fix=fix)
+    mine = [file for file in _shims(root, stated, links) if file.differs]
     if mine and not overwrite:
         _show(root, mine)
         raise PolicyError(
