@@ -157,7 +157,7 @@ def _record_base(target: Path, base: str, doors: Doors) -> list[str]:
 def _make(new: NewDir, lock: Lock) -> list[str]:
     """Make the directory and return what its user should know."""
     target, project = new.target, new.project
-    with _made_aside(target, in_root=target == new.root) as aside:
+    with made_aside(target, in_root=target == new.root) as aside:
         if project:
             notes = adopt.adopt(project, aside, name=target.name, base=new.base, requires=new.requires, lock=lock)
         else:
@@ -170,7 +170,7 @@ def _make(new: NewDir, lock: Lock) -> list[str]:
         what = f"made of {project.name}" if project else "first version"
         text = f"# {new.image}-{_FIRST_VERSION}\n- {datetime.date.today():%Y-%m-%d}\n- {what}\n"
         (aside / "changelog.txt").write_text(text, encoding="utf-8")
-        _move(aside, target)
+        move(aside, target)
     return notes
 
 
@@ -273,7 +273,7 @@ def _fill_template(aside: Path, new: NewDir) -> None:
 
 
 @contextmanager
-def _made_aside(target: Path, *, in_root: bool = False) -> Iterator[Path]:
+def made_aside(target: Path, *, in_root: bool = False) -> Iterator[Path]:
     """Yield a directory to work in, beside `target` or, if that is the root, in it, so that it lies in the repo.
 
     It is gone afterwards, with parents that were made for it.
@@ -311,7 +311,7 @@ def _sigterm_unwinds() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _move(aside: Path, target: Path) -> None:
+def move(aside: Path, target: Path) -> None:
     """Make `aside` the directory `target`; one with content (the project itself) gets what is new or changed."""
     if not target.exists() or not any(target.iterdir()):
         os.rename(aside, target)
