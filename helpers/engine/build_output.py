@@ -38,10 +38,7 @@ def cause(output: str) -> str:
         return last_line(output)
     number, end = failed[-1]
     printed = [found[1] for found in re.finditer(rf"(?m)^#{number} \d+\.\d+ (.*)$", output)]
-    last = next((line for line in reversed(printed) if line.strip()), "")
-    if last.startswith(_OUR_ERROR):
-        return last.removeprefix(_OUR_ERROR).strip()
-    return (error(printed) or _ended(printed, end))[:_MOST]
+    return own_error(printed) or (error(printed) or _ended(printed, end))[:_MOST]
 
 
 def of_builder(output: str) -> str:
@@ -53,6 +50,12 @@ def of_builder(output: str) -> str:
     own = _OF_A_STEP.sub("", output)
     errors = _OWN_ERROR.findall(own)
     return _COMMAND.sub("process did", errors[-1].strip()) if errors else last_line(own)
+
+
+def own_error(printed: Sequence[str]) -> str:
+    """Return the error in the last line of a program, if the program is ours; otherwise empty."""
+    last = next((line for line in reversed(printed) if line.strip()), "")
+    return last.removeprefix(_OUR_ERROR).strip() if last.startswith(_OUR_ERROR) else ""
 
 
 def error(printed: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Protocol
 
-from helpers.engine.specs import ImageSpec, RunSpec
+from helpers.engine.specs import Distribution, ImageSpec, RunSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,10 +22,12 @@ class Ingredients:
     Arguments:
         requirements: files of pinned, hashed requirements, those of the images below first.
         base: reference of the image that it is built on; empty if it has none.
+        distributions: of the projects, those of the images below first.
     """
 
     requirements: tuple[Path, ...] = ()
     base: str = ""
+    distributions: tuple[Distribution, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from helpers import host, proc
 from helpers.engine import build_output
+from helpers.engine.context import copy_project
 from helpers.engine.seam import Control, Ingredients, Outcome, UnsupportedError
-from helpers.engine.specs import ImageSpec, RunSpec
+from helpers.engine.specs import Distribution, ImageSpec, RunSpec
 from helpers.engine.supervise import attend_here, run_here, supervise
 from helpers.engine.tools import uv
 from helpers.errors import BuildError, InfrastructureError
 from helpers.model.image import LABEL_INPUTS, BaseKind
-from helpers.storage import cache_dir, file_name, locked, use
+from helpers.storage import cache_dir, file_name, locked, scratch, use
 from helpers.thin_env.slow_steps import shown
 
 _INSTALL_SECONDS = 1800.0
@@ -135,9 +136,40 @@ def _make(image: ImageSpec, ingredients: Ingredients, target: Path, log: Path, c
         # What is installed must be what all the locks say, and nothing else.
         check = ["pip", "sync", "--check", "--offline", "--allow-empty-requirements", "--python", str(aside)]
         _uv([*check, *map(str, ingredients.requirements)], image, log, control)
+        for distribution in ingredients.distributions:
+            _install(distribution, aside, image, log, control)
         os.replace(aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _install(distribution: Distribution, environment: Path, image: ImageSpec, log: Path, control: Control) -> None:
+    """Install the distribution of a project, built from a copy, in an environment of its own."""
+    with scratch() as aside:
+        copy_project(distribution, aside)
+        build, more, wheel, source = (aside / name for name in ("env", "more.txt", "wheel", "source"))
+        # The build writes into its copy, and the installer compares the wheel with an untouched copy.
+        shutil.copytree(aside / "project", source)
+        first = aside / "first.txt"
+        first.write_text("".join(f"{item}\n" for item in distribution.build.requires))
+        install = ["pip", "install", "--quiet", "--python", str(build), "--requirements"]
+        _uv(["venv", "--no-project", "--python", str(environment / "bin" / "python"), str(build)], image, log, control)
+        _uv([*install, str(first)], image, log, control)
+
+        def call(python: Path, program: str, *words: object) -> None:
+            """Run one of our programs, which runs code of the project, without variables of the caller."""
+            settings = host.settings()
+            path = os.pathsep.join((str(build / "bin"), os.environ.get("PATH", os.defpath)))
+            own = {"PATH": path, "HOME": str(aside), "TMPDIR": str(aside), "LANG": "C.UTF-8", "VIRTUAL_ENV": str(build)}
+            env = settings.backend_environment(str(settings.ca) if settings.ca else None) | own
+            command = [str(python / "bin" / "python"), "-I", str(aside / program), *map(str, words)]
+            _follow(proc.Child(command, cwd=aside, env=env), program, image, log, control)
+
+        call(build, "build_wheel.py", "more-requirements", source, more)
+        _uv([*install, str(more)], image, log, control)
+        call(build, "build_wheel.py", "wheel", source, wheel)
+        how = (distribution.installed, distribution.name, aside / "project")
+        call(environment, "install_project.py", uv(), wheel, *how)
 
 
 def _uv(arguments: list[str], image: ImageSpec, log: Path, control: Control) -> None:
@@ -145,12 +177,15 @@ def _uv(arguments: list[str], image: ImageSpec, log: Path, control: Control) -> 
     found = settings.environment(str(settings.ca) if settings.ca else None)
     env = {**host.tool_environment(*_READ_BY_UV), **found, "NO_COLOR": "1"}
     env["PATH"] = os.pathsep.join((env.get("PATH", os.defpath), *_other_pythons()))
-    child = proc.Child([str(uv()), *arguments], env=env)
+    _follow(proc.Child([str(uv()), *arguments], env=env), arguments[0], image, log, control)
+
+
+def _follow(child: proc.Child, command: str, image: ImageSpec, log: Path, control: Control) -> None:
     child.close_input()
     ended = supervise(child, log, _INSTALL_SECONDS, control, [(child.terminate, 3.0), (child.kill, 5.0)])
     ended.check_complete(image.key, log)
     if ended.code:
-        _explain(arguments[0], ended.output, image, log)
+        _explain(command, ended.output, image, log)
 
 
 def _explain(command: str, output: str, image: ImageSpec, log: Path) -> None:
@@ -159,8 +194,10 @@ def _explain(command: str, output: str, image: ImageSpec, log: Path) -> None:
         raise UnsupportedError(f"needs Python {image.requires_python}, which is not on this machine")
     if any(fault in text.lower() for fault in _NETWORK_FAULTS):
         raise InfrastructureError(f"packages could not be fetched: {text[-300:]}", fix="invoke doctor")
-    why = build_output.error(output.splitlines())[:300] or text[-300:]
-    raise BuildError(f"the environment could not be made: {why}", where=image.key, fix=f"read {log}")
+    lines = output.splitlines()
+    said = build_output.own_error(lines) or build_output.error(lines)[:300] or text[-300:]
+    why, _, fix = said.partition("; fix: ")
+    raise BuildError(f"the environment could not be made: {why}", where=image.key, fix=fix or f"read {log}")
 
 
 def _other_pythons() -> list[str]:

@@ -86,7 +86,8 @@ def ingredients(chain: Sequence[ImageSpec], base: str) -> Ingredients:
         chain: images, each one built on the one before it.
         base: reference of the image that it is built on.
     """
-    return Ingredients(tuple(lock.requirements(*wanted) for wanted in _locks(chain)), base)
+    requirements = tuple(lock.requirements(*wanted) for wanted in _locks(chain))
+    return Ingredients(requirements, base, tuple(item.distribution for item in chain if item.distribution))
 
 
 def export_locks(chains: Iterable[Sequence[ImageSpec]]) -> None:

@@ -49,6 +49,8 @@ def build(directory: str | None, *, everything: bool, stage: str = "local", stre
     if not all(digests.values()):
         digests, more = _build_missing(chains)
         codes += more
+    if kind is Stage.PROD:
+        codes += _try_all(root, chains, digests)
     for chain in chains:
         if digest := digests.get(chain[-1].key):
             print(f"{chain[-1].reference}  {digest}", file=stream or sys.stdout)
@@ -79,6 +81,26 @@ def _build_missing(chains: Sequence[Sequence[ImageSpec]]) -> tuple[dict[str, str
     # What stands on an image that could not be had has the very fault of that one.
     faults = {id(fault): fault for key in images.graph if (fault := images.faults.get(key))}
     return images.digests, [report_error(fault) for fault in faults.values()]
+
+
+def _try_all(root: Path, chains: Sequence[Sequence[ImageSpec]], digests: dict[str, str]) -> list[int]:
+    """Try images of `prod`; forget the digest of each that does not work, and return an exit code for each fault."""
+    from helpers.images import trial  # other stages start no container
+
+    control, codes = Control(), []
+    obey_signals(control)
+    engine, load = choose("docker"), config.loader(root)
+    for chain in chains:
+        image, digest = chain[-1], digests.get(chain[-1].key)
+        if not digest or not image.directory:
+            continue
+        try:
+            trial.once(engine, trial.Tried(image, digest, load(image.directory)), control)
+        except HelpersError as error:
+            digests[image.key] = ""
+            codes.append(report_error(error))
+    engine.finish()
+    return codes
 
 
 def _image_id(chain: Sequence[ImageSpec]) -> str:

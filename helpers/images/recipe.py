@@ -156,10 +156,12 @@ def _image(runnable: RunnableDir, parent: ImageSpec, bottom: Base) -> ImageSpec:
     own = runnable.path / "devops" / "Dockerfile"
     dockerfile = own if os.path.lexists(own) else SHARED_DOCKERFILE
     prod = parent.stage is Stage.PROD
-    copied = code.files(runnable) if prod else ()
-    entrypoint = code.entrypoint(runnable, copied) if prod and dockerfile != own else ()
-    locked = system_lock(runnable, bottom)
     project = distribution.of(runnable, runnable.build, prod=prod) if runnable.build and dockerfile != own else None
+    # The code of a project is its wheel.
+    copied = code.files(runnable) if prod and (not project or runnable.settings.code) else ()
+    packages = project.files if project else copied
+    entrypoint = code.entrypoint(runnable, packages) if prod and dockerfile != own else ()
+    locked = system_lock(runnable, bottom)
     more = [locked, code.fingerprint(copied), *entrypoint, *([project.inputs] if project else [])]
     inputs = _inputs(runnable, parent, dockerfile, more)
     return ImageSpec(

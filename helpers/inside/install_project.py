@@ -10,6 +10,7 @@ usage: python install_project.py UV DIRECTORY                             the wh
 from __future__ import annotations
 
 import base64
+import glob
 import hashlib
 import os
 import py_compile
@@ -37,9 +38,12 @@ def main(uv: str, directory: str, how: str = "wheel", name: str = "", project: s
     (wheel,) = (os.path.join(directory, file) for file in os.listdir(directory) if file.endswith(".whl"))
     if how == "wheel":
         _install(uv, wheel)
+        # `try_imports.py` reads the name.
+        with open(os.path.join(sys.prefix, "helpers-project.txt"), "w", encoding="utf-8") as file:
+            file.write(os.path.basename(wheel).split("-")[0])
         return
     files = _read(wheel)
-    modules = {_in_site(file): content for file, content in files.items() if _in_site(file)}
+    modules = {_in_site(path): content for path, content in files.items() if _in_site(path)}
     roots, made, changed = _compare(modules, project)
     if how == "compiled":
         made.update(changed)
@@ -67,6 +71,14 @@ def _install(uv: str, wheel: str) -> None:
     code = subprocess.run(command, env=own, check=False).returncode
     if code:
         sys.exit(code)
+    # Holds the time of the wheel's file, so that no two images would have the same bytes.
+    for path in glob.glob(os.path.join(SITE, f"{glob.escape(name)}-*.dist-info", "uv_cache.json")):
+        os.remove(path)
+        record = os.path.join(os.path.dirname(path), "RECORD")
+        with open(record, encoding="utf-8") as file:
+            lines = [line for line in file if "/uv_cache.json," not in line]
+        with open(record, "w", encoding="utf-8") as file:
+            file.writelines(lines)
 
 
 def _read(wheel: str) -> dict[str, bytes]:

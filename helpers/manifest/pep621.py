@@ -84,8 +84,11 @@ def build_system(top: Table, *, has_script: bool, has_config: bool) -> BuildSyst
         has_config: whether a `setup.cfg` names a distribution.
     """
     tool = top.table("tool")
+    backend = top.table("build-system").text("build-backend") or LEGACY_BACKEND
+    # A flag for poetry is none for another backend, which pip would call.
+    of_poetry = "build-system" not in top or backend.startswith("poetry")
     never = (
-        not tool.table("poetry").flag("package-mode", True),
+        of_poetry and not tool.table("poetry").flag("package-mode", True),
         not tool.table("uv").flag("package", True),
         not tool.table("pdm").flag("distribution", True),
     )
@@ -93,7 +96,6 @@ def build_system(top: Table, *, has_script: bool, has_config: bool) -> BuildSyst
         return None
     if "build-system" in top:
         table = top.table("build-system")
-        backend = table.text("build-backend") or LEGACY_BACKEND
         return BuildSystem(backend, table.texts("requires"), table.texts("backend-path"))
     # https://pip.pypa.io/en/stable/reference/build-system/: `setup.cfg` alone is no project for pip.
     if has_script or (has_config and top.data):

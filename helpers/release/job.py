@@ -9,13 +9,13 @@ from helpers.console import say
 from helpers.engine.choose import docker_engine
 from helpers.engine.seam import Control
 from helpers.engine.specs import ImageSpec
-from helpers.images import artifact, scan
+from helpers.images import artifact, scan, trial
 from helpers.images.artifact import Artifact, Source
 from helpers.images.recipe import image_chain
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import Stage
 from helpers.registry.repository import Registry
-from helpers.release import testing, trial
+from helpers.release import testing
 
 
 class Job:
@@ -74,10 +74,10 @@ class Job:
         """Start an image on each of its platforms, as the engine has it under its digest.
 
         Raises:
-            BuildError: it does not work on one of them.
+            PolicyError: it does not work on one of them.
         """
         artifact.load(self.engine, made, testing.reference_of(self.runnable, made.digest))
-        trial.try_all(self.engine, made, self.runnable, self.control)
+        trial.all_platforms(self.engine, trial.Tried(made.image, made.digest, self.runnable), self.control)
 
     def push(self, made: Artifact) -> None:
         """Upload an image by its digest, without a tag.

@@ -12,7 +12,7 @@ from helpers.test.unit_fixtures import add_dir, cache, forget, make_repo
 __all__ = ["cache"]
 
 FLIT = '[build-system]\nrequires = ["flit_core >=3"]\nbuild-backend = "flit_core.buildapi"\n'
-LEGACY = BuildSystem("setuptools.build_meta:__legacy__", ("setuptools >= 40.8.0",))
+LEGACY = BuildSystem("setuptools.build_meta:__legacy__", ("setuptools",))
 
 
 @pytest.fixture
@@ -57,21 +57,20 @@ def test_project_table_alone_builds_nothing(path: Path) -> None:
         ("setup__py", "from setuptools import setup\nsetup()\n", True),
         ("setup__cfg", "[metadata]\nname = one\n", True),
         ("setup__cfg", "[flake8]\nmax-line-length = 100\n", False),
-        ("setup__cfg", "no section\n", False),
     ],
 )
 def test_setuptools_builds_a_directory_with_its_files_only(path: Path, name: str, text: str, builds: bool) -> None:
-    assert found(path, pyproject__toml="", **{name: text}) == (LEGACY if builds else None)
+    assert found(path, pyproject__toml="[project]\n", **{name: text}) == (LEGACY if builds else None)
 
 
 @pytest.mark.parametrize(
     ("table", "what"),
     [
-        ('build-backend = "x"\n', "requires must be a list of strings, not None"),
-        ("requires = [1]\n", "requires must be a list of strings, not"),
-        ("requires = []\nbuild-backend = 1\n", "build-backend must be a string, not 1"),
-        ('requires = []\nbackend-path = ["../x"]\n', "backend-path must be a list of paths in the directory"),
-        ('requires = []\nbackend-path = ["/x"]\n', "backend-path must be a list of paths in the directory"),
+        ("requires = 1\n", r"\[build-system\] requires"),
+        ("requires = [1]\n", r"\[build-system\] requires"),
+        ("requires = []\nbuild-backend = 1\n", r"\[build-system\] build-backend"),
+        ('requires = []\nbackend-path = ["../x"]\n', "backend-path '../x' leads out of the directory"),
+        ('requires = []\nbackend-path = ["/x"]\n', "backend-path '/x' leads out of the directory"),
     ],
 )
 def test_wrong_build_system_is_an_error_of_the_file(path: Path, table: str, what: str) -> None:
@@ -81,5 +80,5 @@ def test_wrong_build_system_is_an_error_of_the_file(path: Path, table: str, what
 
 
 def test_build_system_that_is_no_table_is_an_error(path: Path) -> None:
-    with pytest.raises(ConfigError, match="must be a table"):
+    with pytest.raises(ConfigError, match="build-system"):
         found(path, pyproject__toml='build-system = "x"\n')

@@ -118,7 +118,7 @@ def test_poetry_2_enriches_and_fills_the_project_table(tmp_path: Path) -> None:
 def test_project_that_builds_nothing_has_no_backend(tmp_path: Path, table: str) -> None:
     text = '[project]\nname = "mine"\n'
     assert of_toml(tmp_path, text).build is None
-    text += '[build-system]\nrequires = []\nbuild-backend = "any"\n'
+    text += '[build-system]\nrequires = []\nbuild-backend = "poetry.core.masonry.api"\n'
     assert of_toml(tmp_path, text).build is not None
     assert of_toml(tmp_path, f"{text}{table}\n").build is None
 
