@@ -147,7 +147,7 @@ def _install(distribution: Distribution, environment: Path, image: ImageSpec, lo
     """Install the distribution of a project, built from a copy, in an environment of its own."""
     with scratch() as aside:
         copy_project(distribution, aside)
-        build, more, wheel, source = (aside / name for name in ("env", "more.txt", "wheel", "source"))
+        build, source, wheel, more = aside / "env", aside / "source", aside / "wheel", aside / "more.txt"
         # The build writes into its copy, and the installer compares the wheel with an untouched copy.
         shutil.copytree(aside / "project", source)
         first = aside / "first.txt"
