@@ -12,6 +12,7 @@ from pathlib import Path
 
 from helpers import checkout_file, pyproject, repo, toolchain_path
 from helpers.errors import ConfigError, InfrastructureError, NotCheckedOutError, UsageError
+from helpers.model import settings_file
 from helpers.model.settings import OF_THE_REPO
 
 # The cutoff of difflib.get_close_matches; the cutoff finds most typing errors and few unrelated words.
@@ -107,14 +108,14 @@ def _has_settings(path: Path, *, half: bool) -> bool:
         half: whether one of the two marks is there: then a file that cannot be read is taken for settings.
     """
     try:
-        if pyproject.settings_file(path).name != "pyproject.toml":
-            return True
-        file = path / "pyproject.toml"
+        file = pyproject.settings_file(path)
         text = checkout_file.read_text_if_there(file)
+        shared = settings_file.table_of(file)
         # An escape in a quoted key can spell any name.
-        if text is None or not ("helpers" in text or "\\" in text):
+        if text is None or (shared and not ("helpers" in text or "\\" in text)):
             return False
-        table = pyproject.helpers_table(pyproject.remembered_toml(text, file))
+        parsed = pyproject.remembered_toml(text, file)
+        table = pyproject.helpers_table(parsed) if shared else parsed
     except ConfigError:
         return half
     return table is not None and bool(table.keys() - OF_THE_REPO or (half and not table))

@@ -16,14 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from helpers import discover, repo
-from helpers.console import excerpt, printable, say
-from helpers.dirs import adopt, check, names, soundness
+from helpers import config, discover, pyproject, repo
+from helpers.console import cut, excerpt, printable, say
+from helpers.dirs import adopt, adoption, check, names, soundness
+from helpers.dirs.adoption import Adoption
 from helpers.errors import OK, SIGTERM_EXIT, HelpersError, UsageError, worst
 from helpers.images import bases
 from helpers.images import lock as locks
+from helpers.model import settings_file
 from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import Base, BaseKind
+from helpers.model.manifest import Stated
 from helpers.model.number import whole
 from helpers.model.settings import DEFAULT_BASE
 
@@ -61,8 +64,8 @@ class NewDir:
         image: name of its image.
         base: what the image is built on.
         requires: PEP 440 specifier of its Python.
-        project: directory with the project that it is made of; None fills in the template.
-        decided: why it has this base, for the user; empty for the default.
+        project: the existing project that it is made of; None fills in the template.
+        decisions: about the project, a line each.
     """
 
     root: Path
@@ -71,8 +74,8 @@ class NewDir:
     image: str
     base: str
     requires: str
-    project: Path | None
-    decided: str = ""
+    project: Adoption | None
+    decisions: tuple[str, ...] = ()
 
 
 def main(
@@ -81,6 +84,7 @@ def main(
     base: str = "",
     python: str = "",
     source: str = "",
+    dry_run: bool = False,
     cwd: Path | None = None,
     doors: Doors | None = None,
 ) -> int:
@@ -88,6 +92,7 @@ def main(
 
     Arguments:
         name, base, python, source, cwd: as for `examine`.
+        dry_run: print the decisions and the new files, and write nothing.
         doors: the lock's functions.
 
     Raises:
@@ -95,6 +100,8 @@ def main(
         ConfigError: poetry finds no solution for the dependencies.
     """
     new = examine(name, base=base, python=python, source=source, cwd=cwd)
+    if dry_run:
+        return show(new)
     code = carry_out(new, doors or Doors())
     if code == OK:
         print(
@@ -119,19 +126,57 @@ def examine(name: str, *, base: str = "", python: str = "", source: str = "", cw
     here = (cwd or Path.cwd()).resolve()
     root = repo.find_root(here)
     target = names.place(root, here, name, in_place=bool(source))
-    image = adopt.image_of_root(root) if target == root else names.image_name(target.name)
-    project = _source(here, target, source) if source else None
-    said = adopt.python_of(project) if project and not adopt.has_settings(project) else ""
-    decided = "" if base or python else _decided(said)
-    base = base or _base_with(python or _python_for(said))
-    requires = _requires_python(target, base, python)
-    _check_image_is_new(root, target, image)
+    project = adoption.examine(_source(here, target, source)) if source else None
     if project is None:
         names.package_name(target.name)
-    elif python and adopt.python_of(project):
+    elif python and project.requires_python:
         raise UsageError("--python goes with a new directory", why=f"{source} says itself which Python it needs")
-    _check_target(target, project)
-    return NewDir(root, here, target, image, base, requires, project, decided)
+    chosen = _base(base, python, project)
+    requires = _requires_python(target, chosen.value, python)
+    image = _image(root, target, project)
+    _check_image_is_new(root, target, image.value)
+    _check_target(target, project.source if project else None)
+    decisions = tuple(adoption.decisions(project, image, chosen)) if project else ()
+    return NewDir(root, here, target, image.value, chosen.value, requires, project, decisions)
+
+
+def _base(base: str, python: str, project: Adoption | None) -> Stated:
+    """Return the base of the image: the given or the set one, or one with a Python that the project allows."""
+    if base or python:
+        return Stated(base or _base_with(python), "--base" if base else "--python")
+    there = pyproject.settings_table(project.source).get("base") if project else None
+    if project and isinstance(there, str):
+        return Stated(there, settings_file.spelled("base", pyproject.settings_file(project.source)))
+    requires = project.requires_python if project else ""
+    fitting = _python_for(requires)
+    why = f"the first with a Python that fits {cut(requires)}" if requires and fitting else "the default"
+    return Stated(_base_with(fitting), why)
+
+
+def _image(root: Path, target: Path, project: Adoption | None) -> Stated:
+    """Return the name of the image: that of the project, unless another directory has it."""
+    own = project.image if project else ""
+    taken = {check.image_name_of(other) for other in discover.runnable_paths(root) if other != target}
+    if project and project.manifest.name and own not in taken:
+        return Stated(own, project.manifest.name.source)
+    name = names.suggestion(root.name) if target == root else names.image_name(target.name)
+    return Stated(name, f"the name of the directory, because {own} is the image of another" if own else "its directory")
+
+
+def show(new: NewDir) -> int:
+    """Print the decisions about a new directory, and its files, without making it."""
+    target = printable(os.path.relpath(new.target, new.here))
+    for line in new.decisions or (f"image {new.image}", f"base {new.base}"):
+        print(f"  {line}")
+    found = new.project
+    written = adopt.files(found, new.base) if found else {}
+    for name, text in {**written, "changelog.txt": _changelog(new)}.items():
+        print(f"  would write {target}/{name}:")
+        print("".join(f"    {printable(line)}\n" for line in text.splitlines()), end="")
+    if found and found.is_locked_by_us:
+        print(f"  would lock {target}")
+    say(f"dry run, nothing is changed; it would make {target}")
+    return OK
 
 
 def carry_out(new: NewDir, doors: Doors) -> int:
@@ -140,7 +185,7 @@ def carry_out(new: NewDir, doors: Doors) -> int:
     Raises:
         ConfigError: poetry finds no solution for the dependencies.
     """
-    notes = [*([new.decided] if new.decided else []), *_make(new, doors.lock)]
+    notes = _make(new, doors.lock)
     return _report(new, [*notes, *_record_base(new.target, new.base, doors)], doors)
 
 
@@ -159,18 +204,18 @@ def _make(new: NewDir, lock: Lock) -> list[str]:
     target, project = new.target, new.project
     with made_aside(target, in_root=target == new.root) as aside:
         if project:
-            notes = adopt.adopt(project, aside, name=target.name, base=new.base, requires=new.requires, lock=lock)
+            notes = [*new.decisions, *adopt.adopt(project, aside, base=new.base, lock=lock)]
         else:
             notes = []
             _fill_template(aside, new)
             lock(aside)
         (aside / "devops").mkdir(exist_ok=True)
-        (aside / "devops" / ".gitkeep").touch()
+        if not any((aside / "devops").iterdir()):
+            (aside / "devops" / ".gitkeep").touch()
         # Last, because with it the directory becomes one that a test run at this moment would find.
-        what = f"made of {project.name}" if project else "first version"
-        text = f"# {new.image}-{_FIRST_VERSION}\n- {datetime.date.today():%Y-%m-%d}\n- {what}\n"
-        (aside / "changelog.txt").write_text(text, encoding="utf-8")
+        (aside / "changelog.txt").write_text(_changelog(new), encoding="utf-8")
         move(aside, target)
+    config.forget()
     return notes
 
 
@@ -183,11 +228,11 @@ def _python_for(requires_python: str) -> str:
     return next((f"3.{minor}" for minor in known if soundness.allows(requires_python, minor)), "")
 
 
-def _decided(requires_python: str) -> str:
-    python = _python_for(requires_python)
-    if python in ("", _DEFAULT_PYTHON):
-        return ""
-    return f"base is {_base_with(python)}, with Python {python}: requires-python is {excerpt(requires_python)}"
+def _changelog(new: NewDir) -> str:
+    project = new.project
+    effect = f"made of {project.source.name}" if project else "first version"
+    version = project.version if project else _FIRST_VERSION
+    return f"# {new.image}-{version}\n- {datetime.date.today():%Y-%m-%d}\n- {effect}\n"
 
 
 def _base_with(python: str) -> str:
@@ -231,11 +276,11 @@ def _check_target(target: Path, project: Path | None) -> None:
         raise UsageError(
             "is there already and has content, nothing of which is overwritten",
             where=target,
-            fix=f"another name, or make it one as it is: {adoption(target)}",
+            fix=f"another name, or make it one as it is: {adopt_command(target)}",
         )
 
 
-def adoption(target: Path, before: str = "") -> str:
+def adopt_command(target: Path, before: str = "") -> str:
     """Return how a directory with content becomes a runnable dir where it is.
 
     Arguments:
@@ -243,7 +288,7 @@ def adoption(target: Path, before: str = "") -> str:
         before: commands that come before.
     """
     quoted = shlex.quote(str(target))
-    first = "" if adopt.is_project(target) else "write its pyproject.toml, then "
+    first = "" if adoption.is_project(target) else "write its pyproject.toml, then "
     return f"{first}{before}invoke dir_create {quoted} --from {quoted}"
 
 
@@ -256,7 +301,7 @@ def _source(here: Path, target: Path, source: str) -> Path:
         raise UsageError(
             f"--from {source!r} holds the new directory itself", where=path, fix="choose a place outside it"
         )
-    adopt.check_is_project(path)
+    adoption.check_is_project(path)
     return path
 
 

@@ -1,14 +1,13 @@
-"""What a source distribution says of itself in `PKG-INFO`, and how Python finds that at run time."""
+"""The metadata that a source distribution has in `PKG-INFO`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.message import Message
 from email.parser import Parser
 from pathlib import Path
-from typing import Any
 
 from helpers import checkout_file
 from helpers.console import excerpt
@@ -97,43 +96,3 @@ def _sort(one: Requirement, requires: list[str], extras: dict[str, tuple[str, ..
 
 def _under(one: Requirement, marker: Marker | bool) -> str:
     return str(replace(one, marker="" if marker is True else str(marker)))
-
-
-def install(path: Path, said: Metadata, project: Mapping[str, Any]) -> Path | None:
-    """Write what `importlib.metadata` reads, beside the packages of the project at `path`.
-
-    Arguments:
-        path: absolute path of the project.
-        said: its metadata.
-        project: its `[project]`, for entry points.
-
-    Returns:
-        The directory that was written; None when the project brings one, or has no `PKG-INFO`.
-    """
-    place = path / "src" if (path / "src").is_dir() else path
-    there = [
-        *path.glob("*.egg-info"),
-        *path.glob("src/*.egg-info"),
-        *path.glob("*.dist-info"),
-        *path.glob("src/*.dist-info"),
-    ]
-    if there or not said.name or not said.version:
-        return None
-    folder = place / f"{re.sub(r'[-_.]+', '_', said.name).lower()}-{said.version}.dist-info"
-    folder.mkdir()
-    (folder / "METADATA").write_bytes((path / "PKG-INFO").read_bytes())
-    if points := "\n".join(_entry_points(project)):
-        (folder / "entry_points.txt").write_text(f"{points}\n", encoding="utf-8")
-    return folder
-
-
-def _entry_points(project: Mapping[str, Any]) -> Iterator[str]:
-    groups = {
-        "console_scripts": project.get("scripts", {}),
-        "gui_scripts": project.get("gui-scripts", {}),
-        **project.get("entry-points", {}),
-    }
-    for group, points in groups.items():
-        if points:
-            yield f"[{group}]"
-            yield from (f"{name} = {target}" for name, target in points.items())

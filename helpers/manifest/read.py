@@ -25,6 +25,8 @@ from helpers.model.manifest import BuildSystem, Manifest, PathDependency, Stated
 from helpers.model.poetry_lock import normal_name
 
 _PLAIN_FILE = "requirements.txt"
+# A file of ours: it states the dependencies of a project that computes them.
+STATED = "devops/requirements.txt"
 
 
 def read(path: Path) -> Manifest:
@@ -145,18 +147,18 @@ def _with_requirements_files(path: Path, found: Manifest) -> Manifest:
     groups: dict[str, tuple[Stated, ...]] = dict(found.groups)
     paths, unknown = list(found.paths), set(found.unknown)
     constraints, indexes = list(found.constraints), list(found.indexes)
+    plain = _PLAIN_FILE if found.kind == "requirements" else STATED if "dependencies" in unknown else ""
     for name in requirements_file.find(path):
         content = requirements_file.read(path, name)
-        plain = name == _PLAIN_FILE and found.kind == "requirements"
         groups[name] = (*content.requirements, *_own(found.name, content.own_extras))
-        paths += [_placed(path, item, "" if plain else name) for item in content.paths]
+        paths += [_placed(path, item, "" if name == plain else name) for item in content.paths]
         constraints += content.constraints
         indexes += content.indexes
-        unknown |= {"dependencies" if plain else name} if content.unread else set()
-    dependencies = groups.pop(_PLAIN_FILE, ()) if found.kind == "requirements" else found.dependencies
+        unknown -= {"dependencies"} if name == plain else set()
+        unknown |= {"dependencies" if name == plain else name} if content.unread else set()
     return replace(
         found,
-        dependencies=dependencies,
+        dependencies=groups.pop(plain, found.dependencies),
         groups=groups,
         paths=tuple(dict.fromkeys(paths)),
         constraints=tuple(dict.fromkeys(constraints)),

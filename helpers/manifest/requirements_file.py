@@ -13,7 +13,8 @@ from helpers.errors import ConfigError
 from helpers.manifest import requirement, source
 from helpers.model.manifest import PathDependency, Stated
 
-_PATTERNS = ("*requirements*.txt", "requirements/*.txt", "tests/*requirements*.txt", "test/*requirements*.txt")
+_PLACES = ("", "tests/", "test/", "devops/")
+_PATTERNS = (*(f"{place}*requirements*.txt" for place in _PLACES), "requirements/*.txt")
 _MOST_FILES, _MOST_LINES = 100, 10_000
 _OPTION = re.compile(r"(--[a-z-]+(?=[ =]|$)|-[a-zA-Z])[ =]*(\S*)")
 _EGG = re.compile(r"#(?:[^#]{0,1000}&)?egg=([A-Za-z0-9._-]{1,200})(?:\[([A-Za-z0-9._, -]{0,1000})\])?")

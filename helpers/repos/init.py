@@ -106,12 +106,12 @@ def main(
     if ask and not dry_run and registry is None and not (name or python):
         name, python, registry = _questions(root, ask)
     first = _first_dir(root, name, python)
-    files = plan(root, registry, stated, links)
+    adopts = first is not None and first.target == root
+    files = plan(root, registry, stated, links, adopts=adopts)
     _show_links(root, links)
     _show(root, files)
     if dry_run:
-        say(f"dry run, nothing is changed{f'; it would make {first.target.relative_to(root)}' if first else ''}")
-        return OK
+        return create.show(first) if first else _say_dry_run()
     for link in links:
         os.rename(root / link, root / shared_files.kept_beside(root, link))
     for file in files:
@@ -126,7 +126,14 @@ def main(
     return code
 
 
-def plan(root: Path, registry: str | None, stated: StatedPath, links: Sequence[str] = ()) -> list[File]:
+def _say_dry_run() -> int:
+    say("dry run, nothing is changed")
+    return OK
+
+
+def plan(
+    root: Path, registry: str | None, stated: StatedPath, links: Sequence[str] = (), *, adopts: bool = False
+) -> list[File]:
     """Return what `root` needs of helpers.
 
     Arguments:
@@ -134,13 +141,15 @@ def plan(root: Path, registry: str | None, stated: StatedPath, links: Sequence[s
         registry: where images are pushed; None leaves what is set.
         stated: where helpers lies in it.
         links: paths of links that shims take the place of.
+        adopts: whether the root becomes a runnable dir: then no file of its owner is extended.
 
     Raises:
         ConfigError: a file of the user's can not be read, or sets something else.
         PolicyError: a link is where a file belongs.
     """
     shims = list(_shims(root, stated, links))
-    added = (_record(root, shims, links), _gitattributes(root), _gitignore(root), _settings(root, registry))
+    ignored, settings = _gitignore(root, adopts=adopts), _settings(root, registry, adopts=adopts)
+    added = (_record(root, shims, links), _gitattributes(root), ignored, settings)
     return [*shims, *([] if links else _with_path(root, stated, shims)), *added]
 
 
@@ -189,7 +198,7 @@ def _first_dir(root: Path, name: str, python: str) -> create.NewDir | None:
     source = "." if os.path.normpath(name) == "." else ""
     if name and not source and (root / name).is_dir() and any((root / name).iterdir()):
         what = f"--name {printable(name)} is a directory with content, nothing of which is overwritten"
-        later = create.adoption(root / name, f"{THIN_ENV} && ")
+        later = create.adopt_command(root / name, f"{THIN_ENV} && ")
         fix = f"another name, or leave out --name, then: {later}"
         raise UsageError(what, where=root / name, fix=fix)
     return create.examine(name, python=python, source=source, cwd=root) if name else None
@@ -243,16 +252,29 @@ def _gitattributes(root: Path) -> File:
     return File(_ATTRIBUTES, before, config.read_text(common) if before is None else before)
 
 
-def _gitignore(root: Path) -> File:
+def _gitignore(root: Path, *, adopts: bool) -> File:
     before = _read(root, ".gitignore")
+    if adopts and before is not None:
+        return File(".gitignore", before, before)
     there = {line.strip().strip("/") for line in (before or "").splitlines()}
     missing = [line for line in IGNORED if line.strip("/") not in there]
     after = _ended(before) + "".join(f"{line}\n" for line in missing)
     return File(".gitignore", before, project_text.with_line_ends(after, before))
 
 
-def _settings(root: Path, registry: str | None) -> File:
-    path = pyproject.settings_file(root).relative_to(root).as_posix()
+def _settings_place(root: Path, *, adopts: bool) -> str:
+    """Return the path of the file for settings: a file of ours beside a project, whose files have another owner."""
+    _read(root, "pyproject.toml")  # a link is refused with the fix of this command
+    there = pyproject.settings_file(root).relative_to(root).as_posix()
+    has_project = any(os.path.lexists(root / name) for name in ("pyproject.toml", "setup.py", "setup.cfg"))
+    # With `devops/` a changelog of the owner would make the root a runnable dir.
+    is_free = adopts or not os.path.lexists(root / "changelog.txt")
+    is_shared = pyproject.helpers_table(pyproject.read_if_there(root)) is not None
+    return settings_file.NAME if has_project and is_free and not is_shared else there
+
+
+def _settings(root: Path, registry: str | None, *, adopts: bool) -> File:
+    path = _settings_place(root, adopts=adopts)
     table = settings_file.table_of(path)
     before = _read(root, path)
     set_now = _table(root)

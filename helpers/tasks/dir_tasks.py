@@ -45,7 +45,7 @@ def dir_check(ctx: Any, dir: str | None = None, all: bool = False, touched: bool
         "python": "its Python, as in 3.12; default: that of --base, or 3.11",
         "from": "an existing Python project (an unpacked source distribution) to make it of; NAME itself: in place",
         "all": "migrate every runnable dir of the older scheme, with devops/docker_build/pyproject.toml; NAME is .",
-        "dry_run": "of a directory of the older scheme: print the decisions, and write nothing",
+        "dry_run": "print the decisions and the new files, and write nothing",
         "remove_old": "of a directory of the older scheme: remove devops/docker_build and the links to tools",
     },
 )
@@ -63,6 +63,6 @@ def dir_create(
     """Make a new runnable dir, ready to be tested."""
     from helpers.dirs import create, migration
 
-    if all or dry_run or remove_old or migration.is_meant(name, from_):
+    if all or remove_old or migration.is_meant(name, from_):
         return migration.main(name, migration.Options(base, dry_run, remove_old), every=all)
-    return create.main(name, base=base, python=python, source=from_)
+    return create.main(name, base=base, python=python, source=from_, dry_run=dry_run)

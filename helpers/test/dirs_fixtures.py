@@ -30,8 +30,8 @@ TODAY = datetime.date(2026, 11, 21)
 
 
 def make_lock(path: Path) -> bool:
-    """Lock a directory as poetry does."""
-    (path / "poetry.lock").write_text(LOCK)
+    """Lock a directory as `docker_lock` does: in a file of ours beside settings of ours."""
+    (path / ("devops/poetry.lock" if (path / "devops" / "helpers.toml").exists() else "poetry.lock")).write_text(LOCK)
     return True
 
 
@@ -79,9 +79,9 @@ def tree(path: Path) -> dict[str, bytes]:
     return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
 
 
-def new(root: Path, name: str, **options: str) -> int:
+def new(root: Path, name: str, *, source: str = "", base: str = "", python: str = "") -> int:
     """Make a runnable dir without a network."""
-    return create.main(name, cwd=root, doors=DOORS, **options)
+    return create.main(name, source=source, base=base, python=python, cwd=root, doors=DOORS)
 
 
 def findings(root: Path, path: Path) -> list[str]:

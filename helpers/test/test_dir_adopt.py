@@ -11,23 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from helpers import config, discover, pytest_settings
-from helpers.dirs import adopt, create, project_text
+from helpers import config, discover, pyproject, pytest_settings
+from helpers.dirs import create, project_tests, project_text
 from helpers.errors import ConfigError, UsageError
-from helpers.manifest import metadata, wanted
-from helpers.test.dirs_fixtures import LOCK, agreed, findings, make_lock, new, root, sound, tree
+from helpers.manifest.read import read
+from helpers.test.dirs_fixtures import agreed, new, root, sound, tree
 from helpers.test.unit_fixtures import git, make_repo
 
 __all__ = ["root"]
 
 # These tests start processes, and there are many of them.
 pytestmark = pytest.mark.slow
-
-
-INFO = "Metadata-Version: 2.1\nName: Old.Tool\nVersion: 1.2\nRequires-Python: >=3.9\nRequires-Dist: attrs>=20\n"
-INFO += (
-    "Requires-Dist: nose; extra == 'test'\nRequires-Dist: mock; python_version < '3.3' and extra == \"test\"\n\nText\n"
-)
 
 
 def project(root: Path, files: dict[str, str]) -> Path:
@@ -47,125 +41,120 @@ def adopted(root: Path, files: dict[str, str]) -> Path:
     return root / "runnable_dirs" / "tool"
 
 
-def toml(path: Path) -> dict[str, dict]:  # type: ignore[type-arg]
-    return project_text.parse((path / "pyproject.toml").read_text())
+def paths_of_tests(path: Path) -> list[str]:
+    return [item.value for item in project_tests.find(path)]
 
 
-def test_a_project_keeps_its_pyproject_and_gets_what_is_missing(root: Path) -> None:
-    text = '# mine\n[project]\nname = "tool"\nrequires-python = ">=3.9"\ndynamic = ["version"]  # a comment\n'
-    text += 'optional-dependencies.tests = ["hypothesis>=6", "tool[http]"]\noptional-dependencies.http = ["h11"]\n'
-    path = adopted(root, {"pyproject.toml": text, ".git/config": "x", ".gitignore": "*.mo\n", "a.mo": "1"})
-    assert (path / "pyproject.toml").read_text().startswith(text)
-    found = toml(path)
-    assert found["dependency-groups"] == {"test": ["hypothesis>=6", "h11", "pytest"]}
-    assert found["tool"] == {
-        "poetry": {"package-mode": False},
-        "helpers": {"base": "archive:bookworm", "tests": ["tests"]},
-    }
-    assert not (path / ".git").exists()
-    assert (path / "a.mo").exists()
-    assert (path / "changelog.txt").read_text().startswith("# tool-0.1.0\n")
+def settings(path: Path) -> dict[str, object]:
+    return project_text.parse((path / "devops" / "helpers.toml").read_text())
 
 
-def test_the_line_ends_of_a_pyproject_stay(root: Path) -> None:
-    text = '[project]\r\nname = "tool"\r\nrequires-python = ">=3.9"\r\n[tool.poetry]\r\nrequires-poetry = ">=2"\r\n'
-    source = project(root, {"pyproject.toml": "", "tests/test_a.py": "def test_a(): pass\n"})
-    (source / "pyproject.toml").write_bytes(text.encode())
-    assert new(root, "tool", source=str(source)) == 0
-    after = (root / "runnable_dirs" / "tool" / "pyproject.toml").read_bytes()
-    assert after.count(b"\n") == after.count(b"\r\n") > 8
-    assert toml(root / "runnable_dirs" / "tool")["tool"]["poetry"]["package-mode"] is False
-
-
-def test_tables_that_are_there_are_extended_in_place(root: Path) -> None:
-    text = '[project]\nname = "tool"\n[tool.poetry]\nrequires-poetry = ">=2"\n[dependency-groups]\ndev = ["mock"]\n'
-    found = toml(adopted(root, {"pyproject.toml": text, "PKG-INFO": INFO}))
-    assert found["tool"]["poetry"] == {"package-mode": False, "requires-poetry": ">=2", "version": "1.2"}
-    assert found["dependency-groups"] == {"dev": ["mock"], "pytest": ["pytest"]}
-    assert found["project"]["requires-python"] == ">=3.9"
-
-
-def test_a_project_without_pyproject_is_described_by_its_metadata(root: Path) -> None:
-    path = adopted(root, {"setup.py": "raise SystemExit('never run')\n", "PKG-INFO": INFO})
-    found = toml(path)
-    assert found["project"] == {
-        "name": "Old.Tool",
-        "version": "1.2",
-        "requires-python": ">=3.9",
-        "dependencies": ["attrs>=20"],
-    }
-    assert found["dependency-groups"] == {"test": ["nose", "mock ; python_version < '3.3'", "pytest"]}
-    assert (path / "old_tool-1.2.dist-info" / "METADATA").read_text() == INFO
-
-
-def test_a_pyproject_that_can_not_be_extended_is_kept_beside_a_new_one(root: Path) -> None:
-    text = '[project]\nname = "tool"\ndynamic = ["version", "dependencies"]\n\n[tool.pytest.ini_options]\n'
-    text += 'addopts = "-ra"\ntestpaths = ["checks"]\n'
-    files = {"pyproject.toml": text, "PKG-INFO": INFO, "checks/test_a.py": "def test_a(): pass\n"}
+def test_a_project_keeps_all_its_files_and_gets_files_of_helpers(root: Path) -> None:
+    text = '# mine\n[project]\nname = "My.Tool"\nversion = "2.5"\nrequires-python = ">=3.9"\n'
+    text += "[build-system]\nrequires = []\n[project.optional-dependencies]\n"
+    text += 'tests = ["hypothesis>=6", "my-tool[http]"]\nhttp = ["h11", "pytest<8"]\n'
+    files = {"pyproject.toml": text, ".git/config": "x", ".gitignore": "*.mo\n", "a.mo": "1", "src/x.py": ""}
     path = adopted(root, files)
-    assert (path / "pyproject.original.toml").read_text() == text
-    found = toml(path)
-    assert found["project"]["dependencies"] == ["attrs>=20"]
-    assert found["tool"]["pytest"] == {"ini_options": {"addopts": "-ra", "testpaths": ["checks"]}}
-    assert found["tool"]["helpers"]["tests"] == ["checks"]
+    before, after = tree(root.parent / "unpacked-1.2"), tree(path)
+    assert {name: after[name] for name in before if name != ".git/config"} == {
+        name: content for name, content in before.items() if name != ".git/config"
+    }
+    assert set(after) - set(before) == {"devops/helpers.toml", "changelog.txt", "devops/poetry.lock"}
+    assert settings(path) == {"base": "archive:bookworm", "tests": ["tests"], "extras": ["tests"]}
+    assert (path / "changelog.txt").read_text().startswith("# my-tool-2.5.0\n")
 
 
-@pytest.mark.parametrize("said", [">=2.7, !=3.0.*", ">=3", ">= 3.6"])
-def test_a_python_too_old_for_any_lock_is_replaced_and_told(
-    root: Path, said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = f'[project]\nname = "tool"\nrequires-python = "{said}"\n'
-    assert toml(adopted(root, {"pyproject.toml": text}))["project"]["requires-python"] == ">=3.11,<3.12"
-    assert f"a lock for {said} would" in capsys.readouterr().err
-    assert not any(adopt.is_old(fine) for fine in (">=3.7", ">=3.10", "~=3.11", ""))
+def test_decisions_are_printed_each_with_its_source(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = '[project]\nname = "tool"\ndynamic = ["version"]\n[build-system]\nbuild-backend = "own"\n'
+    text += 'requires = []\n[dependency-groups]\ntest = ["pytest"]\ndocs = ["sphinx"]\n'
+    text += '[project.optional-dependencies]\nhttp = ["h11"]\n'
+    adopted(root, {"pyproject.toml": text, "tox.ini": "[testenv]\nextras = http\ndeps =\n  lint: ruff\n"})
+    said = [line.removeprefix("helpers: note: ") for line in capsys.readouterr().err.splitlines()]
+    assert said[:8] == [
+        "image tool: pyproject.toml [project] name",
+        "version 0.1.0 in changelog.txt: its own is computed by the build backend; "
+        "correct the first line if it differs",
+        "base archive:bookworm: the default",
+        "tests tests: every test file is there",
+        "dependencies: none",
+        "extra http: h11 (pyproject.toml [project.optional-dependencies] http); named by tox.ini [testenv]",
+        "group test: pytest (pyproject.toml [dependency-groups] test); by its name",
+        "left out: group docs",
+    ]
 
 
-def test_tables_in_an_unusual_form_are_not_broken(root: Path) -> None:
-    text = '[project]\nname = "tool"\nrequires-python = ">=3.9"\n[tool]\npoetry = { requires-poetry = ">=2" }\n'
-    path = adopted(root, {"pyproject.toml": text})
-    assert (path / "pyproject.original.toml").read_text() == text
-    assert toml(path)["project"]["name"] == "tool"
-
-
-def test_versions_are_given_up_only_when_poetry_refuses_and_never_silently(
+def test_dependencies_that_only_code_knows_are_never_taken_for_none(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def picky(path: Path) -> bool:
-        text = (path / "pyproject.toml").read_text()
-        assert config.read_pyproject(path) == project_text.parse(text), "an older attempt is remembered"
-        if "==1.0" in text:
-            raise ConfigError("pytest 1.0 does not exist")
-        return make_lock(path)
+    script = "from setuptools import setup\nsetup(name='tool', install_requires=compute())\n"
+    source = project(root, {"setup.py": script, "tests/test_a.py": ""})
 
-    text = '[project]\nname = "tool"\nrequires-python = ">=3.9"\n'
-    files = {
-        "pyproject.toml": text,
-        "requirements-test.txt": "pytest==1.0 # old\n-r more.txt\n",
-        "more.txt": "mock==1.0",
-    }
-    source = project(root, {**files, "test/test_a.py": "def test_a(): pass\n"})
-    assert create.main("tool", source=str(source), cwd=root, doors=create.Doors(picky, agreed)) == 0
-    assert toml(root / "runnable_dirs" / "tool")["dependency-groups"]["test"] == ["pytest", "mock"]
-    said = capsys.readouterr().err
-    assert "WITHOUT the versions" in said
-    assert "pytest 1.0 does not exist" in said
-
-
-def test_a_project_that_its_own_test_tools_need_gets_another_name(root: Path) -> None:
     def lock(path: Path) -> bool:
-        (path / "poetry.lock").write_text(
-            LOCK + '[[package]]\nname = "x"\nversion = "1"\n[package.dependencies]\nMy_Tool = ">=1"\n'
-        )
-        return True
+        raise AssertionError("unknown dependencies are locked")
 
-    text = '[project]\nname = "my-tool"\nrequires-python = ">=3.9"\n'
-    source = project(root, {"pyproject.toml": text, "tests/test_a.py": "def test_a(): pass\n"})
-    assert create.main("tool", source=str(source), cwd=root, doors=create.Doors(lock, agreed)) == 0
+    assert create.main("tool", source=str(source), cwd=root, doors=create.Doors(lock, agreed)) == 2
+    printed = capsys.readouterr()
+    how = "write them into devops/requirements.txt, a requirement a line, then: invoke docker_lock"
+    assert f"dependencies are unknown, because only the build backend can compute them: {how}" in printed.err
+    assert "dependencies: none" not in printed.err and "poetry.lock:1: is missing" in printed.out
+
+
+def test_dry_run_prints_decisions_and_files_and_writes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = project(root, {"setup.py": "from setuptools import setup\nsetup(name='tool', version='1.2.3rc1')\n"})
+    before = tree(root)
+    assert create.main("tool", source=str(source), dry_run=True, cwd=root) == 0
+    printed = capsys.readouterr()
+    assert "  version 1.2.3 (from 1.2.3rc1, because a changelog has X.Y.Z): setup.py setup() version" in printed.out
+    assert "  requirement pytest: no file of the project names pytest; the lock holds it" in printed.out
+    assert '    base = "archive:bookworm"' in printed.out
+    assert "    # tool-1.2.3" in printed.out
+    assert "dry run, nothing is changed; it would make runnable_dirs/tool" in printed.err
+    assert tree(root) == before
+
+
+def test_requirement_that_no_manifest_states_gets_a_file_of_ours(root: Path) -> None:
+    tox = "[testenv]\ndeps =\n    pytest>=7\n    mock\n    -r{toxinidir}/none.txt\n"
+    path = adopted(root, {"pyproject.toml": '[project]\nname = "tool"\n', "tox.ini": tox})
+    file = "devops/test-requirements.txt"
+    lines = (path / file).read_text().splitlines()
+    assert lines[1:] == ["pytest>=7  # tox.ini [testenv]", "mock  # tox.ini [testenv]"]
+    assert settings(path)["groups"] == [file]
+    assert [item.value for item in read(path).groups[file]] == ["pytest>=7", "mock"]
+
+
+def test_own_lock_of_a_project_is_used(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = '[project]\nname = "tool"\nversion = "1.2.3"\n[tool.uv]\n[dependency-groups]\ndev = ["pytest"]\n'
+    files = {"pyproject.toml": text, "uv.lock": "version = 1\n", "pdm.lock": "", "tests/test_a.py": ""}
+    source = project(root, files)
+
+    def lock(path: Path) -> bool:
+        raise AssertionError("a project with a lock is locked")
+
+    create.main("tool", source=str(source), cwd=root, doors=create.Doors(lock, agreed))
     path = root / "runnable_dirs" / "tool"
-    assert toml(path)["project"]["name"] == "my-tool-checkout"
-    (path / "pyproject.toml").write_text((path / "pyproject.toml").read_text().replace("my-tool-checkout", "my-tool"))
-    config.read_pyproject.cache_clear()
-    assert [text for text in findings(root, path) if "'my-tool'" in text]
+    assert settings(path) == {"base": "archive:bookworm", "lock": "uv.lock", "tests": ["tests"], "groups": ["dev"]}
+    assert (path / "uv.lock").read_text() == files["uv.lock"]
+    assert "lock uv.lock: the project's own" in capsys.readouterr().err
+
+
+def test_image_of_another_directory_is_not_taken(root: Path) -> None:
+    sound(root, "runnable_dirs/other")
+    path = adopted(root, {"pyproject.toml": '[project]\nname = "other"\nversion = "1"\n'})
+    assert (path / "changelog.txt").read_text().startswith("# tool-1.0.0\n")
+
+
+def test_groups_are_named_if_there_are_groups_and_none_is_for_tests(root: Path) -> None:
+    text = '[project]\nname = "tool"\ndependencies = ["pytest"]\n[dependency-groups]\ndocs = ["sphinx"]\n'
+    assert settings(adopted(root, {"pyproject.toml": text}))["groups"] == ["main"]
+
+
+@pytest.mark.parametrize(
+    ("version", "written"),
+    [("1!2024.01.15.post1", "2024.1.15"), ("7", "7.0.0"), ("0.1.dev3+g1", "0.1.0"), ("1.2.3.4", "1.2.3")],
+)
+def test_version_of_the_project_becomes_a_legal_version(root: Path, version: str, written: str) -> None:
+    path = adopted(root, {"pyproject.toml": f'[project]\nname = "tool"\nversion = "{version}"\n'})
+    assert (path / "changelog.txt").read_text().startswith(f"# tool-{written}\n")
 
 
 def test_a_project_becomes_a_runnable_dir_where_it_is(root: Path) -> None:
@@ -201,13 +190,12 @@ def test_the_code_at_the_root_of_a_repo_becomes_a_runnable_dir_where_it_is(
     before = tree(code_at(root, **{"changelog.txt": "1.0 first\n"}))
     assert new(root, ".", source=".") == 0
     after = tree(root)
-    added = {"devops/.gitkeep", "changelog.original.txt", "poetry.lock"}
+    added = {"devops/helpers.toml", "changelog.original.txt", "devops/poetry.lock"}
     assert set(after) - set(before) == added and set(before) <= set(after)
-    assert {name for name in before if before[name] != after[name]} == {"changelog.txt", "pyproject.toml"}
+    assert {name for name in before if before[name] != after[name]} == {"changelog.txt"}
     assert after["changelog.original.txt"] == b"1.0 first\n"
     assert after["changelog.txt"].startswith(b"# my-tool-0.1.0\n")
-    assert after["pyproject.toml"].startswith(before["pyproject.toml"])
-    assert toml(root)["tool"]["helpers"] == {"base": "archive:bookworm", "tests": ["test_tool.py", "tool"]}
+    assert settings(root)["tests"] == ["test_tool.py", "tool"]
     printed = capsys.readouterr()
     assert "next: ./main_pytest.py --dir ." in printed.out and "git ignores" not in printed.err
     config.read_pyproject.cache_clear()
@@ -224,60 +212,65 @@ def test_a_lock_that_fails_at_the_root_changes_nothing(root: Path) -> None:
         assert path.parent == root, "it lies in the repo"
         raise ConfigError("no solution")
 
-    with pytest.raises(ConfigError, match="poetry can not lock"):
+    with pytest.raises(ConfigError, match="no solution"):
         create.main(".", source=".", cwd=root, doors=create.Doors(fails, agreed))
     assert tree(root) == before
 
 
-def test_settings_of_the_whole_repo_stay_when_its_root_becomes_a_runnable_dir(root: Path) -> None:
-    settings = '[tool.helpers]\nregistry = "one.example"\nsync = []\n'
-    wanted = {"registry": "one.example", "sync": [], "base": "archive:bookworm", "tests": ["test_tool.py", "tool"]}
-    code_at(root, **{"pyproject.toml": settings, "setup.py": ""})
+@pytest.mark.parametrize("file", ["pyproject.toml", "devops/helpers.toml"])
+def test_settings_of_the_whole_repo_stay_when_its_root_becomes_a_runnable_dir(root: Path, file: str) -> None:
+    table = "[tool.helpers]\n" if file == "pyproject.toml" else ""
+    project = '[project]\nname = "tool"\n'
+    own = f'{table}registry = "one.example"\nsync = []\n'
+    code_at(root, **{"pyproject.toml": project, "setup.py": "", file: f"{project}{own}" if table else own})
     assert new(root, ".", source=".") == 0
-    assert toml(root)["tool"]["helpers"] == wanted
-    assert not (root / "pyproject.original.toml").exists()
+    config.forget()
+    found = pyproject.settings_table(root)
+    assert (found["registry"], found["sync"], found["tests"]) == ("one.example", [], ["test_tool.py", "tool"])
+    assert (root / "pyproject.toml").read_text() == project
+    assert pyproject.settings_file(root).name == "helpers.toml"
+
+
+def test_settings_in_a_form_that_cannot_be_moved_are_refused(root: Path) -> None:
+    code_at(root, **{"pyproject.toml": '[project]\nname = "tool"\n[tool]\nhelpers = {registry = ""}\n'})
+    with pytest.raises(ConfigError, match="cannot be moved"):
+        new(root, ".", source=".")
 
 
 def test_tests_of_helpers_are_none_of_the_root_s(root: Path) -> None:
     code_at(root, **{"test_tool.py": "", "pytest.ini": "[pytest]\ntestpaths = .\n"})
-    assert adopt.read(root).tests == ("test_tool.py", "tool")
+    assert paths_of_tests(root) == ["test_tool.py", "tool"]
     (root / "test_tool.py").unlink()
     (root / "tool" / "test_more.py").unlink()
-    assert adopt.read(root).tests == ("tests",)
+    assert paths_of_tests(root) == ["tests"]
 
 
 @pytest.mark.parametrize(
-    ("said", "base", "python"),
+    ("said", "base"),
     [
-        ("", "archive:bookworm", ""),
-        (">=3.9", "archive:bookworm", ""),
-        (">=3.12", "archive:trixie", "3.13"),
-        ("!=3.11.*", "archive:trixie", "3.13"),
-        ("<3.10", "archive:bullseye", "3.9"),
-        ("==3.12.*", "image:python:3.12-slim-bookworm", "3.12"),
-        (">=3.14", "image:python:3.14-slim-bookworm", "3.14"),
-        ("<3.9", "image:python:3.8-slim-bookworm", "3.8"),
-        ("odd", "archive:bookworm", ""),
+        ("", "archive:bookworm"),
+        (">=3.9", "archive:bookworm"),
+        (">=3.12", "archive:trixie"),
+        ("!=3.11.*", "archive:trixie"),
+        ("<3.10", "archive:bullseye"),
+        ("==3.12.*", "image:python:3.12-slim-bookworm"),
+        (">=3.14", "image:python:3.14-slim-bookworm"),
+        ("<3.9", "image:python:3.8-slim-bookworm"),
+        ("odd", "archive:bookworm"),
     ],
 )
-def test_base_of_a_project_has_a_python_that_it_allows(root: Path, said: str, base: str, python: str) -> None:
+def test_base_of_a_project_has_a_python_that_it_allows(root: Path, said: str, base: str) -> None:
     requires = f'requires-python = "{said}"\n' if said else ""
     source = project(root, {"pyproject.toml": f'[project]\nname = "tool"\nversion = "1"\n{requires}'})
     found = create.examine("runnable_dirs/tool", source=str(source), cwd=root)
-    assert found.base == base
-    assert found.decided == (f"base is {base}, with Python {python}: requires-python is '{said}'" if python else "")
-    # A base that is named or set is not chosen.
-    assert create.examine("runnable_dirs/tool", source=str(source), base="archive:sid", cwd=root).decided == ""
-    with (source / "pyproject.toml").open("a") as file:
-        file.write('[tool.helpers]\nbase = "archive:sid"\n')
-    assert create.examine("runnable_dirs/tool", source=str(source), cwd=root).decided == ""
-
-
-def test_base_that_is_chosen_is_printed_and_set(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = adopted(root, {"pyproject.toml": '[project]\nname = "tool"\nversion = "1"\nrequires-python = ">=3.12"\n'})
-    assert toml(path)["tool"]["helpers"]["base"] == "archive:trixie"
-    said = "note: base is archive:trixie, with Python 3.13: requires-python is '>=3.12'"
-    assert said in capsys.readouterr().err
+    why = f"the first with a Python that fits {said}" if said else "the default"
+    assert (found.base, f"base {base}: {why}" in found.decisions) == (base, True)
+    given = create.examine("runnable_dirs/tool", source=str(source), base="archive:sid", cwd=root)
+    assert "base archive:sid: --base" in given.decisions
+    (source / "pyproject.toml").write_text('[tool.helpers]\nbase = "archive:trixie"\n')
+    config.forget()
+    found = create.examine("runnable_dirs/tool", source=str(source), cwd=root)
+    assert (found.base, "base archive:trixie: [tool.helpers] base" in found.decisions) == ("archive:trixie", True)
 
 
 def test_a_source_that_is_no_project_is_refused(root: Path) -> None:
@@ -288,34 +281,6 @@ def test_a_source_that_is_no_project_is_refused(root: Path) -> None:
             new(root, "tool", source=source)
     with pytest.raises(UsageError, match="unpack it first"):
         new(root, "tool", source="../tool.tar.gz")
-
-
-def test_importlib_finds_the_version_and_the_entry_points(tmp_path: Path) -> None:
-    (tmp_path / "src").mkdir()
-    (tmp_path / "PKG-INFO").write_text(INFO)
-    said = metadata.read(tmp_path)
-    folder = metadata.install(tmp_path, said, {"scripts": {"tool": "tool:main"}})
-    assert folder == tmp_path / "src" / "old_tool-1.2.dist-info"
-    script = "from importlib.metadata import *; print(version('old-tool'), *distribution('old-tool').entry_points)"
-    env = {**os.environ, "PYTHONPATH": str(tmp_path / "src")}
-    out = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True).stdout
-    assert out.startswith("1.2 EntryPoint(name='tool'")
-    assert metadata.install(tmp_path, said, {}) is None, "a second one would hide the first"
-
-
-def test_requirements_of_groups_include_one_another_without_end(tmp_path: Path) -> None:
-    groups = {"test": ["a", {"include-group": "more"}], "more": ["b", {"include-group": "test"}]}
-    found = wanted.find(tmp_path, {"dependency-groups": groups}, metadata.Metadata())
-    assert found.requirements == ("a", "b")
-    assert found.group == "test"
-
-
-def test_relaxed_requirements_keep_extras_and_markers() -> None:
-    assert wanted.relaxed(["a[x,y]==1 ; python_version < '3'", "b>=2,<3", "c"]) == [
-        "a[x,y] ; python_version < '3'",
-        "b",
-        "c",
-    ]
 
 
 @pytest.mark.parametrize("name", ["pytest.ini", "tox.ini", "setup.cfg"])
@@ -358,7 +323,7 @@ def test_an_adopted_project_has_the_tests_that_plain_pytest_collects(tmp_path: P
     else:
         shutil.rmtree(root / ".git")
     config.forget()
-    assert plain and collected(root, "-o", f"testpaths={shlex.join(adopt.read(root).tests)}") == plain
+    assert plain and collected(root, "-o", f"testpaths={shlex.join(paths_of_tests(root))}") == plain
 
 
 def collected(path: Path, *options: str) -> list[str]:
@@ -373,7 +338,7 @@ def test_the_project_is_read_before_anything_is_made(root: Path) -> None:
     with pytest.raises(ConfigError, match="not TOML"):
         new(root, "tool", source=str(source))
     assert os.listdir(root / "runnable_dirs") == []
-    assert adopt.read(project(root, {"pyproject.toml": "", "setup.py": ""})).tests == ("tests",)
+    assert paths_of_tests(project(root, {"pyproject.toml": "", "setup.py": ""})) == ["tests"]
 
 
 def test_lines_and_tables_are_found_in_odd_text() -> None:

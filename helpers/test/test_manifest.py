@@ -279,6 +279,16 @@ def test_requirements_files_are_groups_and_the_plain_one_is_the_dependencies(tmp
     ]
 
 
+def test_file_of_ours_states_dependencies_that_a_backend_computes(tmp_path: Path) -> None:
+    files = {"setup.py": "from setuptools import setup\nsetup(install_requires=compute())\n"}
+    assert "dependencies" in manifest(tmp_path, files).unknown
+    found = manifest(tmp_path, {"devops/requirements.txt": "a>=1\n"})
+    assert (values(found.dependencies), "dependencies" in found.unknown) == (["a>=1"], False)
+    assert not found.groups
+    found = of_toml(tmp_path, '[project]\nname = "mine"\ndependencies = ["b"]\n')
+    assert (values(found.dependencies), list(found.groups)) == (["b"], ["devops/requirements.txt"])
+
+
 def test_line_that_is_no_requirement_makes_its_file_unknown(tmp_path: Path) -> None:
     for line in ("numpy=1.26=py_0", "https://host.example/x", "-r ../outside.txt", "-r missing.txt"):
         found = of_toml(tmp_path, '[project]\nname = "mine"\n', **{"requirements/dev.txt": f"a\n{line}\n"})

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import config, discover, proc
+from helpers import config, discover, proc, pyproject
 from helpers.errors import ConfigError, HelpersError, PolicyError, UsageError
 from helpers.model import sync_lock
 from helpers.repos import init, shared_files, sync
@@ -84,9 +84,9 @@ def test_what_is_there_is_extended_and_the_lines_are_shown(root: Path, capsys: p
     (root / "pyproject.toml").write_text('[project]\nname = "old"\n\n[tool.black]\nline-length = 99\n')
     assert init.main(cwd=root, registry="127.0.0.1:5000/team") == 0
     assert (root / ".gitignore").read_bytes() == b"*.log\n/.pytest_cache\n__pycache__/\n"
-    parsed = config.read_pyproject(root)
-    assert parsed["tool"] == {"black": {"line-length": 99}, "helpers": {"registry": "127.0.0.1:5000/team"}}
-    assert parsed["project"] == {"name": "old"}
+    assert (root / "pyproject.toml").read_text() == '[project]\nname = "old"\n\n[tool.black]\nline-length = 99\n'
+    assert pyproject.settings_table(root) == {"registry": "127.0.0.1:5000/team"}
+    assert not discover.lost_marks(root)
     printed = capsys.readouterr().out.splitlines()
     assert "extend   .gitignore" in printed
     assert "  +__pycache__/" in printed
@@ -158,7 +158,7 @@ def test_links_give_way_to_shims_by_overwrite_and_are_kept(
 
 
 def test_line_ends_of_the_users_files_stay(root: Path) -> None:
-    before = {".gitignore": b"*.log\r\nout", "pyproject.toml": b'[project]\r\nname = "mine"\r\n'}
+    before = {".gitignore": b"*.log\r\nout", "pyproject.toml": b'[project]\r\nname = "mine"\r\n[tool.helpers]\r\n'}
     for name, content in before.items():
         (root / name).write_bytes(content)
     assert init.main(cwd=root, registry="one.example") == 0

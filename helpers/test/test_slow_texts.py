@@ -14,7 +14,7 @@ from helpers.dirs import project_text, soundness
 from helpers.engine import compose_file, context
 from helpers.errors import ConfigError
 from helpers.images import forbidden
-from helpers.manifest import metadata, poetry_version, read, source, wanted
+from helpers.manifest import metadata, poetry_version, read, source
 from helpers.model.manifest import Stated
 
 MANY = 100_000
@@ -46,7 +46,6 @@ READERS: dict[str, tuple[Callable[[Path, str], Any], str]] = {
     "requires-python": (lambda _, text: soundness.allows(text, 11), f"<3{' ' * MANY}x"),
     "header": (lambda _, text: project_text.table_lines(text), f"[{' ' * MANY}x"),
     "token": (lambda _, text: list(forbidden.secrets_of(text)), f"ENV A={'eyJ-' * MANY}"),
-    "extra": (lambda _, text: wanted.relaxed([text]), f"a{' ' * MANY}[" + "[" * MANY),
     "requirement": (lambda _, text: source.parse(Stated(text, "x")), f"a{'.' * 5000}!"),
     "marker": (lambda _, text: source.parse(Stated(text, "x")), f"a ; {'(a == b and ' * 800}"),
     "constraint": (lambda _, text: poetry_version.specifier(text), f"{'^1 || ' * 150}"),
