@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from helpers.repos.stated_path import StatedPath
 from helpers.test.conftest import ROOT
+from helpers.test.small_checkout import make_checkout
 from helpers.test.unit_fixtures import add_dir, git, make_repo
 from helpers.thin_env import invoke_script
 
@@ -54,10 +56,8 @@ def test_invoke_runs_tasks_of_the_super_repo_from_any_directory(tmp_path: Path, 
     assert "\na  " in done.stdout, done.stderr
 
 
-# Modules of the team that are called like modules of the standard library, or like helpers.
-BESIDE = {f"tools/{name}.py": "1/0" for name in ("argparse", "json", "shlex", "tomllib")} | {
-    "helpers/__init__.py": "1/0"
-}
+# Modules of the team that are called like each module of the standard library, or like helpers.
+BESIDE = [*(f"tools/{name}.py" for name in sys.stdlib_module_names), "helpers/__init__.py"]
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,39 @@ def test_helpers_elsewhere_runs_tasks_and_imports_nothing_that_lies_beside_it(
         (root / name).write_text("1/0")
     done = invoke(tmp_path, root / place)
     assert "\na  " in done.stdout, done.stderr
+
+
+@pytest.mark.host
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["branch", "whole"])
+def test_helpers_elsewhere_starts_from_a_bare_python(tmp_path: Path, form: str) -> None:
+    checkout = make_checkout(tmp_path)
+    root, place = checkout.root, checkout.root / "tools" / "helpers"
+    package = place / "helpers" if form == "whole" else place
+    package.parent.mkdir(parents=True)
+    (root / "helpers").rename(package)
+    for name in ("main_pytest.py", "tasks.py", "dev_scripts/setenv.sh"):
+        (root / name).write_bytes(StatedPath("tools/helpers").put_into((root / name).read_bytes()))
+    for name in BESIDE:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("1/0")
+    made = checkout.run(sys.executable, package / "thin_env" / "bootstrap.py")
+    assert (made.returncode, made.stdout) == (0, f"{checkout.cache}/envs/{Path(made.stdout.strip()).name}\n"), (
+        made.stderr
+    )
+    assert checkout.run(sys.executable, "main_pytest.py").returncode == 3
+    for shell in ("bash", "zsh"):
+        typed = (
+            f"source {shlex.quote(str(root))}/dev_scripts/setenv.sh; cd helpers; invoke --list; main_pytest.py; echo $?"
+        )
+        done = checkout.run(shell, "-c", typed)
+        ready, stub, cli, code = done.stdout.splitlines()
+        assert ready.endswith(f"are ready in {root}") and cli.startswith("cli ") and code == "3", done.stderr
+        assert stub == f"stub ['--search-root', '{root}', '--list']"
+    other = tmp_path / "vendor" / "h"
+    shutil.copytree(package, other)
+    refused = checkout.run(sys.executable, other / "thin_env" / "bootstrap.py", "init")
+    assert refused.returncode == 2 and refused.stderr.endswith(f"fix: git -C '{other.parent}' mv 'h' helpers\n")
 
 
 def test_shim_names_the_path_of_helpers_that_is_not_checked_out(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_the_package_at_the_root_of_a_repo_is_tested_where_it_is(
 
 
 # Modules of the team beside helpers, which helpers must not import in place of the standard library's.
-TRAPS = ("json", "shlex", "platform", "tomllib", "argparse", "yaml")
+TRAPS = ("yaml", "packaging", *sys.stdlib_module_names)
 TEAM = {
     "helpers/__init__.py": 'OWNER = "the team"\n',
     "helpers/words.py": "def loud(word):\n    return word.upper()\n",

@@ -62,6 +62,14 @@ def cache_path() -> str:
     return os.path.abspath(cache)
 
 
+def leave_path(*more: str) -> None:
+    """Take the places of helpers, and `more`, out of `sys.path`: modules of the repo lie there, too."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    above = os.path.dirname(package)
+    places = (package, above, os.path.dirname(above), *more)
+    sys.path[:] = [path for path in sys.path if path not in places]
+
+
 def use_bytecode_cache() -> None:
     """Keep compiled modules in the cache: checkouts stay clean, and starts fast under PYTHONDONTWRITEBYTECODE."""
     folder = os.path.join(cache_path(), "pycache")

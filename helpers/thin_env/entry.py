@@ -1,13 +1,14 @@
 """What the shim `main_pytest.py` calls first; apart from `bootstrap.py`, so that even that one is read compiled."""
 
-from __future__ import annotations
-
 import gc
 import os
 import sys
 
-from helpers.thin_env import INFRASTRUCTURE, INTERRUPTED, use_bytecode_cache
-from helpers.thin_env.streams import make_safe
+from helpers.thin_env import INFRASTRUCTURE, INTERRUPTED, leave_path, use_bytecode_cache
+
+# All modules up to here are loaded before, or built into Python: `__future__` would be searched in the repo.
+leave_path()
+from helpers.thin_env.streams import make_safe  # noqa: E402
 
 # What may answer a whole run by itself, or begin with it, in any Python, before the environment is entered.
 _ASKED_FIRST = {"helpers.driver.cli": ("helpers.driver.memo", "helpers.driver.headstart")}
@@ -23,7 +24,7 @@ def start(script: str, module: str) -> int:
         module: the full name of a module with `main() -> int`.
     """
     make_safe()
-    _leave_path(script)
+    leave_path(os.path.dirname(os.path.realpath(script)))
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     try:
         code = _start(script, module)
@@ -43,14 +44,6 @@ def start(script: str, module: str) -> int:
     # Python would look through all objects once more before its end.
     gc.freeze()
     return code
-
-
-def _leave_path(script: str) -> None:
-    """Take the places of the shim and of helpers out of `sys.path`: modules of the repo lie there, too."""
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    above = os.path.dirname(package)
-    places = (os.path.dirname(os.path.realpath(script)), package, above, os.path.dirname(above))
-    sys.path[:] = [path for path in sys.path if path not in places]
 
 
 def _start(script: str, module: str) -> int:
