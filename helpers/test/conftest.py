@@ -90,6 +90,16 @@ def docker_images(*filters: str) -> list[str]:
     return docker(*command).splitlines()
 
 
+@contextmanager
+def images_removed(*names: str) -> Iterator[None]:
+    """Remove the tags of repositories that are made meanwhile; for commands that name images by themselves."""
+    before = set(docker_images())
+    yield
+    made = [tag for tag in set(docker_images()) - before if tag.partition(":")[0] in names]
+    if made:
+        docker("image", "rm", "--force", *made)
+
+
 # Modules that take minutes, the longest first: begun last, the only one that is left would keep all workers waiting.
 LONGEST = (
     *("test_live_publishing", "test_live_release", "test_live_release_kills", "test_live_shell", "test_live_services"),

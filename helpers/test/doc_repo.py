@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-from helpers.test import doc_blocks, doc_table
 from helpers.test.conftest import Scratch
-from helpers.test.doc_blocks import Block, Step
-from helpers.test.fleet import Fleet, environment
+from helpers.test.doc_shell import DocShell
+from helpers.test.fleet import Fleet
 from helpers.thin_env import cache_path
 
-_MARK = "@@ step"
 _TESTS = """
 import pytest
 from forecast import smoothing
@@ -50,13 +44,20 @@ class DocRepo(Scratch):
 
     def __init__(self, home: Path, registry: str = "") -> None:
         self.home, self.registry = home, registry or "127.0.0.1:5000"
-        self._begin = "source dev_scripts/setenv.sh >/dev/null || exit" if registry else ":"
-        self._folder = home / "blocks"
         fleet = Fleet(home)
         super().__init__(home / "repo")
-        self.env = {**os.environ, **environment(home), "HOME": str(home), "HELPERS_CACHE": cache_path()}
-        self.env |= {"HELPERS_PYTHON": sys.executable, "EDITOR": "true", "GIT_EDITOR": "true"}
-        self.env["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        typed = {
+            "git@HOST:team/forecast.git": f"{fleet.remotes}/forecast.git",
+            "127.0.0.1:5000": self.registry,
+            " URL": f" '{fleet.remotes}/top.git'",
+            "/forecast:": f"/{self.prefix}-forecast:",
+            "REGISTRY/NAME:": f"{self.registry}/team/{self.prefix}-forecast:",
+            "dir_create NAME": "dir_create adopted",
+            "--dir DIR": "--dir runnable_dirs/services-base",
+        }
+        shown = {str(self.root): "/home/ana/repo", str(home): "/home/ana", f"{self.prefix}-": ""}
+        begin = "source dev_scripts/setenv.sh >/dev/null || exit" if registry else ":"
+        self.shell = DocShell(home, self.root, begin, typed, shown)
         forecast = self.add("runnable_dirs/forecast", _TESTS, image="forecast")
         for name, text in _CODE.items():
             (forecast / name).parent.mkdir(exist_ok=True)
@@ -64,6 +65,8 @@ class DocRepo(Scratch):
         (forecast / "changelog.txt").write_text(f"# {self.prefix}-forecast-1.1.0\n- 2026-11-20\n- first\n")
         self.add("runnable_dirs/base", _PASSES, image="base")
         self.add("infra", _PASSES, image="infra")
+        services = self.add("runnable_dirs/services-base", _PASSES, image="services-base") / "pyproject.toml"
+        services.write_text(services.read_text().replace("archive:bookworm", "dir:../base"))
         (self.root / "pyproject.toml").write_text(f'[tool.helpers]\nregistry = "{self.registry}/team"\n')
         (self.root / ".gitignore").write_text("__pycache__/\n.pytest_cache/\n")
         fleet.remote("shared")
@@ -94,76 +97,6 @@ class DocRepo(Scratch):
             hook.unlink()
         self.git("submodule", "--quiet", "update", "--init", "--recursive", "--force")
 
-    def _typed(self, text: str) -> str:
-        """Return a command with the names of this repo in place of the examples of a page."""
-        remotes = self.home / "remotes"
-        places = {"git@HOST:team/forecast.git": f"{remotes}/forecast.git", "127.0.0.1:5000": self.registry}
-        places |= {" URL": f" '{remotes}/top.git'", "/forecast:": f"/{self.prefix}-forecast:"}
-        places |= {"REGISTRY/NAME:": f"{self.registry}/team/{self.prefix}-forecast:"}
-        places |= {"--dir DIR": "--dir runnable_dirs/forecast"}
-        for name, value in places.items():
-            text = text.replace(name, value)
-        return text
-
-    def _shown(self, text: str) -> str:
-        """Return an output with the names of a page in place of those of this repo."""
-        for name, value in {
-            f"{self.root}": "/home/ana/repo",
-            f"{self.home}": "/home/ana",
-            f"{self.prefix}-": "",
-        }.items():
-            text = text.replace(name, value)
-        return text
-
     def forget(self) -> None:
         """Remove what the thin environment remembers of this checkout."""
         (Path(cache_path()) / "checkouts" / str(self.root).replace("/", "%")).unlink(missing_ok=True)
-
-    def faults(self, page: str, section: str = "", **env: str) -> list[str]:
-        """Run the commands of a section, or of a whole page, in one bash; return the wrong exit codes and outputs.
-
-        Settings and code of the section are files `$BLOCKS/NUMBER`, counted from 1.
-
-        Arguments:
-            page: path of the page in the repo.
-            section: its title; empty for the whole page.
-            env: more variables.
-        """
-        blocks = [block for block in doc_blocks.read(page) if section in ("", block.section)]
-        steps = self._steps(blocks)
-        lines = ["exec 2>&1", self._begin]
-        for number, step in enumerate(steps):
-            lines += [self._typed(step.command), f"printf '\\n{_MARK} {number} %s\\n' $?"]
-        printed = subprocess.run(
-            ["bash", "--norc", "-c", "\n".join(lines)],
-            cwd=self.root,
-            env={**self.env, "BLOCKS": str(self._folder), **env},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            timeout=900,
-        ).stdout
-        return [fault for number, step in enumerate(steps) for fault in self._judged(page, number, step, printed)]
-
-    def _steps(self, blocks: list[Block]) -> list[Step]:
-        self._folder.mkdir(exist_ok=True)
-        steps: list[Step] = []
-        for number, block in enumerate(blocks, start=1):
-            (self._folder / str(number)).write_text(block.text)
-            name = doc_table.short(block.page)
-            if prepare := doc_table.BEFORE.get((name, block.first)):
-                steps.append(Step(f"set -e; {prepare}; set +e"))
-            if (name, block.first) not in doc_table.BLOCKS_NOT_RUN:
-                steps += [step for step in block.steps() if (name, step.command) not in doc_table.NOT_RUN]
-        return steps
-
-    def _judged(self, page: str, number: int, step: Step, printed: str) -> Iterator[str]:
-        begin = printed.partition(f"\n{_MARK} {number - 1} ")[2].partition("\n")[2] if number else printed
-        text, mark, rest = begin.partition(f"\n{_MARK} {number} ")
-        text, expected = self._shown(text), doc_table.CODES.get((doc_table.short(page), step.command), 0)
-        code = rest.partition("\n")[0]
-        if not mark or code != str(expected):
-            yield f"{page}: {step.command}: exit code {code}, not {expected}\n{text}"
-        elif step.output is not None and (why := doc_blocks.difference(step.output, text)):
-            yield f"{page}: {step.command}: {why}"

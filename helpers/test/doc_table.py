@@ -6,6 +6,7 @@ from helpers.test import doc_blocks
 from helpers.test.doc_blocks import PAGES
 
 _TERMINAL = "opens a shell at a terminal: test_live_shell.py does"
+_PUBLISHES = "publishes a base, for minutes: test_live_publishing.py, test_live_bases.py"
 _NEXT_VERSION = """
     NAME=$(sed -n 's/^# \\(.*\\)-1.1.0$/\\1/p' changelog.txt)
     { printf "# $NAME-1.2.0\\n- 2026-11-21\\n- next\\n\\n"; cat changelog.txt; } > ~/changelog.txt
@@ -15,6 +16,18 @@ _NEXT_VERSION = """
 BLOCKS_NOT_RUN = {
     ("adopt.md", "invoke repo_roll_forward --only helpers --dry-run  # from which commit to which"): (
         "needs helpers as a submodule with a newer version: test_upgrade.py"
+    ),
+    ("bases.md", "$ invoke docker_bases --due 6"): _PUBLISHES,
+    ("bases.md", "invoke docker_lock --upgrade-system --dir runnable_dirs/base"): _PUBLISHES,
+    ("bases.md", "$ invoke dir_create outlook --base image:127.0.0.1:5000/team/base:latest --python 3.11"): (
+        "needs the base of another team: test_live_extending.py"
+    ),
+    (
+        "dependencies.md",
+        "invoke docker_bases --update --dir .  # writes the digest of the image to devops/base.lock",
+    ): ("pulls from a registry on the internet: test_live_bases.py has one"),
+    ("dependencies.md", "invoke docker_lock --upgrade-system        # prints old and new versions"): (
+        "asks the archives of two architectures, for a minute: test_live_system_lock.py"
     ),
     ("machines.md", "export https_proxy=http://proxy.example:3128 no_proxy=localhost"): "needs the proxy of a company",
     ("releases.md", "docker buildx create --name farm --driver docker-container --platform linux/amd64"): (
@@ -34,8 +47,8 @@ NOT_RUN = {
     ("bases.md", "invoke docker_bases --publish --dir runnable_dirs/base --platform linux/amd64,linux/arm64"): (
         "emulates another processor for minutes: test_live_publishing.py"
     ),
+    ("bases.md", "invoke docker_bases --update --dir DIR"): _PUBLISHES,
     ("dependencies.md", "invoke docker_lock --cooldown 7"): "its answer depends on the day: test_lock.py",
-    ("dependencies.md", "invoke docker_bases --update --dir ."): "pulls from a registry on the internet",
     ("machines.md", "helpers/engine/install_engine.sh"): "changes the machine: dev_scripts/run_tests.sh runs it",
     ("machines.md", "invoke docker_prune"): "removes images of the user: test_live_shell.py",
     ("machines.md", "invoke docker_prune --unused"): "removes images of the user: test_live_shell.py",
@@ -52,11 +65,9 @@ ENGINE = {
     "bases.md": {
         "Pin a base, and move it on",
         "Publish a base",
-        "Weekly base update",
-        "Extend another team's released image",
     },
     "ci.md": {"Use it in CI", "Split a run among several machines", "See a run as a page"},
-    "dependencies.md": {"Lock, check and move dependencies", "Give a directory an OS package", "Use another Python"},
+    "dependencies.md": {"Lock, check and move dependencies"},
     "limits.md": {"Decide what directories may weaken"},
     "machines.md": {"Get an engine", "Run tests without an engine", "Clean up"},
     "releases.md": {"Cut a release", "What a prod image holds", "See what is in an image", "Roll back"},
@@ -79,12 +90,32 @@ ENGINE = {
 }
 # Exit codes other than 0.
 CODES = {
+    ("docs/tutorial.md", 'invoke docker_cmd -- python -c "import humanize"'): 1,
     ("adopt.md", "invoke sync_status --check"): 1,
-    ("bases.md", "invoke docker_bases --due 6"): 4,
     ("limits.md", "./main_pytest.py --list --policy strict"): 4,
 }
 # Shell lines that run before a block. Settings and code of a section are in the files $BLOCKS/NUMBER.
 BEFORE = {
+    ("ci.md", "mkdir -p ~/results"): """
+        mkdir ~/results; for part in 1 3 4; do
+        ./main_pytest.py --shard $part/4 --json ~/results/$part.json --junit ~/results/$part.xml --allow-empty; done""",
+    ("docs/tutorial.md", 'dependencies = ["humanize>=4,<5"]'): (
+        'sed -i "s/^dependencies = .*/$(cat $BLOCKS/5)/" pyproject.toml'
+    ),
+    ("docs/tutorial.md", "# greetings-0.2.0"): "cp $BLOCKS/8 changelog.txt",
+    ("docs/tutorial.md", "def sentence(text: str) -> str:"): """
+        sed -i 's/^from collections.*/&\\n\\nimport humanize/' greetings/words.py
+        { echo; echo; cat $BLOCKS/9; } >> greetings/words.py""",
+    ("docs/tutorial.md", "def test_a_small_number_is_spelled_out() -> None:"): (
+        "{ echo; echo; cat $BLOCKS/10; } >> test/test_greetings.py"
+    ),
+    ("docs/tutorial.md", "from greetings.words import most_common, sentence"): (
+        'sed -i "s/^from greetings.*/$(cat $BLOCKS/12)/" test/test_greetings.py'
+    ),
+    # All directories are tested by `.ci/run`; here some are enough.
+    ("docs/tutorial.md", "$ cd ../.."): (
+        "git rm -rq $(ls -d ../{diagrams,forecast,intake,leaderboard,nested*,reports,services*})"
+    ),
     ("adopt.md", "invoke sync_status            # each common file: same, or whose side moved"): (
         "cp $BLOCKS/1 pyproject.toml"
     ),
@@ -104,6 +135,15 @@ BEFORE = {
     ("tests.md", "./main_pytest.py             # runs directories without a PASS of the same inputs"): """
         git switch --quiet --force-create work; echo '# new' >> infra/test/test_it.py
         git commit --quiet --all --message new""",
+    (
+        "dependencies.md",
+        "invoke docker_lock               # after an edit of pyproject.toml; moves only what must move",
+    ): """
+        cd ~/repo/runnable_dirs/forecast; sed -i 's/^dependencies = .*/dependencies = ["attrs"]/' pyproject.toml""",
+    ("dependencies.md", "git checkout --ours poetry.lock && invoke docker_lock     # works during the merge"): """
+        git commit --quiet --all --message ours; git switch --quiet --force-create theirs HEAD~1
+        sed -i 's/^content-hash.*/content-hash = "0"/' poetry.lock; git commit --quiet --all --message theirs
+        git switch --quiet main; ! git merge theirs""",
     ("limits.md", "$ ./main_pytest.py --list --policy strict"): """
         printf 'network = "bridge"\\n' >> runnable_dirs/base/pyproject.toml""",
     ("machines.md", "./main_pytest.py                  # falls back by itself, and says so in one line"): """
@@ -147,5 +187,6 @@ def sections(*, live: bool) -> list[tuple[str, str]]:
         for page in PAGES
         if short(page) != "docs/tutorial.md"
         for title, blocks in doc_blocks.sections(page).items()
-        if any(block.steps() for block in blocks) and live == (title in ENGINE.get(short(page), set()))
+        if any(block.steps() for block in blocks if (short(page), block.first) not in BLOCKS_NOT_RUN)
+        and live == (title in ENGINE.get(short(page), set()))
     ]

@@ -1,6 +1,6 @@
 """The blocks of the tutorial and of the how-to: commands run, output and settings are right; no engine is needed.
 
-`doc_table.py` names the commands that do not run; test_live_docs_blocks.py runs those that need an engine.
+`doc_table.py` names the commands that do not run; test_live_how_to.py and test_live_tutorial.py run those that need an engine.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DocRepo]:
 @pytest.mark.parametrize(("page", "section"), doc_table.sections(live=False))
 def test_commands_of_a_section_work_without_an_engine(repo: DocRepo, page: str, section: str) -> None:
     repo.reset()
-    assert repo.faults(page, section, DOCKER_HOST=f"unix://{repo.home}/no-engine") == []
+    faults = repo.shell.faults(page, section, DOCKER_HOST=f"unix://{repo.home}/no-engine")
+    assert faults == [], "\n".join(faults)
 
 
 @pages
@@ -71,7 +72,7 @@ def test_a_block_of_commands_has_no_output() -> None:
 
 def test_output_of_a_command_ends_at_the_next_command() -> None:
     block = doc_blocks.Block("a.md", "A", "", "$ ls\na\nb\n$ true\n", 1)
-    assert block.steps() == [Step("ls", "a\nb\n"), Step("true", "")]
+    assert block.steps() == [Step("ls", "a\nb\n"), Step("true")]
 
 
 @pytest.mark.parametrize(

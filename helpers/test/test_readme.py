@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.test.conftest import ROOT, Scratch
+from helpers.test.conftest import ROOT, Scratch, images_removed
 
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL))
 # Commands that no test here runs, with the reason.
@@ -34,9 +34,9 @@ def commands(section: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def typed(lines: list[str], place: Path) -> subprocess.CompletedProcess[str]:
-    """Run lines in bash on a machine without an engine."""
-    env = {**os.environ, "DOCKER_HOST": f"unix://{place}/no-engine", "GIT_CONFIG_COUNT": "1"}
+def typed(lines: list[str], place: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run lines in bash."""
+    env = {**os.environ, **env, "GIT_CONFIG_COUNT": "1"}
     env |= {"GIT_CONFIG_KEY_0": "protocol.file.allow", "GIT_CONFIG_VALUE_0": "always"}
     script = "\n".join(["set -e", *lines])
     return subprocess.run(["bash", "-c", script], cwd=place, env=env, capture_output=True, encoding="utf-8")
@@ -49,6 +49,21 @@ def test_each_command_is_run_or_has_a_reason() -> None:
 
 @pytest.mark.host
 def test_helpers_is_added_to_a_repo_with_code(scratch: Scratch, tmp_path: Path) -> None:
+    done = added(scratch, tmp_path, DOCKER_HOST=f"unix://{tmp_path}/no-engine")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^billing +PASS +1 .* billing%inputs-", done.stdout, re.MULTILINE), done.stdout
+
+
+@pytest.mark.engine
+def test_helpers_is_added_to_a_repo_with_code_and_tests_it_in_a_container(scratch: Scratch, tmp_path: Path) -> None:
+    with images_removed("billing"):
+        done = added(scratch, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^billing +PASS +1 .* sha256:", done.stdout, re.MULTILINE), done.stdout
+
+
+def added(scratch: Scratch, tmp_path: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the commands that add helpers to a repo, in a repo with code."""
     scratch.git("add", "--all")
     scratch.git("commit", "--quiet", "--message", "toolchain")
     scratch.git("subtree", "split", "-q", "-P", "helpers", "-b", "helpers")
@@ -61,14 +76,12 @@ def test_helpers_is_added_to_a_repo_with_code(scratch: Scratch, tmp_path: Path) 
     )
     subprocess.run(["git", "init", "--quiet", str(place)], check=True)
     lines = [line.replace("URL", f"'{scratch.root}'") for line in commands("Add it to your repo")]
-    done = typed(lines, place)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"^billing +PASS +1 ", done.stdout, re.MULTILINE), done.stdout
+    return typed(lines, place, **env)
 
 
 @pytest.mark.host
 def test_the_menu_and_the_plan_are_shown() -> None:
-    done = typed([*RUN_HERE], ROOT)
+    done = typed([*RUN_HERE], ROOT, DOCKER_HOST="unix:///no/engine")
     assert done.returncode == 0, done.stderr
     assert "docker_bash" in done.stdout
     assert "runnable_dirs/forecast" in done.stdout
