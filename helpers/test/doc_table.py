@@ -126,6 +126,10 @@ BEFORE = {
         "cp $BLOCKS/1 pyproject.toml"
     ),
     ("adopt.md", "git init forecasts && cd forecasts"): "cd $(mktemp -d)",
+    ("adopt.md", "git submodule add -b helpers URL tools/helpers"): "cd $(mktemp -d); git init --quiet",
+    ("adopt.md", "mkdir tools && git mv helpers tools/helpers"): """
+        cd $(mktemp -d); git init --quiet; git submodule --quiet add -b helpers URL helpers
+        python3 helpers/thin_env/bootstrap.py init; git add --all; git commit --quiet --message helpers""",
     ("adopt.md", "invoke dir_create NAME --from ../unpacked-project"): (
         "cp -r runnable_dirs/forecast ../unpacked-project; rm -r ../unpacked-project/devops"
     ),

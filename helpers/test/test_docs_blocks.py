@@ -1,6 +1,7 @@
 """The blocks of the tutorial and of the how-to: commands run, output and settings are right; no engine is needed.
 
-`doc_table.py` names the commands that do not run; test_live_how_to.py and test_live_tutorial.py run those that need an engine.
+`doc_table.py` names the commands that do not run; test_live_how_to.py and
+test_live_tutorial.py run the commands that need an engine.
 """
 
 from __future__ import annotations
