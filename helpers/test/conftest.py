@@ -102,7 +102,14 @@ def images_removed(*names: str) -> Iterator[None]:
 
 # Modules that take minutes, the longest first: begun last, the only one that is left would keep all workers waiting.
 LONGEST = (
-    *("test_live_publishing", "test_live_release", "test_live_release_kills", "test_live_shell", "test_live_services"),
+    *(
+        "test_live_publishing",
+        "test_live_release",
+        "test_live_release_kills",
+        "test_live_how_to",
+        "test_live_shell",
+        "test_live_services",
+    ),
     *("test_live_release_faults", "test_live_verdicts", "test_live_system_lock", "test_live_super_repo"),
     *("test_live_extending", "test_live_driver_kills", "test_repo_kills", "test_live_signals", "test_live_bases"),
 )
