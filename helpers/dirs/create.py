@@ -321,7 +321,8 @@ def _fill_template(aside: Path, new: NewDir) -> None:
 def made_aside(target: Path, *, in_root: bool = False) -> Iterator[Path]:
     """Yield a directory to work in, beside `target` or, if that is the root, in it, so that it lies in the repo.
 
-    It is gone afterwards, with parents that were made for it.
+    It is gone afterwards, with parents that were made for it. What a killed process left has a name that no later call
+    uses.
     """
     place = target if in_root else target.parent
     new_parents = [parent for parent in target.parents if not parent.exists()]

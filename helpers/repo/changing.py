@@ -28,7 +28,7 @@ _LOCK_SECONDS = 120.0
 _TICK_SECONDS = 0.05
 # What a commit or a checkout would do besides (https://git-scm.com/docs/git-config): enter submodules, clean up in the
 # background, ask gpg.
-_PLAIN = (
+PLAIN = (
     *(("submodule.recurse", "false"), ("gc.auto", "0"), ("maintenance.auto", "false")),
     *(("merge.verifySignatures", "false"), ("merge.autoStash", "false"), ("commit.gpgSign", "false")),
     # Names that another file system takes for .git are not checked out, whatever the repo says.
@@ -219,7 +219,7 @@ class Hand:
             # Of a checkout that was given up: all its files would count as deleted.
             os.replace(kept / "index", kept / "index.before")
         real = os.path.realpath(root)
-        env = {**environment(kept, _PLAIN), "GIT_DIR": str(kept), "GIT_WORK_TREE": real}
+        env = {**environment(kept, PLAIN), "GIT_DIR": str(kept), "GIT_WORK_TREE": real}
         self._git(kept, env, "config", "core.worktree", os.path.relpath(real, kept))
         aside = root / MARK_ASIDE
         _remove(aside)
@@ -234,7 +234,7 @@ class Hand:
         extra: Mapping[str, str] | None = None,
         more: Sequence[tuple[str, str]] = (),
     ) -> str:
-        return self._git(root, {**only_of(root, (*_PLAIN, *more)), **(extra or {})}, *arguments, stdin=stdin)
+        return self._git(root, {**only_of(root, (*PLAIN, *more)), **(extra or {})}, *arguments, stdin=stdin)
 
     def _git(self, root: Path, env: Mapping[str, str], *arguments: str, stdin: str = "") -> str:
         command = ["git", "--no-pager", "-C", str(root), *arguments]

@@ -44,6 +44,25 @@ def repo_init(
 
 
 @helpers_task(
+    values={"dir": "PATH"},
+    help={
+        "dir": "where the example goes: a path that does not exist, or an empty directory",
+        "dry-run": "say what would be made, and make nothing",
+    },
+)
+def repo_example(_: Any, dir: str, dry_run: bool = False) -> int:
+    """Lay out several repos to try these commands on.
+
+    DIR/shop is a super-repo: helpers, a library without any file of helpers, two repos with runnable dirs whose
+    dependencies exclude each other, and a repo that gives no access. Their origins are bare repos in DIR/origins. The
+    commands to try are printed at the end; docs/tutorial.md explains them. Nothing outside of DIR is changed.
+    """
+    from helpers.repos import example
+
+    return example.main(dir, dry_run=dry_run)
+
+
+@helpers_task(
     help={
         "json": "print data for another program",
         "check": "exit code 1 when a repo has any state but ok",

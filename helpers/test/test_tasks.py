@@ -37,7 +37,7 @@ NAMES = {
     *("run_fast_tests", "run_slow_tests", "run_superslow_tests", "run_tests", "run_coverage"),
     *("dir_check", "dir_create", "dir_list"),
     *("ci_generate", "devcontainer_build", "devcontainer_generate"),
-    *("doctor", "repo_init", "repo_status", "sync_status", "sync_update", "helpers_publish"),
+    *("doctor", "repo_example", "repo_init", "repo_status", "sync_status", "sync_update", "helpers_publish"),
     "repo_branch",
     "repo_foreach",
     "repo_pull",
