@@ -55,8 +55,9 @@ def main(directory: str, *, dry_run: bool = False, cwd: Path | None = None) -> i
     _check(target)
     repos = sorted(path.name for path in _TEMPLATES.iterdir())
     shown = printable(os.path.relpath(target, here))
-    say(f"{_ORIGINS}/: the bare repos {NAME}, {', '.join(repos)} and {SUPER_REPO}")
-    say(f"{SUPER_REPO}/: a super-repo with them as submodules, and {NO_ACCESS}, whose origin gives no access")
+    submodules = ", ".join((NAME, *repos))
+    say(f"{_ORIGINS}/: the bare repos {submodules} and {SUPER_REPO}")
+    say(f"{SUPER_REPO}/: the super-repo with the submodules {submodules}, and {NO_ACCESS}, to which there is no access")
     if dry_run:
         say(f"dry run, nothing is made in {shown}")
         return OK

@@ -80,7 +80,7 @@ def sections(page: str) -> dict[str, list[Block]]:
 
 def _placeholders(text: str) -> str:
     """Replace times, sizes, dates, digests, versions and ports, and spaces in a row."""
-    text = re.sub(r"\b[0-9a-f]{12,64}\b", "DIGEST", text)
+    text = re.sub(r"\b[0-9a-f]{10,64}\b", "DIGEST", text)
     text = re.sub(r"\b\d{4}[-.]\d\d[-.]\d\d(\.\d+)?\b", "DATE", text)
     text = re.sub(r"\b\d+\.\d+\.\d+(\.\d+)?:\d+\b", "HOST", text)
     text = re.sub(r"\b\d[\d.,]*(?= (s|min|d|MB|packages|blob|layers)\b)|\b\d+\.\d+\.\d+\b", "N", text)
