@@ -301,7 +301,7 @@ def _formats() -> str:
 
 _FORMATS = (
     "A **runnable dir** has `devops/` (git keeps it by a file such as `.gitkeep`), `changelog.txt`, `pyproject.toml`, "
-    "`poetry.lock` and tests. `devops/Dockerfile` and `devops/compose.yaml` are optional.",
+    "a lock as `poetry.lock` or `uv.lock`, and tests. `devops/Dockerfile` and `devops/compose.yaml` are optional.",
     "`changelog.txt`, newest entry first; versions fall from entry to entry, dates never rise:",
     "```\n# <image name>-<X.Y.Z>\n- YYYY-MM-DD\n- what a user of this image notices\n```",
     "Bases: `archive:SUITE` (a minimal root file system from the distribution's package archive, such as `bookworm`), "

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from helpers import pyproject, repo
+from helpers import checkout_file, pyproject, repo
 from helpers.errors import ConfigError
 from helpers.model import base_lock
 from helpers.model.image import Base, BaseKind
@@ -16,6 +16,13 @@ from helpers.model.settings import DEFAULT_BASE
 def of(path: Path) -> list[Path]:
     """Return the directories below the runnable dir at `path`, nearest first; a recorded base ends the list."""
     return [place for place, _ in _chain(path)][1:]
+
+
+def recorded_base(path: Path) -> base_lock.BaseLock | None:
+    """Return the record of the published base below the lowest image; None without a record."""
+    file = list(_chain(path))[-1][0] / base_lock.PATH
+    text = checkout_file.read_text_if_there(file)
+    return None if text is None else base_lock.parse(text, str(file))
 
 
 def lowest_base(path: Path) -> Base | None:

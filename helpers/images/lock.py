@@ -12,7 +12,7 @@ from typing import NoReturn
 from helpers import checkout_file, config, host, proc, pyproject
 from helpers.console import counted
 from helpers.errors import ConfigError, HelpersError, InfrastructureError, UsageError
-from helpers.images import dirs_below, lock_match, lock_source, uv_export
+from helpers.images import dirs_below, lock_match, lock_source, published_packages, uv_export
 from helpers.images import isolated_poetry as poetry
 from helpers.images.lock_source import LockSource
 from helpers.images.tool_environment import lock_of
@@ -243,6 +243,9 @@ def _constraints(source: LockSource) -> poetry.Constraints:
         for stated in manifest.read(source.directory).constraints:
             wanted = requirement.parse(stated.value)
             limits[wanted.key] = (wanted.specifier or "*", f"{stated.source} has {stated.value}")
+    if recorded := dirs_below.recorded_base(source.directory):
+        for name, version in published_packages.of(recorded).items():
+            limits[name] = (f"=={version}", f"{recorded.name} below it has {version}")
     for below in dirs_below.of(source.directory):
         versions: dict[str, list[str]] = {}
         for name, version in pins(requirements(below).read_text()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from helpers.storage import scratch
 _SECONDS = 120.0
 _SETTINGS = {"UV_NO_CONFIG": "1", "UV_NO_CACHE": "1", "UV_OFFLINE": "1", "UV_PYTHON_DOWNLOADS": "never"}
 _PLAIN = ("--no-build", "--no-emit-local", "--no-header", "--no-annotate", "--format", "requirements.txt")
+_NO_HASH = re.compile(r"^(\S+) @ git\+", re.MULTILINE)
 # uv ends with this code for a lock that it would change, and with another code if it cannot compare.
 _STALE = 1
 
@@ -65,6 +67,9 @@ def export(source: LockSource, chosen: Selection) -> tuple[str, bool]:
         if done.code:
             said = done.stderr.replace(str(copies), str(root)).strip()
             raise ConfigError(f"uv cannot export it: {said[-600:]}", where=source.file, fix=source.command())
+    if found := _NO_HASH.search(done.stdout):
+        why = "a commit has no hash that an installer compares"
+        raise ConfigError(f"{found[1]} comes from a repository", where=source.file, why=why, fix="take a release of it")
     return done.stdout, compared
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from helpers.model.pinned_line import MAIN, Line, Selection, text
@@ -76,7 +76,9 @@ def _groups(data: Mapping[str, Any], chosen: Selection) -> set[str]:
     return {*usual, *_known(data, "dependency-groups", named)}
 
 
-def _known(data: Mapping[str, Any], key: str, names: Any) -> set[str]:
+def _known(data: Mapping[str, Any], key: str, names: Iterable[str]) -> set[str]:
+    if not data.get("extras") and not data.get("dependency-groups"):
+        return set()  # the tool that wrote the lock has chosen
     there = [normal_name(name) for name in data.get(key, [])]
     if missing := [name for name in names if normal_name(name) not in there]:
         raise ValueError(f"{missing[0]!r} is not in {key} of the lock ({', '.join(there) or 'it has none'})")

@@ -368,6 +368,39 @@ def test_group_or_extra_that_the_lock_lacks_is_refused_by_name(root: Path, file:
         lock.requirements(path)
 
 
+def test_pylock_without_groups_is_one_set_that_must_hold_the_chosen_groups(root: Path) -> None:
+    path = locked(root, "pylock.toml", 'groups = ["test"]')
+    chosen = "\n".join(
+        line for line in PYLOCK.splitlines() if not line.startswith(("extras", "dependency-", "default-", "marker"))
+    )
+    (path / "pylock.toml").write_text(chosen)
+    assert exported(path) == exported(path, "main") == ["attrs==23.1", "docutils==0.1", "orjson==3.0", "pytest==8.0"]
+    (path / "pylock.toml").write_text(chosen.replace('"pytest"', '"other"'))
+    with pytest.raises(StaleError, match=r"something else than pylock\.toml"):
+        lock.requirements(path)
+
+
+def test_package_of_a_repository_in_a_uv_lock_is_refused_by_name(root: Path) -> None:
+    path = locked(root, "uv.lock")
+    url = "https://git.example/pytest?rev=v8#" + 40 * "a"
+    lines = UV.splitlines()
+    start = lines.index('name = "pytest"')
+    lines[start + 2 : start + 4] = [f'source = {{ git = "{url}" }}']
+    (path / "uv.lock").write_text(
+        "\n".join(lines).replace(
+            'test = [{ name = "pytest" }]', f'test = [{{ name = "pytest", git = "{url.partition("#")[0]}" }}]'
+        )
+    )
+    rewrite(
+        path,
+        PROJECT.replace(
+            "[tool.uv]", '[tool.uv.sources]\npytest = { git = "https://git.example/pytest", rev = "v8" }\n[tool.uv]'
+        ),
+    )
+    with pytest.raises(ConfigError, match="pytest comes from a repository"):
+        lock.requirements(path)
+
+
 @pytest.mark.parametrize("file", LOCKS)
 def test_docker_lock_leaves_the_lock_of_another_tool_to_that_tool(
     root: Path, file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
