@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import urllib.parse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from helpers import checkout_file, config, host, proc, pyproject
 from helpers.console import counted
@@ -15,6 +15,7 @@ from helpers.errors import ConfigError, HelpersError, InfrastructureError, Usage
 from helpers.images import dirs_below, lock_match, lock_source, published_packages, uv_export
 from helpers.images import isolated_poetry as poetry
 from helpers.images.lock_source import LockSource
+from helpers.images.pdm_closure import annotated
 from helpers.images.tool_environment import lock_of
 from helpers.manifest import read as manifest
 from helpers.manifest import requirement
@@ -197,8 +198,7 @@ def _export(source: LockSource, chosen: Selection) -> str:
         project, is_compared = pyproject.read_if_there(source.directory), True
         if source.read(lambda data: pdm_lock.is_stale(data, project)):
             raise source.stale()
-        extras = project.get("project", {}).get("optional-dependencies", {})
-        found = source.read(lambda data: pdm_lock.export(data, chosen, extras))
+        found = source.read(lambda data: _of_pdm(source, data, chosen))
     else:
         is_compared = False
         found = source.text()
@@ -207,6 +207,13 @@ def _export(source: LockSource, chosen: Selection) -> str:
     if not is_compared:
         lock_match.check(source, chosen)
     return found
+
+
+def _of_pdm(source: LockSource, data: Mapping[str, Any], chosen: Selection) -> str:
+    known = manifest.read(source.directory)
+    if not pdm_lock.has_groups(data):
+        data = annotated(data, known, sorted(pdm_lock.groups_of(data, chosen, known.extras)))
+    return pdm_lock.export(data, chosen, known.extras)
 
 
 def _words(chosen: Selection) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from helpers.model.pinned_line import MAIN, Line, Selection, text
 from helpers.model.poetry_lock import Pinned, normal_name
 
-_INHERITS = "inherit_metadata"
+MAIN_GROUP = "default"
 
 
 def pinned(data: Mapping[str, Any]) -> tuple[Pinned, ...]:
@@ -35,11 +35,14 @@ def export(data: Mapping[str, Any], chosen: Selection, extras: Iterable[str]) ->
         extras: names of all extras of the project.
 
     Raises:
-        ValueError: the lock has no such group, a package without a hash, or no groups and markers of its packages.
+        ValueError: the lock has no such group, or a package without a hash.
     """
-    if _INHERITS not in data["metadata"].get("strategy", []):
-        raise ValueError(f"its packages have no groups and markers (strategy {_INHERITS})")
-    return text(_lines(data, _groups(data, chosen, set(map(normal_name, extras)))))
+    return text(_lines(data, groups_of(data, chosen, extras)))
+
+
+def has_groups(data: Mapping[str, Any]) -> bool:
+    """Return whether the packages of a parsed lock have groups and markers."""
+    return "inherit_metadata" in data["metadata"].get("strategy", [])
 
 
 def _lines(data: Mapping[str, Any], groups: set[str]) -> Iterator[Line]:
@@ -60,10 +63,11 @@ def _packages(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield from (package for package in data.get("package", []) if "path" not in package)
 
 
-def _groups(data: Mapping[str, Any], chosen: Selection, extras: set[str]) -> set[str]:
-    locked = [normal_name(name) for name in data["metadata"].get("groups", [])]
-    groups = [name for name in locked if name not in extras] if chosen.groups is None else chosen.groups
-    names = ["default" if name == MAIN else normal_name(name) for name in (*groups, *chosen.extras)]
+def groups_of(data: Mapping[str, Any], chosen: Selection, extras: Iterable[str]) -> set[str]:
+    """Return the groups of a lock that a selection names; arguments and errors as for `export`."""
+    locked, known = [normal_name(name) for name in data["metadata"].get("groups", [])], set(map(normal_name, extras))
+    groups = [name for name in locked if name not in known] if chosen.groups is None else chosen.groups
+    names = [MAIN_GROUP if name == MAIN else normal_name(name) for name in (*groups, *chosen.extras)]
     if missing := [name for name in names if name not in locked]:
         raise ValueError(f"{missing[0]!r} is not in the groups of the lock ({', '.join(locked)})")
     return {*names}

@@ -336,7 +336,6 @@ def test_requirements_with_an_unsafe_line_are_refused_with_its_number(root: Path
 @pytest.mark.parametrize(
     ("file", "old", "new", "why"),
     [
-        ("pdm.lock", '["inherit_metadata"]', "[]", "have no groups and markers"),
         ("pdm.lock", "4.5.0", "5.0", "its lock_version is 5.0"),
         ("pdm.lock", f'hash = "{A}"', 'hash = ""', "without a hash"),
         ("pdm.lock", 'groups = ["test"]', 'groups = ["test"]\ngit = "https://x"', "pytest comes from a repository"),
@@ -378,6 +377,68 @@ def test_pylock_without_groups_is_one_set_that_must_hold_the_chosen_groups(root:
     (path / "pylock.toml").write_text(chosen.replace('"pytest"', '"other"'))
     with pytest.raises(StaleError, match=r"something else than pylock\.toml"):
         lock.requirements(path)
+
+
+OLD_PDM = f"""\
+[metadata]
+groups = ["default", "docs", "fast", "test"]
+strategy = ["cross_platform"]
+lock_version = "4.4.1"
+content_hash = "sha256:HASH"
+
+[[package]]
+name = "attrs"
+version = "23.1"
+dependencies = ["six ; python_version < '4'"]
+files = [{{file = "attrs-23.1-py3-none-any.whl", hash = "{A}"}}]
+
+[[package]]
+name = "docutils"
+version = "0.1"
+dependencies = ["six"]
+files = [{{file = "docutils-0.1.tar.gz", hash = "{B}"}}]
+
+[[package]]
+name = "orjson"
+version = "3.0"
+files = [{{file = "orjson-3.0.tar.gz", hash = "{C}"}}]
+
+[[package]]
+name = "pytest"
+version = "8.0"
+dependencies = ["attrs[more] ; sys_platform == 'linux'"]
+files = [{{file = "pytest-8.0.tar.gz", hash = "{B}"}}]
+
+[[package]]
+name = "attrs"
+version = "23.1"
+extras = ["more"]
+dependencies = ["attrs==23.1", "orjson ; python_version > '3'", "pytest"]
+files = [{{file = "attrs-23.1-py3-none-any.whl", hash = "{A}"}}]
+
+[[package]]
+name = "six"
+version = "1.0"
+files = [{{file = "six-1.0.tar.gz", hash = "{C}"}}]
+"""
+
+
+def test_old_pdm_lock_without_groups_gives_what_the_chosen_groups_need(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LOCKS, "pdm.lock", OLD_PDM)
+    path = locked(root, "pdm.lock", 'groups = ["main"]')
+    assert exported(path) == ["attrs==23.1", "six==1.0"]
+    assert exported(path, "docs") == ["docutils==0.1", "six==1.0"]
+    assert exported(path, "test") == ["attrs==23.1", "orjson==3.0", "pytest==8.0", "six==1.0"]
+    lines = lock.requirements(path, ["test"]).read_text().splitlines()
+    markers = dict(line.removesuffix(" \\").split(" ; ", 1) for line in lines if " ; " in line)
+    assert markers == {
+        "attrs==23.1": "(sys_platform == 'linux')",
+        "orjson==3.0": "(python_version > '3') and (sys_platform == 'linux')",
+        "six==1.0": "(python_version < '4') and (sys_platform == 'linux')",
+    }
+    assert " ; " not in lock.requirements(path, ["docs"]).read_text()
 
 
 def test_package_of_a_repository_in_a_uv_lock_is_refused_by_name(root: Path) -> None:
