@@ -33,7 +33,7 @@ def lowest_base(path: Path) -> Base | None:
 
 def _chain(path: Path) -> Iterator[tuple[Path, Base | None]]:
     root, seen = repo.find_root(path), set[Path]()
-    while path not in seen and path.is_relative_to(root):
+    while path not in seen and path.is_relative_to(root) and path.is_dir():
         seen.add(path)
         base = _base(path)
         yield path, base

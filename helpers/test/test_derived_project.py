@@ -83,6 +83,8 @@ def test_pytest_is_added_without_a_version_if_the_project_states_none(root: Path
         ("image:team.example/python:3.13", ">=3.13,<3.14"),
         ("image:debian:12", ">=3.8"),
         ("dir:../below", ">=3.13,<3.14"),
+        ("dir:../nowhere", ">=3.8"),
+        ("dir:../one", ">=3.8"),
     ],
 )
 def test_lock_is_for_the_python_of_the_base(root: Path, base: str, python: str) -> None:
