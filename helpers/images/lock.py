@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -23,10 +24,12 @@ from helpers.model import pdm_lock, pylock
 from helpers.model.lock_kind import LockKind
 from helpers.model.pinned_line import MAIN, Selection, pins
 from helpers.model.poetry_lock import Pinned, normal_name, pinned
+from helpers.model.settings_file import spelled
 from helpers.storage import cache_dir, digest, write_once
 from helpers.thin_env import slow_steps
 
 _MOST_CONFLICTS = 3
+_NOT_THERE = re.compile(r"Group\(s\) not found: (\S+) \(via|Extra \[([^\]]*)\] is not specified")
 # Poetry's own words when a project says something else than its lock.
 _STALE = ("changed significantly", "not up to date", "lock file does not exist")
 
@@ -275,6 +278,10 @@ def _explain(source: LockSource, command: str, done: proc.Completed, copies: str
         raise source.stale()
     if any(text in said for text in ("Connection", "ConnectTimeout", "Max retries", "All attempts to connect")):
         raise InfrastructureError(f"the package index gave no answer: {said.splitlines()[-1]}", fix="invoke doctor")
+    if missing := _NOT_THERE.search(said):
+        where, key = pyproject.settings_file(path), "groups" if missing[1] else "extras"
+        what = f"{spelled(key, where)}: the project has no {(missing[1] or missing[2])!r}"
+        raise ConfigError(what, where=where, fix="choose from the groups and extras of the project")
     raise ConfigError(f"poetry {command} failed: {said[-600:]}", where=path / "pyproject.toml")
 
 

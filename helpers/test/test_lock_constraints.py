@@ -63,6 +63,14 @@ def test_conflict_without_a_part_of_the_image_below_keeps_the_words_of_poetry(lo
     assert done.returncode == 2 and "poetry lock failed" in done.stderr and "b" in done.stderr
 
 
+@pytest.mark.parametrize("setting", ["groups", "extras"])
+def test_group_or_extra_that_a_project_of_poetry_lacks_is_refused_by_its_setting(locked: Locked, setting: str) -> None:
+    project = locked.scratch.root / "one" / "pyproject.toml"
+    project.write_text(f'{project.read_text()}\n[tool.helpers]\n{setting} = ["nothing"]\n')
+    done = locked.run("--check", "--dir", "one")
+    assert done.returncode == 2 and f"[tool.helpers] {setting}: the project has no 'nothing'" in done.stderr
+
+
 def test_directory_with_settings_of_its_own_is_locked_in_devops_without_an_edit(locked: Locked) -> None:
     path = locked.add("three")
     limit = '[tool.uv]\nconstraint-dependencies = ["c<1.1"]\n'
