@@ -61,7 +61,12 @@ NOT_RUN = {
 }
 # Sections whose commands need a live engine, the package index, or both.
 ENGINE = {
-    "adopt.md": {"Use helpers in another repo", "Adopt an existing project", "Checks before a commit"},
+    "adopt.md": {
+        "Use helpers in another repo",
+        "Adopt an existing project",
+        "Checks before a commit",
+        "Put helpers at another path",
+    },
     "bases.md": {
         "Pin a base, and move it on",
         "Publish a base",
