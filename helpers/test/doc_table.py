@@ -7,6 +7,7 @@ from helpers.test.doc_blocks import PAGES
 
 _TERMINAL = "opens a shell at a terminal: test_live_shell.py does"
 _PUBLISHES = "publishes a base, for minutes: test_live_publishing.py, test_live_bases.py"
+_PROJECT = "needs a project with a build backend: test_live_projects.py"
 _NEXT_VERSION = """
     NAME=$(sed -n 's/^# \\(.*\\)-1.1.0$/\\1/p' changelog.txt)
     { printf "# $NAME-1.2.0\\n- 2026-11-21\\n- next\\n\\n"; cat changelog.txt; } > ~/changelog.txt
@@ -29,6 +30,11 @@ BLOCKS_NOT_RUN = {
     ("dependencies.md", "invoke docker_lock --upgrade-system        # prints old and new versions"): (
         "asks the archives of two architectures, for a minute: test_live_system_lock.py"
     ),
+    ("adopt.md", "invoke dir_create DIR --from DIR --dry-run       # the decisions, each with its source"): (
+        "needs a directory of an older scheme: test_migration.py"
+    ),
+    ("projects.md", "# the version of the distribution, and a console script"): _PROJECT,
+    ("projects.md", "# builds the wheel, installs it with the locked main dependencies, and imports it"): _PROJECT,
     ("machines.md", "export https_proxy=http://proxy.example:3128 no_proxy=localhost"): "needs the proxy of a company",
     ("releases.md", "docker buildx create --name farm --driver docker-container --platform linux/amd64"): (
         "needs a second machine with another processor"
