@@ -42,3 +42,13 @@ def package(root: Path) -> Path | None:
     """
     place = root / stated(root)
     return next((path for path in (place, place / NAME) if (path / BOOTSTRAP).is_file()), None)
+
+
+def places(root: Path) -> tuple[Path, ...]:
+    """Return where helpers lies in the repo at `root`: where its shims lead, and this code; empty without helpers.
+
+    Arguments:
+        root: absolute path of the super-repo, which may have no shims yet.
+    """
+    found = (package(root), Path(__file__).resolve().parent)
+    return tuple(dict.fromkeys(path for path in found if path and path.is_relative_to(root)))

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from helpers import discover, pytest_settings, repo
+from helpers import discover, pytest_settings, repo, toolchain_path
 from helpers.model.manifest import Stated
 
 
@@ -22,7 +22,7 @@ def find(path: Path) -> tuple[Stated, ...]:
     """
     said = pytest_settings.read(path)
     told = [name for item in pytest_settings.words(said.get("testpaths")) for name in _existing(path, item)]
-    of_repo = (path / ".git").exists() and any(place.exists() for place in _of_helpers(path))
+    of_repo = (path / ".git").exists() and bool(toolchain_path.places(path))
     if told and not (of_repo and "." in told):
         return tuple(Stated(name, f"{pytest_settings.file_of(path)} testpaths") for name in dict.fromkeys(told))
     found = _collected(path, said, of_repo=of_repo)
@@ -34,14 +34,6 @@ def find(path: Path) -> tuple[Stated, ...]:
     return tuple(Stated(name, "the files that pytest collects") for name in (tops if of_repo else ["."]))
 
 
-def _of_helpers(path: Path) -> list[Path]:
-    """Return where helpers may lie in the repo at `path`: at the usual place, or where this code is."""
-    package = Path(__file__).resolve().parents[1]
-    top = repo.find_root(package)
-    place = top if top != path and top.is_relative_to(path) else package
-    return [path / "helpers", *([place] if place.is_relative_to(path) else [])]
-
-
 def _existing(path: Path, pattern: str) -> list[str]:
     """Return the paths in the directory `path` for an item of `testpaths`, a path or a pattern."""
     found = sorted(glob.glob(pattern, root_dir=path, recursive=True)) if glob.has_magic(pattern) else [pattern]
@@ -51,7 +43,7 @@ def _existing(path: Path, pattern: str) -> list[str]:
 def _collected(path: Path, said: dict[str, Any], *, of_repo: bool) -> list[str]:
     """Return the files read by plain pytest, relative to `path`, without files of helpers and of runnable dirs."""
     patterns = (*pytest_settings.python_files(said), *pytest_settings.doctest_files(said))
-    ours = [*_of_helpers(path), path / "tasks.py", path / "main_pytest.py"]
+    ours = [*toolchain_path.places(path), path / "tasks.py", path / "main_pytest.py"]
     others = [*(other for other in discover.runnable_paths(path) if other != path), *ours] if of_repo else []
     files = repo.files(path) if of_repo else (item for item in path.rglob("*") if item.is_file())
     return [

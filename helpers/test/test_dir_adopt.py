@@ -176,7 +176,13 @@ def code_at(root: Path, **more: str) -> Path:
     sound(root, "runnable_dirs/other")
     text = '[project]\nname = "My.Tool"\nrequires-python = ">=3.9"\ndependencies = ["attrs"]\n'
     texts = {"pyproject.toml": text, "tool/__init__.py": "ANSWER = 42\n", "test_tool.py": "def test_it(): pass\n"}
-    texts |= {"helpers/test/test_of_helpers.py": "", "tool/test_more.py": "", ".gitignore": "big/\n", "big/data": "x"}
+    texts |= {
+        "helpers/test/test_of_helpers.py": "",
+        "helpers/thin_env/bootstrap.py": "",
+        "tool/test_more.py": "",
+        ".gitignore": "big/\n",
+        "big/data": "x",
+    }
     for name, content in {**texts, **more}.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(content)
@@ -318,7 +324,9 @@ def test_an_adopted_project_has_the_tests_that_plain_pytest_collects(tmp_path: P
         (root / file).write_text(text)
     plain = collected(root)
     if of_repo:
-        (root / "helpers" / "test").mkdir(parents=True)
+        (root / "helpers" / "thin_env").mkdir(parents=True)
+        (root / "helpers" / "thin_env" / "bootstrap.py").write_text("")
+        (root / "helpers" / "test").mkdir()
         (root / "helpers" / "test" / "test_helpers.py").write_text("raise SystemExit")
     else:
         shutil.rmtree(root / ".git")

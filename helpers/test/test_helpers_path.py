@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers import discover, toolchain_path
-from helpers.dirs import check
+from helpers.dirs import check, project_tests
 from helpers.errors import PolicyError, UsageError
 from helpers.repos import init, own_version, shared_files, sync
 from helpers.repos.shared_files import PACKAGE
@@ -209,3 +209,17 @@ def test_package_helpers_of_a_runnable_dir_is_no_finding(tmp_path: Path) -> None
     assert list(check._leftovers(root, path, [path])) == []
     (path / "helpers" / "thin_env").mkdir()
     assert [item.file for item in check._leftovers(root, path, [path])] == [path / "helpers" / "thin_env"]
+
+
+def test_tests_of_a_package_helpers_of_the_team_are_tests_of_the_root(tmp_path: Path) -> None:
+    made = HelpersRepo(tmp_path, path="tools/helpers")
+    for name in ("helpers/test_words.py", "app/test_app.py"):
+        made.write(name, "")
+    made.commit("code")
+    assert {item.value for item in project_tests.find(made.root)} == {"."}, (
+        "without helpers a project is all of its files"
+    )
+    (made.package / "thin_env").mkdir()
+    (made.package / "thin_env" / "bootstrap.py").write_text("")
+    assert toolchain_path.places(made.root) == (made.package,)
+    assert {item.value for item in project_tests.find(made.root)} == {"helpers", "app"}
