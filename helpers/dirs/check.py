@@ -101,7 +101,7 @@ def main(
     here = (cwd or Path.cwd()).resolve()
     root = repo.find_root(here)
     paths = _all(root) if every else [_named(root, here, directory) if directory else discover.enclosing(here)[1]]
-    findings = [finding for path in paths for finding in check(root, path, requirements)]
+    findings = [finding for path in paths for finding in check(repo.find_root(path), path, requirements)]
     if every:
         listing = discover.listing(root, lost_tests.PATTERNS)
         findings += _lost_tests(root, listing)
@@ -274,11 +274,11 @@ def _settings(path: Path, nested: Sequence[Path]) -> Iterator[Finding]:
 
 def _paths(path: Path, settings: Settings, nested: Sequence[Path]) -> Iterator[Finding]:
     file = pyproject.settings_file(path)
-    root = repo.find_root(path)
+    around = repo.work_trees(root := repo.find_root(path))[0]  # `main_pytest.py --submodules` runs tests from there
     uses = [name for name in settings.uses if name not in (settings.env_file, *settings.python_path)]
     limits = (
-        *(("tests", settings.tests, path), ("uses", uses, root), ("writable", settings.writable, path)),
-        ("python_path", settings.python_path, root),
+        *(("tests", settings.tests, path), ("uses", uses, around), ("writable", settings.writable, path)),
+        ("python_path", settings.python_path, around),
     )
     for key, names, limit in limits:
         for name in names:
@@ -287,7 +287,7 @@ def _paths(path: Path, settings: Settings, nested: Sequence[Path]) -> Iterator[F
             if not real.is_relative_to(root) and (path / name).is_symlink() and ".." not in Path(name).parts:
                 continue  # `_leftovers` names the link
             if not real.is_relative_to(limit):
-                inside = "the repo" if limit == root and limit != path else "the directory"
+                inside = "the repo" if limit == around and limit != path else "the directory"
                 yield Finding(file, line, f"{key}: {name!r} leads out of {inside}", "name a path inside it")
             elif not real.exists():
                 yield Finding(file, line, f"{key}: {name!r} does not exist", "make it, or take it out of the list")

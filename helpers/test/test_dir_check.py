@@ -15,6 +15,7 @@ from helpers.errors import ConfigError, InfrastructureError
 from helpers.model import system_lock
 from helpers.model.system_lock import SystemLock
 from helpers.test.dirs_fixtures import agreed, findings, root, sound
+from helpers.test.unit_fixtures import git, make_repo
 
 __all__ = ["root"]
 
@@ -41,6 +42,22 @@ def test_system_packages_that_nobody_locked_are_a_note_and_no_fault(
     assert capsys.readouterr().err == ""
     (path / system_lock.NAME).write_text(lock.text().replace("graphviz", "gcc"))
     assert findings(root, path)[0].startswith("devops/system-packages.lock:1: is not the lock of system_packages")
+
+
+def test_directory_of_a_submodule_may_name_code_of_its_sibling(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sales = make_repo(root.parent / "sales")
+    settings('python_path = ["../../lib"]')(sound(sales, "orders"))
+    for name, repo in {"sales": sales, "lib": make_repo(root.parent / "lib")}.items():
+        git(repo, "add", "--all")
+        git(repo, "commit", "--quiet", "--allow-empty", "--message", name)
+        git(root, "submodule", "--quiet", "add", str(repo), name)
+    orders = root / "sales" / "orders"
+    for cwd, directory in ((root, "sales/orders"), (orders, "")):
+        assert check.main(directory=directory, every=False, cwd=cwd, requirements=agreed) == 0, capsys.readouterr().out
+    replace("pyproject.toml", "../../lib", "../../..")(orders)
+    config.forget()
+    assert check.main(directory="sales/orders", every=False, cwd=root, requirements=agreed) == 2
+    assert "python_path: '../../..' leads out of the repo" in capsys.readouterr().out
 
 
 def replace(file: str, old: str, new: str) -> Callable[[Path], None]:
