@@ -22,22 +22,27 @@ read_pyproject = pyproject.read
 parse_toml = pyproject.parse_toml
 # Reads the runnable dir at a path.
 Loader = Callable[[Path], RunnableDir]
+_UNFINISHED = "# unfinished-0.0.0\n- 2000-01-01\n- not written yet\n"
 
 
-def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
+def load(root: Path, path: Path, all_paths: Sequence[Path], *, unfinished: bool = False) -> RunnableDir:
     """Return the runnable dir at `path`.
 
     Arguments:
         root: absolute path of the repo's root.
         path: absolute path of the directory.
         all_paths: absolute paths of all runnable dirs of the repo.
+        unfinished: whether it may still be without a changelog, which `dir_create` writes last.
 
     Raises:
         ConfigError: one of its files is missing or wrong; the message names file and line.
     """
     checkout_file.check_mountable(path)
     checkout_file.check_directory(path / "devops")
-    if missing := discover.lost_marks(path):
+    log_file = path / "changelog.txt"
+    unfinished = unfinished and not os.path.lexists(log_file)
+    missing = [] if unfinished else discover.lost_marks(path)
+    if missing:
         raise ConfigError(
             f"is a runnable dir by its settings or by git, and has no {' and no '.join(missing)}",
             where=path,
@@ -47,13 +52,13 @@ def load(root: Path, path: Path, all_paths: Sequence[Path]) -> RunnableDir:
     # With settings of its own a directory needs no `pyproject.toml`.
     project = read_pyproject(path) if settings_file.parent == path else pyproject.read_if_there(path)
     settings = settings_of(path)
-    log_file = path / "changelog.txt"
+    log = _UNFINISHED if unfinished else read_text(log_file)
     found = RunnableDir(
         root=root,
         path=path,
         settings=settings,
         settings_file=settings_file,
-        changelog=changelog_format.parse(read_text(log_file), str(log_file)),
+        changelog=changelog_format.parse(log, str(log_file)),
         requires_python=str(project.get("project", {}).get("requires-python", "")),
         registry=settings_of(root).registry,
         nested=discover.nested_in(root, path, all_paths, settings.tests),

@@ -65,7 +65,7 @@ def run(path: Path, copies: Path, words: Sequence[str], needed: str) -> proc.Com
             fix=f"{error.fix}; or give that source a [project] table with nothing dynamic",
         ) from None
     say(f"locking in a container: {needed} needs its build backend")
-    runnable = config.load(root, path, ())
+    runnable = config.load(root, path, (), unfinished=True)
     base = outside(image_layers(runnable, config.loader(root))[-1])
     use("images", base.reference)
     found = engine.find([base.reference])

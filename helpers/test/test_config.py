@@ -40,6 +40,15 @@ def test_a_loader_reads_each_directory_once_and_knows_those_nested_in_it(root: P
     assert str(config.loader(root)(path).version) == "1.2.4"
 
 
+def test_directory_that_is_being_made_is_loaded_without_its_changelog(root: Path) -> None:
+    path = add_dir(root, "a", 'memory = "1g"', version="1.2.3")
+    assert str(config.load(root, path, (), unfinished=True).version) == "1.2.3"
+    (path / "changelog.txt").unlink()
+    assert config.load(root, path, (), unfinished=True).settings.memory == "1g"
+    with pytest.raises(ConfigError, match=r"has no changelog\.txt"):
+        config.load(root, path, ())
+
+
 def test_a_missing_file_is_named(root: Path) -> None:
     path = add_dir(root, "a")
     (path / "pyproject.toml").unlink()
