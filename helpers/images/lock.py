@@ -137,7 +137,8 @@ def requirements(path: Path, groups: Sequence[str] = ()) -> Path:
     Raises:
         ConfigError: there is no lock, or the manifest says something else than it.
     """
-    source, chosen = lock_source.of(path), _selection(path, groups)
+    source = lock_source.of(path)
+    chosen = _selection(source, groups)
     file = _exported(source, chosen)
     if file.exists():
         return file
@@ -145,11 +146,12 @@ def requirements(path: Path, groups: Sequence[str] = ()) -> Path:
         return write_once(file, _export(source, chosen))
 
 
-def _selection(path: Path, groups: Sequence[str]) -> Selection:
-    settings = config.settings_of(path)
+def _selection(source: LockSource, groups: Sequence[str]) -> Selection:
+    settings = config.settings_of(source.directory)
     if groups:
         return Selection(tuple(groups))
-    chosen = tuple(dict.fromkeys((MAIN, *settings.groups))) if settings.groups else None
+    # A derived project holds the chosen groups only, under names that poetry allows, and the group with pytest.
+    chosen = tuple(dict.fromkeys((MAIN, *settings.groups))) if settings.groups and not source.is_derived else None
     return Selection(chosen, settings.extras)
 
 
@@ -163,7 +165,8 @@ def export_all(wanted: Iterable[tuple[Path, Sequence[str]]]) -> None:
         request = {}
         for path, groups in wanted:
             with suppress(HelpersError):
-                source, chosen = lock_source.of(path), _selection(path, groups)
+                source = lock_source.of(path)
+                chosen = _selection(source, groups)
                 file = _exported(source, chosen)
                 if source.kind is LockKind.POETRY and not file.exists():
                     copies = stack.enter_context(poetry.copies(source))

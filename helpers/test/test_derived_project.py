@@ -9,8 +9,9 @@ import pytest
 from helpers import config, pyproject
 from helpers.dirs import soundness
 from helpers.errors import ConfigError, StaleError
-from helpers.images import derived_project, lock_source
+from helpers.images import derived_project, lock, lock_source
 from helpers.images.recipe import image_chain
+from helpers.model.pinned_line import Selection
 from helpers.model.poetry_lock import content_hash
 from helpers.test.unit_fixtures import add_dir, cache, forget, make_repo
 
@@ -68,6 +69,17 @@ def test_derived_project_holds_only_chosen_groups_and_extras(root: Path) -> None
     found = derived(own(root, 'groups = ["docs"]\nextras = ["fast"]'))
     assert found["project"]["optional-dependencies"] == {"fast": ["orjson"]}
     assert found["dependency-groups"] == {"docs": ["docutils"], "test": ["pytest<9"]}
+
+
+@pytest.mark.parametrize("groups", ['["main"]', '["devops/test-requirements.txt"]'])
+def test_export_for_development_holds_the_requirements_file_and_pytest(root: Path, groups: str) -> None:
+    path = own(root, f"groups = {groups}", OWN.replace('"pytest<9", ', ""))
+    (path / "devops" / "test-requirements.txt").write_text("mock\n")
+    (path / lock_source.DERIVED).write_text("")
+    # poetry refuses to name a group like a file, and pytest is in a group of its own.
+    assert lock._selection(lock_source.of(path), ()) == Selection(None, ())
+    assert "test" in derived(path)["dependency-groups"]
+    assert lock._selection(lock_source.of(path), ["main"]) == Selection(("main",))
 
 
 def test_pytest_is_added_without_a_version_if_the_project_states_none(root: Path) -> None:

@@ -215,7 +215,8 @@ def test_several_locks_are_exported_at_once_as_they_are_one_by_one(tmp_path: Pat
     drifted.write_text(drifted.read_text().replace("dependencies = [", 'dependencies = ["attrs", '))
     wanted: list[tuple[Path, tuple[str, ...]]] = [(paths[0], ()), (paths[1], ("main",)), (paths[2], ())]
     lock.export_all([*wanted, (tmp_path / "nowhere", ())])
-    files = [lock._exported(lock_source.of(item[0]), lock._selection(*item)) for item in wanted]
+    sources = [(lock_source.of(path), groups) for path, groups in wanted]
+    files = [lock._exported(source, lock._selection(source, groups)) for source, groups in sources]
     assert [file.exists() for file in files] == [True, True, False]
     assert not list(files[0].parent.glob(f"{files[2].name}*"))
     one_by_one = []
