@@ -15,7 +15,7 @@ def of_directory(path: Path) -> BuildSystem | None:
     """Return the build backend of the directory `path`; None for a directory that builds no distribution.
 
     Raises:
-        ConfigError: `[build-system]` does not have the form of PEP 517 and PEP 518.
+        ConfigError: `[build-system]` does not have the form of PEP 517 and PEP 518, or requires more than names.
     """
     parsed = pyproject.read_if_there(path)
     has_script, has_config = (os.path.lexists(path / f"setup.{ending}") for ending in ("py", "cfg"))
@@ -26,7 +26,22 @@ def of_directory(path: Path) -> BuildSystem | None:
     file = path / "pyproject.toml"
     has_config = has_config and setuptools_project.is_named(path)
     found = pep621.build_system(table.Table(parsed, file), has_script=has_script, has_config=has_config)
+    for item in found.requires if found else ():
+        _check_by_name(item, file)
     for item in found.backend_path if found else ():
         if os.path.isabs(item) or ".." in item.split("/"):
             raise ConfigError(f"[build-system] backend-path {excerpt(item)} leads out of the directory", where=file)
     return found
+
+
+def _check_by_name(item: str, file: Path) -> None:
+    """Refuse options of the installer, paths and URLs: the installer reads them where the index's password is."""
+    from helpers.manifest import requirement  # as above
+
+    try:
+        is_named = not requirement.parse(item).url
+    except ValueError:
+        is_named = False
+    if not is_named:
+        what = f"[build-system] requires {excerpt(item)}, which is not the name of a distribution with its versions"
+        raise ConfigError(what, where=file, fix="name a distribution of the package index, as in setuptools>=61")

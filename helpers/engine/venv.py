@@ -20,6 +20,7 @@ from helpers.engine.specs import Distribution, ImageSpec, RunSpec
 from helpers.engine.supervise import attend_here, run_here, supervise
 from helpers.engine.tools import uv
 from helpers.errors import BuildError, InfrastructureError
+from helpers.inside import build_wheel
 from helpers.model.image import LABEL_INPUTS, BaseKind
 from helpers.storage import cache_dir, file_name, locked, scratch, use
 from helpers.thin_env.slow_steps import shown
@@ -147,27 +148,42 @@ def _install(distribution: Distribution, environment: Path, image: ImageSpec, lo
     """Install the distribution of a project, built from a copy, in an environment of its own."""
     with scratch() as aside:
         copy_project(distribution, aside)
-        build, source, wheel, more = aside / "env", aside / "source", aside / "wheel", aside / "more.txt"
+        source, wheel, asked = aside / "source", aside / "wheel", aside / "asked.txt"
         # The build writes into its copy, and the installer compares the wheel with an untouched copy.
         shutil.copytree(aside / "project", source)
-        first = aside / "first.txt"
-        first.write_text("".join(f"{item}\n" for item in distribution.build.requires))
-        install = ["pip", "install", "--quiet", "--python", str(build), "--requirements"]
-        _uv(["venv", "--no-project", "--python", str(environment / "bin" / "python"), str(build)], image, log, control)
-        _uv([*install, str(first)], image, log, control)
 
         def call(python: Path, program: str, *words: object) -> None:
             """Run one of our programs, which runs code of the project, without variables of the caller."""
             settings = host.settings()
-            path = os.pathsep.join((str(build / "bin"), os.environ.get("PATH", os.defpath)))
-            own = {"PATH": path, "HOME": str(aside), "TMPDIR": str(aside), "LANG": "C.UTF-8", "VIRTUAL_ENV": str(build)}
+            path = os.pathsep.join((str(python / "bin"), os.environ.get("PATH", os.defpath)))
+            own = {
+                "PATH": path,
+                "HOME": str(aside),
+                "TMPDIR": str(aside),
+                "LANG": "C.UTF-8",
+                "VIRTUAL_ENV": str(python),
+            }
             env = settings.backend_environment(str(settings.ca) if settings.ca else None) | own
             command = [str(python / "bin" / "python"), "-I", str(aside / program), *map(str, words)]
             _follow(proc.Child(command, cwd=aside, env=env), program, image, log, control)
 
-        call(build, "build_wheel.py", "more-requirements", source, more)
-        _uv([*install, str(more)], image, log, control)
-        call(build, "build_wheel.py", "wheel", source, wheel)
+        def made(name: str, requirements: Sequence[str]) -> Path:
+            """Make an environment for the backend: nothing of the project ran in it before."""
+            build, file = aside / name, aside / f"{name}.txt"
+            file.write_text("".join(f"{item}\n" for item in requirements))
+            python = str(environment / "bin" / "python")
+            _uv(["venv", "--no-project", "--python", python, str(build)], image, log, control)
+            install = ["pip", "install", "--quiet", "--only-binary", ":all:", "--python", str(build)]
+            _uv([*install, "--requirements", str(file)], image, log, control)
+            return build
+
+        first = distribution.build.requires
+        call(made("asks", first), "build_wheel.py", "ask", source, asked)
+        try:
+            more = build_wheel.asked(str(asked))
+        except ValueError as error:
+            raise BuildError(str(error), where=image.key) from None
+        call(made("builds", [*first, *more]), "build_wheel.py", "wheel", source, wheel)
         how = (distribution.installed, distribution.name, aside / "project")
         call(environment, "install_project.py", uv(), wheel, *how)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+from collections.abc import Container
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from helpers import checkout_file, pyproject, repo
 from helpers.engine.specs import PROJECT_PROGRAMS, PROJECT_RECIPE, Copied, Distribution
-from helpers.errors import ConfigError
+from helpers.errors import ConfigError, PolicyError
+from helpers.images.forbidden import why_forbidden
 from helpers.model import installation
 from helpers.model.installation import WHEEL
 from helpers.model.manifest import BuildSystem
@@ -18,7 +21,9 @@ from helpers.model.runnable import RunnableDir
 from helpers.storage import digest
 
 # Counted up when installed distributions of an older version of this toolchain must not be used any more.
-_FORMAT = "1"
+_FORMAT = "2"
+# Directories whose files are, as a rule, in no wheel: a key there is one of tests.
+_NOT_IN_WHEELS = {"test", "tests", "testing", "doc", "docs", "examples"}
 
 
 def of(runnable: RunnableDir, build: BuildSystem, *, prod: bool = False) -> Distribution:
@@ -77,17 +82,46 @@ def _version(metadata: Copied | None) -> str:
 
 def _files(runnable: RunnableDir, *, prod: bool) -> list[Copied]:
     """Return the files of a project, without those of runnable dirs inside, sorted."""
-    found = repo.tracked(runnable.path) if prod else repo.files(runnable.path)
+    listed = repo.tracked if prod else repo.files
     inside_others = tuple(f"{path}/" for path in runnable.nested)
-    kept = sorted(path for path in found if not str(path).startswith(inside_others))
-    return [Copied(path, path.relative_to(runnable.path).as_posix()) for path in kept if _is_file(runnable, path)]
+    found = sorted(path for path in listed(runnable.path) if not str(path).startswith(inside_others))
+    links = {path: Path(os.path.realpath(path)) for path in found if os.path.realpath(path) != str(path)}
+    known = {*found, *(listed(runnable.root) if links else ())}
+    for path, real in links.items():
+        _check_link(runnable.root, path, real, known)
+    named = {path.relative_to(runnable.path).as_posix(): path for path in found}
+    # A package may be a link to a directory of the repo.
+    for path, real in links.items():
+        below = path.relative_to(runnable.path)
+        inside = (one for one in known if one != real and one.is_relative_to(real))
+        named |= {(below / one.relative_to(real)).as_posix(): one for one in inside}
+    kept = [Copied(path, name) for name, path in sorted(named.items()) if path.is_file()]
+    return [item for item in kept if not (prod and _is_left_out(runnable, item))]
 
 
-def _is_file(runnable: RunnableDir, path: Path) -> bool:
-    """Return whether a path is a file of the repo; the target of a link counts."""
-    real = Path(os.path.realpath(path))
-    if real != path and not real.is_relative_to(runnable.root):
-        fix = "copy the file in place of the link"
-        why = "a build backend sees files of the repo only"
-        raise ConfigError(f"is a link out of the repo {runnable.root}", where=path, why=why, fix=fix)
-    return real.is_file()
+def _check_link(root: Path, path: Path, real: Path, known: Container[Path]) -> None:
+    """Refuse a link to a file that is no source of the repo: ignored files and data of git hold passwords."""
+    if not real.is_relative_to(root):
+        what = f"is a link out of the repo {root}"
+    elif real.exists() and not real.is_dir() and real not in known:
+        what = "is a link to a file that git ignores, or that is data of git"
+    else:
+        return
+    why = "a build backend sees files of the repo only"
+    raise ConfigError(what, where=path, why=why, fix="copy the file in place of the link")
+
+
+def _is_left_out(runnable: RunnableDir, item: Copied) -> bool:
+    """Return whether a file of tests stays out of a build for prod; refuse another file that no image may hold."""
+    reason = why_forbidden(item.name, item.source.read_bytes())
+    if not reason:
+        return False
+    path = PurePosixPath(item.name)
+    tests = [name for name in runnable.settings.tests if name != "."]
+    if {*path.parts[:-1]} & _NOT_IN_WHEELS or any(path.is_relative_to(name) for name in tests):
+        return True
+    raise PolicyError(
+        f"may not be in an image: {reason}",
+        where=item.source,
+        fix=f"git rm --cached {shlex.quote(item.name)}  (run it in {runnable.name})",
+    )

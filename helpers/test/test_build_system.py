@@ -6,6 +6,7 @@ import pytest
 
 from helpers import build_system, config
 from helpers.errors import ConfigError
+from helpers.inside import build_wheel
 from helpers.model.manifest import BuildSystem
 from helpers.test.unit_fixtures import add_dir, cache, forget, make_repo
 
@@ -82,3 +83,24 @@ def test_wrong_build_system_is_an_error_of_the_file(path: Path, table: str, what
 def test_build_system_that_is_no_table_is_an_error(path: Path) -> None:
     with pytest.raises(ConfigError, match="build-system"):
         found(path, pyproject__toml='build-system = "x"\n')
+
+
+@pytest.mark.parametrize(
+    "item", ["-r /run/secrets/host_env", "evil @ https://example.invalid/evil.tar.gz", "./evil", "--index-url x", ""]
+)
+def test_requirement_that_is_no_name_with_versions_is_refused(path: Path, item: str) -> None:
+    with pytest.raises(ConfigError, match="is not the name of a distribution"):
+        found(path, pyproject__toml=f'[build-system]\nrequires = ["{item}"]\nbuild-backend = "x"\n')
+
+
+@pytest.mark.parametrize("item", ["-r /etc/passwd", "evil @ file:///x", "/x/y.whl", "../evil", "x\x00", "a b"])
+def test_backend_gets_only_distributions_by_name(tmp_path: Path, item: str) -> None:
+    (tmp_path / "asked.txt").write_text(f"setuptools>=61\n{item}\n")
+    with pytest.raises(ValueError, match="only names and versions are installed"):
+        build_wheel.asked(str(tmp_path / "asked.txt"))
+
+
+def test_backend_gets_distributions_with_extras_versions_and_markers(tmp_path: Path) -> None:
+    lines = ["wheel", "setuptools >= 61, <80", "cython~=3.0; python_version < '4'", "a[b,c]==1.*", "ninja (>=1.8)"]
+    (tmp_path / "asked.txt").write_text("\n".join(lines))
+    assert build_wheel.asked(str(tmp_path / "asked.txt")) == lines

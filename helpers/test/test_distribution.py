@@ -6,7 +6,7 @@ import pytest
 
 from helpers import config
 from helpers.engine.specs import ImageSpec
-from helpers.errors import ConfigError
+from helpers.errors import ConfigError, PolicyError
 from helpers.images.recipe import image_chain
 from helpers.model.stage import Stage
 from helpers.test.unit_fixtures import add_dir, cache, forget, git, make_repo
@@ -148,3 +148,47 @@ def test_link_out_of_the_repo_is_refused(path: Path) -> None:
 def test_own_dockerfile_of_a_project_installs_by_itself(path: Path) -> None:
     (path / "devops" / "Dockerfile").write_text("ARG BASE\nFROM ${BASE}\n")
     assert image(path).distribution is None
+
+
+def test_link_to_a_file_that_git_ignores_is_refused(path: Path) -> None:
+    root = path.parent
+    (root / ".gitignore").write_text("secrets.env\n")
+    (root / "secrets.env").write_text("TOKEN=x\n")
+    (path / "NOTES").symlink_to("../secrets.env")
+    with pytest.raises(ConfigError, match="is a link to a file that git ignores"):
+        image(path)
+
+
+def test_link_to_data_of_git_is_refused(path: Path) -> None:
+    (path / "README.md").unlink()
+    (path / "README.md").symlink_to("../.git/config")
+    with pytest.raises(ConfigError, match="data of git"):
+        image(path)
+
+
+def test_link_to_a_file_and_a_directory_of_the_repo_give_the_build_their_files(path: Path) -> None:
+    shared = path.parent / "shared" / "two"
+    shared.mkdir(parents=True)
+    (shared / "__init__.py").write_text("")
+    (path.parent / "LICENSE").write_text("free\n")
+    (path / "src" / "two").symlink_to("../../shared/two")
+    (path / "LICENSE").symlink_to("../LICENSE")
+    distribution = image(path).distribution
+    assert distribution
+    names = {item.name: item.source for item in distribution.files}
+    assert names["src/two/__init__.py"] == shared / "__init__.py" and names["LICENSE"] == path / "LICENSE"
+
+
+def test_key_in_the_source_of_a_prod_image_is_refused(path: Path) -> None:
+    (path / "src" / "one" / ".env").write_text("x\n")
+    git(path, "add", "--all")
+    assert image(path).distribution
+    with pytest.raises(PolicyError, match="may not be in an image"):
+        image(path, Stage.PROD)
+
+
+def test_key_of_tests_stays_out_of_a_prod_build(path: Path) -> None:
+    (path / "test" / ".env").write_text("x\n")
+    git(path, "add", "--all")
+    distribution = image(path, Stage.PROD).distribution
+    assert distribution and "test/.env" not in {item.name for item in distribution.files}

@@ -23,6 +23,7 @@ ANY_TEXT = {
     "tests",
     "not_tests",
     "uses",
+    "python_path",
     "writable",
     "env_file",
     "code",

@@ -237,3 +237,35 @@ def test_backend_sees_no_secret_of_this_machine(scratch: Scratch) -> None:
     secret = index.replace("://", "://word:pass@", 1)
     result = scratch.run("--engine", "docker", SECRET_OF_THE_CALLER="1", UV_INDEX=secret)
     assert result.of("probe") == ("PASS", 0), result.stdout + result.stderr
+
+
+SPYING_BACKEND = """
+import os, sys
+from setuptools import build_meta
+
+def get_requires_for_build_wheel(config_settings=None):
+    os.rename(sys.executable, sys.executable + ".real")
+    with open(sys.executable, "w") as file:
+        file.write('#!/bin/sh\\nenv >> /build/seen\\nexec %s.real "$@"\\n' % sys.executable)
+    os.chmod(sys.executable, 0o755)
+    return ["wheel"]
+
+def build_wheel(directory, config_settings=None, metadata_directory=None):
+    assert not os.path.exists("/build/seen"), "the password of the index"
+    assert not os.path.exists(sys.executable + ".real"), "an environment in which code of the project ran"
+    return build_meta.build_wheel(directory, config_settings, metadata_directory)
+"""
+
+
+def test_backend_leaves_nothing_in_the_place_where_the_password_of_the_index_is(scratch: Scratch) -> None:
+    files = {
+        "backend.py": SPYING_BACKEND,
+        "probe/__init__.py": "",
+        "test/test_it.py": "import probe\n\ndef test_it():\n    pass\n",
+    }
+    packages = '[tool.setuptools]\npackages = ["probe"]\n'
+    path = add_project(scratch, "probe", "backend", "setuptools>=77", 'version = "1"', files, more=packages)
+    file = path / "pyproject.toml"
+    file.write_text(file.read_text().replace("[build-system]\n", '[build-system]\nbackend-path = ["."]\n', 1))
+    result = scratch.run("--engine", "docker")
+    assert result.of("probe") == ("PASS", 0), result.stdout + result.stderr

@@ -67,8 +67,8 @@ def test_a_directory_without_pytest_cov_in_its_lock_is_an_error_of_its_own_with_
     tmp_path: Path, no_poetry: Path
 ) -> None:
     root = make_repo(tmp_path / "r")
-    for name, lock in (("a", 'name = "pytest-cov"\n'), ("b", 'x = ["pytest-cov"]\n'), ("c", 'name = "pytest_cov"\n')):
-        (add_dir(root, name) / "poetry.lock").write_text(f"[[package]]\n{lock}")
+    for name, lock in (("a", 'name = "pytest-cov"\n'), ("b", 'name = "x"\n'), ("c", 'name = "pytest_cov"\n')):
+        (add_dir(root, name) / "poetry.lock").write_text(f'[[package]]\nversion = "1"\n{lock}')
     every = discover.runnable_paths(root)
     plan = planner.make(root, every, every, "fast")
     checked = measuring.checked(plan)

@@ -6,7 +6,7 @@
 #
 # Besides, the context holds project/ (the source, without data of git), project.json (backend and requirements),
 # build-packages.txt (names of packages of the distribution) and the programs that build and install the wheel.
-FROM ${BASE} AS project-wheel
+FROM ${BASE} AS project-tools
 USER root
 ARG BASE_DIGEST
 
@@ -29,15 +29,26 @@ RUN --mount=type=bind,from=tools,target=/run/tools \
     "/run/tools/${TARGETARCH}/uv" venv --no-project --python "$python" /build/env
 ENV VIRTUAL_ENV=/build/env PATH=/build/env/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 COPY project.json build_wheel.py /build/
+
+# The passwords in host_env are there only while wheels of the index are unpacked into an empty environment: code of the
+# project and of its build requirements may replace every file of a stage in which it runs. That code gets the
+# certificates and proxies of the host.
+FROM project-tools AS project-asks
+RUN python /build/build_wheel.py requirements > /build/requirements.txt
 RUN --mount=type=bind,from=tools,target=/run/tools --mount=type=secret,id=host_env --mount=type=secret,id=ca \
-    . /run/secrets/host_env && python /build/build_wheel.py first-requirements > /build/first.txt && \
-    "/run/tools/${TARGETARCH}/uv" pip install --quiet --requirements /build/first.txt
-# From here on code of the project runs. It gets the certificates and proxies of the host, and no password.
+    . /run/secrets/host_env && "/run/tools/${TARGETARCH}/uv" pip install --quiet --only-binary :all: \
+    --requirements /build/requirements.txt
 COPY project/ /build/project/
 RUN --mount=type=secret,id=backend_env --mount=type=secret,id=ca \
-    . /run/secrets/backend_env && python /build/build_wheel.py more-requirements /build/project /build/more.txt
+    . /run/secrets/backend_env && python /build/build_wheel.py ask /build/project /build/asked.txt
+
+FROM project-tools AS project-wheel
+RUN --mount=type=bind,from=project-asks,source=/build/asked.txt,target=/run/asked.txt \
+    python /build/build_wheel.py requirements /run/asked.txt > /build/requirements.txt
 RUN --mount=type=bind,from=tools,target=/run/tools --mount=type=secret,id=host_env --mount=type=secret,id=ca \
-    . /run/secrets/host_env && "/run/tools/${TARGETARCH}/uv" pip install --quiet --requirements /build/more.txt
+    . /run/secrets/host_env && "/run/tools/${TARGETARCH}/uv" pip install --quiet --only-binary :all: \
+    --requirements /build/requirements.txt
+COPY project/ /build/project/
 RUN --mount=type=secret,id=backend_env --mount=type=secret,id=ca \
     . /run/secrets/backend_env && python /build/build_wheel.py wheel /build/project /build/wheel
 
