@@ -46,14 +46,11 @@ def of(runnable: RunnableDir, build: BuildSystem, *, prod: bool = False) -> Dist
     if not packages and installed != installation.EDITABLE:
         packages = installation.build_packages(build, setup, files)
     tables = json.dumps(installation.shaping_tables(project), sort_keys=True, default=str)
-    tests = runnable.settings.tests
-    shaping = installation.shaping_files(installed, files, tests, tables + setup)
-    # A backend in the project is code of the build.
-    shaping += [name for name in files if name.startswith(tuple(f"{path}/" for path in build.backend_path))]
+    shaping = installation.shaping_files(installed, files, project, setup, build.backend_path)
     version = _version(files.get("PKG-INFO")) or str(runnable.version)
     parts: list[str | bytes] = [_FORMAT, _recipe(), repr(build), installed, version, *packages, tables]
     for name in shaping:
-        parts += [name, "x" if os.access(files[name].source, os.X_OK) else "-", files[name].source.read_bytes()]
+        parts += [name, "x" if os.access(files[name].source, os.X_OK) else "-", digest(files[name].source.read_bytes())]
     return Distribution(
         name=runnable.changelog.name,
         installed=installed,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -22,9 +24,12 @@ _VERSION_FILES = ("write_to", "version_file", "version-file")
 _C, _CPP, _FORTRAN = (".c", ".pyx", ".pxd"), (".cc", ".cpp", ".cxx", ".C"), (".f", ".f77", ".f90", ".f95")
 _RUST = ("maturin", "setuptools-rust", "setuptools_rust")
 _BUILD_TOOLS = ("mesonpy", "scikit_build_core", "py_build_cmake")
-# Directories that shape no wheel.
-_ASIDE = ("test", "tests", "testing", "doc", "docs", "examples", "benchmarks", "devops", ".github", ".circleci")
-_ASIDE_FILES = ("changelog.txt", "poetry.lock", "uv.lock", "pdm.lock", "pylock.toml", ".gitignore", "tox.ini")
+# Directories and files that count only if a text of the build names them.
+_DOCS = ("doc", "docs", "devops", ".github", ".circleci")
+_ASIDE = ("test", "tests", "testing", "examples", "benchmarks", *_DOCS)
+_ASIDE_FILES = ("changelog.txt", "poetry.lock", "uv.lock", "pdm.lock", "pylock.toml", "tox.ini")
+# https://docs.pytest.org/en/stable/reference/reference.html#confval-python_files
+_TEST = re.compile(r"test_.*\.py|.*_test\.py|conftest\.py")
 # Tools that have settings in pyproject.toml and build nothing: an edit of these is no reason for a build.
 _NOT_BUILDING = frozenset(
     (
@@ -45,11 +50,22 @@ _NOT_BUILDING = frozenset(
         *("cibuildwheel", "check-manifest", "interrogate", "semantic_release", "bumpversion", "typos", "mutmut"),
     )
 )
-_MANIFESTS = ("setup.py", "setup.cfg", "MANIFEST.in", "PKG-INFO", "hatch_build.py", "pdm_build.py")
-_BESIDE = re.compile(r"(readme|licen[cs]e|copying|notice|authors)[^/]*|licenses/.*", re.IGNORECASE)
+# Tables that the command line of a tool reads, and its build backend does not.
+_NOT_READ = {"hatch": ("envs",), "pdm": ("dev-dependencies", "scripts"), "poetry": ("dev-dependencies", "group")}
 _VERSIONS = re.compile(r"_*(version|about|meta|metadata)_*(\.py|\.txt)?", re.IGNORECASE)
-_DEEPEST_PACKAGE = 3
+_DEEPEST_VERSION = 3
 _ROOTS = ("src", "lib", "python")
+# Parts of a text that are no paths: addresses, and places for values.
+_NO_PATH = re.compile(r"https?://[^\s\"']+|%s|%\(\w+\)s")
+_WORD = re.compile(r"[\w./@+~-]+")
+_IMPORTED = re.compile(r"^[ \t]*(?:from|import)[ \t]+(.+)", re.MULTILINE)
+# `version = {attr = "package.module.__version__"}`, and `version = attr: package.module.__version__` in setup.cfg.
+_ATTR = re.compile(r"\battr\W+([\w.]+)\.\w+")
+_LOADS = re.compile(r"\b(?:import_module|__import__|runpy|spec_from_file_location|SourceFileLoader)\b")
+# Files that a wheel installs outside of the packages.
+_INSTALLS = re.compile(
+    r"data[_-]files|shared-data|shared-scripts|external-data|script-files|wheel-data|\bscripts\s*=|\"data\": \{"
+)
 
 
 def default(build: BuildSystem, project: Mapping[str, Any], setup: str, names: Collection[str]) -> str:
@@ -124,49 +140,157 @@ def build_packages(build: BuildSystem, setup: str, names: Collection[str]) -> tu
     return tuple(sorted(set(found)))
 
 
-def _source(names: Iterable[str], tests: Iterable[str] = ()) -> Iterator[str]:
-    """Yield the files that can shape a wheel."""
-    below = tuple(f"{test.rstrip('/')}/" for test in tests)
-    for name in names:
-        if name.split("/")[0] not in _ASIDE and name not in _ASIDE_FILES and not name.startswith(below):
-            yield name
+def _source(names: Iterable[str]) -> Iterator[str]:
+    """Yield the files by which the kind of a build is recognised."""
+    return (name for name in names if name.split("/")[0] not in _ASIDE)
 
 
-def shaping_files(installed: str, names: Iterable[str], tests: Iterable[str], texts: str) -> list[str]:
-    """Return the files that shape what is installed, without `pyproject.toml`.
+def shaping_files(
+    installed: str, names: Collection[str], project: Mapping[str, Any], setup: str, backend_path: Iterable[str] = ()
+) -> list[str]:
+    """Return the files that shape what is installed, without `pyproject.toml`, sorted.
 
     Arguments:
-        installed: `editable`: files that shape metadata. Otherwise all files except tests and documentation.
+        installed: `editable`: all files except the modules that stay in the checkout. Otherwise all files except tests
+            and documentation.
         names: the files of the project.
-        tests: places that hold tests.
-        texts: the texts of `pyproject.toml`, `setup.py` and `setup.cfg`: they name further files.
+        project: the parsed `pyproject.toml`.
+        setup: the texts of `setup.py` and `setup.cfg`.
+        backend_path: directories of a backend inside the project.
     """
-    source = [name for name in names if name != "pyproject.toml"]
-    if installed != EDITABLE:
-        # A readme or a version may be in a place for documentation.
-        return sorted({*_source(source, tests), *(name for name in source if _shapes_metadata(name, texts))})
-    return sorted(name for name in source if _shapes_metadata(name, texts))
+    build = _Build(names, project, setup)
+    shapes = build.shapes_checkout if installed == EDITABLE and not build.runs_modules else build.shapes_wheel
+    code = [PurePosixPath(path) for path in backend_path]
+    found = {name for name in names if name in build.words or shapes(name, in_wheel=installed == WHEEL)}
+    found |= {name for name in names if any(PurePosixPath(name).is_relative_to(path) for path in code)}
+    return sorted(found - {"pyproject.toml"})
 
 
-def _shapes_metadata(name: str, texts: str) -> bool:
-    if name in _MANIFESTS or _BESIDE.fullmatch(name) or name in texts:
-        return True
-    path = PurePosixPath(name)
-    parts = path.with_suffix("").parts
-    if len(parts) > _DEEPEST_PACKAGE:
-        return False
-    if _VERSIONS.fullmatch(path.name):
-        return True
-    # Flit reads the version there, and a setup.py may.
-    if path.name == "__init__.py" and re.search(r"flit_core|__init__|__version__", texts):
-        return True
-    # As in `version = {attr = "package.module.__version__"}`.
-    module = ".".join(part for part in parts[1 if parts[0] in _ROOTS else 0 :] if part != "__init__")
-    pattern = rf"\battr\W+{re.escape(module)}\.\w+\W"
-    return path.suffix == ".py" and re.search(pattern, texts) is not None
+class _Build:
+    """The files of a project, and the files and directories that the texts of its build name.
+
+    Arguments:
+        names: the files of the project.
+        project: the parsed `pyproject.toml`.
+        setup: the texts of `setup.py` and `setup.cfg`.
+    """
+
+    def __init__(self, names: Collection[str], project: Mapping[str, Any], setup: str) -> None:
+        self._names, self._setup = names, setup
+        self._tool: Mapping[str, Any] = shaping_tables(project)["tool"]
+        self._stated = project.get("project", {})
+        self._texts = _text(shaping_tables(project)) + setup
+        self.words = _words(self._texts)
+        odd = (name for name in names if not _WORD.fullmatch(name))
+        self.words |= {name for name in odd if name in self._texts}
+
+    @cached_property
+    def runs_modules(self) -> bool:
+        """Whether the build runs code that may import any module of the project."""
+        hatch, pdm = _table(self._tool, "hatch"), _table(self._tool, "pdm", "version")
+        runs = _table(hatch, "version").get("source") == "code" or _table(hatch, "metadata", "hooks", "custom")
+        return bool(runs) or pdm.get("source") == "call" or bool(_LOADS.search(self._setup))
+
+    def shapes_wheel(self, name: str, in_wheel: bool) -> bool:
+        """Return whether a file can shape a wheel."""
+        top, _, below = name.partition("/")
+        if _TEST.fullmatch(name.rpartition("/")[2]) and (top in _ASIDE or not in_wheel):
+            return False
+        return name not in _ASIDE_FILES and not (below and top in _DOCS and top not in self._places)
+
+    def shapes_checkout(self, name: str, in_wheel: bool) -> bool:
+        """Return whether a file can shape a wheel whose modules are those of the checkout."""
+        if not self.shapes_wheel(name, in_wheel):
+            return False
+        top, _, below = name.partition("/")
+        if below and top in _ASIDE:
+            return top in self._places or top in self._imported
+        package = self._package(name)
+        return not package or self._is_read(name, package)
+
+    def _is_read(self, name: str, package: str) -> bool:
+        """Return whether the build may read a file of a package."""
+        path = PurePosixPath(name)
+        parts = path.with_suffix("").parts
+        parts = parts[1:] if parts[0] in _ROOTS else parts
+        if path.name in self._last_names or parts[0] in self._imported:
+            return True
+        if _VERSIONS.fullmatch(path.name) and len(path.parts) <= _DEEPEST_VERSION:
+            return True
+        # Flit reads the version there, and a setup.py may.
+        if path.name == "__init__.py" and self._reads_init:
+            return True
+        if path.suffix != ".py":
+            return self._installs
+        below = [place.as_posix() for place in path.parents if len(place.parts) > package.count("/") + 1]
+        if self._installs and not self._places.isdisjoint(below):
+            return True
+        return ".".join(part for part in parts if part != "__init__") in self._attributes
+
+    @cached_property
+    def _packages(self) -> frozenset[str]:
+        """The directories that are packages, and the directory that is named like the distribution."""
+        inits = {name.rpartition("/")[0] for name in self._names if name.endswith("/__init__.py")}
+        own = str(self._stated.get("name") or _table(self._tool, "poetry").get("name", "")).lower()
+        own = re.sub(r"[-_.]+", "_", own)
+        like = {place for name in self._names for place in (own, f"src/{own}") if name.startswith(f"{place}/")}
+        return frozenset({*inits, *(like if own else ())} - {*_ROOTS, ""})
+
+    def _package(self, name: str) -> str:
+        """Return the highest package around a file; empty for a file outside of the packages."""
+        parts = name.split("/")[:-1]
+        around = ("/".join(parts[:number]) for number in range(1, len(parts) + 1))
+        return next((place for place in around if place in self._packages), "")
+
+    @cached_property
+    def _last_names(self) -> frozenset[str]:
+        return frozenset(word.rpartition("/")[2] for word in self.words)
+
+    @cached_property
+    def _places(self) -> frozenset[str]:
+        """The directories that the texts name by themselves or in a pattern; `[project]` names files only."""
+        words = _words(_text([self._tool, self._stated.get("license-files")]) + self._setup) - set(self._names)
+        parts = (word.split("/") for word in words)
+        return frozenset("/".join(part[:number]) for part in parts for number in range(1, len(part) + 1))
+
+    @cached_property
+    def _imported(self) -> frozenset[str]:
+        """The modules of the highest level that `setup.py` may import."""
+        lines = " ".join(_IMPORTED.findall(self._setup))
+        return frozenset(name.partition(".")[0] for name in re.findall(r"[\w.]+", lines))
+
+    @cached_property
+    def _attributes(self) -> frozenset[str]:
+        return frozenset(_ATTR.findall(self._texts))
+
+    @cached_property
+    def _reads_init(self) -> bool:
+        return re.search(r"flit_core|__init__|__version__", self._texts) is not None
+
+    @cached_property
+    def _installs(self) -> bool:
+        return _INSTALLS.search(self._texts) is not None
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _words(texts: str) -> set[str]:
+    words = (re.sub(r"^(?:\.{0,2}/)+", "", word).rstrip("/") for word in _WORD.findall(_NO_PATH.sub("", texts)))
+    return {word for word in words if word}
 
 
 def shaping_tables(project: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a parsed `pyproject.toml` that a build backend may read."""
-    tool = {name: table for name, table in project.get("tool", {}).items() if name not in _NOT_BUILDING}
+    tool = {name: _read_part(name, table) for name, table in project.get("tool", {}).items()}
+    tool = {name: table for name, table in tool.items() if name not in _NOT_BUILDING}
+    # The rest of this table is for the command line of uv.
+    if own := _table(project.get("tool", {}), "uv").get("build-backend"):
+        tool["uv"] = {"build-backend": own}
     return {**{name: project.get(name) for name in ("project", "build-system")}, "tool": tool}
+
+
+def _read_part(name: str, table: Any) -> Any:
+    left_out = _NOT_READ.get(name, ())
+    return {key: value for key, value in table.items() if key not in left_out} if isinstance(table, dict) else table

@@ -113,6 +113,24 @@ def test_edit_of_a_module_gives_another_image_of_a_compiled_project(path: Path) 
     assert image(path).reference != before.reference
 
 
+def test_source_in_a_directory_of_tests_gives_another_image_of_a_compiled_project(path: Path) -> None:
+    edit(path / "pyproject.toml", 'installed = "compiled"\ntests = ["src/one"]\n')
+    edit(path / "src/one/test_it.py")
+    before = image(path).reference
+    edit(path / "src/one/test_it.py")
+    assert image(path).reference == before
+    edit(path / "src/one/_c.c")
+    assert image(path).reference != before
+
+
+def test_backend_in_the_directory_of_the_project_gives_another_image_after_an_edit(path: Path) -> None:
+    file = path / "pyproject.toml"
+    file.write_text(file.read_text().replace('["hatchling"]', '[]\nbackend-path = ["./src/"]'))
+    before = image(path).reference
+    edit(path / "src/one/work.py")
+    assert image(path).reference != before
+
+
 def test_prod_image_of_a_project_holds_the_wheel_of_tracked_files(path: Path) -> None:
     before = image(path, Stage.PROD)
     assert before.distribution and before.distribution.installed == "wheel"

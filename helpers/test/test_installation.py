@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from helpers.model.installation import (
     COMPILED,
     EDITABLE,
+    WHEEL,
     build_packages,
     default,
     shaping_files,
@@ -93,10 +96,15 @@ def test_build_packages_follow_the_languages(backend: BuildSystem, files: list[s
     assert set(build_packages(backend, "", files)) == wanted
 
 
+def shaping(installed: str, names: Iterable[str], setup: str = "", more: Any = (), **project: Any) -> list[str]:
+    return shaping_files(installed, list(names), project, setup, more)
+
+
 def test_editable_project_is_shaped_by_its_metadata_only() -> None:
-    texts = '{"readme": "docs/intro.md", "version": {"attr": "one.about.__version__"}} '
+    project = {"readme": "docs/intro.md"}
+    tool = {"setuptools": {"dynamic": {"version": {"attr": "one.about.__version__"}}}}
     names = [*PURE, "docs/intro.md", "docs/more.md", "src/one/about.py", "src/one/other.py", "LICENSE", "setup.cfg"]
-    assert shaping_files(EDITABLE, names, ["test"], texts) == [
+    assert shaping(EDITABLE, names, project=project, tool=tool) == [
         "LICENSE",
         "README.md",
         "docs/intro.md",
@@ -107,25 +115,117 @@ def test_editable_project_is_shaped_by_its_metadata_only() -> None:
 
 
 def test_init_file_shapes_metadata_if_the_backend_may_read_it() -> None:
-    assert shaping_files(EDITABLE, PURE, [], '"requires": ["hatchling"]') == ["README.md"]
-    for texts in ('"requires": ["flit_core"]', "re.search('__version__', open(here + 'one/__init__.py'))"):
-        assert shaping_files(EDITABLE, PURE, [], texts) == ["README.md", "src/one/__init__.py"]
+    assert shaping_files(EDITABLE, PURE, {"build-system": {"requires": ["hatchling"]}}, "") == ["README.md"]
+    both = ["README.md", "src/one/__init__.py"]
+    assert shaping_files(EDITABLE, PURE, {"build-system": {"requires": ["flit_core"]}}, "") == both
+    assert shaping(EDITABLE, PURE, "re.search('__version__', open(here + 'one/__init__.py'))") == both
 
 
-def test_module_named_by_attr_shapes_metadata() -> None:
-    names = ["src/one/work.py", "src/one/other.py", "lib/two.py"]
-    assert shaping_files(EDITABLE, names, [], '"attr": "one.work.VERSION"}') == ["src/one/work.py"]
-    assert shaping_files(EDITABLE, names, [], "version = attr: two.__version__\n") == ["lib/two.py"]
+def table(*keys: str, **values: Any) -> dict[str, Any]:
+    found: dict[str, Any] = values
+    for key in reversed(keys):
+        found = {key: found}
+    return {"tool": found}
 
 
-def test_compiled_project_is_shaped_by_all_files_except_tests_and_docs() -> None:
-    names = [*PURE, "docs/a.md", "src/one/fast.c", "src/one/tests/test_fast.py", "changelog.txt", "devops/.gitkeep"]
-    assert shaping_files(COMPILED, names, ["test", "src/one/tests"], "") == [
-        "README.md",
-        "src/one/__init__.py",
-        "src/one/fast.c",
-        "src/one/work.py",
-    ]
+ATTR = table("setuptools", "dynamic", "version", attr="ns.one.__version__")
+SHARED = table("hatch", "build", "targets", "wheel", **{"shared-data": {"one/share": "share/one"}})
+# The file, `pyproject.toml`, and the texts of `setup.py` and `setup.cfg`.
+READ_BY_THE_BUILD: dict[str, tuple[str, dict[str, Any], str]] = {
+    "module that is the whole project": ("one.py", {"build-system": {"requires": ["flit_core"]}}, ""),
+    "module in src that is the whole project": ("src/one.py", {"build-system": {"requires": ["flit_core"]}}, ""),
+    "attr of a namespace package": ("src/ns/one/__init__.py", ATTR, ""),
+    "attr of setup.cfg": ("lib/two/far/in/work.py", {}, "version = attr: two.far.in.work.__version__\n"),
+    "shared data of hatch": ("assets/icon.svg", table("hatch", "build", **{"shared-data": {"assets": "x"}}), ""),
+    "shared data of hatch in a package": ("one/share/x.txt", SHARED, ""),
+    "module that is shared data": ("one/share/x.py", SHARED, ""),
+    "shared script of hatch": ("bin/run", table("hatch", **{"shared-scripts": {"bin": "bin"}}), ""),
+    "data of flit": ("data/man/one.1", table("flit", "external-data", directory="data"), ""),
+    "data of flit in docs": ("docs/man/one.1", table("flit", "external-data", directory="docs"), ""),
+    "data of setuptools by a pattern": ("etc/x.ini", table("setuptools", **{"data-files": {"etc": ["etc/*"]}}), ""),
+    "data of setuptools in a package": ("one/data/x.ini", table("setuptools", **{"data-files": {"": ["one/*"]}}), ""),
+    "data of pdm": ("one/data/x.ini", table("pdm", "build", **{"wheel-data": {"data": ["one/data/*"]}}), ""),
+    "data of uv": ("one/data/x.ini", table("uv", "build-backend", data={"data": "one/data"}), ""),
+    "script by a pattern": ("bin/run", {}, "setup(scripts=glob('bin/*'))"),
+    "script by a pattern in a package": ("one/bin/run", {}, "setup(scripts=glob('one/bin/*'))"),
+    "script in a directory of tests": ("tests/bin/run", {}, "setup(scripts=glob(join('tests', 'bin', '*')))"),
+    "module that setup.py imports": ("build_help.py", {}, "import build_help\n"),
+    "module of a package that setup.py imports": ("src/one/work.py", {}, "    from one.work import VERSION\n"),
+    "module of a helper package": ("tests/tools/x.py", {}, "import sys, tests.tools\n"),
+    "module that setup.py loads": ("one/deep/const.py", {}, "importlib.import_module(name)"),
+    "module that setup.py joins a path of": ("one/const.py", {}, "open(join(here, 'one', 'const.py'))"),
+    "file that setup.py joins a path of": ("requirements/base.txt", {}, "os.path.join('requirements','base.txt')"),
+    "page that setup.py joins a path of": ("docs/intro.md", {}, "os.path.join('docs','intro.md')"),
+    "page behind a place for a value": ("docs/intro.md", {}, "open('%s/docs/intro.md' % here)"),
+    "name with a blank": ("docs/read me.md", {"project": {"readme": "docs/read me.md"}}, ""),
+    "licence by a pattern": ("docs/lic/MIT", {"project": {"license-files": ["docs/lic/*"]}}, ""),
+    "module of a version that is computed": ("src/one/work.py", table("hatch", "version", source="code"), ""),
+    "module of a getter": ("src/one/work.py", table("pdm", "version", source="call", getter="one.work:get"), ""),
+    "module of a hook for metadata": ("src/one/x.py", table("hatch", "metadata", "hooks", custom={"path": "h.py"}), ""),
+    "ignored files": (".gitignore", {}, ""),
+}
+
+
+@pytest.mark.parametrize("case", READ_BY_THE_BUILD)
+def test_file_that_the_build_reads_shapes_an_editable_project(case: str) -> None:
+    name, project, setup = READ_BY_THE_BUILD[case]
+    names = [*PURE, "src/ns/one/other.py", "one/__init__.py", "lib/two/__init__.py", name]
+    assert name in shaping(EDITABLE, names, setup, **project)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("src/one/work.py", "src/one/new.py", "src/ns/one/work.py", "one/deep/other.py", "one/data/page.html"),
+        *("test/test_it.py", "tests/data/x.json", "one/test_it.py", "conftest.py", "docs/index.md", "examples/x.py"),
+        *("devops/helpers.toml", "changelog.txt", "uv.lock", "like_it/no_init.py"),
+    ],
+)
+def test_module_test_and_page_shape_no_editable_project(name: str) -> None:
+    names = [*PURE, "one/__init__.py", "src/ns/one/__init__.py", name]
+    urls = {"Documentation": "https://docs.example/docs/"}
+    project = {"name": "Like-it", "urls": urls, "optional-dependencies": {"docs": ["sphinx"], "test": []}}
+    tool = {"hatch": {"envs": {"docs": {}}}, "poetry": {"group": {"test": {}}}, "pytest": {"testpaths": ["tests"]}}
+    assert name not in shaping(EDITABLE, names, "from setuptools import setup\n", project=project, tool=tool)
+
+
+BUILT = ["one/_c.c", "one/check.pyx", "tests/_t.c", "testing/src/lib.rs", "examples/x.c", "benchmarks/x.c", "x_test.c"]
+
+
+@pytest.mark.parametrize("installed", [COMPILED, WHEEL])
+def test_wheel_is_shaped_by_all_files_except_tests_and_docs(installed: str) -> None:
+    aside = ["docs/a.md", "tests/test_it.py", "tests/it_test.py", "tests/conftest.py", "changelog.txt"]
+    names = [*PURE, *BUILT, *aside, "devops/.gitkeep"]
+    assert shaping(installed, names) == sorted({*PURE, *BUILT} - {"pyproject.toml", "test/test_it.py"})
+
+
+def test_tests_inside_a_package_shape_the_wheel_that_holds_them() -> None:
+    names = ["src/one/__init__.py", "src/one/test_utils.py"]
+    assert shaping(WHEEL, names) == names
+    assert shaping(COMPILED, names) == names[:1]
+
+
+@pytest.mark.parametrize("path", [".", "backend", "backend/", "./backend"])
+def test_backend_of_the_project_shapes_it(path: str) -> None:
+    names = ["src/one/__init__.py", "src/one/work.py", "backend/own/work.py", "backend/own/__init__.py"]
+    found = shaping(EDITABLE, names, more=[path])
+    assert {"backend/own/work.py", "backend/own/__init__.py"} <= set(found)
+    assert ("src/one/work.py" in found) == (path == ".")
+
+
+def test_shaping_files_of_a_big_project_are_found_in_a_moment() -> None:
+    names = [f"src/one/module{number}.py" for number in range(5000)]
+    setup = "".join(f"open('other/file{number}.txt')\n" for number in range(800))
+    begin = time.process_time()
+    for installed in (EDITABLE, WHEEL):
+        shaping(installed, names, setup)
+    assert time.process_time() - begin < 0.5
+
+
+def test_table_of_the_backend_of_uv_shapes_a_project_and_the_rest_of_uv_does_not() -> None:
+    both = {"sources": {}, "build-backend": {"module-name": "one"}}
+    assert shaping_tables({"tool": {"uv": both}})["tool"] == {"uv": {"build-backend": {"module-name": "one"}}}
+    assert shaping_tables({"tool": {"uv": {"sources": {}}}})["tool"] == {}
 
 
 def test_tables_of_tools_that_build_nothing_shape_nothing() -> None:
