@@ -1,4 +1,4 @@
-"""The commands that `repo_example` prints, given one after the other by a user with an empty cache of images."""
+"""The commands that `repo_example` prints, given one after the other."""
 
 from __future__ import annotations
 
@@ -8,24 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from helpers.test.conftest import ROOT, docker_images, thin_env
+from helpers.test.conftest import ROOT, images_removed, thin_env
 
 pytestmark = pytest.mark.engine
 
 
 def test_commands_that_the_example_prints_work(tmp_path: Path) -> None:
-    before = set(docker_images())
     config = tmp_path / "gitconfig"
     config.write_text("[user]\n\tname = t\n\temail = t@example.invalid\n")
     env = {**os.environ, "GIT_CONFIG_GLOBAL": str(config), "GIT_CONFIG_NOSYSTEM": "1"}
     invoke = [str(thin_env() / "bin" / "invoke"), "repo_example", str(tmp_path / "example")]
     printed = subprocess.run(invoke, cwd=ROOT, env=env, check=True, capture_output=True, encoding="utf-8").stdout
-    try:
-        shell = ["bash", "--norc", "-ec", f"exec 2>&1\n{printed}\ngit status --porcelain --branch"]
+    shell = ["bash", "--norc", "-ec", f"exec 2>&1\n{printed}\ngit status --porcelain --branch"]
+    with images_removed("example-orders", "example-shelves"):
         done = subprocess.run(shell, cwd=ROOT, env=env, stdout=subprocess.PIPE, encoding="utf-8", timeout=1200)
-    finally:
-        if new := [name for name in set(docker_images()) - before if name.startswith("example-")]:
-            subprocess.run(["docker", "image", "rm", "--force", *new], check=True, capture_output=True)
     assert done.returncode == 0, done.stdout
     for name in ("sales/orders", "stock/shelves"):
         # One test waits for the change of the library.

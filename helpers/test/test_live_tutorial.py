@@ -26,6 +26,6 @@ def test_commands_of_the_tutorial_print_what_it_shows(tmp_path: Path) -> None:
     git(source, "add", "--all")
     git(source, "commit", "--quiet", "--message", "all")
     shell = DocShell(tmp_path, tmp_path, ":", {" URL ": f" {source} "}, {str(tmp_path): "/home/ana"})
-    with images_removed("greetings"):
+    with images_removed("greetings", "example-orders", "example-shelves"):
         faults = shell.faults("docs/tutorial.md")
     assert faults == [], "\n".join(faults)
