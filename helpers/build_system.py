@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from helpers import pyproject
+from helpers import checkout_file, pyproject
 from helpers.console import excerpt
 from helpers.errors import ConfigError
-from helpers.model.manifest import BuildSystem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from helpers.model.manifest import BuildSystem
+
+_FORM = "write it as https://packaging.python.org/en/latest/specifications/pyproject-toml/ shows"
 
 
 def of_directory(path: Path) -> BuildSystem | None:
@@ -25,13 +30,23 @@ def of_directory(path: Path) -> BuildSystem | None:
 
     file = path / "pyproject.toml"
     has_config = has_config and setuptools_project.is_named(path)
-    found = pep621.build_system(table.Table(parsed, file), has_script=has_script, has_config=has_config)
-    for item in found.requires if found else ():
-        _check_by_name(item, file)
-    for item in found.backend_path if found else ():
-        if os.path.isabs(item) or ".." in item.split("/"):
-            raise ConfigError(f"[build-system] backend-path {excerpt(item)} leads out of the directory", where=file)
+    try:
+        found = pep621.build_system(table.Table(parsed, file), has_script=has_script, has_config=has_config)
+        for item in found.requires if found else ():
+            _check_by_name(item, file)
+        for item in found.backend_path if found else ():
+            if os.path.isabs(item) or ".." in item.split("/"):
+                raise ConfigError(f"[build-system] backend-path {excerpt(item)} leads out of the directory", where=file)
+    except ConfigError as error:
+        if error.where != str(file):
+            raise
+        raise ConfigError(error.what, where=f"{file}:{_line(file)}", fix=error.fix or _FORM) from None
     return found
+
+
+def _line(file: Path) -> int:
+    lines = checkout_file.read_text(file).splitlines()
+    return next((number for number, line in enumerate(lines, 1) if line.startswith("[build-system]")), 1)
 
 
 def _check_by_name(item: str, file: Path) -> None:

@@ -10,8 +10,11 @@ from helpers import inside
 from helpers.host import User
 from helpers.model.container_options import ContainerOptions
 from helpers.model.image import Base
-from helpers.model.manifest import BuildSystem
 from helpers.model.stage import Stage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from helpers.model.manifest import BuildSystem
 
 # What a recipe may run: they install what its context names, and check what came out.
 SCRIPTS = tuple(Path(__file__).parent / "recipe" / f"install-{what}-packages.sh" for what in ("python", "system"))

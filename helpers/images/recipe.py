@@ -12,9 +12,9 @@ from pathlib import Path
 
 from helpers import config, discover, host, pyproject
 from helpers.console import excerpt
-from helpers.engine.specs import SCRIPTS, ImageSpec
+from helpers.engine.specs import SCRIPTS, Distribution, ImageSpec
 from helpers.errors import ConfigError, HelpersError, StaleError
-from helpers.images import code, distribution, lock_source
+from helpers.images import code, lock_source
 from helpers.model import archive
 from helpers.model import image as names
 from helpers.model import system_lock as system_locks
@@ -156,7 +156,7 @@ def _image(runnable: RunnableDir, parent: ImageSpec, bottom: Base) -> ImageSpec:
     own = runnable.path / "devops" / "Dockerfile"
     dockerfile = own if os.path.lexists(own) else SHARED_DOCKERFILE
     prod = parent.stage is Stage.PROD
-    project = distribution.of(runnable, runnable.build, prod=prod) if runnable.build and dockerfile != own else None
+    project = _distribution(runnable, prod=prod) if dockerfile != own else None
     # The code of a project is its wheel.
     copied = code.files(runnable) if prod and (not project or runnable.settings.code) else ()
     packages = project.files if project else copied
@@ -192,6 +192,14 @@ def _image(runnable: RunnableDir, parent: ImageSpec, bottom: Base) -> ImageSpec:
         entrypoint=entrypoint,
         distribution=project,
     )
+
+
+def _distribution(runnable: RunnableDir, *, prod: bool) -> Distribution | None:
+    if not runnable.build:
+        return None
+    from helpers.images import distribution  # most directories build nothing
+
+    return distribution.of(runnable, runnable.build, prod=prod)
 
 
 def _base_name(runnable: RunnableDir, parent: ImageSpec) -> str:

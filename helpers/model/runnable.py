@@ -10,10 +10,13 @@ from pathlib import Path
 
 from helpers.model.changelog import Changelog
 from helpers.model.image import Base, repository
-from helpers.model.manifest import BuildSystem
 from helpers.model.settings import Settings
 from helpers.model.settings_file import spelled
 from helpers.model.version import Version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from helpers.model.manifest import BuildSystem
 
 # Names of files end at 255 bytes; some of that is for what is put around the name.
 _LONGEST_NAME = 150

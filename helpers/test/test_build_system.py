@@ -77,7 +77,7 @@ def test_setuptools_builds_a_directory_with_its_files_only(path: Path, name: str
 def test_wrong_build_system_is_an_error_of_the_file(path: Path, table: str, what: str) -> None:
     with pytest.raises(ConfigError, match=what) as caught:
         found(path, pyproject__toml=f"[build-system]\n{table}")
-    assert caught.value.where == str(path / "pyproject.toml")
+    assert caught.value.where == f"{path / 'pyproject.toml'}:1"
 
 
 def test_build_system_that_is_no_table_is_an_error(path: Path) -> None:

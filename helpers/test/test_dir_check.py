@@ -147,6 +147,17 @@ def test_each_fault_is_found_with_its_line(root: Path, act: Callable[[Path], obj
     assert all(re.match(r"[^:]+:\d+: .+; fix: .+", text) for text in found)
 
 
+def test_build_system_of_a_wrong_form_is_a_finding(root: Path) -> None:
+    path = sound(root, "runnable_dirs/forecast")
+    with (path / "pyproject.toml").open("a") as file:
+        file.write('\n[build-system]\nrequires = "setuptools"\nbuild-backend = "setuptools.build_meta"\n')
+    config.forget()
+    (found,) = findings(root, path)
+    assert re.match(
+        r"pyproject.toml:1\d: \[build-system\] requires must be a list, not 'setuptools'; fix: write", found
+    )
+
+
 def test_all_findings_are_told_at_once(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = sound(root, "runnable_dirs/forecast", 'pids = 1\nmemory = "lots"\nuses = ["../gone"]\n')
     (path / "changelog.txt").write_text("# forecast-0.2\n- 2024-01-01\n- a\n# forecast-0.1.0\n- soon\n- b\n")
