@@ -128,7 +128,7 @@ def _fault(item: DirPlan) -> DirPlan | None:
         names = {package.name for package in lock_source.pins(item.runnable.path)}
     except ConfigError as error:
         return DirPlan(item.name, error=error)
-    if source is None or not names or "pytest-cov" in names:
+    if source is None or not source.is_there() or "pytest-cov" in names:
         return None  # without a lock there is another error to tell of
     relock = "invoke docker_lock --all" if source.kind is LockKind.POETRY else source.command()
     unlocked = ConfigError(
