@@ -13,7 +13,7 @@ from helpers.console import excerpt
 from helpers.containers import environment
 from helpers.engine import dockerfile
 from helpers.engine.specs import ImageSpec
-from helpers.errors import ConfigError, NothingSelectedError
+from helpers.errors import ConfigError, NothingSelectedError, StaleError
 from helpers.images import digests, lock_source
 from helpers.images.recipe import SHARED_DOCKERFILE
 from helpers.model import pdm_lock, poetry_lock
@@ -139,8 +139,12 @@ def check_lock(path: Path) -> None:
         return  # the export compares
     if not poetry_lock.has_hash(text) and not poetry_lock.is_of_a_project(source.parsed()):
         raise ConfigError("has no content-hash in [metadata], so it is no lock", where=source.file, fix=source.mend())
-    if poetry_lock.is_stale(text, config.parse_toml(source.manifest(), path / "pyproject.toml")):
+    project = config.parse_toml(source.manifest(), path / "pyproject.toml")
+    if poetry_lock.is_stale(text, project):
         raise source.stale()
+    for package, name in source.read(lambda data: [*poetry_lock.holes(data, project)])[:1]:
+        what = f"lacks {excerpt(name)}, which {excerpt(package)} needs"
+        raise StaleError(what, where=source.file, why="a merge or an edit removed it", fix=source.command())
 
 
 def check_dockerfile(file: Path) -> None:

@@ -35,6 +35,10 @@ class Pinned:
     url: str = ""
 
 
+# At the begin of a requirement (PEP 508).
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
 def normal_name(name: str) -> str:
     """Return `name` as package indexes spell it (https://peps.python.org/pep-0503/#normalized-names)."""
     return re.sub(r"[-_.]+", "-", name).lower()
@@ -91,6 +95,33 @@ def is_of_a_project(data: Mapping[str, Any]) -> bool:
     """Return whether a parsed lock holds the hash of a project; poetry refuses a lock without a hash."""
     metadata = data.get("metadata")
     return isinstance(metadata, dict) and isinstance(metadata.get("content-hash"), str)
+
+
+def holes(data: Mapping[str, Any], project: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield (package, dependency) for each dependency that a parsed lock lacks, as after a bad merge.
+
+    A dependency with a marker may be of another platform or Python, and an optional dependency of an extra: their
+    absence says nothing.
+
+    Arguments:
+        data: the lock.
+        project: the parsed `pyproject.toml`; its own dependencies are those of the package `pyproject.toml`.
+    """
+    there = {normal_name(str(package["name"])) for package in data.get("package", [])}
+    there.add(normal_name(str(project.get("project", {}).get("name", ""))))
+    groups = project.get("dependency-groups", {}).values()
+    lists = (project.get("project", {}).get("dependencies"), *groups)
+    for text in (item for one in lists if isinstance(one, list) for item in one if isinstance(item, str)):
+        name = _NAME.match(text)
+        if name and ";" not in text and normal_name(name[0]) not in there:
+            yield "pyproject.toml", name[0]
+    for package in data.get("package", []):
+        for name, wanted in package.get("dependencies", {}).items():
+            is_needed = isinstance(wanted, str) or (
+                isinstance(wanted, dict) and not {"markers", "optional"} & {*wanted}
+            )
+            if is_needed and normal_name(name) not in there:
+                yield str(package["name"]), name
 
 
 def has_hash(lock: str) -> bool:

@@ -72,6 +72,25 @@ def test_a_pipe_gets_plain_lines_as_things_happen() -> None:
     assert text == f"making the environment of a\ntesting a\n{weaker}\nPASS a 2 passed 1 skipped (1.2 s)\n"
 
 
+def test_tests_that_run_long_are_named_with_their_number_from_time_to_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "progress").write_text("collected 9\npassed\npassed\n")
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    stream = io.StringIO()
+    reporter = Lines(stream)
+    reporter.event(Event("testing", "a\nb", str(tmp_path)))
+    for seconds in (59, 61, 100, 122):
+        now[0] = 1000.0 + seconds
+        reporter.tick()
+    reporter.event(Event("done", "a\nb", verdict=replace(PASS, name="a\nb")))
+    now[0] = 2000.0
+    reporter.tick()
+    told = [line for line in stream.getvalue().splitlines() if line.startswith("still")]
+    assert told == ["still testing a\\nb: 1:01 min, 2/9 tests", "still testing a\\nb: 2:02 min, 2/9 tests"]
+
+
 def test_the_output_of_what_failed_is_shown_and_can_not_steer_the_terminal() -> None:
     text = shown(Event("done", FAIL.name, verdict=FAIL))
     assert text == "FAIL b\\nc 1 failed (0.0 s): t.py::test_a\noutput of b\\nc (whole: /l)\n  | bad\n"

@@ -13,6 +13,7 @@ import pytest
 from helpers import pyproject
 from helpers.dirs import soundness
 from helpers.driver import cli
+from helpers.errors import StaleError
 from helpers.model import poetry_lock
 from helpers.test.unit_fixtures import add_dir, cache, forget, make_repo
 
@@ -195,3 +196,40 @@ def test_every_lock_of_this_repo_is_fresh_and_stale_after_an_edit() -> None:
         assert not poetry_lock.is_stale(text, project)
         edited = {**project, "project": {**project["project"], "dependencies": ["attrs"]}}
         assert poetry_lock.is_stale(text, edited)
+
+
+PACKAGE = '[[package]]\nname = "{}"\nversion = "1"\n'
+NEEDS = "[package.dependencies]\nCerti_Fi = {}\n"
+
+
+@pytest.mark.parametrize(
+    ("project", "lock", "found"),
+    [
+        ({}, PACKAGE.format("requests") + NEEDS.format('">=1"'), [("requests", "Certi_Fi")]),
+        (
+            {},
+            PACKAGE.format("requests") + NEEDS.format('{version = ">=1", extras = ["x"]}'),
+            [("requests", "Certi_Fi")],
+        ),
+        ({}, PACKAGE.format("requests") + NEEDS.format('{version = ">=1", markers = "os_name == \'nt\'"}'), []),
+        ({}, PACKAGE.format("requests") + NEEDS.format('{version = ">=1", optional = true}'), []),
+        ({}, PACKAGE.format("requests") + NEEDS.format('[{version = "1", markers = "x"}]'), []),
+        ({}, PACKAGE.format("requests") + NEEDS.format('">=1"') + PACKAGE.format("certi-fi"), []),
+        ({"project": {"dependencies": ["requests>=2"]}}, PACKAGE.format("other"), [("pyproject.toml", "requests")]),
+        ({"project": {"dependencies": ["requests>=2 ; os_name == 'nt'"]}}, PACKAGE.format("other"), []),
+        ({"dependency-groups": {"test": ["pytest", {"include-group": "x"}]}}, "", [("pyproject.toml", "pytest")]),
+        ({"project": {"name": "own", "dependencies": ["own[fast]"]}}, PACKAGE.format("other"), []),
+    ],
+)
+def test_lock_without_a_dependency_has_a_hole(project: dict[str, Any], lock: str, found: list[tuple[str, str]]) -> None:
+    data = pyproject.parse_toml(lock, Path("poetry.lock"))
+    assert list(poetry_lock.holes(data, project)) == found
+
+
+def test_lock_with_a_hole_is_refused_with_the_command_that_mends_it(root: Path) -> None:
+    lock = root / "a" / "poetry.lock"
+    lock.write_text(PACKAGE.format("requests") + NEEDS.format('">=1"') + "\n" + lock.read_text())
+    forget()
+    with pytest.raises(StaleError, match="lacks 'Certi_Fi', which 'requests' needs") as caught:
+        soundness.check_lock(root / "a")
+    assert str(caught.value.fix).startswith("invoke docker_lock --dir ")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TextIO
 
 from helpers.console import printable
 from helpers.driver.events import Event, Observer, Work
+from helpers.driver.report.progress import Progress
 from helpers.driver.report.words import commands, is_bad, output, verdict_line
 from helpers.driver.verdict import Verdict
+from helpers.thin_env.slow_steps import clock
 from helpers.thin_env.streams import put_line
 from helpers.thin_env.threads import started
 
@@ -19,6 +22,29 @@ if TYPE_CHECKING:
     from helpers.driver.report.stream import Streams
 
 _TICK_SECONDS = 0.1
+# Between two lines about tests that still run: programs that read logs end a job that is silent for minutes.
+_STILL_SECONDS = 60.0
+
+
+class Still:
+    """Tests that run, for a line from time to time.
+
+    Arguments:
+        results: the directory with their results.
+    """
+
+    def __init__(self, results: Path) -> None:
+        self._progress = Progress(results)
+        self._began = self._told = time.monotonic()
+
+    def told(self, now: float) -> str:
+        """Return the time and the number of tests, if it is time for a line; else nothing."""
+        if now - self._told < _STILL_SECONDS:
+            return ""
+        self._told = now
+        self._progress.update()
+        counts = str(self._progress)
+        return clock(now - self._began) + (f", {counts} tests" if counts else "")
 
 
 class Lines(Observer):
@@ -36,12 +62,13 @@ class Lines(Observer):
         self.streams = _streams() if verbose else None
         # Set when nothing is shown any more of what goes on.
         self.over = threading.Event()
+        self._still: dict[str, Still] = {}
 
     def begin(self, work: Work) -> None:
         """Show what is printed from now on."""
         if self.streams:
             self.streams.several = len(work.plan.dirs) > 1
-            self.start_ticking()
+        self.start_ticking()
 
     def event(self, event: Event) -> None:
         """Show one event."""
@@ -50,11 +77,13 @@ class Lines(Observer):
                 self.begun(printable(event.text))
             elif event.kind == "testing":
                 self.begun(f"testing {printable(event.name)}")
+                self._still[event.name] = Still(Path(event.text))
                 if self.streams:
                     self.streams.begin(event.name, Path(event.text).with_name("output.log"))
             elif event.kind == "weaker":
                 self.line(f"weaker {printable(event.name)}: {printable(event.text)}")
             elif event.verdict:
+                self._still.pop(event.name, None)
                 if self.streams:
                     self.lines(*self.streams.end(event.name))
                 self.done(event.verdict)
@@ -88,6 +117,10 @@ class Lines(Observer):
         """Show what is new since the last time."""
         if self.streams:
             self.lines(*self.streams.new())
+            return
+        for name, still in self._still.items():
+            if told := still.told(time.monotonic()):
+                self.line(f"still testing {printable(name)}: {told}")
 
     def start_ticking(self) -> None:
         """Call `tick` again and again until `close`."""
