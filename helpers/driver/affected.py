@@ -8,19 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from helpers import config, pyproject
+from helpers.driver import plan_files
 from helpers.driver.container import INSIDE
 from helpers.driver.plan import DirPlan, Plan, without
 from helpers.driver.ways import links, ways
 from helpers.errors import ConfigError, InfrastructureError, NothingSelectedError, UsageError
-from helpers.images import lock_source
 from helpers.model import settings_file
 from helpers.model.runnable import RunnableDir
 from helpers.repo import history, merging
 from helpers.repo.contents import Contents, Unknown, contents, contents_of
 from helpers.repo.location import boundaries, git_in
 
-# What an image is made from, of all that lies in the directory of one.
-_OF_AN_IMAGE = ("devops", "devops/Dockerfile", "pyproject.toml", "changelog.txt")
 _USUAL = ("main", "master")
 _SHOWN = 3
 
@@ -96,12 +94,15 @@ def only(root: Path, plan: Plan, since: str) -> Plan:
     package = _below(INSIDE.parent, root)
     everywhere = now.differences(before, package, [f"{package}/test", f"{package}/templates"]) if package else []
     everywhere = everywhere or _registry_moved(root, before, now, since)
-    changed = {item.name: everywhere or list(dict.fromkeys(_changes(root, item, before, now))) for item in plan.dirs}
+    every = [item.name for item in plan.dirs]
+    changed = {
+        item.name: everywhere or list(dict.fromkeys(_changes(root, item, before, now, every))) for item in plan.dirs
+    }
     left = without(plan, [name for name, paths in changed.items() if not paths])
     return replace(left, dirs=tuple(replace(item, changed=_told(changed[item.name])) for item in left.dirs))
 
 
-def _changes(root: Path, item: DirPlan, before: Contents, now: Contents) -> Iterator[str]:
+def _changes(root: Path, item: DirPlan, before: Contents, now: Contents, every: Sequence[str]) -> Iterator[str]:
     if item.runnable is None:
         yield f"{item.name}: its files are wrong"
         return
@@ -118,17 +119,22 @@ def _changes(root: Path, item: DirPlan, before: Contents, now: Contents) -> Iter
         # What is nested in the directory counts only where it is named.
         left_out = nested if path == item.runnable.path else []
         yield from now.differences(before, _below(path, root), left_out)
+    made_of = plan_files.of_images(item, root)
     # They may change the bytes of every file below them (https://git-scm.com/docs/gitattributes).
-    made_of = {*_seen(item.runnable), *(Path(image.directory) for image in item.chain if image.directory)}
-    yield from differences(_attributes(made_of))
-    for directory in (image.directory for image in item.chain if image.directory):
-        named = [directory / name for name in (*_OF_AN_IMAGE, *lock_source.DETECTED)]
-        for file in dict.fromkeys(map(str, (*named, *lock_source.files(directory)))):
-            if directory != item.runnable.path or not file.startswith(f"{directory}/"):
-                yield from differences([file])
-            if os.path.islink(file):
-                end = os.path.realpath(file)
-                yield from differences([*links(file, str(root)), end, *_attributes([Path(end).parent])])
+    yield from differences(_attributes({*_seen(item.runnable), *(path for path, _ in made_of)}))
+    for path, names in made_of:
+        below = _below(path, root)
+        is_workspace = names is plan_files.WORKSPACE
+        seen = _is_in(below, item.name) and not any(_is_in(below, name) for name in nested)
+        if not below or (seen and not is_workspace):
+            continue
+        left_out = [] if is_workspace else [name for name in every if name != below and _is_in(name, below)]
+        found = now.differences(before, below, left_out)
+        yield from (name for name in found if names.fullmatch(os.path.basename(name)))
+    for file in {*(path for path, _ in made_of), *plan_files.of_distributions(item)}:
+        if os.path.islink(file):
+            end = os.path.realpath(file)
+            yield from differences([*links(str(file), str(root)), end, *_attributes([Path(end).parent])])
 
 
 def _attributes(directories: Iterable[Path]) -> list[str]:
@@ -158,6 +164,10 @@ def _registry_moved(root: Path, before: Contents, now: Contents, since: str) -> 
 def _below(path: Path, root: Path) -> str:
     """Return a path relative to the root; empty for one that is not in the repo."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
+
+
+def _is_in(path: str, directory: str) -> bool:
+    return directory == "." or f"{path}/".startswith(f"{directory}/")
 
 
 def _told(paths: Sequence[str]) -> str:

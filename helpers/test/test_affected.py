@@ -150,6 +150,61 @@ def test_a_change_is_seen_before_and_after_it_is_committed(root: Path, name: str
         assert set(listed(root, "--affected", "HEAD")) == (wanted if name == "what is wrong" else set())
 
 
+@pytest.fixture
+def projects(root: Path) -> Path:
+    """The repo with `child` on the project `proj`, and `own`, whose lock is made of manifests beside it."""
+    add_dir(root, "proj")
+    more("proj/pyproject.toml", '[build-system]\nrequires = []\nbuild-backend = "hatchling.build"\n')(root)
+    (root / "shared" / "data.txt").touch()
+    link(root, "proj/data.txt", "../shared/data.txt")
+    add_dir(root, "proj/inside", 'base = "dir:.."')
+    add_dir(root, "child", 'base = "dir:../proj"')
+    add_dir(root, "own", locked=False)
+    write("own/devops/helpers.toml", 'base = "archive:bookworm"\n')(root)
+    write("own/devops/poetry.lock", f"# a lock\n{LOCK}")(root)
+    write("own/pyproject.toml", OWN)(root)
+    for name in ("common", "deep", "member"):
+        write(f"{name}/pyproject.toml", f'[project]\nname = "{name}"\nversion = "1"\n')(root)
+    more("common/pyproject.toml", 'dependencies = ["deep @ file:../deep"]\n')(root)
+    write("pyproject.toml", '[tool.uv.workspace]\nmembers = ["member"]\n')(root)
+    commit(root)
+    return root
+
+
+OWN = """\
+[project]
+name = "own"
+version = "1"
+dependencies = ["common", "member"]
+[tool.uv.sources]
+common = {path = "../common"}
+member = {workspace = true}
+"""
+ON_PROJECT = {"proj", "child", "proj/inside"}
+PROJECTS: dict[str, tuple[Callable[[Path], object], set[str]]] = {
+    "a source of a base that is a project": (write("proj/proj/_c.c"), ON_PROJECT),
+    "the settings of its build": (write("proj/setup.cfg"), ON_PROJECT),
+    "what a file of a project is a link to": (write("shared/data.txt"), ON_PROJECT),
+    "a directory inside a base that is a project": (write("proj/inside/new.py"), {"proj/inside"}),
+    "the manifest of a path dependency": (more("common/pyproject.toml", "# more\n"), {"own"}),
+    "requirements of a path dependency": (write("common/requirements.txt"), {"own"}),
+    "a module of a path dependency": (write("common/common.py"), set()),
+    "the changelog of a path dependency": (write("common/changelog.txt"), set()),
+    "the manifest of a dependency of a path dependency": (more("deep/pyproject.toml", "# more\n"), {"own"}),
+    "the manifest of a member of the workspace": (more("member/pyproject.toml", "# more\n"), {"own"}),
+    "a workspace": (write("pyproject.toml", ""), {"own"}),
+    "a setup.py": (write("common/setup.py"), {"own"}),
+}
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_change_of_a_file_that_an_image_is_made_of_affects_its_directories(projects: Path, name: str) -> None:
+    change, wanted = PROJECTS[name]
+    assert listed(projects, "--affected", "HEAD") == {}
+    change(projects)
+    assert set(listed(projects, "--affected", "HEAD")) == wanted
+
+
 def test_the_list_says_why(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(5):
         write(f"a/new{number}.py")(root)
