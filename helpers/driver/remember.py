@@ -13,7 +13,7 @@ from typing import TextIO
 
 from helpers import pytest_settings, toolchain_path
 from helpers.containers import rights
-from helpers.driver import memo, report, uncollected
+from helpers.driver import memo, plan_files, report, uncollected
 from helpers.driver.events import Event, Ran
 from helpers.driver.plan import Plan
 from helpers.driver.verdict import Status, Verdict
@@ -37,7 +37,7 @@ _FREE = {
 _AS_USUAL = {"engine": ("auto", "docker"), "stage": ("local",)}
 # What a plan is made of: read here, and not only by the tests.
 _READ_FOR_PLANS = {
-    *("pyproject.toml", "changelog.txt", "devops", "Dockerfile", "compose.yaml"),
+    *("changelog.txt", "devops", "Dockerfile", "compose.yaml"),
     *(os.path.basename(path) for path in (base_lock.PATH, system_lock.NAME)),
     *pytest_settings.FILES,
 }
@@ -76,6 +76,7 @@ def keep(
         return
     kinds = _kinds(options, root, plan, now)
     made_of = {Path(path).parent for path in kinds} | {root / path for path in now.paths() if _is_read_for_plans(path)}
+    made_of |= {path for item in plan.dirs for path in plan_files.of_distributions(item)}
     made_of |= {Path(end) for end in leads.values()}
     made_of |= {Path(link) for path in leads for link in links(os.path.join(os.getcwd(), path), str(root))}
     if any(changed_at(path) > options.asked_at - TICK_SECONDS for path in made_of):
@@ -106,7 +107,11 @@ def _may_have_one(options: argparse.Namespace, root: Path, plan: Plan, verdicts:
 def _leads(options: argparse.Namespace, root: Path, plan: Plan, now: Contents) -> dict[str, str]:
     """Return where the paths lead that a plan is read by: links, and what the settings and the command line name."""
     tools = f"{Path(memo.PACKAGE).relative_to(root).as_posix()}/"
-    paths = [str(root / path) for path in now.links() if _is_read_for_plans(path) or path.startswith(tools)]
+    installed = {str(path) for item in plan.dirs for path in plan_files.of_distributions(item)}
+    linked = {path: str(root / path) for path in now.links()}
+    paths = [
+        file for path, file in linked.items() if _is_read_for_plans(path) or path.startswith(tools) or file in installed
+    ]
     # Git tells of a directory itself, unless there is a link on the way to it.
     paths += [path for item in plan.dirs for path in ways(item) if os.path.realpath(path) != path]
     return {path: os.path.realpath(path) for path in (*options.dir, *paths)}
@@ -116,7 +121,10 @@ def _is_known(root: Path, plan: Plan, now: Contents, leads: Mapping[str, str]) -
     """Say whether all that this plan is made of lies where somebody has looked."""
     found = leads.keys() & {str(root / path) for path in now.links()}
     own = [str(item.runnable.path) for item in plan.dirs if item.runnable]
-    for path in map(Path, map(os.path.realpath, (*found, *own))):
+    made_of = {part for item in plan.dirs for part in plan_files.of_images(item, root)}
+    read = [path / "pyproject.toml" if path.is_dir() else path for path, _ in made_of]
+    there = (str(path) for path in read if path.exists())
+    for path in map(Path, map(os.path.realpath, (*found, *own, *there))):
         if not path.is_relative_to(root) or path.is_relative_to(root / ".git"):
             return False
         if not now.knows(path.relative_to(root).as_posix()):
@@ -141,7 +149,9 @@ def _kinds(options: argparse.Namespace, root: Path, plan: Plan, now: Contents) -
 
 def _is_read_for_plans(path: str) -> bool:
     name = os.path.basename(path)
-    return name in _READ_FOR_PLANS or path.split("/")[-2:-1] == ["devops"] or kind_of(name) is not None
+    if name in _READ_FOR_PLANS or plan_files.is_manifest(path):
+        return True
+    return path.split("/")[-2:-1] == ["devops"] or kind_of(name) is not None
 
 
 def _probed(runnable: RunnableDir, path: str, *others: str) -> list[str]:

@@ -245,6 +245,39 @@ def test_a_run_that_tested_something_leaves_none(inside: Scene) -> None:
     assert memo.files() == []
 
 
+BUILT = '\n[build-system]\nrequires = []\nbuild-backend = "hatchling.build"\n'
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("setup.py", "setup.cfg", "PKG-INFO", "requirements-test.txt", "deps/base.in", "uv.lock", "pdm.lock"),
+        *("pylock.toml", "devops/helpers.toml", "base/code/_c.c"),
+    ],
+)
+def test_file_of_a_plan_that_changes_after_the_plan_leaves_no_memo(
+    inside: Scene, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    # Where only the name tells, the place is one that no plan reads.
+    file = inside.root / (name if name.startswith("base/") else f"notes/{name}")
+    with (inside.root / "base" / "pyproject.toml").open("a") as manifest:
+        manifest.write(BUILT)
+    write(str(file.parent.relative_to(inside.root) / "x"), "")(inside)
+    file.write_text("one\n")
+    inside.run()
+    inside.arguments[:] = ["--dir", "b"]
+    find = verdict_cache.VerdictCache.find
+
+    def found(self: verdict_cache.VerdictCache, dirs: list[object]) -> object:
+        file.write_text("two\n")
+        return find(self, dirs)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(verdict_cache.VerdictCache, "find", found)
+        assert inside.run() == (0, set())
+    assert memo.files() == []
+
+
 @pytest.mark.parametrize("what", ["a directory", "a file that is written in place"])
 def test_what_comes_after_the_plan_was_made_leaves_none(
     inside: Scene, monkeypatch: pytest.MonkeyPatch, what: str

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.test.fake_engine import PASSES, Tests
-from helpers.test.test_memo import answer, inside
+from helpers.test.test_memo import BUILT, answer, inside
 from helpers.test.unit_fixtures import LOCK, add_dir, cache, git, no_poetry
 from helpers.test.verdict_scene import ALL, Scene, scene, setting, write_junit
 
@@ -87,6 +87,35 @@ def test_a_plan_that_is_made_of_what_git_ignores_as_a_whole_is_not_remembered(in
         (inside.package / "driver" / "link.py").symlink_to("../../built/lib/x")
     assert [inside.run(), inside.run()] == [(0, ALL), (0, set())]
     assert answer(inside) is None
+
+
+@pytest.mark.parametrize("place", ["built", "common"])
+def test_path_dependency_in_a_directory_that_git_ignores_leaves_no_memo(inside: Scene, place: str) -> None:
+    ignored(inside)
+    common = inside.root / place / "lib" / "pyproject.toml"
+    common.parent.mkdir(parents=True, exist_ok=True)
+    common.write_text('[project]\nname = "lib"\nversion = "1"\n')
+    directory = inside.root / "b"
+    (directory / "poetry.lock").rename(directory / "devops" / "poetry.lock")
+    (directory / "devops" / "helpers.toml").write_text('base = "archive:bookworm"\n')
+    text = f'[project]\nname = "b"\nversion = "1"\ndependencies = ["lib @ file:../{place}/lib"]\n'
+    (directory / "pyproject.toml").write_text(text)
+    assert [inside.run(), inside.run()] == [(0, ALL), (0, set())]
+    assert answer(inside) == (0 if place == "common" else None)
+    common.write_text('[project]\nname = "lib"\nversion = "1"\ndependencies = ["six"]\n')
+    assert answer(inside) is None
+
+
+@pytest.mark.parametrize("place", ["built", "common"])
+def test_link_of_a_project_to_a_file_that_git_ignores_leaves_no_memo(inside: Scene, place: str) -> None:
+    ignored(inside)
+    (inside.root / "common").mkdir()
+    (inside.root / place / "data.bin").write_text("one")
+    with (inside.root / "base" / "pyproject.toml").open("a") as manifest:
+        manifest.write(BUILT)
+    (inside.root / "base" / "data.bin").symlink_to(f"../{place}/data.bin")
+    assert [inside.run(), inside.run()] == [(0, ALL), (0, set())]
+    assert answer(inside) == (0 if place == "common" else None)
 
 
 def test_a_base_in_a_directory_that_git_ignores_is_looked_at(inside: Scene) -> None:
