@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 from helpers import checkout_file, pyproject
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 _FORM = "write it as https://packaging.python.org/en/latest/specifications/pyproject-toml/ shows"
 
 
+@cache
 def of_directory(path: Path) -> BuildSystem | None:
-    """Return the build backend of the directory `path`; None for a directory that builds no distribution.
+    """Return the build backend of the directory `path`, read once; None for a directory that builds no distribution.
 
     Raises:
         ConfigError: `[build-system]` does not have the form of PEP 517 and PEP 518, or requires more than names.

@@ -112,6 +112,7 @@ def forget() -> None:
     checkout_file.forget()
     read_shared.cache_clear()
     pyproject.read.cache_clear()
+    build_system.of_directory.cache_clear()
     settings_of.cache_clear()
 
 
