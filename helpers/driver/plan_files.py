@@ -51,6 +51,9 @@ def _of_image(image: ImageSpec, root: Path) -> Iterator[Part]:
         return
     if image.distribution:
         yield directory, _ANY
+        # A directory of a project may be a link.
+        sources = {item.source.parent for item in image.distribution.files}
+        yield from ((place, _ANY) for place in sorted(sources) if not place.is_relative_to(directory))
     for name in (*_OF_AN_IMAGE, *lock_source.DETECTED):
         yield directory / name, _ANY
     # A recipe may be a link.

@@ -15,7 +15,7 @@ from helpers import pytest_settings, toolchain_path
 from helpers.containers import rights
 from helpers.driver import memo, plan_files, report, uncollected
 from helpers.driver.events import Event, Ran
-from helpers.driver.plan import Plan
+from helpers.driver.plan import DirPlan, Plan
 from helpers.driver.verdict import Status, Verdict
 from helpers.driver.verdict_cache import VerdictCache
 from helpers.driver.ways import links, ways
@@ -107,14 +107,16 @@ def _may_have_one(options: argparse.Namespace, root: Path, plan: Plan, verdicts:
 def _leads(options: argparse.Namespace, root: Path, plan: Plan, now: Contents) -> dict[str, str]:
     """Return where the paths lead that a plan is read by: links, and what the settings and the command line name."""
     tools = f"{Path(memo.PACKAGE).relative_to(root).as_posix()}/"
-    installed = {str(path) for item in plan.dirs for path in plan_files.of_distributions(item)}
-    linked = {path: str(root / path) for path in now.links()}
-    paths = [
-        file for path, file in linked.items() if _is_read_for_plans(path) or path.startswith(tools) or file in installed
-    ]
+    # All links in a project, too: a build follows them.
+    read = [tools, *(f"{place.relative_to(root).as_posix()}/" for item in plan.dirs for place in _projects(item))]
+    paths = [str(root / path) for path in now.links() if _is_read_for_plans(path) or path.startswith(tuple(read))]
     # Git tells of a directory itself, unless there is a link on the way to it.
     paths += [path for item in plan.dirs for path in ways(item) if os.path.realpath(path) != path]
     return {path: os.path.realpath(path) for path in (*options.dir, *paths)}
+
+
+def _projects(item: DirPlan) -> list[Path]:
+    return [image.directory for image in item.chain if image.distribution and image.directory]
 
 
 def _is_known(root: Path, plan: Plan, now: Contents, leads: Mapping[str, str]) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from helpers.driver import affected, cli, merge
 from helpers.errors import UsageError
-from helpers.test.unit_fixtures import LOCK, add_dir, cache, forget, git, make_repo, no_poetry
+from helpers.test.unit_fixtures import DERIVED_LOCK, LOCK, add_dir, cache, forget, git, make_repo, no_poetry
 
 pytestmark = pytest.mark.slow
 
@@ -157,11 +157,13 @@ def projects(root: Path) -> Path:
     more("proj/pyproject.toml", '[build-system]\nrequires = []\nbuild-backend = "hatchling.build"\n')(root)
     (root / "shared" / "data.txt").touch()
     link(root, "proj/data.txt", "../shared/data.txt")
+    write("pool/work.py")(root)
+    link(root, "proj/package", "../pool")
     add_dir(root, "proj/inside", 'base = "dir:.."')
     add_dir(root, "child", 'base = "dir:../proj"')
     add_dir(root, "own", locked=False)
     write("own/devops/helpers.toml", 'base = "archive:bookworm"\n')(root)
-    write("own/devops/poetry.lock", f"# a lock\n{LOCK}")(root)
+    write("own/devops/poetry.lock", DERIVED_LOCK)(root)
     write("own/pyproject.toml", OWN)(root)
     for name in ("common", "deep", "member"):
         write(f"{name}/pyproject.toml", f'[project]\nname = "{name}"\nversion = "1"\n')(root)
@@ -185,6 +187,8 @@ PROJECTS: dict[str, tuple[Callable[[Path], object], set[str]]] = {
     "a source of a base that is a project": (write("proj/proj/_c.c"), ON_PROJECT),
     "the settings of its build": (write("proj/setup.cfg"), ON_PROJECT),
     "what a file of a project is a link to": (write("shared/data.txt"), ON_PROJECT),
+    "a module in a package that is a link": (write("pool/work.py", "more\n"), ON_PROJECT),
+    "a new module in a package that is a link": (write("pool/new.py"), ON_PROJECT),
     "a directory inside a base that is a project": (write("proj/inside/new.py"), {"proj/inside"}),
     "the manifest of a path dependency": (more("common/pyproject.toml", "# more\n"), {"own"}),
     "requirements of a path dependency": (write("common/requirements.txt"), {"own"}),

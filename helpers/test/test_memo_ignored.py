@@ -9,7 +9,7 @@ import pytest
 
 from helpers.test.fake_engine import PASSES, Tests
 from helpers.test.test_memo import BUILT, answer, inside
-from helpers.test.unit_fixtures import LOCK, add_dir, cache, git, no_poetry
+from helpers.test.unit_fixtures import DERIVED_LOCK, LOCK, add_dir, cache, git, no_poetry
 from helpers.test.verdict_scene import ALL, Scene, scene, setting, write_junit
 
 pytestmark = pytest.mark.slow
@@ -96,7 +96,8 @@ def test_path_dependency_in_a_directory_that_git_ignores_leaves_no_memo(inside: 
     common.parent.mkdir(parents=True, exist_ok=True)
     common.write_text('[project]\nname = "lib"\nversion = "1"\n')
     directory = inside.root / "b"
-    (directory / "poetry.lock").rename(directory / "devops" / "poetry.lock")
+    (directory / "poetry.lock").unlink()
+    (directory / "devops" / "poetry.lock").write_text(DERIVED_LOCK)
     (directory / "devops" / "helpers.toml").write_text('base = "archive:bookworm"\n')
     text = f'[project]\nname = "b"\nversion = "1"\ndependencies = ["lib @ file:../{place}/lib"]\n'
     (directory / "pyproject.toml").write_text(text)
@@ -106,16 +107,18 @@ def test_path_dependency_in_a_directory_that_git_ignores_leaves_no_memo(inside: 
     assert answer(inside) is None
 
 
-@pytest.mark.parametrize("place", ["built", "common"])
-def test_link_of_a_project_to_a_file_that_git_ignores_leaves_no_memo(inside: Scene, place: str) -> None:
-    ignored(inside)
-    (inside.root / "common").mkdir()
-    (inside.root / place / "data.bin").write_text("one")
+def test_package_of_a_project_behind_a_link_that_git_ignores_is_seen(inside: Scene) -> None:
+    link = leading(inside, ("one", "two"))
     with (inside.root / "base" / "pyproject.toml").open("a") as manifest:
         manifest.write(BUILT)
-    (inside.root / "base" / "data.bin").symlink_to(f"../{place}/data.bin")
-    assert [inside.run(), inside.run()] == [(0, ALL), (0, set())]
-    assert answer(inside) == (0 if place == "common" else None)
+    (inside.root / "base" / "package").symlink_to("../built/current/test")
+    inside.tests |= {name: Tests(PASSES, write_junit) for name in ("one", "two")}
+    inside.arguments += ["--dir", "b"]
+    assert [inside.run(), inside.run()] == [(0, {"b"}), (0, set())]
+    assert answer(inside) == 0
+    link.unlink()
+    link.symlink_to(inside.root / "two")
+    assert answer(inside) is None
 
 
 def test_a_base_in_a_directory_that_git_ignores_is_looked_at(inside: Scene) -> None:

@@ -14,6 +14,8 @@ from helpers.images import lock
 
 # The lock of no project in particular, so that a test may change the project: the quoted key is not compared.
 LOCK = '[metadata]\n"content-hash" = "any"\n'
+# The lock of a project that names no requirement: helpers adds pytest.
+DERIVED_LOCK = f'[[package]]\nname = "pytest"\nversion = "8.0"\n\n{LOCK}'
 PROJECT = '[project]\nname = "{name}"\nrequires-python = ">=3.11"\n\n[tool.poetry]\npackage-mode = false\n'
 
 
