@@ -14,6 +14,7 @@ from helpers.errors import ConfigError, UsageError
 from helpers.images import lock_source
 from helpers.manifest import environments, needs
 from helpers.manifest.needs import Needs
+from helpers.manifest.pep621 import FIELDS
 from helpers.manifest.read import STATED, read
 from helpers.model import settings_file
 from helpers.model.manifest import Manifest, Stated
@@ -241,7 +242,7 @@ def _dependency_lines(manifest: Manifest) -> Iterator[str]:
         yield f"dependencies are unknown, because only the build backend can compute them: {how}"
     if "extras" in manifest.unknown:
         yield "extras are unknown, because only the build backend can compute them: none is chosen"
-    for name in sorted(name for name in manifest.unknown if name.endswith(".txt")):
+    for name in sorted(manifest.unknown - {*FIELDS.values(), "name"}):
         yield f"{name} has lines that are no requirements: they are left out"
 
 

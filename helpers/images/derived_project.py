@@ -119,6 +119,12 @@ class _Project:
             where = pyproject.settings_file(self.path)
             what = f"{spelled(setting, where)}: the project has no {name!r}"
             raise ConfigError(what, where=where, fix=f"choose from: {', '.join(table) or 'nothing'}")
+        if unread := [one for one in table if normal_name(one) == normal_name(name) and one in self.manifest.unknown]:
+            what = (
+                f"{spelled(setting, pyproject.settings_file(self.path))}: {unread[0]} has a line that is no requirement"
+            )
+            fix = "write NAME @ URL for a URL, or choose other groups"
+            raise ConfigError(what, where=self.path, why="a lock without the package of that line has a hole", fix=fix)
         return known[normal_name(name)]
 
     def _beside(self, group: str = "", extra: str = "") -> Iterator[Requirement]:

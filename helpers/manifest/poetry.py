@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from helpers.console import cut, excerpt
@@ -56,10 +57,6 @@ def read(top: Table) -> Manifest:
     plain = {name: list(_dependencies(table, name)) for name in table.data if name != "python"}
     everything = [item for items in plain.values() for item in items if not item.optional]
     extras, paths = _extras(poetry, plain)
-    groups: dict[str, tuple[Stated, ...]] = {}
-    for name, items in _groups(poetry).items():
-        groups[name] = tuple(item.what for item in items if isinstance(item.what, Stated))
-        paths += [_in_group(item.what, name) for item in items if isinstance(item.what, PathDependency)]
     return Manifest(
         kind="poetry",
         name=poetry.stated("name"),
@@ -67,11 +64,28 @@ def read(top: Table) -> Manifest:
         requires_python=Stated(python, table.source("python")) if python else None,
         dependencies=tuple(item.what for item in everything if isinstance(item.what, Stated)),
         extras=extras,
-        groups=groups,
         paths=tuple(dict.fromkeys([*(i.what for i in everything if isinstance(i.what, PathDependency)), *paths])),
         unknown=frozenset(unknown),
-        indexes=tuple(_indexes(poetry)),
     )
+
+
+def groups(top: Table) -> tuple[dict[str, tuple[Stated, ...]], list[PathDependency]]:
+    """Return the dependency groups of `[tool.poetry]`, and their dependencies on paths; errors as for `read`."""
+    found: dict[str, tuple[Stated, ...]] = {}
+    paths: list[PathDependency] = []
+    for name, items in _groups(top.table("tool", "poetry")).items():
+        found[name] = tuple(item.what for item in items if isinstance(item.what, Stated))
+        paths += [_in_group(item.what, name) for item in items if isinstance(item.what, PathDependency)]
+    return found, paths
+
+
+def indexes(top: Table) -> Iterator[Stated]:
+    """Yield the package indexes that `[[tool.poetry.source]]` names."""
+    poetry = top.table("tool", "poetry")
+    for item in poetry.items("source"):
+        inner: dict[str, Any] = item if isinstance(item, dict) else {}
+        if url := Table(inner, poetry.file, "tool.poetry.source").text("url"):
+            yield Stated(url, poetry.source("source"))
 
 
 def sources(top: Table) -> dict[str, list[Source]]:
@@ -81,7 +95,8 @@ def sources(top: Table) -> dict[str, list[Source]]:
     for name in table.data:
         for inner in _tables(table, name):
             if source := of_table(inner):
-                found.setdefault(normal_name(name), []).append(source)
+                marker = _conditional(table, name, inner).marker
+                found.setdefault(normal_name(name), []).append(replace(source, marker=marker))
     return found
 
 
@@ -106,19 +121,32 @@ def _dependencies(table: Table, name: str) -> Iterator[Dependency]:
 
 
 def _dependency(table: Table, name: str, inner: Table) -> Stated | PathDependency:
-    source = of_table(inner)
-    try:
+    source, one = of_table(inner), _conditional(table, name, inner)
+    if source and source.path:
+        return PathDependency(name, source.path, one.extras, source.place, marker=one.marker)
+    if source:
+        one = replace(one, url=source.url)
+    else:
+        with _named(table, name):
+            one = replace(one, specifier=poetry_version.specifier(inner.text("version") or "*"))
+    return Stated(str(one), table.source(name))
+
+
+def _conditional(table: Table, name: str, inner: Table) -> Requirement:
+    """Return a dependency with its extras and its condition, which poetry has three keys for."""
+    with _named(table, name):
         one = Requirement(name, inner.texts("extras")).when(inner.text("markers"))
         one = one.when(poetry_version.python_marker(inner.text("python") or "*"))
-        if platform := inner.text("platform"):
-            one = one.when(f'sys_platform == "{platform}"')
-        if source and source.path:
-            return PathDependency(name, source.path, one.extras, source.place, marker=one.marker)
-        specifier = "" if source else poetry_version.specifier(inner.text("version") or "*")
+    platform = inner.text("platform")
+    return one.when(f'sys_platform == "{platform}"') if platform else one
+
+
+@contextmanager
+def _named(table: Table, name: str) -> Iterator[None]:
+    try:
+        yield
     except ValueError as error:
         raise ConfigError(f"[{table.name}] {cut(name)}: {error}", where=table.file) from None
-    url = source.url if source else ""
-    return Stated(str(Requirement(name, one.extras, specifier, url, one.marker)), table.source(name))
 
 
 def _extras(
@@ -169,10 +197,3 @@ def _groups(poetry: Table) -> dict[str, list[Dependency]]:
 
 def _all(table: Table) -> list[Dependency]:
     return [item for name in table.data for item in _dependencies(table, name)]
-
-
-def _indexes(poetry: Table) -> Iterator[Stated]:
-    for item in poetry.items("source"):
-        inner: dict[str, Any] = item if isinstance(item, dict) else {}
-        if url := Table(inner, poetry.file, "tool.poetry.source").text("url"):
-            yield Stated(url, poetry.source("source"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,14 +46,16 @@ def read(path: Path) -> Manifest:
     has_script, has_config = (path / "setup.py").is_file(), setuptools_project.is_named(path)
     build = pep621.build_system(top, has_script=has_script, has_config=has_config)
     found = _stated(path, top, build, is_setuptools=has_script or has_config)
-    groups, paths = tool_sources.groups(top)
+    of_poetry, paths = poetry.groups(top)
+    of_tools = tool_sources.groups(top)
     found = replace(
         found,
-        groups={**found.groups, **groups, **pep621.groups(top)},
-        paths=(*found.paths, *paths),
+        groups=_joined(found.groups, of_poetry, of_tools.groups, pep621.groups(top)),
+        paths=tuple(dict.fromkeys((*found.paths, *paths, *of_tools.paths))),
         build=build,
         constraints=(*found.constraints, *tool_sources.constraints(top)),
-        indexes=(*found.indexes, *tool_sources.indexes(top)),
+        indexes=(*found.indexes, *poetry.indexes(top), *tool_sources.indexes(top)),
+        unknown=found.unknown | of_tools.unread,
     )
     found = _with_metadata(found, metadata.read(path))
     enriched = poetry.sources(top) if found.kind == "pep621" else {}
@@ -97,11 +99,22 @@ def _filled(found: Manifest, other: Manifest) -> Manifest:
         requires_python=other.requires_python if "requires_python" in known else found.requires_python,
         dependencies=other.dependencies if "dependencies" in known else found.dependencies,
         extras=other.extras if "extras" in known else found.extras,
-        groups={**other.groups, **found.groups},
+        groups=_joined(other.groups, found.groups),
         paths=(*found.paths, *(item for item in other.paths if item.group or "dependencies" in known)),
         indexes=(*found.indexes, *other.indexes),
         unknown=found.unknown - known,
     )
+
+
+def _joined(*tables: Mapping[str, tuple[Stated, ...]]) -> dict[str, tuple[Stated, ...]]:
+    """Return the groups of several tables; tools merge groups of the same name, whatever its spelling."""
+    found: dict[str, tuple[Stated, ...]] = {}
+    written: dict[str, str] = {}
+    for table in tables:
+        for name, items in table.items():
+            known = written.setdefault(normal_name(name), name)
+            found[known] = tuple(dict.fromkeys((*found.get(known, ()), *items)))
+    return found
 
 
 def _with_metadata(found: Manifest, said: Metadata) -> Manifest:

@@ -114,6 +114,11 @@ def both(one: str, other: str) -> str:
     return " and ".join(f"({text})" if " or " in text else text for text in (one, other))
 
 
+# `~=` has no opposite: PEP 440 has no operator for "below this release or in a later series".
+_OPPOSITE = {"==": "!=", "!=": "==", "===": "!=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+_OPPOSITE |= {"in": "not in", "not in": "in"}
+
+
 @dataclass(frozen=True)
 class Comparison:
     """A leaf of a marker: `left op right`, as written."""
@@ -168,6 +173,23 @@ def parse_marker(text: str) -> Marker:
     if last:
         raise ValueError(f"has a marker that cannot be read: {text[:50]}")
     return tree
+
+
+def negated(text: str) -> str:
+    """Return the marker that is true where another marker is not.
+
+    Raises:
+        ValueError: the text is no marker, or compares by `~=`.
+    """
+    return str(_negated(parse_marker(text)))
+
+
+def _negated(marker: Marker) -> Marker:
+    if isinstance(marker, Joined):
+        return Joined("or" if marker.word == "and" else "and", tuple(map(_negated, marker.parts)))
+    if marker.op not in _OPPOSITE:
+        raise ValueError(f"has a marker without an opposite: {str(marker)[:50]}")
+    return Comparison(marker.left, _OPPOSITE[marker.op], marker.right)
 
 
 def _any_of(tokens: Iterator[str], token: str, depth: int) -> tuple[Marker, str]:

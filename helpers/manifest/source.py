@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
@@ -30,12 +30,21 @@ class Source:
         path: relative to the project; empty for a URL.
         url: direct reference of PEP 508.
         marker: the condition under which the source counts.
+        group, extra: the only group or extra that the source counts for; empty for all.
+        is_member: whether the source is a member of a workspace, which exists only if there is a path.
     """
 
     place: str
     path: str = ""
     url: str = ""
     marker: str = ""
+    group: str = ""
+    extra: str = ""
+    is_member: bool = False
+
+    def counts(self, group: str, extra: str) -> bool:
+        """Return whether the source counts for requirements of a group or an extra."""
+        return self.group in ("", group) and self.extra in ("", extra)
 
 
 Sources = Mapping[str, Sequence[Source]]
@@ -59,14 +68,14 @@ def git_url(address: str, revision: str, directory: str) -> str:
 
 def of_table(table: Table) -> Source | None:
     """Return the source that a table of poetry or uv names by `git`, `url` or `path`; None for an index."""
-    marker, place = table.text("marker"), f"{table.file.name} [{table.name}]"
+    place = f"{table.file.name} [{table.name}]"
     if git := table.text("git"):
         revision = next(filter(None, (table.text(key) for key in ("rev", "tag", "branch"))), "")
-        return Source(place, url=git_url(git, revision, table.text("subdirectory")), marker=marker)
+        return Source(place, url=git_url(git, revision, table.text("subdirectory")))
     if url := table.text("url"):
-        return Source(place, url=url, marker=marker)
+        return Source(place, url=url)
     if path := table.text("path"):
-        return Source(place, path=path, marker=marker)
+        return Source(place, path=path)
     return None
 
 
@@ -95,16 +104,32 @@ def sort(stated: Iterable[Stated], sources: Sources, *, group: str = "", extra: 
     paths: list[PathDependency] = []
     for item in stated:
         parsed = parse(item)
-        found = sources.get(parsed.key, ()) if not parsed.url else ()
-        for source in found or (Source(item.source, path=path_of(parsed.url)),):
+        found = [one for one in sources.get(parsed.key, ()) if one.counts(group, extra)] if not parsed.url else []
+        for source in (*found, *_rest(found, parsed, item)):
             one = parsed.when(source.marker)
             if source.path:
                 paths.append(PathDependency(one.name, source.path, one.extras, source.place, group, extra, one.marker))
             elif source.url:
                 requirements.append(Stated(str(replace(one, url=source.url, specifier="")), source.place))
+            elif source.is_member:
+                why = "a package of this name on an index may belong to somebody else"
+                raise ConfigError(f"the workspace has no member {excerpt(parsed.name)}", where=source.place, why=why)
             else:
                 requirements.append(Stated(str(one), item.source))
     return Sorted(tuple(dict.fromkeys(requirements)), tuple(dict.fromkeys(paths)))
+
+
+def _rest(found: Sequence[Source], parsed: Requirement, item: Stated) -> Iterator[Source]:
+    """Yield the requirement as written, for the platforms that no source is for."""
+    marker = ""
+    for source in found:
+        if not source.marker:
+            return
+        try:
+            marker = requirement.both(marker, requirement.negated(source.marker))
+        except ValueError as error:
+            raise ConfigError(f"the source of {excerpt(parsed.name)} {error}", where=source.place) from None
+    yield Source(item.source, path=path_of(parsed.url), marker=marker)
 
 
 def parse(item: Stated) -> Requirement:

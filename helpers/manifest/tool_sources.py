@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from glob import has_magic
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,11 @@ def uv(project: Path, top: Table) -> dict[str, list[Source]]:
             if not source and inner.flag("workspace"):
                 members = _members(project) if members is None else members
                 path = members.get(normal_name(name), "")
-                source = Source(f"{table.file.name} [{inner.name}]", path=path, marker=inner.text("marker"))
+                source = Source(f"{table.file.name} [{inner.name}]", path=path, is_member=True)
             if source:
+                source = replace(
+                    source, marker=inner.text("marker"), group=inner.text("group"), extra=inner.text("extra")
+                )
                 found.setdefault(normal_name(name), []).append(source)
     return found
 
@@ -80,18 +84,29 @@ def name_of(project: Path) -> str:
     return next((name for table in tables if isinstance(name := table.get("name"), str) and name), "")
 
 
-def groups(top: Table) -> tuple[dict[str, tuple[Stated, ...]], list[PathDependency]]:
-    """Return the development groups of pdm and of older uv, and their dependencies on paths."""
+@dataclass(frozen=True)
+class Groups:
+    """Development groups, their dependencies on paths, and the names of groups with items that are no requirements."""
+
+    groups: dict[str, tuple[Stated, ...]]
+    paths: list[PathDependency]
+    unread: frozenset[str]
+
+
+def groups(top: Table) -> Groups:
+    """Return the development groups of pdm and of older uv."""
     found: dict[str, tuple[Stated, ...]] = {}
     paths: list[PathDependency] = []
+    unread: set[str] = set()
     table = top.table("tool", "pdm", "dev-dependencies")
     for name in table.data:
         content = requirements_file.of_lines(table.texts(name), table.source(name))
         found[name] = tuple(content.requirements)
+        unread |= {name} if content.unread else set()
         paths += [PathDependency(p.name, p.path, p.extras, p.source, name, marker=p.marker) for p in content.paths]
     if old := top.table("tool", "uv").list_stated("dev-dependencies"):
         found["dev"] = (*found.get("dev", ()), *old)
-    return found, paths
+    return Groups(found, paths, frozenset(unread))
 
 
 def constraints(top: Table) -> tuple[Stated, ...]:

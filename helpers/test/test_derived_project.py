@@ -156,3 +156,9 @@ def test_lock_of_the_project_itself_counts_before_a_lock_in_devops_is_made(root:
     path = own(root)
     (path / "poetry.lock").write_text("# a lock\n")
     assert lock_source.of(path).file == path / "poetry.lock"
+
+
+def test_chosen_group_with_a_line_that_is_no_requirement_is_refused(root: Path) -> None:
+    table = '[tool.pdm.dev-dependencies]\nlint = ["git+https://host.example/foo"]\n'
+    with pytest.raises(ConfigError, match="lint has a line that is no requirement"):
+        derived(own(root, 'groups = ["lint"]', OWN + table))
