@@ -18,6 +18,8 @@ from helpers.model.settings import OF_THE_REPO
 # The cutoff of difflib.get_close_matches; the cutoff finds most typing errors and few unrelated words.
 _ALIKE = 0.6
 _MARKS = ("**/changelog.txt", "**/pyproject.toml", "**/devops", "**/devops/**")
+# A directory with one of them is a Python project.
+PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "PKG-INFO", "requirements.txt")
 _DEVOPS = re.compile(r"(?:^|/)devops(?=/|$)")
 
 
@@ -243,6 +245,16 @@ def nested_in(root: Path, path: Path, every: Iterable[Path], tests: Iterable[str
     tests_tools = any((path / name).is_relative_to(tools) for name in tests)
     ours = [tools] if tools.is_relative_to(path) and (tools / ".git").exists() and not tests_tools else []
     return (*(other for other in every if other != path and other.is_relative_to(path)), *ours)
+
+
+def project_at(path: Path, root: Path) -> Path | None:
+    """Return the nearest directory at or above `path`, below `root`, with a file of a Python project; None if none."""
+    for directory in (path, *path.parents):
+        if directory == root or not directory.is_relative_to(root):
+            return None
+        if any((directory / name).is_file() for name in PROJECT_FILES):
+            return directory
+    return None
 
 
 def enclosing(start: Path) -> tuple[Path, Path]:

@@ -155,22 +155,34 @@ def select(
             home = repo.find_root(path)
             below = [other for other in below if repo.find_root(other) == home]
         if not below and not here:
-            raise _nothing_below(root, name, path)
+            raise _nothing_below(root, name, path, cwd)
         found.update(below, [path] if here else [])
     return sorted(found)
 
 
-def _nothing_below(root: Path, name: str, path: Path) -> HelpersError:
+def _nothing_below(root: Path, name: str, path: Path, cwd: Path) -> HelpersError:
     from helpers.repo import submodules  # only an error needs it
 
     if absent := discover.absent_submodule(root, path):
         return discover.not_checked_out(root, absent, f"--dir {name!r} is in a submodule that is not checked out")
     inside = any((root / link).is_relative_to(path) and root / link != path for link in submodules.gitlinks(root))
+    fix = "invoke dir_list"
+    around = next((above for above in path.parents if is_runnable(above) and above.is_relative_to(root)), None)
+    if inside:
+        fix = "add --submodules, for the runnable dirs of the submodules below it"
+    elif around and path.is_dir():
+        directory = shlex.quote(as_argument(os.path.relpath(around, cwd)))
+        fix = (
+            f"--dir {directory} -- {shlex.quote(as_argument(os.path.relpath(path, around)))}  (to run the tests in it)"
+        )
+    elif project := discover.project_at(path, root):
+        directory = shlex.quote(as_argument(os.path.relpath(project, cwd)))
+        fix = f"invoke dir_create {directory} --from {directory}  (makes it a runnable dir)"
     return NothingSelectedError(
         f"--dir {name!r} is not a runnable dir and has none below it",
         where=path,
         why="a runnable dir has both devops/ and changelog.txt",
-        fix="add --submodules, for the runnable dirs of the submodules below it" if inside else "invoke dir_list",
+        fix=fix,
     )
 
 

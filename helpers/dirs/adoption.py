@@ -10,6 +10,7 @@ from pathlib import Path
 from helpers import checkout_file, pyproject
 from helpers.console import cut, printable
 from helpers.dirs import names, project_tests, project_text
+from helpers.discover import PROJECT_FILES
 from helpers.errors import ConfigError, UsageError
 from helpers.images import lock_source
 from helpers.manifest import environments, needs
@@ -21,7 +22,6 @@ from helpers.model.manifest import Manifest, Stated
 
 # A requirements file of ours: the manifest reader takes it for a group, as each requirements file.
 REQUIREMENTS = "devops/test-requirements.txt"
-_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "PKG-INFO", "requirements.txt")
 _FIRST_VERSION = "0.1.0"
 # As in `model/version.py`: numbers without leading zeros, of at most 9 digits.
 _NUMBERS = re.compile(r"v?(?:\d{1,9}!)?(\d{1,9}(?:\.\d{1,9})*)", re.ASCII)
@@ -84,7 +84,7 @@ class Adoption:
 
 def is_project(path: Path) -> bool:
     """Return whether `path` has a file that describes a Python project."""
-    return any((path / name).is_file() for name in _FILES)
+    return any((path / name).is_file() for name in PROJECT_FILES)
 
 
 def check_is_project(path: Path) -> None:
@@ -94,7 +94,7 @@ def check_is_project(path: Path) -> None:
         UsageError: it has none of the files that one has.
     """
     if not is_project(path):
-        why = f"it has no {', '.join(_FILES[:-1])} or {_FILES[-1]}"
+        why = f"it has no {', '.join(PROJECT_FILES[:-1])} or {PROJECT_FILES[-1]}"
         fix = "write a pyproject.toml with [project] name, requires-python and dependencies"
         raise UsageError("--from is not a Python project", where=path, why=why, fix=fix)
 

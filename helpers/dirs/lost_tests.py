@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from helpers import config, pyproject, pytest_settings
+from helpers import config, discover, pyproject, pytest_settings
 from helpers.console import printable, say
 from helpers.discover import Listing
 from helpers.errors import OK, ConfigError, PolicyError
@@ -65,7 +65,8 @@ class LostTest:
             return f"take {self.skipped} out of addopts; {no_test}"
         if self.owner:
             return f'add "{folder}" to tests in {where}; {no_test}'
-        parent = shlex.quote(os.path.relpath(self.file.parent, self.home))
+        project = discover.project_at(self.file.parent, self.home) or self.file.parent
+        parent = shlex.quote(os.path.relpath(project, self.home))
         return f"move it into a runnable dir, or make one: invoke dir_create {parent} --from {parent}; {no_test}"
 
 

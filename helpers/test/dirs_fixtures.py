@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers import config, pyproject
 from helpers.dirs import check, create
-from helpers.model import base_lock
+from helpers.images import lock_source
+from helpers.model import base_lock, poetry_lock
 from helpers.model.base_lock import BaseLock
 from helpers.test.unit_fixtures import make_repo
 
@@ -31,8 +33,16 @@ TODAY = datetime.date(2026, 11, 21)
 
 def make_lock(path: Path) -> bool:
     """Lock a directory as `docker_lock` does: in a file of ours beside settings of ours."""
-    (path / ("devops/poetry.lock" if (path / "devops" / "helpers.toml").exists() else "poetry.lock")).write_text(LOCK)
+    config.forget()
+    source = lock_source.to_write(path)
+    source.file.write_text(packages_of(source.manifest()) + LOCK)
     return True
+
+
+def packages_of(manifest: str) -> str:
+    """Return the packages of a lock that has what a `pyproject.toml` asks for."""
+    wanted = {name for _, name in poetry_lock.holes({}, pyproject.parse_toml(manifest, Path("pyproject.toml")))}
+    return "".join(f'[[package]]\nname = "{name}"\nversion = "1"\n\n' for name in sorted(wanted - {"pytest"}))
 
 
 def agreed(path: Path) -> Path:

@@ -25,7 +25,7 @@ from helpers.test.verdict_scene import ALL, Scene, scene, setting
 pytestmark = pytest.mark.slow
 
 __all__ = ["cache", "no_poetry", "scene"]
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 @pytest.fixture

@@ -47,6 +47,8 @@ def root(tmp_path: Path, no_poetry: Path, monkeypatch: pytest.MonkeyPatch) -> It
     root = make_repo(tmp_path / "r")
     add_dir(root, "a")
     add_dir(root, "b")
+    (root / "theirs" / "deep").mkdir(parents=True)
+    (root / "theirs" / "requirements.txt").touch()
     monkeypatch.chdir(root)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield root
@@ -121,6 +123,8 @@ def test_a_wrong_command_line_is_exit_2(root: Path, arguments: list[str], capsys
         (["--dir", "nowhere"], 2, "is not a directory"),
         (["--dir", "a", "--stage", "dev", "--engine", "venv"], 2, "--engine venv has no images"),
         (["--dir", "a/test"], 5, "has none below it"),
+        (["--dir", "a/test"], 5, "fix: --dir a -- test"),
+        (["--dir", "theirs/deep"], 5, "fix: invoke dir_create theirs --from theirs"),
         (["--dir", "a/test", "--allow-empty"], 0, "has none below it"),
         (["--list", "--dir", "a", "--json", "no/such/file"], 2, "cannot write"),
         (["--dir", "a", "--json", "no/such/file"], 2, "cannot write"),

@@ -209,6 +209,9 @@ def test_dir_check_names_each_lost_test_with_the_setting_that_helps(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 and lines[0].startswith("d/pkg/test_b.py:1:")
     assert lines[1].startswith("infra/test/test_a.py:1:") and "invoke dir_create infra/test --from" in lines[1]
+    (root / "infra" / "setup.py").touch()
+    check.main(directory="", every=True, cwd=root, requirements=agreed)
+    assert "invoke dir_create infra --from infra;" in capsys.readouterr().out
     setting(root / "d", 'tests = ["test", "pkg"]\n')
     config.forget()
     assert check.main(directory="d", every=False, cwd=root, requirements=agreed) == 0

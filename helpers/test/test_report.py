@@ -88,7 +88,7 @@ def test_tests_that_run_long_are_named_with_their_number_from_time_to_time(
     now[0] = 2000.0
     reporter.tick()
     told = [line for line in stream.getvalue().splitlines() if line.startswith("still")]
-    assert told == ["still testing a\\nb: 1:01 min, 2/9 tests", "still testing a\\nb: 2:02 min, 2/9 tests"]
+    assert told == ["still testing a\\nb: 1:01 min, tests 2/9", "still testing a\\nb: 2:02 min, tests 2/9"]
 
 
 def test_the_output_of_what_failed_is_shown_and_can_not_steer_the_terminal() -> None:

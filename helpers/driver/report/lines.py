@@ -44,7 +44,7 @@ class Still:
         self._told = now
         self._progress.update()
         counts = str(self._progress)
-        return clock(now - self._began) + (f", {counts} tests" if counts else "")
+        return clock(now - self._began) + (f", tests {counts}" if counts else "")
 
 
 class Lines(Observer):
