@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Container
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path, PurePosixPath
 
@@ -96,16 +96,17 @@ def _files(runnable: RunnableDir, *, prod: bool) -> list[Copied]:
     return [item for item in kept if not (prod and _is_left_out(runnable, item))]
 
 
-def _check_link(root: Path, path: Path, real: Path, known: Container[Path]) -> None:
+def _check_link(root: Path, path: Path, real: Path, known: Collection[Path]) -> None:
     """Refuse a link to a file that is no source of the repo: ignored files and data of git hold passwords."""
+    kind = "directory" if real.is_dir() else "file"
     if not real.is_relative_to(root):
         what = f"is a link out of the repo {root}"
-    elif real.exists() and not real.is_dir() and real not in known:
-        what = "is a link to a file that git ignores, or that is data of git"
+    elif real.exists() and real not in known and not any(one.is_relative_to(real) for one in known):
+        what = f"is a link to a {kind} that git ignores, or that is data of git or of a submodule"
     else:
         return
     why = "a build backend sees files of the repo only"
-    raise ConfigError(what, where=path, why=why, fix="copy the file in place of the link")
+    raise ConfigError(what, where=path, why=why, fix=f"copy the {kind} in place of the link")
 
 
 def _is_left_out(runnable: RunnableDir, item: Copied) -> bool:

@@ -177,6 +177,15 @@ def test_link_to_a_file_that_git_ignores_is_refused(path: Path) -> None:
         image(path)
 
 
+def test_package_that_is_a_link_to_a_directory_without_a_file_of_git_is_refused(path: Path) -> None:
+    (path.parent / ".gitignore").write_text("built/\n")
+    edit(path.parent / "built" / "two" / "__init__.py")
+    (path / "src" / "two").symlink_to("../../built/two")
+    with pytest.raises(ConfigError, match="is a link to a directory that git ignores") as raised:
+        image(path)
+    assert raised.value.where == str(path / "src" / "two")
+
+
 def test_link_to_data_of_git_is_refused(path: Path) -> None:
     (path / "README.md").unlink()
     (path / "README.md").symlink_to("../.git/config")
