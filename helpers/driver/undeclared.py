@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -93,6 +94,9 @@ def _hints(runnable: RunnableDir, texts: Iterable[str]) -> Iterator[str]:
         for name in _MODULE.findall(text):
             if f"{name}." not in looked_for and (found := _module(runnable, name)):
                 yield _hint(runnable, "a test imports", *found)
+            elif f"{name}." not in looked_for and not _is_own(runnable, name):
+                does = f"a test imports {name}, which no package in its lock brings"
+                yield f"hint: {does}: add its distribution to the dependencies, then: invoke docker_lock"
             looked_for.add(f"{name}.")
 
 
@@ -123,6 +127,12 @@ def _module(runnable: RunnableDir, name: str) -> tuple[Path, Path] | None:
         if place.is_relative_to(runnable.root) and (found := _module_in(place, name)) and not _is_seen(runnable, found):
             return found, found
     return None
+
+
+def _is_own(runnable: RunnableDir, name: str) -> bool:
+    """Return whether a module is one of Python or of the directory: then its absence has another reason."""
+    own = (runnable.path, runnable.path / "src")
+    return name in sys.stdlib_module_names or any(_module_in(place, name) for place in own)
 
 
 def _module_in(place: Path, name: str) -> Path | None:

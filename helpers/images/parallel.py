@@ -139,8 +139,11 @@ class Images:
         chains = (sum(seconds.get(image.key, 0.0) for image in chain) for chain in self._chains.values())
         whole = max(sum(seconds.values()) / (os.cpu_count() or 1), *chains, 0.0)
         if whole >= _SAID_SECONDS:
-            bases = sum(not self._chains[key][-1].directory for key in self._wanted)
-            counts = {"base": bases, "image": len(self._wanted) - bases}
+            wanted = [self._chains[key][-1] for key in self._wanted]
+            # The engine without containers makes nothing of a base.
+            bases = sum(not image.directory and bool(self._engine.describe(image)) for image in wanted)
+            noun = "image" if self._engine.isolates else "environment"
+            counts = {"base": bases, noun: sum(bool(image.directory) for image in wanted)}
             made = " and ".join(counted(number, noun) for noun, number in counts.items() if number)
             say(f"to make: {made}, about {in_words(whole)}; later runs find them")
 

@@ -15,6 +15,7 @@ from helpers.repo.history import Remote
 from helpers.repo.location import git_in
 from helpers.repos.own_version import CHANGELOG
 from helpers.repos.state import short
+from helpers.thin_env import slow_steps
 
 BRANCH = DIRECTORY = "helpers"
 
@@ -39,7 +40,8 @@ def main(*, remote: str = "", dry_run: bool = False, cwd: Path | None = None) ->
     to = history.named_remote(root, remote)
     if why := git_url.refusal(to.push_url, remotes.local_allowed):
         raise UsageError(f"--remote {remote!r}: {why}", where=root, fix=f"{git_in(root)} remote set-url {remote} URL")
-    commit = subtree.split(root, DIRECTORY)
+    with slow_steps.shown(f"splitting the history of {DIRECTORY}", usual=10.0):
+        commit = subtree.split(root, DIRECTORY)
     published = network.branch_tip(to.push_url, BRANCH)
     where = f"{BRANCH} of {git_url.masked(to.push_url)}"
     if published == commit:

@@ -85,6 +85,10 @@ def test_notice_of_a_first_run_counts_images_and_estimates_minutes(
     assert capsys.readouterr().err == "helpers: to make: 3 images, about 3 min; later runs find them\n"
     Images(as_engine(engine_of(chains, has=(BASE, "one", "two", "three"))), chains, tmp_path, Control(), Shown())
     assert capsys.readouterr().err == ""
+    engine = engine_of(chains)
+    engine.isolates = False
+    Images(as_engine(engine), chains, tmp_path, Control(), Shown())
+    assert "3 environments" in capsys.readouterr().err
 
 
 def test_what_is_there_is_not_made_and_not_shown(chains: list[list[ImageSpec]], tmp_path: Path) -> None:

@@ -67,11 +67,19 @@ def test_a_path_that_is_looked_for_in_vain_is_named_with_the_setting(root: Path,
         "FileNotFoundError: [Errno 2] No such file or directory: '/etc/passwd'",
         f"FileNotFoundError: [Errno 2] No such file or directory: '../b/{'x' * 5000}'",
         "assert 'dirs/b/data.txt' == '../b/data.txt'",
-        "ModuleNotFoundError: No module named 'nowhere'",
+        "ModuleNotFoundError: No module named '_tkinter'",
+        "ModuleNotFoundError: No module named 'own.part'",
     ],
 )
 def test_what_is_not_there_or_is_seen_is_not_named(root: Path, message: str) -> None:
+    (root / "dirs" / "a" / "own.py").touch()
     assert told(root, message) == FAILED.hints
+
+
+def test_module_that_no_package_brings_is_named_with_the_command_that_locks_it(root: Path) -> None:
+    hint = told(root, "ModuleNotFoundError: No module named 'humanize.time'")[0]
+    assert hint.startswith("hint: a test imports humanize, which no package in its lock brings: ")
+    assert hint.endswith(", then: invoke docker_lock")
 
 
 @pytest.mark.parametrize(
