@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from helpers import checkout_file
+from helpers.manifest.changed_names import Share, changed_names
 
-_MOST_BYTES, _MOST_DEPTH, _MOST_CHARACTERS = 256 * 1024, 40, 100_000
+_MOST_BYTES, _MOST_DEPTH, _MOST_WORK = 256 * 1024, 40, 1_000_000
+_CONSTANTS = (str, bytes, int, float, complex, type(None), Path)
 # Methods that change a list, set or dictionary.
 _CHANGES = frozenset(
     (
@@ -72,9 +74,10 @@ class Scope:
     here: Path
     project: Path
     _bound: dict[str, list[ast.expr | None]] = field(default_factory=dict)
-    _changed: set[str] = field(default_factory=set)
+    _changed: set[Share] = field(default_factory=set)
     _known: dict[str, Any] = field(default_factory=dict)
     _opened: dict[int, ast.expr] = field(default_factory=dict)
+    _left: int = _MOST_WORK
 
     def __post_init__(self) -> None:
         top = {id(node): value for node, value in _top_bindings(self.tree.body)}
@@ -89,7 +92,7 @@ class Scope:
                     self._bound.setdefault((item.asname or item.name).partition(".")[0], []).append(None)
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 self._bound.setdefault(node.name, []).append(None)
-            self._changed.update(_changed_by(node))
+        self._changed = changed_names(self.tree, _CHANGES, _READS)
 
     def value(self, node: ast.expr, depth: int = 0) -> Any:
         """Return the value of an expression.
@@ -99,12 +102,26 @@ class Scope:
         """
         if depth > _MOST_DEPTH:
             raise NotPlainError
+        self.spend(1)
         if isinstance(node, ast.Constant):
             return node.value
         reader = _READERS.get(type(node))
         if reader is None:
             raise NotPlainError
-        return _bounded(reader(self, node, depth + 1))
+        value = reader(self, node, depth + 1)
+        if isinstance(value, (str, list, tuple, dict)):
+            self.spend(len(value))
+        return value
+
+    def spend(self, count: int) -> None:
+        """Count characters, items and steps, before a value of this size is built.
+
+        Raises:
+            NotPlainError: the script has reached the limit.
+        """
+        self._left -= count
+        if self._left < 0:
+            raise NotPlainError
 
     def name(self, node: ast.Name, depth: int) -> Any:
         """Return the value of a name that is bound once, at the top of the module."""
@@ -113,10 +130,15 @@ class Scope:
         if id(node) in self._opened:
             return self.value(self._opened[id(node)], depth)
         values = self._bound.get(node.id, [])
-        if len(values) != 1 or values[0] is None or node.id in self._changed:
+        if len(values) != 1 or values[0] is None:
             raise NotPlainError
         if node.id not in self._known:
-            self._known[node.id] = self.value(values[0], depth)
+            value = self.value(values[0], depth)
+            items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+            is_changed = Share(node.id) in self._changed and not isinstance(value, _CONSTANTS)
+            if is_changed or (Share(node.id, True) in self._changed and not all(map(_is_constant, items))):
+                raise NotPlainError
+            self._known[node.id] = value
         return self._known[node.id]
 
     def text_of(self, path: object) -> str:
@@ -139,10 +161,8 @@ class _File:
         return self.text.splitlines(keepends=True)
 
 
-def _bounded(value: Any) -> Any:
-    if isinstance(value, (str, list, tuple, set, dict)) and len(value) > _MOST_CHARACTERS:
-        raise NotPlainError
-    return value
+def _is_constant(value: object) -> bool:
+    return isinstance(value, _CONSTANTS)
 
 
 def _top_bindings(body: list[ast.stmt]) -> Iterator[tuple[ast.Name, ast.expr]]:
@@ -171,35 +191,14 @@ def _uses_of_files(block: ast.With) -> Iterator[tuple[int, ast.expr]]:
                     yield id(node), names[node.id]
 
 
-def _changed_by(node: ast.AST) -> Iterator[str]:
-    """Yield the names whose values a node may change in place."""
-    if isinstance(node, ast.Call):
-        function = node.func
-        if isinstance(function, ast.Attribute) and function.attr in _CHANGES:
-            yield from _root(function.value)
-        called = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-        if called not in _READS:
-            yield from (item.id for item in node.args if isinstance(item, ast.Name))
-    elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
-        yield from _root(node.value)
-    elif isinstance(node, (ast.Global, ast.Nonlocal)):
-        yield from node.names
-
-
-def _root(node: ast.expr) -> Iterator[str]:
-    while isinstance(node, (ast.Attribute, ast.Subscript, ast.Call)):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    if isinstance(node, ast.Name):
-        yield node.id
-
-
 def _sequence(scope: Scope, node: Any, depth: int) -> Any:
     kinds: dict[type, Callable[[list[Any]], Any]] = {ast.Tuple: tuple, ast.Set: list, ast.List: list}
     found: list[Any] = []
     for item in node.elts:
         if isinstance(item, ast.Starred):
             inner = scope.value(item.value, depth)
-            found += inner if isinstance(inner, (list, tuple)) else _refuse()
+            scope.spend(len(inner) if isinstance(inner, (list, tuple)) else _refuse())
+            found += inner
         else:
             found.append(scope.value(item, depth))
     return kinds[type(node)](found)
@@ -210,7 +209,8 @@ def _dictionary(scope: Scope, node: Any, depth: int) -> Any:
     for key, value in zip(node.keys, node.values, strict=True):
         inner = scope.value(value, depth)
         if key is None:
-            found |= inner if isinstance(inner, dict) else _refuse()
+            scope.spend(len(inner) if isinstance(inner, dict) else _refuse())
+            found |= inner
         else:
             name = scope.value(key, depth)
             found[name if isinstance(name, str) else _refuse()] = inner
@@ -220,6 +220,7 @@ def _dictionary(scope: Scope, node: Any, depth: int) -> Any:
 def _sum(scope: Scope, node: Any, depth: int) -> Any:
     left, right = scope.value(node.left, depth), scope.value(node.right, depth)
     if isinstance(node.op, ast.Add) and type(left) is type(right) and isinstance(left, (str, list, tuple)):
+        scope.spend(len(left) + len(right))
         return left + right
     if isinstance(node.op, ast.Div) and isinstance(left, Path) and isinstance(right, str):
         return left / right

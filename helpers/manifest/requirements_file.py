@@ -50,7 +50,7 @@ def find(project: Path) -> list[str]:
 
 
 def read(project: Path, name: str) -> Content:
-    """Return the content of a requirements file, with the files that it includes; each file counts once.
+    """Return the content of a requirements file, with the files that it includes; each file counts once per option.
 
     Arguments:
         project: absolute path; a file outside of it is not read.
@@ -60,7 +60,8 @@ def read(project: Path, name: str) -> Content:
         ConfigError: a file is refused by `checkout_file`, or has more than 10,000 lines.
     """
     found = Content()
-    queue, seen = [(name, False)], {name}
+    queue = [(name, False)]
+    seen = {(name, False)}
     while queue:
         current, constrains = queue.pop(0)
         for number, line in _lines(project / current):
@@ -72,8 +73,8 @@ def read(project: Path, name: str) -> Content:
                 inside = not other.startswith(("../", "/")) and "://" not in option.group(2)
                 if not inside or len(seen) > _MOST_FILES or not checkout_file.is_there(project / other):
                     found.unread.append(place)
-                elif other not in seen:
-                    seen.add(other)
+                elif (other, limits) not in seen:
+                    seen.add((other, limits))
                     queue.append((other, limits))
             elif option:
                 _take_option(found, option.group(1), line, place)

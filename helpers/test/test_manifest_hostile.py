@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,17 @@ def test_file_outside_the_project_is_not_read(tmp_path: Path) -> None:
     script = 'from setuptools import setup\nsetup(name="a", install_requires=open("../secret.txt").readlines())\n'
     (tmp_path / "p" / "pyproject.toml").unlink()
     assert "dependencies" in manifest(tmp_path / "p", {"setup.py": script}).unknown
+
+
+@pytest.mark.parametrize(("first", "part", "form"), [("['x']", "*a,", "[{}]"), ("'x'", "{a}", "f'{}'")])
+def test_script_whose_values_multiply_is_unknown_before_they_are_built(
+    tmp_path: Path, first: str, part: str, form: str
+) -> None:
+    lines = [f"a0 = {first}"]
+    lines += [f"a{n + 1} = " + form.replace("{}", part.replace("a", f"a{n}") * 40) for n in range(6)]
+    script = "\n".join(["from setuptools import setup", *lines, "setup(name='mine', install_requires=[a6])"])
+    tracemalloc.start()
+    assert "dependencies" in manifest(tmp_path, {"setup.py": f"{script}\n"}).unknown
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 32 << 20
