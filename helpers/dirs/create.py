@@ -23,7 +23,7 @@ from helpers.dirs.adoption import Adoption
 from helpers.errors import OK, SIGTERM_EXIT, HelpersError, UsageError, worst
 from helpers.images import bases
 from helpers.images import lock as locks
-from helpers.model import settings_file
+from helpers.model import python_specifier, settings_file
 from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import Base, BaseKind
 from helpers.model.manifest import Stated
@@ -225,7 +225,7 @@ def _python_for(requires_python: str) -> str:
     usual = int(_DEFAULT_PYTHON.partition(".")[2])
     others = sorted(range(_MOST_MINOR), key=lambda minor: abs(minor - usual))
     known = (usual, *sorted(of_suites, reverse=True), *others)
-    return next((f"3.{minor}" for minor in known if soundness.allows(requires_python, minor)), "")
+    return next((f"3.{minor}" for minor in known if python_specifier.allows(requires_python, minor)), "")
 
 
 def _changelog(new: NewDir) -> str:

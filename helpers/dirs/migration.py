@@ -16,7 +16,7 @@ from helpers.dirs.old_scheme import OldDir
 from helpers.errors import OK, HelpersError, NothingSelectedError, PolicyError, UsageError, worst
 from helpers.images import lock_source
 from helpers.manifest.read import read as read_manifest
-from helpers.model import settings_file
+from helpers.model import python_specifier, settings_file
 from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import Base
 from helpers.model.manifest import Stated
@@ -128,7 +128,7 @@ def _base(given: str, requires: str) -> Stated:
         return Stated(given, "--base")
     suites = [DEFAULT_BASE, *(f"archive:{suite}" for suite, version in PYTHON_OF_SUITE.items() if version)]
     fitting = [suite for suite in suites if not soundness.python_problem(Base.parse(suite), requires)]
-    minors = [minor for minor in reversed(range(_MOST_MINOR)) if soundness.allows(requires, minor)]
+    minors = [minor for minor in reversed(range(_MOST_MINOR)) if python_specifier.allows(requires, minor)]
     other = f"image:python:3.{minors[0]}-slim-bookworm" if minors else DEFAULT_BASE
     source = f"{old_scheme.MANIFEST}, its Python is {requires}" if requires else "the default"
     return Stated(next(iter(fitting), other), source)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from helpers import config, pyproject, repo
@@ -15,14 +15,16 @@ from helpers.images import dirs_below
 from helpers.manifest import read as manifests
 from helpers.manifest import requirement
 from helpers.manifest.requirement import Requirement
+from helpers.model import python_specifier
 from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import BaseKind
-from helpers.model.manifest import Manifest, Stated
+from helpers.model.manifest import Manifest, PathDependency, Stated
 from helpers.model.pinned_line import MAIN
 from helpers.model.poetry_lock import normal_name
 from helpers.model.settings_file import spelled
 
 _TESTS = "test"
+_MOST_PARTS, _MOST_OF_MARKER = 5_000, 5_000
 _PYTHON_IMAGE = re.compile(r"(?:.*/)?python:(3\.\d{1,3})(?!\d)")
 
 
@@ -63,9 +65,13 @@ def requires_python(path: Path) -> str:
         python = PYTHON_OF_SUITE.get(base.value, "")
     elif base and (named := _PYTHON_IMAGE.match(base.value)):
         python = named[1]
-    if python:
-        return f">={python},<3.{int(python.split('.')[1]) + 1}"
     stated = manifests.read(path).requires_python
+    if python:
+        minor = int(python.split(".")[1])
+        if stated and base and not python_specifier.allows(stated.value, minor):
+            what = f"needs Python {stated.value}, and its base {base} has {python}"
+            raise ConfigError(what, where=path, why=stated.source, fix="choose another base by the setting base")
+        return f">={python},<3.{minor + 1}"
     return stated.value if stated else ">=3.11"
 
 
@@ -82,20 +88,34 @@ def _read(path: Path) -> Manifest:
 
 
 @dataclass(frozen=True)
+class _Part:
+    """A part of a project under a condition: its dependencies, or those of a group or an extra."""
+
+    place: Path
+    group: str = ""
+    extra: str = ""
+    marker: str = ""
+
+
+@dataclass
 class _Project:
     """A manifest whose requirements on itself and on projects beside it are replaced by the requirements of those."""
 
     path: Path
     manifest: Manifest
+    _known: dict[Path, Manifest] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._known[self.path] = self.manifest
 
     def main(self) -> list[Requirement]:
-        return [*self.expanded(self.manifest.dependencies), *self._beside()]
+        return self._needs(_Part(self.path))
 
     def group(self, name: str) -> list[Requirement]:
-        return [*self.expanded(self._named(self.manifest.groups, name, "groups")), *self._beside(group=name)]
+        return self._needs(_Part(self.path, group=name))
 
     def extra(self, name: str) -> list[Requirement]:
-        return [*self.expanded(self._named(self.manifest.extras, name, "extras")), *self._beside(extra=name)]
+        return self._needs(_Part(self.path, extra=name))
 
     def pytest(self) -> Requirement:
         """Return the requirement on pytest with the versions that the manifest states anywhere."""
@@ -103,47 +123,80 @@ class _Project:
         known = [item for place in places for item in map(_parsed, place) if item.key == "pytest"]
         return Requirement("pytest", specifier=next((item.specifier for item in known if item.specifier), ""))
 
-    def expanded(self, stated: Iterable[Stated], seen: tuple[str, ...] = ()) -> Iterator[Requirement]:
-        own = normal_name(self.manifest.name.value) if self.manifest.name else ""
-        for item in map(_parsed, stated):
-            if item.key != own:
-                yield item
-            for name in item.extras if item.key == own else ():
-                if name not in seen:
-                    inner = self._named(self.manifest.extras, name, "extras")
-                    yield from (one.when(item.marker) for one in self.expanded(inner, (*seen, name)))
+    def _needs(self, first: _Part) -> list[Requirement]:
+        found: dict[Requirement, None] = {}
+        seen, open_parts = {first}, [self._items(first)]
+        while open_parts:
+            item = next(open_parts[-1], None)
+            if item is None:
+                open_parts.pop()
+            elif isinstance(item, Requirement):
+                found[item] = None
+            elif item not in seen and replace(item, marker="") not in seen:
+                seen.add(item)
+                open_parts.append(self._items(item))
+            if max(len(seen), len(found)) > _MOST_PARTS:
+                what = f"its extras and projects beside it need more than {_MOST_PARTS} requirements"
+                raise ConfigError(what, where=first.place)
+        return [one for one in found if not one.marker or replace(one, marker="") not in found]
 
-    def _named(self, table: Mapping[str, tuple[Stated, ...]], name: str, setting: str) -> tuple[Stated, ...]:
-        known = {normal_name(one): items for one, items in table.items()}
-        if normal_name(name) not in known:
-            where = pyproject.settings_file(self.path)
+    def _items(self, part: _Part) -> Iterator[Requirement | _Part]:
+        manifest = self._read(part.place)
+        own = normal_name(manifest.name.value) if manifest.name else ""
+        for one in map(_parsed, self._stated(part, manifest)):
+            marker = _both(one.marker, part.marker, part.place)
+            if one.key != own:
+                yield replace(one, marker=marker)
+            for name in one.extras if one.key == own else ():
+                yield _Part(part.place, extra=normal_name(name), marker=marker)
+        group, extra = normal_name(part.group), normal_name(part.extra)
+        for item in manifest.paths:
+            if (normal_name(item.group), normal_name(item.extra)) == (group, extra):
+                place, marker = self._beside(part.place, item), _both(item.marker, part.marker, part.place)
+                if place != self.path:
+                    yield _Part(place, marker=marker)
+                yield from (_Part(place, extra=normal_name(name), marker=marker) for name in item.extras)
+
+    def _beside(self, path: Path, item: PathDependency) -> Path:
+        place = Path(os.path.realpath(path / item.path))
+        if not place.is_relative_to(repo.find_root(self.path)):
+            raise ConfigError(f"depends on {item.path}, which is outside the repo", where=path, why=item.source)
+        if not place.is_dir():
+            raise ConfigError(f"depends on {item.path}, which is not a directory", where=path, why=item.source)
+        return place
+
+    def _read(self, place: Path) -> Manifest:
+        if place not in self._known:
+            self._known[place] = _read(place)
+        return self._known[place]
+
+    def _stated(self, part: _Part, manifest: Manifest) -> tuple[Stated, ...]:
+        if part.group:
+            return self._named(part.place, manifest.unknown, manifest.groups, part.group, "groups")
+        if part.extra:
+            return self._named(part.place, manifest.unknown, manifest.extras, part.extra, "extras")
+        return manifest.dependencies
+
+    def _named(
+        self, place: Path, unknown: Collection[str], table: Mapping[str, tuple[Stated, ...]], name: str, setting: str
+    ) -> tuple[Stated, ...]:
+        known = {normal_name(one): one for one in table}
+        where = pyproject.settings_file(self.path)
+        if (written := known.get(normal_name(name))) is None:
             what = f"{spelled(setting, where)}: the project has no {name!r}"
             raise ConfigError(what, where=where, fix=f"choose from: {', '.join(table) or 'nothing'}")
-        if unread := [one for one in table if normal_name(one) == normal_name(name) and one in self.manifest.unknown]:
-            what = (
-                f"{spelled(setting, pyproject.settings_file(self.path))}: {unread[0]} has a line that is no requirement"
-            )
+        if setting == "groups" and written in unknown:
+            what = f"{spelled(setting, where)}: {written} has a line that is no requirement"
             fix = "write NAME @ URL for a URL, or choose other groups"
-            raise ConfigError(what, where=self.path, why="a lock without the package of that line has a hole", fix=fix)
-        return known[normal_name(name)]
-
-    def _beside(self, group: str = "", extra: str = "") -> Iterator[Requirement]:
-        return _of_siblings(self.path, self.manifest, group, extra, {self.path})
+            raise ConfigError(what, where=place, why="a lock without the package of that line has a hole", fix=fix)
+        return table[written]
 
 
-def _of_siblings(path: Path, found: Manifest, group: str, extra: str, seen: set[Path]) -> Iterator[Requirement]:
-    root = repo.find_root(path)
-    for item in found.paths:
-        place = Path(os.path.realpath(path / item.path))
-        if (item.group, item.extra) != (group, extra) or place in seen:
-            continue
-        if not place.is_relative_to(root):
-            raise ConfigError(f"depends on {item.path}, which is outside the repo", where=path, why=item.source)
-        seen.add(place)
-        other = _Project(place, _read(place))
-        plain = [*other.expanded(other.manifest.dependencies), *_of_siblings(place, other.manifest, "", "", seen)]
-        more = [one for name in item.extras for one in other.extra(name)]
-        yield from (one.when(item.marker) for one in (*plain, *more))
+def _both(one: str, other: str, place: Path) -> str:
+    marker = requirement.both(one, other)
+    if len(marker) > _MOST_OF_MARKER:
+        raise ConfigError(f"its extras join markers of more than {_MOST_OF_MARKER} characters", where=place)
+    return marker
 
 
 def _parsed(stated: Stated) -> Requirement:

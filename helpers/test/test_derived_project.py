@@ -164,3 +164,67 @@ def test_chosen_group_with_a_line_that_is_no_requirement_is_refused(root: Path) 
     table = '[tool.pdm.dev-dependencies]\nlint = ["git+https://host.example/foo"]\n'
     with pytest.raises(ConfigError, match="lint has a line that is no requirement"):
         derived(own(root, 'groups = ["lint"]', OWN + table))
+
+
+def beside(root: Path, name: str, project: str) -> None:
+    (root / name).mkdir(exist_ok=True)
+    (root / name / "pyproject.toml").write_text(f'[project]\nname = "{name}"\n{project}\n')
+    forget()
+
+
+def sources(**places: str) -> str:
+    return "[tool.uv.sources]\n" + "".join(f"{name} = {{ {text} }}\n" for name, text in places.items())
+
+
+def test_extra_of_a_project_that_two_projects_need_is_kept(root: Path) -> None:
+    common = sources(b='path = "../b"', c='path = "../c"')
+    path = own(root, "", f'[project]\nname = "one"\ndependencies = ["b", "c[fast]"]\n{common}')
+    beside(root, "b", f'dependencies = ["c"]\n{common}')
+    beside(root, "c", 'dependencies = ["six"]\noptional-dependencies.fast = ["orjson"]')
+    assert derived(path)["project"]["dependencies"] == ["six", "orjson"]
+
+
+def test_dependency_that_one_way_limits_to_a_platform_is_kept_for_all(root: Path) -> None:
+    common = sources(b='path = "../b"', c='path = "../c"')
+    dependencies = '["b ; sys_platform == \'win32\'", "c"]'
+    path = own(root, "", f'[project]\nname = "one"\ndependencies = {dependencies}\n{common}')
+    beside(root, "b", f'dependencies = ["c", "attrs"]\n{common}')
+    beside(root, "c", 'dependencies = ["six"]')
+    assert derived(path)["project"]["dependencies"] == ["attrs ; sys_platform == 'win32'", "six"]
+
+
+def test_extras_of_projects_that_need_each_other_end(root: Path) -> None:
+    path = own(root, 'extras = ["x"]', _mutual("one", "b"))
+    beside(root, "b", _mutual("", "one"))
+    assert derived(path)["project"]["optional-dependencies"] == {"x": ["six"]}
+
+
+def _mutual(name: str, other: str) -> str:
+    head = f'[project]\nname = "{name}"\n' if name else ""
+    table = sources(**{other: f'path = "../{other}"'})
+    return f'{head}optional-dependencies.x = ["six", "{other}[x]"]\n{table}'
+
+
+def test_extras_that_multiply_are_read_once(root: Path) -> None:
+    extras = "".join(f'e{n} = ["one[e{n + 1}]", "one[e{n + 1}]"]\n' for n in range(2000))
+    project = f'[project]\nname = "one"\n[project.optional-dependencies]\n{extras}e2000 = ["six"]\n'
+    assert derived(own(root, 'extras = ["e0"]', project))["project"]["optional-dependencies"] == {"e0": ["six"]}
+
+
+def test_extras_that_multiply_by_markers_are_refused(root: Path) -> None:
+    two = "\"one[e{1}] ; os_name == '{0}'\", \"one[e{1}] ; os_name != '{0}'\""
+    extras = "".join(f"e{n} = [{two.format(n, n + 1)}]\n" for n in range(40))
+    project = f'[project]\nname = "one"\n[project.optional-dependencies]\n{extras}e40 = ["six"]\n'
+    with pytest.raises(ConfigError, match="need more than 5000 requirements"):
+        derived(own(root, 'extras = ["e0"]', project))
+
+
+def test_project_beside_it_that_is_missing_is_refused(root: Path) -> None:
+    with pytest.raises(ConfigError, match=r"depends on \.\./gone, which is not a directory"):
+        derived(own(root, project=OWN.replace("../common", "../gone")))
+
+
+def test_python_that_the_base_has_not_is_refused_with_both(root: Path) -> None:
+    path = own(root, 'base = "archive:bookworm"', OWN.replace(">=3.8", ">=3.13"))
+    with pytest.raises(ConfigError, match=r"needs Python >=3\.13, and its base archive:bookworm has 3\.11"):
+        derived(path)

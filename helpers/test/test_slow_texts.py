@@ -15,6 +15,7 @@ from helpers.engine import compose_file, context
 from helpers.errors import ConfigError
 from helpers.images import forbidden
 from helpers.manifest import metadata, poetry_version, read, source
+from helpers.model import python_specifier
 from helpers.model.manifest import Stated
 
 MANY = 100_000
@@ -43,7 +44,7 @@ READERS: dict[str, tuple[Callable[[Path, str], Any], str]] = {
     "Dockerfile": (of_file("x", lambda path: soundness.check_dockerfile(path / "x")), "\n" * MANY),
     "stage": (lambda _, text: context._has_stage(text, "dev"), f"FROM{' AS' * MANY}x\n{' ' * MANY}"),
     "conflict": (of_file("x", lambda path: merge_conflict.refuse((path / "x").read_text(), path / "x")), ""),
-    "requires-python": (lambda _, text: soundness.allows(text, 11), f"<3{' ' * MANY}x"),
+    "requires-python": (lambda _, text: python_specifier.allows(text, 11), f"<3{' ' * MANY}x"),
     "header": (lambda _, text: project_text.table_lines(text), f"[{' ' * MANY}x"),
     "token": (lambda _, text: list(forbidden.secrets_of(text)), f"ENV A={'eyJ-' * MANY}"),
     "requirement": (lambda _, text: source.parse(Stated(text, "x")), f"a{'.' * 5000}!"),
