@@ -30,7 +30,7 @@ from helpers.thin_env import slow_steps
 
 _MOST_CONFLICTS = 3
 _NOT_THERE = re.compile(r"Group\(s\) not found: (\S+) \(via|Extra \[([^\]]*)\] is not specified")
-# Poetry's own words when a project says something else than its lock.
+# Poetry's own words when a lock does not match its project.
 _STALE = ("changed significantly", "not up to date", "lock file does not exist")
 
 
@@ -135,7 +135,7 @@ def requirements(path: Path, groups: Sequence[str] = ()) -> Path:
             directory's settings choose for development.
 
     Raises:
-        ConfigError: there is no lock, or the manifest says something else than it.
+        ConfigError: there is no lock, or it does not match the manifest.
     """
     source = lock_source.of(path)
     chosen = _selection(source, groups)
@@ -185,13 +185,23 @@ def _exported(source: LockSource, chosen: Selection) -> Path:
     # The manifest is a part of the key because the export is also the check that lock and manifest agree.
     tool = lock_of("poetry").read_bytes() if source.kind is LockKind.POETRY else source.kind.name
     if source.kind is LockKind.UV:
-        manifest = "".join(map(config.read_text, uv_export.manifests(source)))
+        stated = "".join(map(config.read_text, uv_export.manifests(source)))
     else:
-        manifest = source.manifest()
-    parts = (source.text(), manifest, tool)
+        stated = source.manifest()
+    parts = (source.text(), stated, tool, _compared(source))
     names = [*(chosen.groups or ()), *(f"[{name}]" for name in chosen.extras)]
     key = digest(*parts, ",".join(names)) if names else digest(*parts)
     return cache_dir() / "requirements" / f"{key}.txt"
+
+
+def _compared(source: LockSource) -> str:
+    """Return the requirements that the lock is compared with: also those of a `setup.cfg` or of other files."""
+    if source.kind is LockKind.POETRY:
+        return ""  # poetry compares with the text of the project
+    try:
+        return repr(manifest.read(source.directory))
+    except ConfigError as error:
+        return str(error)
 
 
 def _export(source: LockSource, chosen: Selection) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from helpers import checkout_file, pyproject, repo
-from helpers.console import excerpt
+from helpers.console import cut, excerpt
 from helpers.errors import ConfigError, HelpersError, StaleError, UsageError
 from helpers.images import derived_project
 from helpers.merge_conflict import relock, shown
@@ -26,8 +27,59 @@ DERIVED = "devops/poetry.lock"
 DETECTED = (DERIVED, "poetry.lock", "uv.lock", "pdm.lock", "pylock.toml")
 # Counts only if the directory has no other lock: it is often the export of the other lock.
 _PLAIN = "requirements.txt"
-# A tool notes its command at the top of the file. Fewer characters than a shell knows: the text becomes a fix.
-_COMMAND = re.compile(r"^#[ \t]+((?:uv|pip-compile|pip|pdm|poetry) [\w./ =:,-]+)$", re.MULTILINE)
+_HASH, _MOST_SEARCHED = re.compile(r"\s--hash[= ]"), 1 << 20
+# The manifests of which `uv pip compile` makes a requirements file.
+_STATED = ("pyproject.toml", "setup.py", "setup.cfg")
+# A tool notes its command at the top of the file. The text becomes a fix, and a hostile file must not choose an index
+# or a program: the known options only, and fewer characters than a shell knows.
+_TOOLS = r"uv pip compile|uv export|pip-compile|pdm export|poetry export|pip lock"
+_COMMAND = re.compile(rf"^#[ \t]+((?:{_TOOLS})((?: [\w./=,-]+)*))$", re.MULTILINE)
+_OPTIONS = frozenset(
+    (
+        *(
+            "--generate-hashes",
+            "--output-file",
+            "-o",
+            "--output",
+            "--format",
+            "--universal",
+            "--quiet",
+            "-q",
+            "--upgrade",
+        ),
+        *(
+            "--python-version",
+            "--python-platform",
+            "--extra",
+            "--extras",
+            "--all-extras",
+            "--group",
+            "--all-groups",
+            "-G",
+        ),
+        *("--no-group", "--only-group", "--dev", "--no-dev", "--only-dev", "--prod", "--with", "--without", "--only"),
+        *(
+            "--no-header",
+            "--no-annotate",
+            "--annotation-style",
+            "--strip-extras",
+            "--no-strip-extras",
+            "--allow-unsafe",
+        ),
+        *("--no-emit-project", "--no-emit-workspace", "--no-emit-local", "--package", "--all-packages", "--frozen"),
+        *(
+            "--locked",
+            "--resolver",
+            "--resolution",
+            "--prerelease",
+            "--constraint",
+            "-c",
+            "--override",
+            "--exclude-newer",
+        ),
+        *("--requirement", "-r", "--no-emit-index-url", "--no-default-groups", "--no-deps"),
+    )
+)
 _Found = TypeVar("_Found")
 
 
@@ -119,8 +171,8 @@ class LockSource:
 
     def stale(self, why: str | None = None) -> StaleError:
         """Return the error about a lock that does not match the manifest."""
-        manifest = "the manifest of the project" if self.is_derived else "pyproject.toml"
-        what = f"{manifest} says something else than {self.name}"
+        is_plain = not self.is_derived and (self.directory / "pyproject.toml").is_file()
+        what = f"{self.name} does not match {'pyproject.toml' if is_plain else 'the manifest of the project'}"
         return StaleError(what, where=self.directory, why=why, fix=self.command())
 
     def command(self) -> str:
@@ -131,10 +183,19 @@ class LockSource:
         if self.kind in (LockKind.UV, LockKind.PDM):
             return f"{self.kind.value} --project {directory}"
         try:
-            noted = _COMMAND.search((checkout_file.read(self.file)[:2000]).decode("utf-8", "replace"))
+            noted = _noted_command(checkout_file.read(self.file)[:2000].decode("utf-8", "replace"))
         except HelpersError:
-            noted = None
-        return f"cd {directory} && {noted[1] if noted else f'{self.kind.value} {shlex.quote(self.name)}'}"
+            noted = ""
+        return f"cd {directory} && {noted or self._plain_command()}"
+
+    def _plain_command(self) -> str:
+        """Return a command without the notes of the lock; a requirements file is made of the file that states more."""
+        words = [shlex.quote(self.name)]
+        if self.kind is LockKind.REQUIREMENTS:
+            stated = (str(Path(self.name).with_suffix(".in")), "requirements.in", *_STATED)
+            there = [name for name in stated if (self.directory / name).is_file()]
+            words.append(shlex.quote((there or [self.name])[0]))
+        return " ".join([self.kind.value, *words])
 
     def mend(self) -> str:
         """Return the command that replaces the file by a sound lock: the committed lock, or a new lock."""
@@ -175,6 +236,14 @@ class LockSource:
         return [str(one.get("url", "")) for one in found if isinstance(one, dict)]
 
 
+def _noted_command(head: str) -> str:
+    """Return the command at the top of a lock; empty if there is none, or if it has other words than known options."""
+    noted = _COMMAND.search(head)
+    words = noted[2].split() if noted else []
+    known = all(word.partition("=")[0] in _OPTIONS for word in words if word.startswith("-"))
+    return noted[1] if noted and known else ""
+
+
 def find(path: Path) -> LockSource | None:
     """Return the lock of the runnable dir at `path`: by the setting `lock`, or the one file that is a lock.
 
@@ -197,6 +266,8 @@ def find(path: Path) -> LockSource | None:
     try:
         return plain if os.path.lexists(plain.file) and plain.text() else None
     except ConfigError:
+        if _HASH.search(checkout_file.read(plain.file)[:_MOST_SEARCHED].decode("utf-8", "replace")):
+            raise  # a lock with a fault
         return None  # requirements without hashes are no lock
 
 
@@ -277,7 +348,7 @@ def _named(path: Path, name: str) -> LockSource:
 def _kind(name: str) -> LockKind:
     kind = kind_of(os.path.basename(name))
     if kind is None:
-        raise ConfigError(f"the setting lock: {excerpt(name)} has not the name of a lock")
+        raise ConfigError(f"lock = {json.dumps(cut(name))} is not a known lock file", fix='lock = "uv.lock"')
     return kind
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from helpers import pyproject
+from helpers import pyproject, repo
+from helpers.errors import UsageError
 from helpers.manifest import (
     dynamic_version,
     flit,
@@ -186,5 +188,14 @@ def _own(name: Stated | None, extras: Iterable[Stated]) -> tuple[Stated, ...]:
 
 
 def _placed(project: Path, item: PathDependency, group: str) -> PathDependency:
-    name = item.name or tool_sources.name_of(project / item.path)
+    name = item.name or (tool_sources.name_of(project / item.path) if _is_in_repo(project, item.path) else "")
     return replace(item, name=name or Path(item.path).name, group=group)
+
+
+def _is_in_repo(project: Path, path: str) -> bool:
+    """Return whether a path ends in the checkout of the project; without a checkout, in the project."""
+    try:
+        root = repo.find_root(project)
+    except UsageError:
+        root = project
+    return Path(os.path.realpath(project / path)).is_relative_to(os.path.realpath(root))

