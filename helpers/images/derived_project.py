@@ -18,7 +18,7 @@ from helpers.manifest.requirement import Requirement
 from helpers.model import python_specifier
 from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import BaseKind
-from helpers.model.manifest import Manifest, PathDependency, Stated
+from helpers.model.manifest import IndexChoice, Manifest, PathDependency, Stated
 from helpers.model.pinned_line import MAIN
 from helpers.model.poetry_lock import normal_name
 from helpers.model.settings_file import spelled
@@ -49,7 +49,9 @@ def text(path: Path) -> str:
         _table("project.optional-dependencies", {normal_name(name): items for name, items in extras.items()}),
         _table("dependency-groups", groups),
         "\n[tool.poetry]\npackage-mode = false\n",
-        *(_index(number, one.value) for number, one in enumerate(found.indexes, 1)),
+        *_chosen("tool.poetry.dependencies", [*main, *(item for items in extras.values() for item in items)], project),
+        *(text for name, items in groups.items() for text in _chosen(_of_group(name), items, project)),
+        *(_index(number, url, is_for_all) for number, (url, is_for_all) in enumerate(project.indexes().items(), 1)),
     ]
     return "".join(tables)
 
@@ -122,6 +124,27 @@ class _Project:
         places = (*self.manifest.extras.values(), *self.manifest.groups.values(), self.manifest.constraints)
         known = [item for place in places for item in map(_parsed, place) if item.key == "pytest"]
         return Requirement("pytest", specifier=next((item.specifier for item in known if item.specifier), ""))
+
+    def choices(self) -> dict[str, list[IndexChoice]]:
+        """Return the indexes of single dependencies, by the name of the dependency.
+
+        Raises:
+            ConfigError: one name has several indexes under the same condition.
+        """
+        found: dict[str, list[IndexChoice]] = {}
+        for choice in dict.fromkeys(one for known in self._known.values() for one in known.chosen_indexes):
+            others = found.setdefault(choice.name, [])
+            if other := next((one for one in others if one.url != choice.url and _overlap(one, choice)), None):
+                why, fix = f"{other.source} has {other.url}, {choice.source} has {choice.url}", "uv lock"
+                raise ConfigError(f"{choice.name} has two indexes", where=self.path, why=why, fix=fix)
+            if not any((one.url, one.marker) == (choice.url, choice.marker) for one in others):
+                others.append(choice)
+        return found
+
+    def indexes(self) -> dict[str, bool]:
+        """Return the URL of each index, and whether the index is for all dependencies."""
+        for_all = {one.value: True for one in self.manifest.indexes}
+        return for_all | {one.url: False for some in self.choices().values() for one in some if one.url not in for_all}
 
     def _needs(self, first: _Part) -> list[Requirement]:
         found: dict[Requirement, None] = {}
@@ -223,8 +246,34 @@ def _table(name: str, values: Mapping[str, str | list[Requirement]]) -> str:
     return f"\n[{name}]\n{''.join(rows)}" if values else ""
 
 
-def _index(number: int, url: str) -> str:
-    return f'\n[[tool.poetry.source]]\nname = "own-{number}"\nurl = {_quoted(url)}\npriority = "supplemental"\n'
+def _overlap(one: IndexChoice, other: IndexChoice) -> bool:
+    return not one.marker or not other.marker or one.marker == other.marker
+
+
+def _chosen(table: str, items: Iterable[Requirement], project: _Project) -> Iterator[str]:
+    """Yield the table by which poetry takes dependencies from their own index only."""
+    choices, urls = project.choices(), list(project.indexes())
+    rows = []
+    for name in dict.fromkeys(item.key for item in items if not item.url and item.key in choices):
+        rest, entries = "", []
+        for one in choices[name]:
+            markers = f", markers = {_quoted(one.marker)}" if one.marker else ""
+            entries.append(f'{{source = "own-{urls.index(one.url) + 1}"{markers}}}')
+            rest = requirement.both(rest, requirement.negated(one.marker)) if one.marker else ""
+        if rest:  # poetry drops a dependency where no entry is for it
+            entries.append(f"{{markers = {_quoted(rest)}}}")
+        rows.append(f"{_quoted(name)} = [{', '.join(entries)}]\n")
+    if rows:
+        yield f"\n[{table}]\n{''.join(rows)}"
+
+
+def _of_group(name: str) -> str:
+    return f"tool.poetry.group.{_quoted(name)}.dependencies"
+
+
+def _index(number: int, url: str, is_for_all: bool) -> str:
+    priority = "supplemental" if is_for_all else "explicit"
+    return f'\n[[tool.poetry.source]]\nname = "own-{number}"\nurl = {_quoted(url)}\npriority = "{priority}"\n'
 
 
 def _list(items: Iterable[Requirement]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from helpers.console import cut, excerpt
 from helpers.errors import ConfigError
@@ -13,10 +12,12 @@ from helpers.manifest import poetry_version
 from helpers.manifest.requirement import Requirement
 from helpers.manifest.source import Source, of_table
 from helpers.manifest.table import Table
-from helpers.model.manifest import Manifest, PathDependency, Stated
+from helpers.model.manifest import IndexChoice, Manifest, PathDependency, Stated
 from helpers.model.poetry_lock import normal_name
 
 _MOST_GROUPS = 100
+# The name that poetry itself has for the public index.
+_PUBLIC = "pypi"
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,36 @@ def groups(top: Table) -> tuple[dict[str, tuple[Stated, ...]], list[PathDependen
 
 
 def indexes(top: Table) -> Iterator[Stated]:
-    """Yield the package indexes that `[[tool.poetry.source]]` names."""
+    """Yield the package indexes that `[[tool.poetry.source]]` names for all dependencies."""
     poetry = top.table("tool", "poetry")
-    for item in poetry.items("source"):
-        inner: dict[str, Any] = item if isinstance(item, dict) else {}
-        if url := Table(inner, poetry.file, "tool.poetry.source").text("url"):
+    for inner in poetry.inner_tables("source"):
+        if (url := inner.text("url")) and inner.text("priority") != "explicit":
             yield Stated(url, poetry.source("source"))
+
+
+def chosen_indexes(top: Table) -> Iterator[IndexChoice]:
+    """Yield the package indexes that poetry's tables name for single dependencies.
+
+    Raises:
+        ConfigError: `[[tool.poetry.source]]` has no index of the name, or a field has a wrong type.
+    """
+    poetry = top.table("tool", "poetry")
+    urls = {inner.text("name").lower(): inner.text("url") for inner in poetry.inner_tables("source")}
+    groups = (table.table("dependencies") for _, table in poetry.table("group").tables())
+    for table in (poetry.table("dependencies"), poetry.table("dev-dependencies"), *groups):
+        for name in table.data:
+            for inner in _tables(table, name):
+                index = inner.text("source").lower()
+                if index and (url := _url_of(index, urls, inner)):
+                    marker = _conditional(table, name, inner).marker
+                    yield IndexChoice(normal_name(name), url, inner.source(), marker)
+
+
+def _url_of(index: str, urls: dict[str, str], inner: Table) -> str:
+    if index not in urls and index != _PUBLIC:
+        wrong = f"[{cut(inner.name)}] takes the index {excerpt(index)}, which [[tool.poetry.source]] does not name"
+        raise ConfigError(wrong, where=inner.file)
+    return urls.get(index, "")
 
 
 def sources(top: Table) -> dict[str, list[Source]]:

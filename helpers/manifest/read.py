@@ -57,6 +57,7 @@ def read(path: Path) -> Manifest:
         build=build,
         constraints=(*found.constraints, *tool_sources.constraints(top)),
         indexes=(*found.indexes, *poetry.indexes(top), *tool_sources.indexes(top)),
+        chosen_indexes=(*poetry.chosen_indexes(top), *tool_sources.chosen_indexes(path, top)),
         unknown=found.unknown | of_tools.unread,
     )
     found = _with_metadata(found, metadata.read(path))

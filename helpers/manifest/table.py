@@ -51,6 +51,13 @@ class Table:
             raise ConfigError(f"[{self.name}] has more than {_MOST_ITEMS} keys", where=self.file)
         yield from ((key, self.table(key)) for key in self.data)
 
+    def inner_tables(self, key: str) -> Iterator[Table]:
+        """Yield the tables of a list; other items of the list do not count."""
+        found = self.data.get(key)
+        for item in found if isinstance(found, list) else ():
+            if isinstance(item, dict):
+                yield Table(item, self.file, f"{self.name}.{key}" if self.name else key)
+
     def items(self, key: str) -> list[Any]:
         """Return a list of this table; without the key an empty list."""
         found = self.data.get(key, [])

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from helpers import pyproject
-from helpers.console import cut
+from helpers.console import cut, excerpt
+from helpers.errors import ConfigError
 from helpers.manifest import requirements_file
 from helpers.manifest.source import Source, of_table
 from helpers.manifest.table import Table
-from helpers.model.manifest import PathDependency, Stated
+from helpers.model.manifest import IndexChoice, PathDependency, Stated
 from helpers.model.poetry_lock import normal_name
 
 _MOST_MEMBERS, _MOST_ABOVE = 500, 20
@@ -30,39 +31,50 @@ def uv(project: Path, top: Table) -> dict[str, list[Source]]:
     Raises:
         ConfigError: a field has a wrong type.
     """
-    table = top.table("tool", "uv", "sources")
     found: dict[str, list[Source]] = {}
     members: dict[str, str] | None = None
+    for name, inner in _sources(top):
+        source = of_table(inner)
+        if not source and inner.flag("workspace"):
+            members = _members(project) if members is None else members
+            path = members.get(normal_name(name), "")
+            source = Source(f"{inner.file.name} [{inner.name}]", path=path, is_member=True)
+        if source:
+            marker, group, extra = inner.text("marker"), inner.text("group"), inner.text("extra")
+            source = replace(source, marker=marker, group=group, extra=extra)
+            found.setdefault(normal_name(name), []).append(source)
+    return found
+
+
+def _sources(top: Table) -> Iterator[tuple[str, Table]]:
+    table = top.table("tool", "uv", "sources")
     for name, value in table.data.items():
         for item in table.items(name) if isinstance(value, list) else [value]:
-            inner = Table(item, table.file, f"{table.name}.{cut(name)}") if isinstance(item, dict) else None
-            if inner is None:
+            if not isinstance(item, dict):
                 raise table.wrong(name, item, "a table")
-            source = of_table(inner)
-            if not source and inner.flag("workspace"):
-                members = _members(project) if members is None else members
-                path = members.get(normal_name(name), "")
-                source = Source(f"{table.file.name} [{inner.name}]", path=path, is_member=True)
-            if source:
-                source = replace(
-                    source, marker=inner.text("marker"), group=inner.text("group"), extra=inner.text("extra")
-                )
-                found.setdefault(normal_name(name), []).append(source)
-    return found
+            yield name, Table(item, table.file, f"{table.name}.{cut(name)}")
+
+
+def _workspace(project: Path) -> Table | None:
+    """Return `pyproject.toml` of the workspace around the project; None without a workspace."""
+    for above in (project, *project.parents[:_MOST_ABOVE]):
+        top = Table(pyproject.read_if_there(above), above / "pyproject.toml")
+        if isinstance(top.table("tool", "uv").data.get("workspace"), dict):
+            return top
+        if (above / ".git").exists():
+            break
+    return None
 
 
 def _members(project: Path) -> dict[str, str]:
     """Return the path of each member of the workspace around the project, by normalised name."""
-    for above in (project, *project.parents[:_MOST_ABOVE]):
-        top = Table(pyproject.read_if_there(above), above / "pyproject.toml")
-        workspace = top.table("tool", "uv").data.get("workspace")
-        if isinstance(workspace, dict):
-            places = {above, *_expanded(above, top.table("tool", "uv", "workspace").texts("members"))}
-            names = ((name_of(place), os.path.relpath(place, project)) for place in sorted(places))
-            return {normal_name(name): path for name, path in names if name}
-        if (above / ".git").exists():
-            break
-    return {}
+    top = _workspace(project)
+    if top is None:
+        return {}
+    above = top.file.parent
+    places = {above, *_expanded(above, top.table("tool", "uv", "workspace").texts("members"))}
+    names = ((name_of(place), os.path.relpath(place, project)) for place in sorted(places))
+    return {normal_name(name): path for name, path in names if name}
 
 
 def _expanded(root: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
@@ -115,9 +127,30 @@ def constraints(top: Table) -> tuple[Stated, ...]:
 
 
 def indexes(top: Table) -> Iterator[Stated]:
-    """Yield the package indexes that uv and pdm are told to ask."""
+    """Yield the package indexes that uv and pdm are told to ask for all dependencies."""
     for tool, key in (("uv", "index"), ("pdm", "source")):
         table = top.table("tool", tool)
-        for item in table.items(key) if isinstance(table.data.get(key), list) else ():
-            if isinstance(item, dict) and (url := Table(item, top.file, f"tool.{tool}.{key}").text("url")):
+        for inner in table.inner_tables(key):
+            if (url := inner.text("url")) and not inner.flag("explicit"):
                 yield Stated(url, table.source(key))
+
+
+def chosen_indexes(project: Path, top: Table) -> Iterator[IndexChoice]:
+    """Yield the package indexes that `[tool.uv.sources]` names for single dependencies.
+
+    Raises:
+        ConfigError: neither the project nor its workspace has an index of the name, or a field has a wrong type.
+    """
+    urls: dict[str, str] | None = None
+    for name, inner in _sources(top):
+        if index := inner.text("index"):
+            urls = _index_urls(project, top) if urls is None else urls
+            if index not in urls:
+                wrong = f"[{inner.name}] takes the index {excerpt(index)}, which [[tool.uv.index]] does not name"
+                raise ConfigError(wrong, where=inner.file)
+            yield IndexChoice(normal_name(name), urls[index], inner.source(), inner.text("marker"))
+
+
+def _index_urls(project: Path, top: Table) -> dict[str, str]:
+    tables = [one.table("tool", "uv") for one in (_workspace(project), top) if one]
+    return {inner.text("name"): inner.text("url") for table in tables for inner in table.inner_tables("index")}

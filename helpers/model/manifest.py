@@ -58,6 +58,23 @@ class PathDependency:
 
 
 @dataclass(frozen=True)
+class IndexChoice:
+    """The only package index that a project allows for a dependency.
+
+    Arguments:
+        name: normalised, of the distribution.
+        url: of the index.
+        source: the place, as in `pyproject.toml [tool.uv.sources.torch]`.
+        marker: PEP 508 condition; empty for none.
+    """
+
+    name: str
+    url: str
+    source: str
+    marker: str = ""
+
+
+@dataclass(frozen=True)
 class Manifest:
     """A Python project as its own files describe it, read without running any of them.
 
@@ -75,7 +92,8 @@ class Manifest:
         unknown: fields that only the build backend can compute (`version`, `requires_python`, `dependencies`,
             `extras`), and requirements files with lines that are no requirements.
         constraints: requirements that only limit versions.
-        indexes: URLs of package indexes that the project names.
+        indexes: URLs of package indexes that the project names for all dependencies.
+        chosen_indexes: the indexes that the project names for single dependencies.
     """
 
     kind: str
@@ -90,3 +108,4 @@ class Manifest:
     unknown: frozenset[str] = frozenset()
     constraints: tuple[Stated, ...] = ()
     indexes: tuple[Stated, ...] = ()
+    chosen_indexes: tuple[IndexChoice, ...] = ()

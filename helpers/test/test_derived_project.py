@@ -228,3 +228,38 @@ def test_python_that_the_base_has_not_is_refused_with_both(root: Path) -> None:
     path = own(root, 'base = "archive:bookworm"', OWN.replace(">=3.8", ">=3.13"))
     with pytest.raises(ConfigError, match=r"needs Python >=3\.13, and its base archive:bookworm has 3\.11"):
         derived(path)
+
+
+CHOSEN = {
+    "uv": (
+        '[tool.uv.sources]\nsix = {index = "corp"}\nattrs = [{index = "corp", marker = "os_name == \'nt\'"}]\n'
+        '[[tool.uv.index]]\nname = "corp"\nurl = "https://corp.example/simple"\nexplicit = true\n'
+    ),
+    "poetry": (
+        '[tool.poetry.dependencies]\nsix = {source = "Corp"}\n'
+        'attrs = [{source = "corp", markers = "os_name == \'nt\'"}, {source = "PyPI", markers = "os_name != \'nt\'"}]\n'
+        '[tool.poetry.group.test.dependencies]\nsix = {source = "corp"}\n[[tool.poetry.source]]\nname = "corp"\n'
+        'url = "https://corp.example/simple"\npriority = "explicit"\n'
+    ),
+}
+
+
+@pytest.mark.parametrize("tool", CHOSEN)
+def test_dependency_keeps_its_own_index(root: Path, tool: str) -> None:
+    project = '[project]\nname = "one"\ndependencies = ["six", "attrs", "h11"]\n[dependency-groups]\ntest = ["six"]\n'
+    found = derived(own(root, project=project + CHOSEN[tool]))["tool"]["poetry"]
+    assert isinstance(found, dict)
+    six, attrs = (
+        [{"source": "own-1"}],
+        [{"source": "own-1", "markers": "os_name == 'nt'"}, {"markers": "os_name != 'nt'"}],
+    )
+    assert found["dependencies"] == {"six": six, "attrs": attrs}
+    assert found["group"] == {"test": {"dependencies": {"six": six}}}
+    assert found["source"] == [{"name": "own-1", "url": "https://corp.example/simple", "priority": "explicit"}]
+
+
+def test_dependency_with_two_indexes_is_refused(root: Path) -> None:
+    text = '[project]\nname = "one"\ndependencies = ["six"]\n[tool.uv.sources]\nsix = [{index = "a"}, {index = "b"}]\n'
+    text += "".join(f'[[tool.uv.index]]\nname = "{name}"\nurl = "https://{name}.example"\n' for name in "ab")
+    with pytest.raises(ConfigError, match="six has two indexes"):
+        derived(own(root, project=text))

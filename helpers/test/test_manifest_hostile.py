@@ -23,6 +23,8 @@ WRONG = {
     '[tool.poetry]\nname = "a"\n[tool.poetry.group.x]\ninclude-groups = ["y"]\n': "'y', which is no group",
     '[project]\nname = "a"\n[tool.uv.sources]\nb = 1\n': r"\[tool.uv.sources\] b must be a table",
     '[project]\nname = "a"\ndependencies = ["b"]\n[tool.uv.sources]\nb = {workspace = true}\n': "no member 'b'",
+    '[project]\nname = "a"\n[tool.uv.sources]\nb = {index = "c"}\n': "takes the index 'c', which",
+    '[project]\nname = "a"\n[tool.poetry.dependencies]\nb = {source = "c"}\n': "takes the index 'c', which",
     '[project]\nname = "a"\n[tool]\nuv = 1\n': r"\[tool\] uv must be a table",
     f'[project]\nname = "a"\ndependencies = {["x"] * 20_000}\n': "more than 10000 items",
 }
