@@ -13,7 +13,7 @@ from helpers.dirs import names, project_tests, project_text
 from helpers.discover import PROJECT_FILES
 from helpers.errors import ConfigError, UsageError
 from helpers.images import lock_source
-from helpers.manifest import environments, needs
+from helpers.manifest import environments, needs, requirements_file
 from helpers.manifest.needs import Needs
 from helpers.manifest.pep621 import FIELDS
 from helpers.manifest.read import STATED, read
@@ -84,7 +84,7 @@ class Adoption:
 
 def is_project(path: Path) -> bool:
     """Return whether `path` has a file that describes a Python project."""
-    return any((path / name).is_file() for name in PROJECT_FILES)
+    return any((path / name).is_file() for name in PROJECT_FILES) or bool(requirements_file.find(path))
 
 
 def check_is_project(path: Path) -> None:

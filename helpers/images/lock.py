@@ -13,13 +13,14 @@ from typing import Any, NoReturn
 from helpers import checkout_file, config, host, proc, pyproject
 from helpers.console import counted
 from helpers.errors import ConfigError, HelpersError, InfrastructureError, UsageError
-from helpers.images import dirs_below, lock_match, lock_source, published_packages, uv_export
+from helpers.images import derived_project, dirs_below, lock_match, lock_source, published_packages, uv_export
 from helpers.images import isolated_poetry as poetry
 from helpers.images.lock_source import LockSource
 from helpers.images.pdm_closure import annotated
+from helpers.images.recipe import python_minor
 from helpers.images.tool_environment import lock_of
 from helpers.manifest import read as manifest
-from helpers.manifest import requirement
+from helpers.manifest.source import parse
 from helpers.model import pdm_lock, pylock
 from helpers.model.lock_kind import LockKind
 from helpers.model.pinned_line import MAIN, Selection, pins
@@ -263,9 +264,7 @@ def _constraints(source: LockSource) -> poetry.Constraints:
     """Return the limits of a new lock: the versions in the images below, and what the owner's tools limit."""
     limits: dict[str, tuple[str, str]] = {}
     if source.is_derived:
-        for stated in manifest.read(source.directory).constraints:
-            wanted = requirement.parse(stated.value)
-            limits[wanted.key] = (wanted.specifier or "*", f"{stated.source} has {stated.value}")
+        limits |= _stated_limits(source)
     if recorded := dirs_below.recorded_base(source.directory):
         for name, version in published_packages.of(recorded).items():
             limits[name] = (f"=={version}", f"{recorded.name} below it has {version}")
@@ -277,6 +276,19 @@ def _constraints(source: LockSource) -> poetry.Constraints:
             if there:
                 where = f"{os.path.relpath(below, source.directory)} below it has {', '.join(there)}"
                 limits[name] = (" || ".join(f"=={one}" for one in there), where)
+    return limits
+
+
+def _stated_limits(source: LockSource) -> dict[str, tuple[str, str]]:
+    limits: dict[str, tuple[str, str]] = {}
+    environment = lock_match.environment(python_minor(derived_project.requires_python(source.directory)))
+    for stated in manifest.read(source.directory).constraints:
+        wanted = parse(stated)
+        # The images are of Linux, and poetry has no constraints with a condition.
+        if wanted.specifier and lock_match.is_true(wanted.marker, environment, stated):
+            before, why = limits.get(wanted.key, ("", ""))
+            whole = ",".join(filter(None, (before, wanted.specifier)))
+            limits[wanted.key] = (whole, ", ".join(filter(None, (why, f"{stated.source} has {stated.value}"))))
     return limits
 
 

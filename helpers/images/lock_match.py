@@ -31,7 +31,7 @@ def check(source: LockSource, chosen: Selection) -> None:
         versions.setdefault(package.name, []).append(package.version)
     found = manifest.read(source.directory)
     own = normal_name(found.name.value) if found.name else ""
-    environment = _environment(python_minor(found.requires_python.value if found.requires_python else ""))
+    target = environment(python_minor(found.requires_python.value if found.requires_python else ""))
     for stated in _wanted(found, chosen):
         try:
             wanted = Requirement(stated.value)
@@ -41,7 +41,7 @@ def check(source: LockSource, chosen: Selection) -> None:
                 f"{stated.value!r} is no requirement", where=where, why=f"{stated.source}: {error}"
             ) from None
         name = normal_name(wanted.name)
-        if name == own or (wanted.marker and not wanted.marker.evaluate(environment)):
+        if name == own or (wanted.marker and not wanted.marker.evaluate(target)):
             continue
         there = versions.get(name, [])
         if not any(not one or wanted.specifier.contains(one, prereleases=True) for one in there):
@@ -57,7 +57,22 @@ def _wanted(found: Manifest, chosen: Selection) -> Iterator[Stated]:
             yield from known.get(normal_name(name), ())
 
 
-def _environment(python: str) -> dict[str, str]:
+def is_true(marker: str, target: dict[str, str], stated: Stated) -> bool:
+    """Return whether a marker is true in an environment; an empty marker is.
+
+    Raises:
+        ConfigError: the text is no marker.
+    """
+    from packaging.markers import InvalidMarker, Marker, UndefinedComparison  # as above
+
+    try:
+        return not marker or Marker(marker).evaluate(target)
+    except (InvalidMarker, UndefinedComparison) as error:
+        raise ConfigError(f"{stated.value!r} is no requirement", where=stated.source, why=str(error)) from None
+
+
+def environment(python: str) -> dict[str, str]:
+    """Return the environment of a container, in which markers are evaluated."""
     return {
         "python_version": python,
         "python_full_version": f"{python}.0",

@@ -11,6 +11,7 @@ from helpers import checkout_file, host, proc, repo
 from helpers.engine.tools import uv
 from helpers.errors import ConfigError
 from helpers.images.lock_source import LockSource
+from helpers.model.hashed_requirements import logical_lines
 from helpers.model.pinned_line import MAIN, Selection
 from helpers.model.poetry_lock import normal_name
 from helpers.model.uv_lock import extras, local_path
@@ -19,7 +20,6 @@ from helpers.storage import scratch
 _SECONDS = 120.0
 _SETTINGS = {"UV_NO_CONFIG": "1", "UV_NO_CACHE": "1", "UV_OFFLINE": "1", "UV_PYTHON_DOWNLOADS": "never"}
 _PLAIN = ("--no-build", "--no-emit-local", "--no-header", "--no-annotate", "--format", "requirements.txt")
-_NO_HASH = re.compile(r"^(\S+) @ git\+", re.MULTILINE)
 # uv ends with this code for a lock that it would change, and with another code if it cannot compare.
 _STALE = 1
 
@@ -67,9 +67,11 @@ def export(source: LockSource, chosen: Selection) -> tuple[str, bool]:
         if done.code:
             said = done.stderr.replace(str(copies), str(root)).strip()
             raise ConfigError(f"uv cannot export it: {said[-600:]}", where=source.file, fix=source.command())
-    if found := _NO_HASH.search(done.stdout):
-        why = "a commit has no hash that an installer compares"
-        raise ConfigError(f"{found[1]} comes from a repository", where=source.file, why=why, fix="take a release of it")
+    for _, line in logical_lines(done.stdout):
+        if not line.startswith("-") and " --hash=" not in line:
+            name, where = re.split(r"[ =@;]", line)[0], "a repository" if "git+" in line else "a place without hashes"
+            why = "a commit has no hash that an installer compares"
+            raise ConfigError(f"{name} comes from {where}", where=source.file, why=why, fix="take a release of it")
     return done.stdout, compared
 
 

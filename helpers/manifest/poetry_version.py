@@ -127,14 +127,14 @@ def _range(parts: list[Part]) -> tuple[Release, Release]:
         if not _RELEASE.fullmatch(bare):
             raise ValueError("joins a pre-release and others by ||")
         numbers = tuple(map(int, bare.split(".")))
-        if part.op == ">=":
-            low = numbers
-        elif part.op == "<":
-            high = numbers
-        elif part.op == "==" and bare != part.version:
-            low, high = numbers, _next(numbers, len(numbers))
-        else:
-            raise ValueError(f"joins {part.op}{part.version} and others by ||")
+        is_series = part.op == "==" and bare != part.version
+        if part.op not in (">=", "<") and not is_series:
+            raise ValueError(f"joins {part.op}{part.version} and others by ||, write one range, as in >=1.0,<=1.2")
+        if part.op != "<":
+            low = max(low, numbers, key=_stripped)
+        if part.op != ">=":
+            end = _next(numbers, len(numbers)) if is_series else numbers
+            high = min(high or end, end, key=_stripped)
     return low, high
 
 
@@ -159,7 +159,7 @@ def _between(start: Release, end: Release, *, python: bool) -> list[str]:
     level = max(len(short), len(long))
     short, long = _padded(short, level), _padded(long, level)
     if short[:-1] != long[:-1] or long[-1] - short[-1] > _MOST_GAPS:
-        raise ValueError("joins versions by || that PEP 440 cannot join")
+        raise ValueError("joins versions by || that PEP 440 cannot join, write one range, as in >=1.0,<=1.2")
     return [_text((*short[:-1], number)) for number in range(short[-1], long[-1])]
 
 

@@ -263,3 +263,20 @@ def test_dependency_with_two_indexes_is_refused(root: Path) -> None:
     text += "".join(f'[[tool.uv.index]]\nname = "{name}"\nurl = "https://{name}.example"\n' for name in "ab")
     with pytest.raises(ConfigError, match="six has two indexes"):
         derived(own(root, project=text))
+
+
+def test_limits_of_a_new_lock_follow_their_markers(root: Path) -> None:
+    limits = '["six<1.10 ; sys_platform == \'win32\'", "attrs<24", "attrs>20 ; sys_platform == \'linux\'"]'
+    path = own(
+        root,
+        project=OWN.replace("[tool.uv.sources]", f"[tool.uv]\nconstraint-dependencies = {limits}\n[tool.uv.sources]"),
+    )
+    found = lock._constraints(lock_source.to_write(path))
+    assert {name: versions for name, (versions, _) in found.items()} == {"attrs": "<24,>20"}
+
+
+def test_limit_that_is_no_requirement_is_an_error_with_its_place(root: Path) -> None:
+    project = OWN.replace("[tool.uv.sources]", '[tool.uv]\nconstraint-dependencies = ["a b"]\n[tool.uv.sources]')
+    with pytest.raises(ConfigError, match="'a b' has a version without an operator") as caught:
+        lock._constraints(lock_source.to_write(own(root, project=project)))
+    assert "constraint-dependencies" in str(caught.value)

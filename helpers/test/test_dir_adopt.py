@@ -361,3 +361,15 @@ def test_lines_and_tables_are_found_in_odd_text() -> None:
 @pytest.mark.parametrize("value", ['"', "\\", "a\nb", "é", "\x7f", "'"])
 def test_strings_come_back_from_toml_as_they_went(value: str) -> None:
     assert project_text.parse(f"a = {project_text.toml_list([value, value])}")["a"] == [value, value]
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt", "requirements/base.txt"])
+def test_directory_with_requirements_alone_is_a_project(root: Path, file: str) -> None:
+    path = adopted(root, {file: "attrs\n"})
+    assert (path / file).read_text() == "attrs\n" and (path / "changelog.txt").exists()
+    place = root / "runnable_dirs" / "here"
+    (place / file).parent.mkdir(parents=True)
+    (place / file).write_text("attrs\n")
+    (place / "test_it.py").write_text("def test_it():\n    assert True\n")
+    assert new(root, "runnable_dirs/here", source="runnable_dirs/here") == 0
+    assert (place / "devops" / "helpers.toml").exists()

@@ -8,11 +8,12 @@ import pytest
 
 from helpers import config, pyproject
 from helpers.errors import ConfigError, StaleError, UsageError
-from helpers.images import commands, lock, lock_source
+from helpers.images import commands, lock, lock_source, uv_export
 from helpers.images.commands import LockOptions
 from helpers.images.recipe import image_chain
 from helpers.model.lock_kind import LockKind
 from helpers.model.pdm_lock import _hash
+from helpers.proc import Completed
 from helpers.test.lock_samples import LOCKS, OLD_PDM, PDM, PROJECT, PYLOCK, UV, A, B
 from helpers.test.unit_fixtures import add_dir, cache, forget, make_repo
 
@@ -331,3 +332,13 @@ def test_setting_that_names_no_lock_is_refused_with_a_line_to_write(root: Path) 
     with pytest.raises(ConfigError, match='lock = "x" is not a known lock file') as caught:
         lock_source.of(path)
     assert caught.value.fix == 'lock = "uv.lock"'
+
+
+@pytest.mark.parametrize("line", ["pytest[x, y] @ git+https://git.example/p@abc", "pytest @ https://x.example/p.zip"])
+def test_package_that_uv_exports_without_a_hash_is_refused(
+    root: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    text = f"attrs==23.1 \\\n    --hash={A}\n{line} ; sys_platform == 'linux'\n"
+    monkeypatch.setattr(uv_export, "_uv", lambda *_: Completed((), 0, text, ""))
+    with pytest.raises(ConfigError, match="pytest comes from a"):
+        lock.requirements(locked(root, "uv.lock"))

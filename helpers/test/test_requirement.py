@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.manifest.poetry_version import python_marker, specifier
-from helpers.manifest.requirement import for_extra, parse, parse_marker
+from helpers.manifest.requirement import for_extra, negated, parse, parse_marker
 
 CONSTRAINTS = {
     "^1.2.3": ">=1.2.3,<2.0.0",
@@ -29,6 +29,9 @@ CONSTRAINTS = {
     ">= 1.0, != 1.5.*": ">=1.0,!=1.5.*",
     "^1 || ^2": ">=1,<3",
     "^1.0 | ^3.0": ">=1.0,!=2.*,<4.0",
+    "<2,<3 || >=4": "!=2.*,!=3.*",
+    ">=2,>=1 || >=5": ">=2",
+    ">=1,<3,<4 || >=4": ">=1,!=3.*",
     "1.2.* || 1.4.*": ">=1.2,!=1.3.*,<1.5",
 }
 
@@ -42,7 +45,7 @@ def test_two_ranges_of_python_skip_versions_that_were_never_released() -> None:
     assert specifier("~2.7 || ^3.5", python=True) == ">=2.7,!=3.0.*,!=3.1.*,!=3.2.*,!=3.3.*,!=3.4.*,<4.0"
 
 
-@pytest.mark.parametrize("text", ["one", "^", "^1 || 3.5", "~2.7 || ^3.5", "1" * 2000, "^1; drop"])
+@pytest.mark.parametrize("text", ["one", "^", "^1 || 3.5", "~2.7 || ^3.5", "1" * 2000, "^1; drop", "==1.0 || ==1.2"])
 def test_text_that_is_no_constraint_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no version|joins|has more than"):
         specifier(text)
@@ -117,3 +120,18 @@ def test_marker_is_evaluated_for_an_extra(marker: str, extra: str, rest: str) ->
 
 def test_further_condition_keeps_the_meaning_of_an_alternative() -> None:
     assert str(parse("a ; b == '1' or c == '2'").when("d == '3'")) == "a ; (b == '1' or c == '2') and d == '3'"
+
+
+@pytest.mark.parametrize("text", ["==1.0 || ==1.2", "~2.7 || ^3.5"])
+def test_constraint_that_no_specifier_has_names_a_form_to_write(text: str) -> None:
+    with pytest.raises(ValueError, match=r"write one range, as in >=1\.0,<=1\.2"):
+        specifier(text)
+
+
+def test_negated_marker_is_true_where_the_marker_is_not() -> None:
+    text = "(a == '1' or b > '2') and c in 'x' and 'y' not in d"
+    wanted = "(a != '1' and b <= '2') or c not in 'x' or 'y' in d"
+    assert negated(text) == wanted.replace("(", "").replace(")", "")
+    assert negated(negated(text)) == text
+    with pytest.raises(ValueError, match="without an opposite"):
+        negated("python_version ~= '3.9'")
