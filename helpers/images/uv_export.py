@@ -69,7 +69,7 @@ def export(source: LockSource, chosen: Selection) -> tuple[str, bool]:
             raise ConfigError(f"uv cannot export it: {said[-600:]}", where=source.file, fix=source.command())
     for _, line in logical_lines(done.stdout):
         if not line.startswith("-") and " --hash=" not in line:
-            name, where = re.split(r"[ =@;]", line)[0], "a repository" if "git+" in line else "a place without hashes"
+            name, where = re.split(r"[ =@;[]", line)[0], "a repository" if "git+" in line else "a place without hashes"
             why = "a commit has no hash that an installer compares"
             raise ConfigError(f"{name} comes from {where}", where=source.file, why=why, fix="take a release of it")
     return done.stdout, compared
