@@ -71,8 +71,8 @@ class Adoption:
 
     @property
     def is_locked_by_us(self) -> bool:
-        """Whether adoption makes a lock: the project has none, and its dependencies are known."""
-        return not self.lock and "dependencies" not in self.manifest.unknown
+        """Whether adoption makes a lock: the project has none, and its dependencies and chosen groups are known."""
+        return not self.lock and not self.manifest.unknown & {"dependencies", *self.needs.groups}
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -243,7 +243,7 @@ def _dependency_lines(manifest: Manifest) -> Iterator[str]:
     if "extras" in manifest.unknown:
         yield "extras are unknown, because only the build backend can compute them: none is chosen"
     for name in sorted(manifest.unknown - {*FIELDS.values(), "name"}):
-        yield f"{name} has lines that are no requirements: they are left out"
+        yield f"{name} has lines that are no requirements: write them as NAME @ URL, then: invoke docker_lock"
 
 
 def _shown(items: Sequence[Stated]) -> str:

@@ -373,3 +373,13 @@ def test_directory_with_requirements_alone_is_a_project(root: Path, file: str) -
     (place / "test_it.py").write_text("def test_it():\n    assert True\n")
     assert new(root, "runnable_dirs/here", source="runnable_dirs/here") == 0
     assert (place / "devops" / "helpers.toml").exists()
+
+
+def test_file_with_a_line_that_is_no_requirement_is_named_and_not_locked(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = {"requirements-test.txt": "pytest\ngit+https://host.example/foo\n"}
+    source = project(root, {"test_it.py": "def test_it():\n    assert True\n", **lines})
+    assert new(root, "tool", source=str(source)) == 2
+    assert "requirements-test.txt has lines that are no requirements: write them as" in capsys.readouterr().err
+    assert not (root / "runnable_dirs" / "tool" / "devops" / "poetry.lock").exists()
