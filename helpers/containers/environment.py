@@ -44,7 +44,7 @@ def base_environment(runnable: RunnableDir, user: User) -> dict[str, str]:
 
 
 def terminal_environment() -> dict[str, str]:
-    """Return what a container that has the caller's terminal is told of that terminal."""
+    """Return the variables that describe the caller's terminal to a container."""
     return {"TERM": os.environ.get("TERM", "xterm")}
 
 

@@ -1,4 +1,4 @@
-"""What the adoption of a project decides: image, version, base, tests, groups and extras, each with its source."""
+"""The decisions of an adoption: image, version, base, tests, groups and extras, each with its source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the lock of a runnable dir: names of its packages, and what they need."""
+"""Reads the lock of a runnable dir: the names and dependencies of its packages."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ _RED = ("failed", "error")
 MOST_COUNTED = 1_000_000_000
 # https://docs.pytest.org/en/stable/reference/exit-codes.html
 _PYTEST_INTERRUPTED, _PYTEST_INTERNAL, _PYTEST_USAGE, _PYTEST_EMPTY = 2, 3, 4, 5
-# What a session of pytest stands for that a person debugged: no report says more.
+# The exit codes of a debugged session by those of pytest: such a session has no report.
 CODES_OF_PYTEST = {
     0: errors.OK,
     1: errors.TESTS_FAILED,

@@ -104,7 +104,7 @@ def _add_project(distribution: Distribution, directory: Path) -> None:
 
 
 def copy_project(distribution: Distribution, directory: Path) -> None:
-    """Write what a build of a wheel reads: the source, the order for the backend and our programs.
+    """Write the inputs of the build of a wheel: the source, the order for the backend and our programs.
 
     Arguments:
         distribution: of a project.

@@ -261,7 +261,7 @@ def _poetry(source: LockSource, arguments: Sequence[str]) -> str:
 
 
 def _constraints(source: LockSource) -> poetry.Constraints:
-    """Return the limits of a new lock: the versions in the images below, and what the owner's tools limit."""
+    """Return the limits of a new lock: the versions in the images below, and the limits of the owner's tools."""
     limits: dict[str, tuple[str, str]] = {}
     if source.is_derived:
         limits |= _stated_limits(source)

@@ -1,4 +1,4 @@
-"""The lock of a runnable dir: which file it is, who writes it, and what it pins. All readers of a lock start here."""
+"""The lock of a runnable dir: its file, the tool that writes the file, and its pins. Readers of a lock start here."""
 
 from __future__ import annotations
 

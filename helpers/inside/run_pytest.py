@@ -36,7 +36,7 @@ REPORT = "HELPERS_REPORT"
 NOW = "now"
 MOST_NAMED, MOST_CHARACTERS = 2, 300
 
-# Where tools keep what they remember between runs, by the variable of each: they would write into the checkout, which
+# The caches of tools, by the variable of each tool: the tools would write these caches into the checkout, which
 # is read-only. A directory's own `env` counts more.
 CACHES = {
     "HYPOTHESIS_STORAGE_DIRECTORY": "hypothesis",  # hypothesis.configuration.storage_directory
@@ -157,7 +157,7 @@ def main(order: Dict[str, Any]) -> int:
         write_verdict(report, {"exit": REFUSED, "refused": refused})
         return REFUSED
     if debugged and IMAGE in os.environ:
-        # Nobody in a container could continue what a Ctrl-Z has stopped.
+        # No shell in a container could continue a process after Ctrl-Z.
         import signal
 
         signal.signal(signal.SIGTSTP, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""What tox, nox and hatch install before they run the tests: a hint which groups and extras the tests need."""
+"""The requirements that tox, nox and hatch install for tests: a hint at the groups and extras of the tests."""
 
 from __future__ import annotations
 

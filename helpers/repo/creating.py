@@ -31,7 +31,7 @@ class Origins:
         """Make the empty super-repo `root`, and a bare repo of the same name as its remote.
 
         Raises:
-            PolicyError: git does not know who commits.
+            PolicyError: git has no name and address for a commit.
             InfrastructureError: git fails.
         """
         self._git(self.place, "init", "--quiet", "--bare", f"--initial-branch={BRANCH}", f"{root.name}.git")

@@ -47,7 +47,7 @@ def main(directory: str, *, dry_run: bool = False, cwd: Path | None = None) -> i
 
     Raises:
         UsageError: the directory has content.
-        PolicyError: git does not know who commits.
+        PolicyError: git has no name and address for a commit.
         InfrastructureError: git or the disk fails.
     """
     here = (cwd or Path.cwd()).resolve()

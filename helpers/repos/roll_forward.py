@@ -51,7 +51,7 @@ def main(
 
     Raises:
         UsageError: `cwd` is in no checkout, or `only` is no submodule.
-        PolicyError: git does not know who commits.
+        PolicyError: git has no name and address for a commit.
         LockHeldError: another process changes these repos.
         InfrastructureError: there is no git, or the disk is full.
     """
