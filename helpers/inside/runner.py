@@ -333,7 +333,9 @@ def follow(command: int, report: Report | None = None) -> int:
     try:
         status = os.waitpid(command, 0)[1]
     except ChildProcessError:
-        return KILLED  # the listener has taken its exit code
+        # The listener took its exit code. It may still be at its work, and ends with us.
+        kill_rest()
+        return KILLED
     ended = kill_rest()
     if gone:
         return KILLED

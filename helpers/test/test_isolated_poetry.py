@@ -45,6 +45,7 @@ def test_a_lock_with_path_dependencies_is_that_of_poetry_in_place(tmp_path: Path
         "flit": f'[project]\nname = "far"\nversion = "2"\ndependencies = ["{needle}"]\n'
         '[build-system]\nrequires = ["x"]\n',
     }
+    (tmp_path / ".git").mkdir()
     for name, text in near.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "pyproject.toml").write_text(text)

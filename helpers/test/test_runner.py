@@ -104,6 +104,34 @@ def test_a_daemon_ends_with_the_command_or_with_the_driver(rest: str, code: int)
     assert gone(daemon)
 
 
+def test_listener_that_takes_the_exit_code_first_still_ends_all_others() -> None:
+    # The order of two threads, of which the kernel decides otherwise: the one takes the exit code while the other
+    # looks for processes.
+    late = f"""
+import os, sys, time
+sys.path.insert(0, {str(RUNNER.parent)!r})
+import runner
+waits, looks = os.waitpid, runner.descendants
+def waitpid(process, options):
+    while process > 0 and os.path.exists(f"/proc/{{process}}"):
+        time.sleep(0.01)
+    time.sleep(0.1)
+    return waits(process, options)
+def descendants(of):
+    time.sleep(0.3)
+    return looks(of)
+os.waitpid, runner.descendants = waitpid, descendants
+os._exit(runner.main(sys.argv[1:]))
+"""
+    argv = [sys.executable, "-I", "-S", "-c", late, *python(f"{DAEMON}\nos.read(os.pipe()[0], 1)")]
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    daemon = int(line_of(process))
+    assert process.stdin
+    process.stdin.close()
+    assert end_of(process) == 137
+    assert gone(daemon, 5)
+
+
 def test_the_command_reads_nothing_from_the_driver() -> None:
     process = start(*python("import sys; print(repr(sys.stdin.read()))"))
     assert line_of(process) == "''"
