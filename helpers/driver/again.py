@@ -20,6 +20,10 @@ from helpers.model.stage import Stage
 _OF_TESTS = (Status.FAIL, Status.CRASH, Status.TIMEOUT)
 # A longer list is no help: then all of its tests are run.
 _MOST_TESTS = 20
+# Options of pytest and pytest-xdist with a value that may look like a place of tests.
+# https://docs.pytest.org/en/stable/reference/reference.html#command-line-flags
+_WITH_VALUE = ("-c", "-k", "-m", "-n", "-o", "-p", "-r", "-W", "--basetemp", "--confcutdir", "--config-file")
+_WITH_VALUE += ("--cov", "--deselect", "--dist", "--ignore", "--junitxml", "--junit-xml", "--log-file", "--rootdir")
 # The message of a failure that needs a terminal, and pytest's options for a run on a terminal.
 _NEEDS_TERMINAL = {"bdb.BdbQuit": ["--pdb"], "reading from stdin while output is captured": ["-s", "--pdb"]}
 
@@ -45,7 +49,8 @@ def lines(verdict: Verdict, began: Sequence[str], engine: Engine, spec: RunSpec,
     tests = verdict.failures or verdict.running
     few = 0 < len(tests) <= _MOST_TESTS
     found = [as_argument(_selector(pytest_id(test), spec.cwd, arguments)) for test in tests] if few else []
-    wanted = list(dict.fromkeys(found)) if found and all(found) else list(arguments)
+    known = found and all(found)
+    wanted = [*dict.fromkeys(found), *_options(arguments, spec.cwd)] if known else list(arguments)
     ours = [*began, "--dir", as_argument(os.path.relpath(spec.cwd)), *(["--", *wanted] if wanted else [])]
     cache = ["-o", "cache_dir=/tmp/pytest-cache"]
     seen = [mount for mount in spec.mounts if mount.read_only and mount.path != INSIDE]
@@ -67,6 +72,24 @@ def debugger_hints(verdict: Verdict, line: str) -> tuple[str, ...]:
         return ()
     begin = shlex.split(line)
     return (f"fix: {shlex.join([*begin, *([] if '--' in begin else ['--']), *found[-1]])}",)
+
+
+def _options(arguments: Sequence[str], directory: Path) -> list[str]:
+    """Return pytest's arguments without the places of tests: an option such as `-m` decides what a place selects.
+
+    Arguments:
+        arguments: pytest's own, from the command line.
+        directory: where pytest is started.
+    """
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    found, before = [], ""
+    for word in options:
+        place = (directory / word.partition("::")[0]).exists()
+        value = before in _WITH_VALUE or (before.startswith("--") and "=" not in before and not place)
+        if (word.startswith("-") and word != "--pyargs") or (value and before != "--pyargs"):
+            found.append(word)
+        before = word
+    return found
 
 
 def _selector(test: str, directory: Path, arguments: Sequence[str]) -> str:

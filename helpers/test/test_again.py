@@ -49,7 +49,7 @@ def in_the_repo(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_just_what_failed_is_run_again_with_what_the_run_began_with() -> None:
     ours, bare = again.lines(FAIL, ["./main_pytest.py", "--tier", "all"], FAKE, SPEC, ["-x"])
-    ids = "'test/test_it.py::test_it[x y]' test/test_it.py::test_b"
+    ids = "'test/test_it.py::test_it[x y]' test/test_it.py::test_b -x"
     assert ours == f"./main_pytest.py --tier all --dir 'a b' -- {ids}"
     assert bare == f"fake sha256:1 '/repo/a b' /repo/lib python -m pytest -o cache_dir=/tmp/pytest-cache {ids}"
 
@@ -59,16 +59,20 @@ def test_just_what_failed_is_run_again_with_what_the_run_began_with() -> None:
     [
         (["../lib/test"], "test_x.py::test_a", "../lib/test/test_x.py::test_a"),
         (["../lib/test"], "deep/test_y.py::test_a[a::b]", "../lib/test/deep/test_y.py::test_a[a::b]"),
-        (["-x", "../lib"], "test/test_x.py::test_a", "../lib/test/test_x.py::test_a"),
+        (["-x", "../lib"], "test/test_x.py::test_a", "../lib/test/test_x.py::test_a -x"),
         (["../lib/test/test_x.py"], "::test_a", "../lib/test/test_x.py::test_a"),
         (["../lib/test/test_x.py::test_a"], "::test_a", "../lib/test/test_x.py::test_a"),
         (["test", "../lib/test"], "test/test_z.py::test_a", "test/test_z.py::test_a"),
         (["../lib/test"], "test_x.py: could not be imported", "../lib/test/test_x.py"),
         (["../lib/test/test_x.py"], ": could not be imported", "../lib/test/test_x.py"),
+        (["-m", "engine or host"], "test/test_z.py::test_a", "test/test_z.py::test_a -m 'engine or host'"),
+        (["--run-slow", "test", "-m", "test", "-n2"], "test/test_z.py::t", "test/test_z.py::t --run-slow -m test -n2"),
+        (["--at", "home", "-x", "test", "--", "-k"], "test/test_z.py::t", "test/test_z.py::t --at home -x"),
+        (["--pyargs", "pkg"], "test/test_z.py::t", "test/test_z.py::t"),
         (["--pyargs", "pkg"], "gone/test_x.py::test_a", "--pyargs pkg"),
     ],
 )
-def test_a_test_outside_the_directory_is_run_again_by_a_path_that_exists(
+def test_tests_are_run_again_by_a_path_that_exists_with_the_options_of_the_run(
     tmp_path: Path, arguments: list[str], test: str, wanted: str
 ) -> None:
     for name in ("lib/test/test_x.py", "lib/test/deep/test_y.py", "a b/test/test_z.py"):
