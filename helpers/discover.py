@@ -94,7 +94,7 @@ def missing_marks(path: Path) -> list[str]:
 
 def _has_mark(path: Path, mark: str) -> bool:
     try:
-        mode = os.lstat(path / mark.rstrip("/")).st_mode
+        mode = os.lstat(f"{path}/{mark}".rstrip("/")).st_mode
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:

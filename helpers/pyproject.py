@@ -15,7 +15,8 @@ from helpers import checkout_file
 from helpers.console import cut, excerpt
 from helpers.errors import ConfigError
 from helpers.model import settings_file as settings_files
-from helpers.storage import cache_dir, digest, write_once
+from helpers.storage import digest, write_once
+from helpers.thin_env import cache_path
 
 # The parts of a `pyproject.toml` for us; a table comes after its parent.
 _TABLES = (("project",), ("dependency-groups",), ("tool",), ("tool", "poetry"), ("tool", "helpers"))
@@ -53,7 +54,7 @@ def read_if_there(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: as in `read`.
     """
-    return read(path) if os.path.lexists(path / "pyproject.toml") else {}
+    return read(path) if os.path.lexists(f"{path}/pyproject.toml") else {}
 
 
 def settings_table(path: Path) -> dict[str, Any]:
@@ -156,16 +157,18 @@ def remembered_toml(text: str, file: Path) -> dict[str, Any]:
     Raises:
         ConfigError: as in `parse_toml`.
     """
-    remembered = cache_dir() / "parsed" / f"{digest(text)}.json"
+    # In every plan, for every directory: text is much faster than paths.
+    remembered = f"{cache_path()}/parsed/{digest(text)}.json"
     try:
-        found = json.loads(remembered.read_bytes())
+        with open(remembered, "rb") as stored:
+            found = json.loads(stored.read())
         if isinstance(found, dict):
             return found
     except (OSError, ValueError, RecursionError):
         pass
     parsed = parse_toml(text, file)
     try:
-        write_once(remembered, json.dumps(parsed))
+        write_once(Path(remembered), json.dumps(parsed))
     except (OSError, TypeError):
         pass  # A full disk, or a date in it: it is parsed again the next time.
     return parsed

@@ -11,7 +11,7 @@ from functools import cache
 from glob import escape
 from itertools import pairwise
 from pathlib import Path
-from posixpath import normpath
+from posixpath import isfile, normpath
 from typing import Any
 
 from helpers import checkout_file, pyproject
@@ -70,7 +70,7 @@ def file_of(path: Path, there: Collection[str] = FILES) -> str:
     Arguments and errors as for `read`.
     """
     for name in FILES:
-        if name not in there or not (path / name).is_file():
+        if name not in there or not isfile(f"{path}/{name}"):
             continue
         if name in ALWAYS or (name in _LAST and _section(path, name) is not None) or _table(path, name) is not None:
             return name

@@ -12,7 +12,6 @@ from helpers.driver.plan import DirPlan
 from helpers.engine.specs import ImageSpec
 from helpers.errors import ConfigError
 from helpers.images import lock_source
-from helpers.manifest import read as manifests
 
 _OF_AN_IMAGE = ("devops", "pyproject.toml", "changelog.txt", "setup.py", "setup.cfg", "PKG-INFO")
 _ANY = re.compile(r".*", re.DOTALL)
@@ -72,7 +71,11 @@ def _projects(directory: Path, root: Path) -> list[Path]:
     found: list[Path] = []
     try:
         source = lock_source.find(directory)
-        queue = [directory] if source and source.is_derived else []
+        if source is None or not source.is_derived:
+            return []
+        from helpers.manifest import read as manifests  # slow to import, and most directories have no such lock
+
+        queue = [directory]
         while queue:
             project = queue.pop()
             found.append(project)

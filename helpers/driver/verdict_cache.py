@@ -286,12 +286,12 @@ def _file(key: str) -> Path:
 
 def _read(key: str, name: str) -> Verdict | None:
     """Return the verdict of a key; a damaged file is put aside and counts as missing."""
-    file = _file(key)
     try:
         return kept_verdict.from_entry(_load(key), name)
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
+        file = _file(key)
         with suppress(OSError):
             os.replace(file, file.with_suffix(".damaged"))
         return None

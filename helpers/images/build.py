@@ -12,7 +12,7 @@ from helpers import host
 from helpers.console import say
 from helpers.engine.seam import Control, Engine, Ingredients
 from helpers.engine.specs import ImageSpec
-from helpers.images import digests, lock
+from helpers.images import digests
 from helpers.model.stage import Stage
 from helpers.storage import cache_dir
 from helpers.thin_env.threads import started
@@ -86,12 +86,16 @@ def ingredients(chain: Sequence[ImageSpec], base: str) -> Ingredients:
         chain: images, each one built on the one before it.
         base: reference of the image that it is built on.
     """
+    from helpers.images import lock  # slow to import, and most runs build nothing
+
     requirements = tuple(lock.requirements(*wanted) for wanted in _locks(chain))
     return Ingredients(requirements, base, tuple(item.distribution for item in chain if item.distribution))
 
 
 def export_locks(chains: Iterable[Sequence[ImageSpec]]) -> None:
     """Export the locks that the last images of `chains` are made from, all at once."""
+    from helpers.images import lock  # as above
+
     lock.export_all(dict.fromkeys(wanted for chain in chains for wanted in _locks(chain)))
 
 

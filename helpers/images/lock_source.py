@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from helpers import checkout_file, pyproject, repo
 from helpers.console import cut, excerpt
 from helpers.errors import ConfigError, HelpersError, StaleError, UsageError
-from helpers.images import derived_project
 from helpers.merge_conflict import relock, shown
 from helpers.model import hashed_requirements, pdm_lock, pinned_line, poetry_lock, pylock, settings_file, uv_lock
 from helpers.model.lock_kind import LockKind, kind_of
@@ -130,6 +129,8 @@ class LockSource:
         """
         file = self.directory / "pyproject.toml"
         if self.is_derived:
+            from helpers.images import derived_project  # slow to import, and most directories have no such lock
+
             return derived_project.text(self.directory)
         if self.kind is LockKind.POETRY:
             return checkout_file.read_text(file)
@@ -253,7 +254,8 @@ def find(path: Path) -> LockSource | None:
     named = str(pyproject.settings_table(path).get("lock", ""))
     if named:
         return _named(path, named)
-    found = [name for name in DETECTED if os.path.lexists(path / name)]
+    # In every plan, for every directory: text is much faster than paths.
+    found = [name for name in DETECTED if os.path.lexists(f"{path}/{name}")]
     if len(found) > 1:
         raise ConfigError(
             f"has several locks: {', '.join(found)}",
@@ -307,11 +309,19 @@ def files(path: Path) -> list[Path]:
         return []  # another error of the plan names the fault
 
 
-def requires_python(runnable: RunnableDir) -> str:
-    """Return the Pythons that the lock of a runnable dir is for; errors as for `find`."""
-    source = find(runnable.path)
-    is_derived = source is not None and source.is_derived
-    return derived_project.requires_python(runnable.path) if is_derived else runnable.requires_python
+def requires_python(runnable: RunnableDir, source: LockSource | None = None) -> str:
+    """Return the Pythons that the lock of a runnable dir is for; errors as for `find`.
+
+    Arguments:
+        runnable: the directory.
+        source: its lock, if already found.
+    """
+    source = source or find(runnable.path)
+    if source is None or not source.is_derived:
+        return runnable.requires_python
+    from helpers.images import derived_project  # as above
+
+    return derived_project.requires_python(runnable.path)
 
 
 def to_write(path: Path) -> LockSource:

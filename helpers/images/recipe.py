@@ -15,6 +15,7 @@ from helpers.console import excerpt
 from helpers.engine.specs import SCRIPTS, Distribution, ImageSpec
 from helpers.errors import ConfigError, HelpersError, StaleError
 from helpers.images import code, lock_source
+from helpers.images.lock_source import LockSource
 from helpers.model import archive
 from helpers.model import image as names
 from helpers.model import system_lock as system_locks
@@ -163,7 +164,8 @@ def _image(runnable: RunnableDir, parent: ImageSpec, bottom: Base) -> ImageSpec:
     entrypoint = code.entrypoint(runnable, packages) if prod and dockerfile != own else ()
     locked = system_lock(runnable, bottom)
     more = [locked, code.fingerprint(copied), *entrypoint, *([project.inputs] if project else [])]
-    inputs = _inputs(runnable, parent, dockerfile, more)
+    source = lock_source.of(runnable.path)
+    inputs = _inputs(runnable, parent, source, dockerfile, more)
     return ImageSpec(
         key=runnable.name,
         reference=f"{runnable.repository}:{names.inputs_tag(inputs)}",
@@ -181,7 +183,7 @@ def _image(runnable: RunnableDir, parent: ImageSpec, bottom: Base) -> ImageSpec:
             names.LABEL_BASE_NAME: _base_name(runnable, parent),
             **({names.LABEL_SUITE: parent.suite} if parent.suite else {}),
         },
-        requires_python=lock_source.requires_python(runnable),
+        requires_python=lock_source.requires_python(runnable, source),
         system_packages=runnable.settings.system_packages,
         system_lock=locked,
         suite=parent.suite,
@@ -208,9 +210,9 @@ def _base_name(runnable: RunnableDir, parent: ImageSpec) -> str:
     return parent.base.value.partition("@")[0] if pulled else str(runnable.base)
 
 
-def _inputs(runnable: RunnableDir, parent: ImageSpec, dockerfile: Path, more: Sequence[str]) -> str:
+def _inputs(runnable: RunnableDir, parent: ImageSpec, source: LockSource, dockerfile: Path, more: Sequence[str]) -> str:
     project = pyproject.read_if_there(runnable.path)
-    source, tool, settings = lock_source.of(runnable.path), project.get("tool", {}), runnable.settings
+    tool, settings = project.get("tool", {}), runnable.settings
     # The lock repeats these; they are here so that an edit without a new lock is noticed.
     wanted = [project.get("project", {}), project.get("dependency-groups"), tool.get("poetry")]
     if source.kind is not LockKind.POETRY:
