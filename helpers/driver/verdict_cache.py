@@ -78,8 +78,8 @@ class VerdictCache:
         self._since = since
         self._asked = asked
         self._keys: dict[str, str] = {}
-        # The name of helpers itself, and the files that it is made of.
-        self._own: tuple[Contents | None, str] = (None, "")
+        # The names of what many directories see, such as helpers itself, and the files that they are made of.
+        self._shared_names: tuple[Contents | None, dict[tuple[Path, tuple[Path, ...]], str]] = (None, {})
         # The files that `find` made its keys of; None before, and where nobody can say.
         self.now: Contents | None = None
 
@@ -158,7 +158,7 @@ class VerdictCache:
 
     def _again(self, dirs: Sequence[DirPlan]) -> Contents:
         """Return what the files of the checkout hold now, after the tests."""
-        self._own = (None, "")  # it may lie outside of the checkout
+        self._shared_names = (None, {})  # some may lie outside of the checkout
         return self.now if self.now and is_still(self.now) else contents(self.root, seen=self.seen(dirs))
 
     def seen(self, dirs: Sequence[DirPlan]) -> Seen:
@@ -224,9 +224,7 @@ class VerdictCache:
 
     def own_state(self, now: Contents) -> str:
         """Return the name of all of helpers that a verdict depends on; the same for each directory."""
-        if self._own[0] is not now:
-            self._own = (now, self._name(_PACKAGE, now, _NOT_RUN))
-        return self._own[1]
+        return self._name(_PACKAGE, now, _NOT_RUN)
 
     def _mounted(self, path: Path, spec: RunSpec, now: Contents) -> str:
         # What is hidden in one mount may be mounted by itself.
@@ -235,6 +233,14 @@ class VerdictCache:
 
     def _name(self, path: Path, now: Contents, without: Iterable[Path]) -> str:
         """Return the name of all that is at and below a path, but for some paths below it; both may be links."""
+        if self._shared_names[0] is not now:
+            self._shared_names = (now, {})
+        known, key = self._shared_names[1], (path, tuple(without))
+        if key not in known:
+            known[key] = self._name_now(*key, now)
+        return known[key]
+
+    def _name_now(self, path: Path, without: Iterable[Path], now: Contents) -> str:
         real = _resolved(path)
         if real.is_relative_to(self.root):
             return now.digest(_below(real, self.root), [_below(real / one, self.root) for one in without])

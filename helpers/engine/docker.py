@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import proc, spawn
-from helpers.engine import argv, build_output, client, compose, faults, nesting, ownership
+from helpers.engine import argv, build_output, client, faults, nesting, ownership
 from helpers.engine.context import archive_context, build_context
 from helpers.engine.handout import Handout
 from helpers.engine.seam import Control, Ingredients, Layout, Outcome, Prepared
@@ -185,6 +185,8 @@ class DockerEngine:
         """Run a container with what stands beside it, and remove all of it."""
         if not (spec.services or spec.docker):
             return self._run(spec, log, timeout, control)
+        from helpers.engine import compose  # slow to import, and most tests have no services
+
         start = time.monotonic()
         services = log.with_name("services.log")
         try:

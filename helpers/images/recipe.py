@@ -50,8 +50,10 @@ def image_chain(
         platforms = ()
     layers = image_layers(runnable, load)
     chain = [outside(layers[-1], stage, platforms)]
+    # Packages of the distribution are locked for the base of the local stage.
+    bottom = chain[0].base if stage is Stage.LOCAL else outside(layers[-1]).base
     for layer in reversed(layers):
-        chain.append(_image(layer, chain[-1], outside(layers[-1]).base))
+        chain.append(_image(layer, chain[-1], bottom))
     return chain
 
 

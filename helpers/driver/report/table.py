@@ -66,8 +66,7 @@ def print_table(
     if interrupted:
         print(paint("INTERRUPTED: this report is partial", "red", sys.stdout))
     if rows_too:
-        for line in _lines(verdicts, safe):
-            print(line)
+        print("\n".join(_lines(verdicts, safe)))
     for verdict in verdicts:
         for test in verdict.flaky_tests:
             print(safe(f"flaky {printable(verdict.name)}: {printable(test)}"))
