@@ -15,12 +15,13 @@ _CHANGELOG = "changelog.txt"
 KEPT_CHANGELOG = "changelog.original.txt"
 
 
-def adopt(found: Adoption, aside: Path, *, base: str, lock: Callable[[Path], bool]) -> list[str]:
+def adopt(found: Adoption, aside: Path, target: Path, *, base: str, lock: Callable[[Path, Path], bool]) -> list[str]:
     """Copy the project to the empty directory `aside`, write the files of helpers, and lock it.
 
     Arguments:
         found: the project, and the decisions about it.
         aside: where to.
+        target: the directory that it becomes.
         base: of the image.
         lock: writes the lock; a project with a lock of its own is not locked anew.
 
@@ -47,7 +48,7 @@ def adopt(found: Adoption, aside: Path, *, base: str, lock: Callable[[Path], boo
         (aside / name).write_text(text, encoding="utf-8", newline="")
     config.forget()
     if found.is_locked_by_us:
-        lock(aside)
+        lock(aside, target)
     return notes
 
 

@@ -394,7 +394,7 @@ def _lock(path: Path, requirements: Requirements) -> Iterator[Finding]:
         fix = f"add it to the group `test` in pyproject.toml, then {source.command()}"
         yield Finding(source.file, 1, "pytest is not in the lock, so no test can run", fix)
     try:
-        soundness.check_lock(path)
+        lock_source.check(path)
         requirements(path)
     except HelpersError as error:
         yield _of_error(error, source.file, 1, source.command())

@@ -35,7 +35,8 @@ _DEFAULT_PYTHON = "3.11"
 _MOST_MINOR = 1000
 _FIRST_VERSION = "0.1.0"
 
-Lock = Callable[[Path], bool]
+# The directory, and its name in messages.
+Lock = Callable[[Path, Path], bool]
 
 
 @dataclass(frozen=True)
@@ -204,11 +205,11 @@ def _make(new: NewDir, lock: Lock) -> list[str]:
     target, project = new.target, new.project
     with made_aside(target, in_root=target == new.root) as aside:
         if project:
-            notes = [*new.decisions, *adopt.adopt(project, aside, base=new.base, lock=lock)]
+            notes = [*new.decisions, *adopt.adopt(project, aside, target, base=new.base, lock=lock)]
         else:
             notes = []
             _fill_template(aside, new)
-            lock(aside)
+            lock(aside, target)
         (aside / "devops").mkdir(exist_ok=True)
         if not any((aside / "devops").iterdir()):
             (aside / "devops" / ".gitkeep").touch()

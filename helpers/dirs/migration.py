@@ -107,7 +107,7 @@ def _migrate(root: Path, path: Path, options: Options, doors: Doors) -> int:
         file.write_text("\n".join([*_settings(old, base), ""]), encoding="utf-8")
         config.forget()
         if not old.lock_fits:
-            doors.lock(aside)
+            doors.lock(aside, path)
         create.move(aside, path)
     _remove(path, removed)
     config.forget()

@@ -8,18 +8,16 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers import checkout_file, config, pyproject
+from helpers import checkout_file
 from helpers.console import excerpt
 from helpers.containers import environment
 from helpers.engine import dockerfile
 from helpers.engine.specs import ImageSpec
-from helpers.errors import ConfigError, NothingSelectedError, StaleError
+from helpers.errors import ConfigError, NothingSelectedError
 from helpers.images import digests, lock_source
 from helpers.images.recipe import SHARED_DOCKERFILE
-from helpers.model import pdm_lock, poetry_lock
 from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import Base, BaseKind
-from helpers.model.lock_kind import LockKind
 from helpers.model.python_specifier import allows
 from helpers.model.runnable import RunnableDir
 
@@ -43,7 +41,7 @@ def check(runnable: RunnableDir, chain: Sequence[ImageSpec], *, tests: bool = Tr
     for image in chain:
         # An image built from the same inputs had this lock.
         if image.directory and not digests.known(image.reference):
-            check_lock(image.directory)
+            lock_source.check(image.directory)
     check_images(runnable, chain)
 
 
@@ -120,30 +118,6 @@ def contained(runnable: RunnableDir, name: str, setting: str) -> Path:
         raise ConfigError(f"{name_of}: {excerpt(name)} does not exist", where=where, fix=fix)
     checkout_file.check_mountable(path)
     return path
-
-
-def check_lock(path: Path) -> None:
-    """Return if the lock of the directory `path` may match its manifest.
-
-    Raises:
-        ConfigError: the lock is missing, stale, or not one of its format.
-    """
-    source = lock_source.of(path)
-    if source.kind is LockKind.PDM:
-        if source.read(lambda data: pdm_lock.is_stale(data, pyproject.read_if_there(path))):
-            raise source.stale()
-        return
-    text = source.text()
-    if source.kind is not LockKind.POETRY:
-        return  # the export compares
-    if not poetry_lock.has_hash(text) and not poetry_lock.is_of_a_project(source.parsed()):
-        raise ConfigError("has no content-hash in [metadata], so it is no lock", where=source.file, fix=source.mend())
-    project = config.parse_toml(source.manifest(), path / "pyproject.toml")
-    if poetry_lock.is_stale(text, project):
-        raise source.stale()
-    for package, name in source.read(lambda data: [*poetry_lock.holes(data, project)])[:1]:
-        what = f"lacks {excerpt(name)}, which {excerpt(package)} needs"
-        raise StaleError(what, where=source.file, why="a merge or an edit removed it", fix=source.command())
 
 
 def check_dockerfile(file: Path) -> None:

@@ -62,7 +62,12 @@ def _chains(paths: Sequence[Path], load: config.Loader, stage: Stage) -> tuple[l
     chains, codes = [], [OK]
     for path in paths:
         try:
-            chains.append(image_chain(load(path), load, stage))
+            chain = image_chain(load(path), load, stage)
+            # Before the minutes that a base may take.
+            for image in chain:
+                if image.directory:
+                    lock_source.check(image.directory)
+            chains.append(chain)
         except HelpersError as error:
             codes.append(report_error(error))
     return chains, codes
@@ -204,7 +209,7 @@ def _write_locks(root: Path, path: Path, options: LockOptions, upgrade: Sequence
 def _write_lock(path: Path, options: LockOptions, upgrade: Sequence[str]) -> None:
     source = lock_source.to_write(path)
     before = lock_source.pins(path)
-    changed = locker.lock(path, upgrade, options.cooldown, no_yanked=options.no_yanked)
+    changed = locker.lock(path, upgrade=upgrade, days=options.cooldown, no_yanked=options.no_yanked)
     say(f"{source.file} {'written' if changed else 'is up to date'}")
     if moved := list(poetry_lock.moves(before, lock_source.pins(path))):
         print("\n".join(moved))

@@ -35,13 +35,16 @@ _NOT_THERE = re.compile(r"Group\(s\) not found: (\S+) \(via|Extra \[([^\]]*)\] i
 _STALE = ("changed significantly", "not up to date", "lock file does not exist")
 
 
-def lock(path: Path, upgrade: Sequence[str] = (), days: int = 0, *, no_yanked: bool = False) -> bool:
+def lock(
+    path: Path, named: Path | None = None, *, upgrade: Sequence[str] = (), days: int = 0, no_yanked: bool = False
+) -> bool:
     """Write `poetry.lock` of the runnable dir at `path`, for all platforms and the directory's Python.
 
     What is locked stays as it is where `pyproject.toml` allows it.
 
     Arguments:
         path: the directory.
+        named: the directory in messages, if `path` is only the place where it is made.
         upgrade: packages of the lock that move to their newest version that fits.
         days: how old every file of the lock must be; 0 is any age.
         no_yanked: refuse a lock with a release that its index has withdrawn.
@@ -59,7 +62,7 @@ def lock(path: Path, upgrade: Sequence[str] = (), days: int = 0, *, no_yanked: b
     before = checkout_file.read_text_if_there(file)
     if upgrade:
         _check_names(path, upgrade)
-    with _shown("locking", path, 20.0):
+    with _shown("locking", named or path, 20.0):
         after = _poetry(source, ["update", "--lock", "--", *upgrade] if upgrade else ["lock"])
         _check_index(pinned(config.parse_toml(after, file)), file, days, no_yanked=no_yanked)
     if after == before:

@@ -15,7 +15,16 @@ from helpers import checkout_file, pyproject, repo
 from helpers.console import cut, excerpt
 from helpers.errors import ConfigError, HelpersError, StaleError, UsageError
 from helpers.merge_conflict import relock, shown
-from helpers.model import hashed_requirements, pdm_lock, pinned_line, poetry_lock, pylock, settings_file, uv_lock
+from helpers.model import (
+    hashed_requirements,
+    noted_command,
+    pdm_lock,
+    pinned_line,
+    poetry_lock,
+    pylock,
+    settings_file,
+    uv_lock,
+)
 from helpers.model.lock_kind import LockKind, kind_of
 from helpers.model.poetry_lock import Pinned
 from helpers.model.runnable import RunnableDir
@@ -29,56 +38,6 @@ _PLAIN = "requirements.txt"
 _HASH, _MOST_SEARCHED = re.compile(r"\s--hash[= ]"), 1 << 20
 # The manifests of which `uv pip compile` makes a requirements file.
 _STATED = ("pyproject.toml", "setup.py", "setup.cfg")
-# A tool notes its command at the top of the file. The text becomes a fix, and a hostile file must not choose an index
-# or a program: the known options only, and fewer characters than a shell knows.
-_TOOLS = r"uv pip compile|uv export|pip-compile|pdm export|poetry export|pip lock"
-_COMMAND = re.compile(rf"^#[ \t]+((?:{_TOOLS})((?: [\w./=,-]+)*))$", re.MULTILINE)
-_OPTIONS = frozenset(
-    (
-        *(
-            "--generate-hashes",
-            "--output-file",
-            "-o",
-            "--output",
-            "--format",
-            "--universal",
-            "--quiet",
-            "-q",
-            "--upgrade",
-        ),
-        *(
-            "--python-version",
-            "--python-platform",
-            "--extra",
-            "--extras",
-            "--all-extras",
-            "--group",
-            "--all-groups",
-            "-G",
-        ),
-        *("--no-group", "--only-group", "--dev", "--no-dev", "--only-dev", "--prod", "--with", "--without", "--only"),
-        *(
-            "--no-header",
-            "--no-annotate",
-            "--annotation-style",
-            "--strip-extras",
-            "--no-strip-extras",
-            "--allow-unsafe",
-        ),
-        *("--no-emit-project", "--no-emit-workspace", "--no-emit-local", "--package", "--all-packages", "--frozen"),
-        *(
-            "--locked",
-            "--resolver",
-            "--resolution",
-            "--prerelease",
-            "--constraint",
-            "-c",
-            "--override",
-            "--exclude-newer",
-        ),
-        *("--requirement", "-r", "--no-emit-index-url", "--no-default-groups", "--no-deps"),
-    )
-)
 _Found = TypeVar("_Found")
 
 
@@ -184,7 +143,7 @@ class LockSource:
         if self.kind in (LockKind.UV, LockKind.PDM):
             return f"{self.kind.value} --project {directory}"
         try:
-            noted = _noted_command(checkout_file.read(self.file)[:2000].decode("utf-8", "replace"))
+            noted = noted_command.of(checkout_file.read(self.file)[:2000].decode("utf-8", "replace"))
         except HelpersError:
             noted = ""
         return f"cd {directory} && {noted or self._plain_command()}"
@@ -237,14 +196,6 @@ class LockSource:
         return [str(one.get("url", "")) for one in found if isinstance(one, dict)]
 
 
-def _noted_command(head: str) -> str:
-    """Return the command at the top of a lock; empty if there is none, or if it has other words than known options."""
-    noted = _COMMAND.search(head)
-    words = noted[2].split() if noted else []
-    known = all(word.partition("=")[0] in _OPTIONS for word in words if word.startswith("-"))
-    return noted[1] if noted and known else ""
-
-
 def find(path: Path) -> LockSource | None:
     """Return the lock of the runnable dir at `path`: by the setting `lock`, or the one file that is a lock.
 
@@ -283,6 +234,30 @@ def of(path: Path) -> LockSource:
     if found is None:
         raise StaleError("has no poetry.lock", where=path, fix=_new(path).command())
     return found
+
+
+def check(path: Path) -> None:
+    """Return if the lock of the directory `path` may match its manifest.
+
+    Raises:
+        ConfigError: the lock is missing, stale, or not one of its format.
+    """
+    source = of(path)
+    if source.kind is LockKind.PDM:
+        if source.read(lambda data: pdm_lock.is_stale(data, pyproject.read_if_there(path))):
+            raise source.stale()
+        return
+    text = source.text()
+    if source.kind is not LockKind.POETRY:
+        return  # the export compares
+    if not poetry_lock.has_hash(text) and not poetry_lock.is_of_a_project(source.parsed()):
+        raise ConfigError("has no content-hash in [metadata], so it is no lock", where=source.file, fix=source.mend())
+    project = pyproject.parse_toml(source.manifest(), path / "pyproject.toml")
+    if poetry_lock.is_stale(text, project):
+        raise source.stale()
+    for package, name in source.read(lambda data: [*poetry_lock.holes(data, project)])[:1]:
+        what = f"lacks {excerpt(name)}, which {excerpt(package)} needs"
+        raise StaleError(what, where=source.file, why="a merge or an edit removed it", fix=source.command())
 
 
 def missing(path: Path) -> LockSource | None:

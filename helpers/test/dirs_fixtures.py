@@ -31,7 +31,7 @@ base = "archive:bookworm"
 TODAY = datetime.date(2026, 11, 21)
 
 
-def make_lock(path: Path) -> bool:
+def make_lock(path: Path, named: Path) -> bool:
     """Lock a directory as `docker_lock` does: in a file of ours beside settings of ours."""
     config.forget()
     source = lock_source.to_write(path)

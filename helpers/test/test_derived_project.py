@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from helpers import config, pyproject
-from helpers.dirs import soundness
 from helpers.errors import ConfigError, StaleError
 from helpers.images import derived_project, lock, lock_source
 from helpers.images.recipe import image_chain
@@ -136,7 +135,7 @@ def test_lock_is_expected_in_devops_and_is_stale_after_an_edit_of_the_manifest(r
     text = content_hash(derived(path))
     packages = packages_of(derived_project.text(path)) + '[[package]]\nname = "pytest"\nversion = "8"\n\n'
     file.write_text(f'{packages}[metadata]\ncontent-hash = "{text}"\n')
-    soundness.check_lock(path)
+    lock_source.check(path)
     before = inputs(root, path)
     (path / "pyproject.toml").write_text(OWN + "# a comment\n")
     assert inputs(root, path) == before
@@ -145,7 +144,7 @@ def test_lock_is_expected_in_devops_and_is_stale_after_an_edit_of_the_manifest(r
     )
     assert inputs(root, path) != before
     with pytest.raises(StaleError, match=r"devops/poetry\.lock does not match the manifest of the project"):
-        soundness.check_lock(path)
+        lock_source.check(path)
 
 
 def inputs(root: Path, path: Path) -> str:

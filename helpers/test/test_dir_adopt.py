@@ -89,7 +89,7 @@ def test_dependencies_that_only_code_knows_are_never_taken_for_none(
     script = "from setuptools import setup\nsetup(name='tool', install_requires=compute())\n"
     source = project(root, {"setup.py": script, "tests/test_a.py": ""})
 
-    def lock(path: Path) -> bool:
+    def lock(path: Path, named: Path) -> bool:
         raise AssertionError("unknown dependencies are locked")
 
     assert create.main("tool", source=str(source), cwd=root, doors=create.Doors(lock, agreed)) == 2
@@ -127,7 +127,7 @@ def test_own_lock_of_a_project_is_used(root: Path, capsys: pytest.CaptureFixture
     files = {"pyproject.toml": text, "uv.lock": "version = 1\n", "pdm.lock": "", "tests/test_a.py": ""}
     source = project(root, files)
 
-    def lock(path: Path) -> bool:
+    def lock(path: Path, named: Path) -> bool:
         raise AssertionError("a project with a lock is locked")
 
     create.main("tool", source=str(source), cwd=root, doors=create.Doors(lock, agreed))
@@ -214,7 +214,7 @@ def test_the_code_at_the_root_of_a_repo_becomes_a_runnable_dir_where_it_is(
 def test_a_lock_that_fails_at_the_root_changes_nothing(root: Path) -> None:
     before = tree(code_at(root))
 
-    def fails(path: Path) -> bool:
+    def fails(path: Path, named: Path) -> bool:
         assert path.parent == root, "it lies in the repo"
         raise ConfigError("no solution")
 

@@ -200,7 +200,7 @@ def test_an_image_name_is_not_given_twice(root: Path) -> None:
 
 @pytest.mark.parametrize("fault", [ConfigError("no solution"), KeyboardInterrupt(), OSError(28, "disk full")])
 def test_a_failing_lock_leaves_nothing_half_made(root: Path, fault: BaseException) -> None:
-    def failing(path: Path) -> bool:
+    def failing(path: Path, named: Path) -> bool:
         raise fault
 
     with pytest.raises(type(fault)):
@@ -211,9 +211,10 @@ def test_a_failing_lock_leaves_nothing_half_made(root: Path, fault: BaseExceptio
 def test_nobody_finds_a_directory_that_is_being_made(root: Path) -> None:
     seen: list[list[Path]] = []
 
-    def looking(path: Path) -> bool:
+    def looking(path: Path, named: Path) -> bool:
+        assert named == root / "runnable_dirs" / "forecast", "a message names the directory that the user asked for"
         seen.append(discover.runnable_paths(root))
-        return make_lock(path)
+        return make_lock(path, named)
 
     create.main("forecast", cwd=root, doors=create.Doors(looking, agreed))
     assert seen == [[]]
@@ -222,7 +223,7 @@ def test_nobody_finds_a_directory_that_is_being_made(root: Path) -> None:
 def test_sigterm_leaves_nothing_half_made(root: Path) -> None:
     script = (
         "import sys, time; from pathlib import Path; from helpers.dirs import create\n"
-        "def lock(path): print('locking', flush=True); time.sleep(60)\n"
+        "def lock(path, named): print('locking', flush=True); time.sleep(60)\n"
         f"create.main('forecast', cwd=Path({str(root)!r}), doors=create.Doors(lock))\n"
     )
     child = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)

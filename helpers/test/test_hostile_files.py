@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from helpers import checkout_file, config, discover
-from helpers.dirs import check, listing, soundness
+from helpers.dirs import check, listing
 from helpers.driver import plan
 from helpers.driver.container import pytest_arguments
 from helpers.errors import USAGE, ConfigError
-from helpers.images import commands
+from helpers.images import commands, lock_source
 from helpers.model.settings import Settings
 from helpers.model.stage import Stage
 from helpers.test.dirs_fixtures import agreed, root, sound
@@ -139,7 +139,7 @@ def test_tests_behind_a_link_out_of_the_repo_are_one_finding(
 def test_a_lock_with_a_version_of_poetry_that_is_no_number_ends_no_run(bad: Path) -> None:
     lock = bad / "poetry.lock"
     lock.write_text(f"# by Poetry {'9' * 9_000}.1\n{lock.read_text()}")
-    soundness.check_lock(bad)
+    lock_source.check(bad)
 
 
 def test_nobody_looks_for_tests_in_a_directory_outside_the_repo(bad: Path, monkeypatch: pytest.MonkeyPatch) -> None:

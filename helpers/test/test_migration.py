@@ -95,7 +95,7 @@ class Lock:
     def __init__(self) -> None:
         self.calls: list[str] = []
 
-    def __call__(self, path: Path) -> bool:
+    def __call__(self, path: Path, named: Path) -> bool:
         self.calls.append((path / "poetry.lock").read_text() if (path / "poetry.lock").exists() else "")
         (path / "poetry.lock").write_text(fits((path / "pyproject.toml").read_text()))
         return True

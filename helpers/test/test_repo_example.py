@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from helpers import discover
-from helpers.dirs import soundness
 from helpers.errors import InfrastructureError, PolicyError, UsageError
+from helpers.images import lock_source
 from helpers.repo import remotes
 from helpers.repo.creating import Origins
 from helpers.repos import example, status
@@ -53,7 +53,7 @@ def test_example_holds_origins_and_a_clean_super_repo(config: Path, tmp_path: Pa
     runnable = [path for name in ("sales", "stock") for path in discover.runnable_paths(shop / name)]
     assert runnable == [shop / "sales" / "orders", shop / "stock" / "shelves"]
     for path in runnable:
-        soundness.check_lock(path)
+        lock_source.check(path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["an example 100%41", "gitconfig"]
     assert config.read_text() == IDENTITY
 

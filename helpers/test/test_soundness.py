@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from helpers import pyproject
-from helpers.dirs import soundness
 from helpers.driver import cli
 from helpers.errors import StaleError
+from helpers.images import commands, lock_source
 from helpers.model import poetry_lock, python_specifier
 from helpers.test.unit_fixtures import add_dir, cache, forget, make_repo
 
@@ -231,5 +231,16 @@ def test_lock_with_a_hole_is_refused_with_the_command_that_mends_it(root: Path) 
     lock.write_text(PACKAGE.format("requests") + NEEDS.format('">=1"') + "\n" + lock.read_text())
     forget()
     with pytest.raises(StaleError, match="lacks 'Certi_Fi', which 'requests' needs") as caught:
-        soundness.check_lock(root / "a")
+        lock_source.check(root / "a")
     assert str(caught.value.fix).startswith("invoke docker_lock --dir ")
+
+
+def test_stale_lock_is_named_before_a_base_is_built(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{root}/no-engine.sock")
+    file = root / "a" / "pyproject.toml"
+    file.write_text(f'{file.read_text()}\n[dependency-groups]\nnew = ["iniconfig"]\n')
+    forget()
+    assert commands.build(str(root / "a"), everything=False) == 2
+    assert "poetry.lock does not match pyproject.toml" in capsys.readouterr().err
