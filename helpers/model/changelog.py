@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import re
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,7 +13,6 @@ from helpers.errors import ConfigError
 from helpers.model.image import NAME_PATTERN
 from helpers.model.version import Version
 
-_EXAMPLE = "# forecast-1.2.0"
 _DATE = re.compile(r"- \d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -62,18 +62,24 @@ def parse(text: str, where: str) -> Changelog:
             blocks.append((number, line, []))
         elif line and not blocks:
             raise ConfigError(
-                f"expected an entry like '{_EXAMPLE}', not {excerpt(line)}",
+                f"expected an entry like '{_example(where)}', not {excerpt(line)}",
                 where=f"{where}:{number}",
                 fix="put it below the entry that it belongs to, or remove it",
             )
         elif line:
             blocks[-1][2].append((number, line))
     if not blocks:
-        raise ConfigError("has no entry", where=f"{where}:1", fix=f"begin it with '{_EXAMPLE}'")
+        raise ConfigError("has no entry", where=f"{where}:1", fix=f"begin it with '{_example(where)}'")
     entries = tuple(_parse_entry(number, head, body, where) for number, head, body in blocks)
     for newer, older in pairwise(entries):
         _check_order(newer, older, where)
     return Changelog(entries)
+
+
+def _example(where: str) -> str:
+    """Return the first line of an entry for the directory of a changelog."""
+    directory = os.path.basename(os.path.dirname(where)).lower()
+    return f"# {directory if re.fullmatch(NAME_PATTERN, directory) else 'forecast'}-1.2.0"
 
 
 def _parse_entry(number: int, head: str, body: list[tuple[int, str]], where: str) -> Entry:
@@ -81,14 +87,14 @@ def _parse_entry(number: int, head: str, body: list[tuple[int, str]], where: str
     at = f"{where}:{number}"
     if not re.fullmatch(NAME_PATTERN, name):
         raise ConfigError(
-            f"{excerpt(head)} does not name an image and version like '{_EXAMPLE}'",
+            f"{excerpt(head)} does not name an image and version like '{_example(where)}'",
             where=at,
             fix="write it '# NAME-X.Y.Z', the name in lower case",
         )
     try:
         version = Version.parse(version_text)
     except ValueError as error:
-        raise ConfigError(str(error), where=at, fix=f"write it like '{_EXAMPLE}'") from None
+        raise ConfigError(str(error), where=at, fix=f"write it like '{_example(where)}'") from None
     if not body:
         raise ConfigError(f"{cut(name)}-{version} has no date", where=at, fix="add a line '- YYYY-MM-DD' below it")
     date_line, date_text = body[0]

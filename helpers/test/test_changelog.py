@@ -92,3 +92,10 @@ def test_the_first_mistake_is_named_with_file_and_line(text: str, line: int, say
 def test_a_version_may_be_left_out_between_two_releases() -> None:
     log = parse(HEAD + "# a-0.2.0\n- 2025-01-01\n- x\n", "c")
     assert [str(entry.version) for entry in log.entries] == ["1.0.0", "0.2.0"]
+
+
+@pytest.mark.parametrize(("directory", "name"), [("orders", "orders"), ("Orders", "orders"), ("a b", "forecast")])
+def test_example_of_an_entry_names_the_directory(directory: str, name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse("first version\n", f"/repo/{directory}/changelog.txt")
+    assert f"like '# {name}-1.2.0'" in caught.value.what
