@@ -7,15 +7,18 @@ import re
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from helpers import proc
+from helpers import index_login, proc
 from helpers.errors import InfrastructureError
+from helpers.index_login import Login
+from helpers.model import package_index
+from helpers.model.package_index import PackageIndex
 from helpers.thin_env import pip_config
 from helpers.thin_env.threads import started
 
@@ -58,15 +61,15 @@ class HostSettings:
 
     Arguments:
         ca: a bundle of certificates that packages are fetched with; None is the system's own.
-        index: URL of the package index; None is the installer's default.
-        extra_indexes: URLs asked besides it.
+        index: URL of the package index, with its login; None is the installer's default.
+        extra_indexes: URLs asked besides it, with their logins.
         proxies: environment variables that name a proxy.
         strategy: how uv chooses among several indexes; empty is its default.
     """
 
     ca: Path | None
-    index: str | None
-    extra_indexes: tuple[str, ...]
+    index: str | None = field(repr=False)
+    extra_indexes: tuple[str, ...] = field(repr=False)
     proxies: tuple[tuple[str, str], ...]
     strategy: str = ""
 
@@ -86,6 +89,22 @@ class HostSettings:
         if self.strategy:
             env["UV_INDEX_STRATEGY"] = self.strategy
         return env
+
+    def beside(self, indexes: Iterable[PackageIndex]) -> HostSettings:
+        """Return the settings with the indexes of a project, each with its login, before those of the machine."""
+        urls = [login.into(one.bare) if (login := self.login_of(one)) else one.url for one in indexes]
+        # The lock has decided about each version, and hashes about each file: the order of the indexes may not.
+        strategy = pip_config.uv_strategy(os.environ, urls) or self.strategy
+        extra = (*urls, *(url for url in self.extra_indexes if url not in urls))
+        return replace(self, extra_indexes=extra, strategy=strategy)
+
+    def login_of(self, index: PackageIndex) -> Login | None:
+        """Return the login of an index: its own, or that of an index of this machine on the same server."""
+        if login := index_login.of(index):
+            return login
+        own = [PackageIndex(url) for url in (self.index or "", *self.extra_indexes)]
+        near = (index_login.of(one) for one in own if one.origin == index.origin)
+        return next(filter(None, near), None)
 
     def shell_file(self, ca: str | None) -> str:
         """Return `environment` as lines that a shell reads with `.`."""
@@ -114,14 +133,20 @@ def settings() -> HostSettings:
     ca = next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), pip.get("cert"))
     index = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL") or pip.get("index-url")
     extra = pip_config.extra_indexes(pip)
-    own = pip_config.extra_indexes({"extra-index-url": os.environ.get("UV_INDEX", "")})
+    own = map(package_index.written, os.environ.get("UV_INDEX", "").split())
+    more = [one for one in (*own, *map(PackageIndex, extra)) if one.url.startswith(("http://", "https://"))]
     return HostSettings(
         ca=Path(ca) if ca and Path(ca).is_file() else None,
-        index=index,
-        extra_indexes=(*own, *extra),
+        index=_with_login(package_index.written(index)) if index else None,
+        extra_indexes=tuple(map(_with_login, more)),
         proxies=_proxies(os.environ, pip.get("proxy", "")),
         strategy=pip_config.uv_strategy(os.environ, extra),
     )
+
+
+def _with_login(index: PackageIndex) -> str:
+    login = index_login.of(index)
+    return login.into(index.bare) if login and login.source != index_login.IN_URL else index.url
 
 
 def tool_environment(*own: str) -> dict[str, str]:

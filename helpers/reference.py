@@ -111,26 +111,22 @@ class Variable(NamedTuple):
 
 _CA = "file with certificates that packages are fetched with; the first of these four that is set counts"
 _PROXY = "proxy; handed to builds as a secret"
+_LOGIN = "login of the package index of that name; every tool gets it"
+_KEYRING = "`subprocess`: the program `keyring` is asked for logins"
 VARIABLES = (
     Variable("HELPERS_CACHE", "helpers", "directory of all that can be made again; default: `$XDG_CACHE_HOME/helpers`"),
     Variable("XDG_CACHE_HOME", "helpers", "where that default lies; default: `~/.cache`"),
     Variable("HELPERS_PYTHON", "helpers", "interpreter that `setenv.sh` starts instead of `python3`"),
     Variable("HELPERS_DEBUG", "helpers", "not empty: errors come with a traceback"),
-    Variable(
-        "HELPERS_IMAGE", "your files", "given to `devops/compose.yaml` and to siblings: the directory's own image"
-    ),
-    Variable(
-        "HELPERS_USER", "your files", "given to `devops/compose.yaml`: the caller's user and group, as in `1000:100`"
-    ),
+    Variable("HELPERS_IMAGE", "your files", "given to `devops/compose.yaml` and siblings: the directory's own image"),
+    Variable("HELPERS_USER", "your files", "given to `devops/compose.yaml`: user and group, as in `1000:100`"),
     Variable("HELPERS_LABELS", "your tests", "given to siblings: the labels of what must end with the run, one a line"),
     Variable("HELPERS_POLICY", "helpers", "what directories may weaken, as `--policy` says it"),
     Variable("HELPERS_VERDICTS", "helpers", "a team's verdicts: a directory, or `HOST[:PORT]/NAME` in a registry"),
     Variable("HELPERS_VERDICTS_WRITE", "helpers", "`1`: verdicts are added there too; for trusted branches only"),
     Variable("HELPERS_ENTERED", "helpers", "internal: set while the thin environment is entered"),
     Variable("HELPERS_HEADSTART", "helpers", "internal: what was started before the environment is entered"),
-    Variable(
-        "HELPERS_SOURCED", "helpers", "internal: checkouts whose `setenv.sh` was sourced: Tab runs their code alone"
-    ),
+    Variable("HELPERS_SOURCED", "helpers", "internal: checkouts whose `setenv.sh` was sourced: Tab runs their code"),
     Variable("HELPERS_INSIDE", "helpers", "set in our containers: name and version of the image, by its labels"),
     Variable(
         "HELPERS_PROJECTS", "helpers", "set in our containers: where the checkouts of installed projects are; NAME:PATH"
@@ -154,6 +150,12 @@ VARIABLES = (
     Variable("UV_INDEX_URL", "helpers", "the same, by its older name"),
     Variable("UV_INDEX", "helpers", "URLs of further package indexes"),
     Variable("UV_INDEX_STRATEGY", "helpers", "how uv chooses among several; with pip's extra indexes: the best of all"),
+    *(Variable(f"UV_INDEX_<NAME>_{part}", "uv", _LOGIN) for part in ("USERNAME", "PASSWORD")),
+    *(Variable(f"POETRY_HTTP_BASIC_<NAME>_{part}", "poetry", _LOGIN) for part in ("USERNAME", "PASSWORD")),
+    Variable("NETRC", "helpers", "another file than `~/.netrc` with logins by host"),
+    Variable("POETRY_CONFIG_DIR", "helpers", "where poetry's `auth.toml` with logins by name is"),
+    Variable("XDG_CONFIG_HOME", "helpers", "where the directory `pypoetry` with that file is; default: `~/.config`"),
+    *(Variable(f"{tool}_KEYRING_PROVIDER", "helpers", _KEYRING) for tool in ("UV", "PIP")),
     Variable("PIP_INDEX_URL", "pip", "URL of the package index; we ask `pip config list`"),
     Variable("PIP_EXTRA_INDEX_URL", "pip", "URLs of further package indexes"),
     Variable("PIP_PROXY", "pip", "proxy for what no variable below names one for; handed to builds as a secret"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from helpers.engine.specs import PROJECT_PROGRAMS, PROJECT_RECIPE, SCRIPTS, Copi
 from helpers.engine.tools import tools
 from helpers.errors import ConfigError
 from helpers.model.image import LABEL_BASE_DIGEST, LABEL_TITLE
+from helpers.model.package_index import PackageIndex
 from helpers.storage import scratch
 
 # Where BuildKit shows the secret `ca` to a recipe (https://docs.docker.com/build/building/secrets/).
@@ -70,7 +71,7 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
             "NAME": image.labels.get(LABEL_TITLE, ""),
             **_project_arguments(image.distribution),
         }
-        secrets = host_secrets(aside, image.suite)
+        secrets = host_secrets(aside, image.suite, ingredients.indexes)
         target = image.target if staged else ""
         yield BuildContext(directory, file, target, arguments, secrets, tools(image.platforms))
 
@@ -134,17 +135,19 @@ def _copy(files: Iterable[Copied], directory: Path) -> None:
         os.chmod(parent, 0o755)
 
 
-def host_secrets(directory: Path, suite: str) -> dict[str, Path]:
+def host_secrets(directory: Path, suite: str, indexes: Sequence[PackageIndex] = ()) -> dict[str, Path]:
     """Write the settings of the host that a build may read, and return the files by the id of their secret.
 
     Arguments:
         directory: where the files go; nobody else may read them.
         suite: suite of the distribution whose archive is asked, if that is known.
+        indexes: of the locks, besides those of the machine.
     """
     settings = host.settings()
     inside = _CA_INSIDE if settings.ca else None
     files = {
-        "host_env": settings.shell_file(inside),
+        "host_env": settings.beside(indexes).shell_file(inside),
+        "machine_env": settings.shell_file(inside),
         "backend_env": settings.backend_shell_file(inside),
         "apt_sources": apt_sources(suite),
     }

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from helpers import proc, spawn
+from helpers import index_refusal, proc, spawn
 from helpers.engine import argv, build_output, client, faults, nesting, ownership
 from helpers.engine.context import archive_context, build_context
 from helpers.engine.handout import Handout
@@ -116,7 +116,7 @@ class DockerEngine:
         if image.dockerfile:
             image, ingredients = self._on_digest(image, ingredients)
             with build_context(image, ingredients) as ready:
-                self._build(argv.build(image, ready), image, log, control, ingredients.base)
+                self._build(argv.build(image, ready), image, log, control, ingredients)
         elif image.base.kind is BaseKind.ARCHIVE:
             with archive_context(image, log, control) as ready:
                 self._build(argv.build(image, ready), image, log, control)
@@ -149,7 +149,7 @@ class DockerEngine:
         """
         image, ingredients = self._on_digest(image, ingredients)
         with build_context(image, ingredients) as ready:
-            self._build(argv.build_layout(image, ready, layout), image, log, control, ingredients.base)
+            self._build(argv.build_layout(image, ready, layout), image, log, control, ingredients)
 
     def build_directory(
         self, image: ImageSpec, ingredients: Ingredients, target: str, directory: Path, control: Control
@@ -162,7 +162,7 @@ class DockerEngine:
         log = directory.with_name(f"{directory.name}.log")
         with build_context(image, ingredients) as ready:
             command = argv.build_directory(image, ready, target=target, directory=directory)
-            self._build(command, image, log, control, ingredients.base)
+            self._build(command, image, log, control, ingredients)
 
     def load(self, archive: Path, digest: str, names: Sequence[str]) -> None:
         """Read an image from an archive of an OCI layout; all its platforms, its id is the digest of its index.
@@ -326,7 +326,9 @@ class DockerEngine:
         return state if state and not state["State"]["StartedAt"].startswith("0001") else {}
 
     @staticmethod
-    def _build(command: list[str], image: ImageSpec, log: Path, control: Control, base: str = "") -> None:
+    def _build(
+        command: list[str], image: ImageSpec, log: Path, control: Control, made_of: Ingredients | None = None
+    ) -> None:
         child = proc.Child(command, env={**os.environ, "BUILDKIT_PROGRESS": "plain"})
         child.close_input()
         with shown(f"building {image.key}", usual=_TYPICAL_SECONDS, output=log):
@@ -337,8 +339,10 @@ class DockerEngine:
             if any(text in said.lower() for text in _ENGINE_DOWN) or faults.explain(said):
                 raise faults.no_answer(said)
             reason, _, fix = build_output.cause(ended.output).partition("; fix: ")
-            if _NO_PYTHON in ended.output and image.directory and base:
-                raise _wrong_python(image, image.directory, base)
+            if _NO_PYTHON in ended.output and image.directory and made_of:
+                raise _wrong_python(image, image.directory, made_of.base)
+            if made_of and (refused := index_refusal.of_install(ended.output, made_of.indexes, image.key)):
+                raise refused
             raise BuildError(f"the image did not build: {reason}", where=image.key, fix=fix or f"read {log}")
 
 

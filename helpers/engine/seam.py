@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from helpers.engine.specs import Distribution, ImageSpec, RunSpec
+from helpers.model.package_index import PackageIndex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,11 +24,13 @@ class Ingredients:
         requirements: files of pinned, hashed requirements, those of the images below first.
         base: reference of the image that it is built on; empty if it has none.
         distributions: of the projects, those of the images below first.
+        indexes: package indexes of the locks besides those of this machine.
     """
 
     requirements: tuple[Path, ...] = ()
     base: str = ""
     distributions: tuple[Distribution, ...] = ()
+    indexes: tuple[PackageIndex, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers import host, proc
+from helpers import host, index_refusal, proc
 from helpers.engine import build_output
 from helpers.engine.context import copy_project
 from helpers.engine.seam import Control, Ingredients, Outcome, UnsupportedError
@@ -22,6 +22,7 @@ from helpers.engine.tools import uv
 from helpers.errors import BuildError, InfrastructureError
 from helpers.inside import build_wheel
 from helpers.model.image import LABEL_INPUTS, BaseKind
+from helpers.model.package_index import PackageIndex
 from helpers.storage import cache_dir, file_name, locked, scratch, use
 from helpers.thin_env.slow_steps import shown
 
@@ -133,7 +134,8 @@ def _make(image: ImageSpec, ingredients: Ingredients, target: Path, log: Path, c
         for requirements in ingredients.requirements:
             # The lock names every package; --no-deps lets a checkout of one of them test itself.
             install = ["pip", "install", "--no-deps", "--require-hashes", "--compile-bytecode"]
-            _uv([*install, "--python", str(aside), "--requirements", str(requirements)], image, log, control)
+            words = [*install, "--python", str(aside), "--requirements", str(requirements)]
+            _uv(words, image, log, control, ingredients.indexes)
         # What is installed must be what all the locks say, and nothing else.
         check = ["pip", "sync", "--check", "--offline", "--allow-empty-requirements", "--python", str(aside)]
         _uv([*check, *map(str, ingredients.requirements)], image, log, control)
@@ -188,19 +190,31 @@ def _install(distribution: Distribution, environment: Path, image: ImageSpec, lo
         call(environment, "install_project.py", uv(), wheel, *how)
 
 
-def _uv(arguments: list[str], image: ImageSpec, log: Path, control: Control) -> None:
-    settings = host.settings()
+def _uv(
+    arguments: list[str], image: ImageSpec, log: Path, control: Control, indexes: Sequence[PackageIndex] = ()
+) -> None:
+    settings = host.settings().beside(indexes)
     found = settings.environment(str(settings.ca) if settings.ca else None)
     env = {**host.tool_environment(*_READ_BY_UV), **found, "NO_COLOR": "1"}
     env["PATH"] = os.pathsep.join((env.get("PATH", os.defpath), *_other_pythons()))
-    _follow(proc.Child([str(uv()), *arguments], env=env), arguments[0], image, log, control)
+    _follow(proc.Child([str(uv()), *arguments], env=env), arguments[0], image, log, control, indexes=indexes)
 
 
-def _follow(child: proc.Child, command: str, image: ImageSpec, log: Path, control: Control) -> None:
+def _follow(
+    child: proc.Child,
+    command: str,
+    image: ImageSpec,
+    log: Path,
+    control: Control,
+    *,
+    indexes: Sequence[PackageIndex] = (),
+) -> None:
     child.close_input()
     ended = supervise(child, log, _INSTALL_SECONDS, control, [(child.terminate, 3.0), (child.kill, 5.0)])
     ended.check_complete(image.key, log)
     if ended.code:
+        if command == "pip" and (refused := index_refusal.of_install(ended.output, indexes, image.key)):
+            raise refused
         _explain(command, ended.output, image, log)
 
 

@@ -13,6 +13,7 @@ from helpers.console import say
 from helpers.engine.seam import Control, Engine, Ingredients
 from helpers.engine.specs import ImageSpec
 from helpers.images import digests
+from helpers.model import package_index
 from helpers.model.stage import Stage
 from helpers.storage import cache_dir
 from helpers.thin_env.threads import started
@@ -86,10 +87,12 @@ def ingredients(chain: Sequence[ImageSpec], base: str) -> Ingredients:
         chain: images, each one built on the one before it.
         base: reference of the image that it is built on.
     """
-    from helpers.images import lock  # slow to import, and most runs build nothing
+    from helpers.images import lock, package_indexes  # slow to import, and most runs build nothing
 
     requirements = tuple(lock.requirements(*wanted) for wanted in _locks(chain))
-    return Ingredients(requirements, base, tuple(item.distribution for item in chain if item.distribution))
+    distributions = tuple(item.distribution for item in chain if item.distribution)
+    indexes = package_index.merged(one for path, _ in _locks(chain) for one in package_indexes.of(path))
+    return Ingredients(requirements, base, distributions, indexes)
 
 
 def export_locks(chains: Iterable[Sequence[ImageSpec]]) -> None:

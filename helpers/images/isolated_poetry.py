@@ -10,7 +10,7 @@ from pathlib import Path
 
 from helpers import config, host, proc
 from helpers.errors import ConfigError
-from helpers.images import local_sources
+from helpers.images import local_sources, package_indexes
 from helpers.images.lock_source import LockSource
 from helpers.images.recipe import python_minor
 from helpers.images.tool_environment import python_of
@@ -74,7 +74,7 @@ def run(source: LockSource, directory: Path, arguments: Sequence[str], *, online
         arguments: the arguments of poetry.
         online: whether poetry may ask the package index; an export needs neither the index nor settings of the user.
     """
-    env = _online_environment() if online else _offline_environment(directory)
+    env = _online_environment(source) if online else _offline_environment(directory)
     return proc.run([*_command(), *words(source, directory, arguments)], cwd=directory, env=env, timeout=_SECONDS)
 
 
@@ -127,9 +127,15 @@ def _offline_environment(directory: Path) -> Mapping[str, str]:
     return {**host.tool_environment(), **_SETTINGS, "POETRY_CONFIG_DIR": str(directory / "no-settings")}
 
 
-def _online_environment() -> Mapping[str, str]:
+def _online_environment(source: LockSource) -> Mapping[str, str]:
     settings = host.settings()
     found = settings.environment(str(settings.ca) if settings.ca else None)
     # Only this place asks pip for the address: an export asks no index, and pip is slow.
     mirror = {"POETRY_PYPI_MIRROR_URL": host.pip_index()}
-    return {**host.tool_environment(*_OF_THE_USER), **_SETTINGS, **found, **mirror}
+    return {
+        **host.tool_environment(*_OF_THE_USER),
+        **_SETTINGS,
+        **found,
+        **mirror,
+        **package_indexes.login_variables(source),
+    }

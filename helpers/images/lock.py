@@ -10,10 +10,18 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from helpers import checkout_file, config, host, proc, pyproject
+from helpers import checkout_file, config, host, index_refusal, proc, pyproject
 from helpers.console import counted
 from helpers.errors import ConfigError, HelpersError, InfrastructureError, UsageError
-from helpers.images import derived_project, dirs_below, lock_match, lock_source, published_packages, uv_export
+from helpers.images import (
+    derived_project,
+    dirs_below,
+    lock_match,
+    lock_source,
+    package_indexes,
+    published_packages,
+    uv_export,
+)
 from helpers.images import isolated_poetry as poetry
 from helpers.images.lock_source import LockSource
 from helpers.images.pdm_closure import annotated
@@ -64,7 +72,8 @@ def lock(
         _check_names(path, upgrade)
     with _shown("locking", named or path, 20.0):
         after = _poetry(source, ["update", "--lock", "--", *upgrade] if upgrade else ["lock"])
-        _check_index(pinned(config.parse_toml(after, file)), file, days, no_yanked=no_yanked)
+        packages = package_indexes.with_logins(source, pinned(config.parse_toml(after, file)))
+        _check_index(packages, file, days, no_yanked=no_yanked)
     if after == before:
         return False
     checkout_file.write(file, after.encode())
@@ -85,7 +94,8 @@ def check(path: Path, days: int = 0, *, no_yanked: bool = False) -> None:
     """
     requirements(path)
     source = lock_source.of(path)
-    _check_index(source.pins(), source.file, days, no_yanked=no_yanked)
+    packages = package_indexes.with_logins(source, source.pins()) if days or no_yanked else ()
+    _check_index(packages, source.file, days, no_yanked=no_yanked)
 
 
 def tell_yanked(path: Path) -> None:
@@ -251,7 +261,7 @@ def _poetry(source: LockSource, arguments: Sequence[str]) -> str:
         if backend := poetry.needed_backend(done, copies):
             from helpers.images import lock_container  # most locks do without an engine
 
-            done = lock_container.run(path, copies, poetry.words(source, copies, arguments), backend)
+            done = lock_container.run(source, copies, poetry.words(source, copies, arguments), backend)
         if done.code == 0:
             return poetry.written(copies) if online else done.stdout
         if found := poetry.conflicts(done):
@@ -297,6 +307,8 @@ def _stated_limits(source: LockSource) -> dict[str, tuple[str, str]]:
 
 def _explain(source: LockSource, command: str, done: proc.Completed, copies: str) -> NoReturn:
     path = source.directory
+    if refused := index_refusal.of_poetry(done.stderr, package_indexes.named(source), path / "pyproject.toml"):
+        raise refused
     said = "\n".join(line for line in (done.stderr or done.stdout).splitlines() if line.strip())
     # Where the index is, and with which password, is nobody's business who reads a log.
     said = (

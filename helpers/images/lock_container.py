@@ -15,7 +15,8 @@ from helpers.engine.seam import Control, Ingredients
 from helpers.engine.specs import Mount, RunSpec
 from helpers.engine.tools import uv
 from helpers.errors import ConfigError, InfrastructureError
-from helpers.images import local_sources
+from helpers.images import local_sources, package_indexes
+from helpers.images.lock_source import LockSource
 from helpers.images.recipe import image_layers, outside
 from helpers.images.tool_environment import lock_of
 from helpers.model.image import LABEL_DIR, LABEL_OWNER, LABEL_ROOT
@@ -36,15 +37,15 @@ _SETTINGS = {
 }
 
 
-def run(path: Path, copies: Path, words: Sequence[str], needed: str) -> proc.Completed:
-    """Run poetry in a container of the base of the project at `path`, and return the ended process.
+def run(source: LockSource, copies: Path, words: Sequence[str], needed: str) -> proc.Completed:
+    """Run poetry in a container of the base of the project of a lock, and return the ended process.
 
     The container sees writable copies of the project's two files, and copies of its local sources without ignored
     files. The container has a network, and the host's settings of the package index; no variable of the caller, no
     capability.
 
     Arguments:
-        path: the project.
+        source: the lock.
         copies: directory with copies of its files.
         words: the arguments of the wrapper.
         needed: the source that needs its build backend, for messages.
@@ -53,6 +54,7 @@ def run(path: Path, copies: Path, words: Sequence[str], needed: str) -> proc.Com
         InfrastructureError: no docker engine answers.
         ConfigError: `needed` lies on this machine and outside the checkout.
     """
+    path = source.directory
     root = Path(os.path.realpath(repo.find_root(path)))
     _check_inside(root, path, needed)
     try:
@@ -72,10 +74,11 @@ def run(path: Path, copies: Path, words: Sequence[str], needed: str) -> proc.Com
     log = cache_dir() / "builds" / "lock.log"
     image = found.get(base.reference) or engine.provide(base, Ingredients(), log, Control())
     with scratch() as aside:
-        spec = _spec(runnable, image, copies, words, dict(_copied(root, path, aside)))
+        logins = package_indexes.login_variables(source)
+        spec = _spec(runnable, image, copies, words, sources=dict(_copied(root, path, aside)), logins=logins)
         try:
             command = argv.run(spec, account_files=client.account_files(spec.user), remove=True)
-            given = {name: value for name, value in _environment().items() if name in spec.inherit}
+            given = {name: value for name, value in {**_environment(), **logins}.items() if name in spec.inherit}
             return proc.run(command, env={**os.environ, **given}, timeout=_SECONDS)
         finally:
             client.remove_container(spec.name)
@@ -93,7 +96,13 @@ def _check_inside(root: Path, path: Path, needed: str) -> None:
 
 
 def _spec(
-    runnable: RunnableDir, image: str, copies: Path, words: Sequence[str], sources: Mapping[str, Path]
+    runnable: RunnableDir,
+    image: str,
+    copies: Path,
+    words: Sequence[str],
+    *,
+    sources: Mapping[str, Path],
+    logins: Mapping[str, str],
 ) -> RunSpec:
     user = host.user()
     files = {"lock.sh": _HERE / "lock-in-container.sh", "poetry_for_python.py": _HERE / "poetry_for_python.py"}
@@ -111,7 +120,7 @@ def _spec(
         programs=programs | ({_CA_INSIDE: settings.ca} if settings.ca else {}),
         env={"HOME": user.home, "HELPERS_BACKENDS_RUN": "1", **_SETTINGS, **files_of_host},
         # Their values, a password of an index maybe, stand on no command line.
-        inherit=tuple(name for name in _environment() if name not in files_of_host),
+        inherit=tuple(name for name in {**_environment(), **logins} if name not in files_of_host),
         network="bridge",
         memory=_MEMORY,
         pids=_PIDS,

@@ -191,9 +191,11 @@ class LockSource:
             raise ConfigError(f"is no lock: {error}", where=self.file, fix=self.command()) from None
 
     def _own_indexes(self) -> list[str]:
-        table = pyproject.read_if_there(self.directory).get("tool", {}).get("uv", {})
-        found = table.get("index", []) if isinstance(table, dict) else []
-        return [str(one.get("url", "")) for one in found if isinstance(one, dict)]
+        from helpers.manifest import tool_sources  # most directories have another lock
+        from helpers.manifest.table import Table
+
+        top = Table(pyproject.read_if_there(self.directory), self.directory / "pyproject.toml")
+        return [index.url for index in tool_sources.named_indexes(self.directory, top)]
 
 
 def find(path: Path) -> LockSource | None:

@@ -16,6 +16,7 @@ from helpers.manifest import requirements_file
 from helpers.manifest.source import Source, of_table
 from helpers.manifest.table import Table
 from helpers.model.manifest import IndexChoice, PathDependency, Stated
+from helpers.model.package_index import PackageIndex
 from helpers.model.poetry_lock import normal_name
 
 _MOST_MEMBERS, _MOST_ABOVE = 500, 20
@@ -133,6 +134,20 @@ def indexes(top: Table) -> Iterator[Stated]:
         for inner in table.inner_tables(key):
             if (url := inner.text("url")) and not inner.flag("explicit"):
                 yield Stated(url, table.source(key))
+
+
+def named_indexes(project: Path, top: Table) -> Iterator[PackageIndex]:
+    """Yield all package indexes with a name that the project, or the workspace of uv around it, tells its tools.
+
+    Raises:
+        ConfigError: a field has a wrong type.
+    """
+    workspace = _workspace(project)
+    above = [(workspace, "uv", "index")] if workspace and workspace.file != top.file else []
+    for table, tool, key in (*above, (top, "uv", "index"), (top, "poetry", "source"), (top, "pdm", "source")):
+        for inner in table.table("tool", tool).inner_tables(key):
+            if url := inner.text("url"):
+                yield PackageIndex(url, tuple(filter(None, (inner.text("name"),))))
 
 
 def chosen_indexes(project: Path, top: Table) -> Iterator[IndexChoice]:

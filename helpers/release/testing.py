@@ -21,7 +21,7 @@ from helpers.engine.seam import Control, Ingredients
 from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import TestsFailedError
 from helpers.images import artifact as artifacts
-from helpers.images import layout, lock, lock_source
+from helpers.images import layout, lock, lock_source, package_indexes
 from helpers.images.artifact import Artifact, LayoutEngine
 from helpers.images.layers import contents
 from helpers.images.recipe import SHARED_DOCKERFILE
@@ -168,7 +168,9 @@ def _test_packages(engine: LayoutEngine, made: Artifact, control: Control) -> Pa
     )
 
     def make(aside: Path) -> None:
-        engine.build_directory(plain, Ingredients((wanted,), made.below.reference), "python-packages", aside, control)
+        indexes = package_indexes.of(plain.directory or aside)
+        ingredients = Ingredients((wanted,), made.below.reference, indexes=indexes)
+        engine.build_directory(plain, ingredients, "python-packages", aside, control)
         _leave_out(aside, _held(made))
 
     with locked(f"test-packages-{kept.name}.lock", stop=lambda: bool(control.level)):

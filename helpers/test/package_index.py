@@ -38,10 +38,15 @@ def wheel(name: str, version: str, requires: Sequence[str] = ()) -> bytes:
 
 @dataclass
 class Index:
-    """The content of the index; `html` leaves out the JSON form; `yanked` has reasons, by file."""
+    """The content of the index; `html` leaves out the JSON form; `yanked` has reasons, by file.
+
+    With a `login`, as in `user:password`, the index answers a request without the login with 401.
+    """
 
     url: str = ""
     html: bool = False
+    login: str = ""
+    refused: int = 0
     asked: list[str] = field(default_factory=list)
     files: dict[str, tuple[str, bytes, str]] = field(default_factory=dict)
     yanked: dict[str, str] = field(default_factory=dict)
@@ -80,12 +85,23 @@ class Index:
 
 
 @contextmanager
-def serve() -> Iterator[Index]:
-    """Yield an index that answers until the end of the block."""
-    index = Index()
+def serve(address: str = "127.0.0.1", login: str = "") -> Iterator[Index]:
+    """Yield an index that answers on an address of this machine until the end of the block."""
+    index = Index(login=login)
+    wanted = f"Basic {base64.b64encode(login.encode()).decode()}"
 
     class Handler(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:  # uv asks for the length of a file
+            self.do_GET()
+
         def do_GET(self) -> None:
+            if login and self.headers.get("Authorization") != wanted:
+                index.refused += 1
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", 'Basic realm="index"')
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             index.asked.append(self.path)
             kind, _, name = self.path.strip("/").rpartition("/")
             if kind == "files" and name in index.files:
@@ -100,13 +116,14 @@ def serve() -> Iterator[Index]:
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(data)
+            if self.command == "GET":
+                self.wfile.write(data)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with http.server.ThreadingHTTPServer((address, 0), Handler) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        index.url = f"http://127.0.0.1:{server.server_port}/simple"
+        index.url = f"http://{address}:{server.server_port}/simple"
         yield index
         server.shutdown()

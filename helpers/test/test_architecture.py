@@ -35,6 +35,8 @@ LAYERS = {
             "helpers.pytest_settings",
             "helpers.selection",
             "helpers.host",
+            "helpers.index_login",
+            "helpers.index_refusal",
             "helpers.manifest",
             "helpers.engine",
             "helpers.registry",

@@ -11,7 +11,7 @@ import pytest
 
 from helpers import config, repo
 from helpers.engine.docker import DockerEngine
-from helpers.engine.seam import Control
+from helpers.engine.seam import Control, Ingredients
 from helpers.engine.specs import ImageSpec
 from helpers.images import artifact, attest, scan
 from helpers.images import layout as files
@@ -31,9 +31,11 @@ class Forgetful(DockerEngine):
     """An engine whose builder uses no step of a build before."""
 
     @staticmethod
-    def _build(command: list[str], image: ImageSpec, log: Path, control: Control, base: str = "") -> None:
+    def _build(
+        command: list[str], image: ImageSpec, log: Path, control: Control, made_of: Ingredients | None = None
+    ) -> None:
         after = command.index("build") + 1
-        DockerEngine._build([*command[:after], "--no-cache", *command[after:]], image, log, control, base)
+        DockerEngine._build([*command[:after], "--no-cache", *command[after:]], image, log, control, made_of)
 
 
 class Checkout:

@@ -30,13 +30,13 @@ RUN --mount=type=bind,from=tools,target=/run/tools \
 ENV VIRTUAL_ENV=/build/env PATH=/build/env/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 COPY project.json build_wheel.py /build/
 
-# The passwords in host_env are there only while wheels of the index are unpacked into an empty environment: code of the
+# The passwords in machine_env, which names no index of a project, are there only while wheels of the index are unpacked into an empty environment: code of the
 # project and of its build requirements may replace every file of a stage in which it runs. That code gets the
 # certificates and proxies of the host.
 FROM project-tools AS project-asks
 RUN python /build/build_wheel.py requirements > /build/requirements.txt
-RUN --mount=type=bind,from=tools,target=/run/tools --mount=type=secret,id=host_env --mount=type=secret,id=ca \
-    . /run/secrets/host_env && "/run/tools/${TARGETARCH}/uv" pip install --quiet --only-binary :all: \
+RUN --mount=type=bind,from=tools,target=/run/tools --mount=type=secret,id=machine_env --mount=type=secret,id=ca \
+    . /run/secrets/machine_env && "/run/tools/${TARGETARCH}/uv" pip install --quiet --only-binary :all: \
     --requirements /build/requirements.txt
 COPY project/ /build/project/
 RUN --mount=type=secret,id=backend_env --mount=type=secret,id=ca \
@@ -45,8 +45,8 @@ RUN --mount=type=secret,id=backend_env --mount=type=secret,id=ca \
 FROM project-tools AS project-wheel
 RUN --mount=type=bind,from=project-asks,source=/build/asked.txt,target=/run/asked.txt \
     python /build/build_wheel.py requirements /run/asked.txt > /build/requirements.txt
-RUN --mount=type=bind,from=tools,target=/run/tools --mount=type=secret,id=host_env --mount=type=secret,id=ca \
-    . /run/secrets/host_env && "/run/tools/${TARGETARCH}/uv" pip install --quiet --only-binary :all: \
+RUN --mount=type=bind,from=tools,target=/run/tools --mount=type=secret,id=machine_env --mount=type=secret,id=ca \
+    . /run/secrets/machine_env && "/run/tools/${TARGETARCH}/uv" pip install --quiet --only-binary :all: \
     --requirements /build/requirements.txt
 COPY project/ /build/project/
 RUN --mount=type=secret,id=backend_env --mount=type=secret,id=ca \
