@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime
-import os
 import re
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import PurePath
 
 from helpers.console import cut, excerpt
 from helpers.errors import ConfigError
@@ -78,7 +78,7 @@ def parse(text: str, where: str) -> Changelog:
 
 def _example(where: str) -> str:
     """Return the first line of an entry for the directory of a changelog."""
-    directory = os.path.basename(os.path.dirname(where)).lower()
+    directory = PurePath(where).parent.name.lower()
     return f"# {directory if re.fullmatch(NAME_PATTERN, directory) else 'forecast'}-1.2.0"
 
 
