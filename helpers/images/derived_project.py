@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from helpers import config, pyproject, repo
+from helpers import config, repo
 from helpers.errors import ConfigError
 from helpers.images import dirs_below
 from helpers.manifest import read as manifests
 from helpers.manifest import requirement
+from helpers.manifest.parts import Part, Parts, parsed
 from helpers.manifest.requirement import Requirement
 from helpers.model import python_specifier
 from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import BaseKind
-from helpers.model.manifest import IndexChoice, Manifest, PathDependency, Stated
+from helpers.model.manifest import IndexChoice, Manifest
 from helpers.model.pinned_line import MAIN
 from helpers.model.poetry_lock import normal_name
-from helpers.model.settings_file import spelled
 
 _TESTS = "test"
-_MOST_PARTS, _MOST_OF_MARKER = 5_000, 5_000
 _PYTHON_IMAGE = re.compile(r"(?:.*/)?python:(3\.\d{1,3})(?!\d)")
 
 
@@ -89,40 +86,27 @@ def _read(path: Path) -> Manifest:
     return found
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A part of a project under a condition: its dependencies, or those of a group or an extra."""
-
-    place: Path
-    group: str = ""
-    extra: str = ""
-    marker: str = ""
-
-
-@dataclass
 class _Project:
-    """A manifest whose requirements on itself and on projects beside it are replaced by the requirements of those."""
+    """The project of a lock: its manifest, and the manifests of the projects beside it."""
 
-    path: Path
-    manifest: Manifest
-    _known: dict[Path, Manifest] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._known[self.path] = self.manifest
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path = path
+        self.manifest = manifest
+        self._parts = Parts(path, repo.find_root(path), _read, known={path: manifest})
 
     def main(self) -> list[Requirement]:
-        return self._needs(_Part(self.path))
+        return self._parts.requirements(Part(self.path))
 
     def group(self, name: str) -> list[Requirement]:
-        return self._needs(_Part(self.path, group=name))
+        return self._parts.requirements(Part(self.path, group=name))
 
     def extra(self, name: str) -> list[Requirement]:
-        return self._needs(_Part(self.path, extra=name))
+        return self._parts.requirements(Part(self.path, extra=name))
 
     def pytest(self) -> Requirement:
         """Return the requirement on pytest with the versions that the manifest states anywhere."""
         places = (*self.manifest.extras.values(), *self.manifest.groups.values(), self.manifest.constraints)
-        known = [item for place in places for item in map(_parsed, place) if item.key == "pytest"]
+        known = [item for place in places for item in map(parsed, place) if item.key == "pytest"]
         return Requirement("pytest", specifier=next((item.specifier for item in known if item.specifier), ""))
 
     def choices(self) -> dict[str, list[IndexChoice]]:
@@ -132,7 +116,7 @@ class _Project:
             ConfigError: one name has several indexes under the same condition.
         """
         found: dict[str, list[IndexChoice]] = {}
-        for choice in dict.fromkeys(one for known in self._known.values() for one in known.chosen_indexes):
+        for choice in dict.fromkeys(one for known in self._parts.known.values() for one in known.chosen_indexes):
             others = found.setdefault(choice.name, [])
             if other := next((one for one in others if one.url != choice.url and _overlap(one, choice)), None):
                 why, fix = f"{other.source} has {other.url}, {choice.source} has {choice.url}", "uv lock"
@@ -145,88 +129,6 @@ class _Project:
         """Return the URL of each index, and whether the index is for all dependencies."""
         for_all = {one.value: True for one in self.manifest.indexes}
         return for_all | {one.url: False for some in self.choices().values() for one in some if one.url not in for_all}
-
-    def _needs(self, first: _Part) -> list[Requirement]:
-        found: dict[Requirement, None] = {}
-        seen, open_parts = {first}, [self._items(first)]
-        while open_parts:
-            item = next(open_parts[-1], None)
-            if item is None:
-                open_parts.pop()
-            elif isinstance(item, Requirement):
-                found[item] = None
-            elif item not in seen and replace(item, marker="") not in seen:
-                seen.add(item)
-                open_parts.append(self._items(item))
-            if max(len(seen), len(found)) > _MOST_PARTS:
-                what = f"its extras and projects beside it need more than {_MOST_PARTS} requirements"
-                raise ConfigError(what, where=first.place)
-        return [one for one in found if not one.marker or replace(one, marker="") not in found]
-
-    def _items(self, part: _Part) -> Iterator[Requirement | _Part]:
-        manifest = self._read(part.place)
-        own = normal_name(manifest.name.value) if manifest.name else ""
-        for one in map(_parsed, self._stated(part, manifest)):
-            marker = _both(one.marker, part.marker, part.place)
-            if one.key != own:
-                yield replace(one, marker=marker)
-            for name in one.extras if one.key == own else ():
-                yield _Part(part.place, extra=normal_name(name), marker=marker)
-        group, extra = normal_name(part.group), normal_name(part.extra)
-        for item in manifest.paths:
-            if (normal_name(item.group), normal_name(item.extra)) == (group, extra):
-                place, marker = self._beside(part.place, item), _both(item.marker, part.marker, part.place)
-                if place != self.path:
-                    yield _Part(place, marker=marker)
-                yield from (_Part(place, extra=normal_name(name), marker=marker) for name in item.extras)
-
-    def _beside(self, path: Path, item: PathDependency) -> Path:
-        place = Path(os.path.realpath(path / item.path))
-        if not place.is_relative_to(repo.find_root(self.path)):
-            raise ConfigError(f"depends on {item.path}, which is outside the repo", where=path, why=item.source)
-        if not place.is_dir():
-            raise ConfigError(f"depends on {item.path}, which is not a directory", where=path, why=item.source)
-        return place
-
-    def _read(self, place: Path) -> Manifest:
-        if place not in self._known:
-            self._known[place] = _read(place)
-        return self._known[place]
-
-    def _stated(self, part: _Part, manifest: Manifest) -> tuple[Stated, ...]:
-        if part.group:
-            return self._named(part.place, manifest.unknown, manifest.groups, part.group, "groups")
-        if part.extra:
-            return self._named(part.place, manifest.unknown, manifest.extras, part.extra, "extras")
-        return manifest.dependencies
-
-    def _named(
-        self, place: Path, unknown: Collection[str], table: Mapping[str, tuple[Stated, ...]], name: str, setting: str
-    ) -> tuple[Stated, ...]:
-        known = {normal_name(one): one for one in table}
-        where = pyproject.settings_file(self.path)
-        if (written := known.get(normal_name(name))) is None:
-            what = f"{spelled(setting, where)}: the project has no {name!r}"
-            raise ConfigError(what, where=where, fix=f"choose from: {', '.join(table) or 'nothing'}")
-        if setting == "groups" and written in unknown:
-            what = f"{spelled(setting, where)}: {written} has a line that is no requirement"
-            fix = "write NAME @ URL for a URL, or choose other groups"
-            raise ConfigError(what, where=place, why="a lock without the package of that line has a hole", fix=fix)
-        return table[written]
-
-
-def _both(one: str, other: str, place: Path) -> str:
-    marker = requirement.both(one, other)
-    if len(marker) > _MOST_OF_MARKER:
-        raise ConfigError(f"its extras join markers of more than {_MOST_OF_MARKER} characters", where=place)
-    return marker
-
-
-def _parsed(stated: Stated) -> Requirement:
-    try:
-        return requirement.parse(stated.value)
-    except ValueError as error:
-        raise ConfigError(f"{stated.source}: {stated.value!r} {error}") from None
 
 
 def _name(found: Manifest, path: Path) -> str:

@@ -12,8 +12,8 @@ from helpers import config, host, proc
 from helpers.errors import ConfigError
 from helpers.images import local_sources, package_indexes
 from helpers.images.lock_source import LockSource
-from helpers.images.recipe import python_minor
 from helpers.images.tool_environment import python_of
+from helpers.model.python_specifier import lowest_minor
 from helpers.storage import scratch
 
 _WRAPPER = Path(__file__).with_name("poetry_for_python.py")
@@ -61,7 +61,7 @@ def copies(source: LockSource, constraints: Constraints | None = None) -> Iterat
 def words(source: LockSource, directory: Path, arguments: Sequence[str]) -> list[str]:
     """Return the arguments of the wrapper: Python, project, copies, and the arguments of poetry."""
     project = config.parse_toml(source.manifest(), source.directory / "pyproject.toml").get("project", {})
-    minor = python_minor(str(project.get("requires-python", "")))
+    minor = lowest_minor(str(project.get("requires-python", "")))
     return [minor, os.path.realpath(source.directory), os.path.realpath(directory), *arguments]
 
 

@@ -25,14 +25,15 @@ from helpers.images import (
 from helpers.images import isolated_poetry as poetry
 from helpers.images.lock_source import LockSource
 from helpers.images.pdm_closure import annotated
-from helpers.images.recipe import python_minor
 from helpers.images.tool_environment import lock_of
 from helpers.manifest import read as manifest
+from helpers.manifest import target
 from helpers.manifest.source import parse
 from helpers.model import pdm_lock, pylock
 from helpers.model.lock_kind import LockKind
 from helpers.model.pinned_line import MAIN, Selection, pins
 from helpers.model.poetry_lock import Pinned, normal_name, pinned
+from helpers.model.python_specifier import lowest_minor
 from helpers.model.settings_file import spelled
 from helpers.storage import cache_dir, digest, write_once
 from helpers.thin_env import slow_steps
@@ -294,11 +295,11 @@ def _constraints(source: LockSource) -> poetry.Constraints:
 
 def _stated_limits(source: LockSource) -> dict[str, tuple[str, str]]:
     limits: dict[str, tuple[str, str]] = {}
-    environment = lock_match.environment(python_minor(derived_project.requires_python(source.directory)))
+    environment = target.environment(lowest_minor(derived_project.requires_python(source.directory)))
     for stated in manifest.read(source.directory).constraints:
         wanted = parse(stated)
         # The images are of Linux, and poetry has no constraints with a condition.
-        if wanted.specifier and lock_match.is_true(wanted.marker, environment, stated):
+        if wanted.specifier and target.is_true(wanted.marker, environment, stated):
             before, why = limits.get(wanted.key, ("", ""))
             whole = ",".join(filter(None, (before, wanted.specifier)))
             limits[wanted.key] = (whole, ", ".join(filter(None, (why, f"{stated.source} has {stated.value}"))))

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from helpers.errors import ConfigError
 from helpers.images.lock_source import LockSource
-from helpers.images.recipe import python_minor
 from helpers.manifest import read as manifest
+from helpers.manifest.target import environment as target_environment
 from helpers.model.manifest import Manifest, Stated
 from helpers.model.pinned_line import Selection
 from helpers.model.poetry_lock import normal_name
+from helpers.model.python_specifier import lowest_minor
 
 
 def check(source: LockSource, chosen: Selection) -> None:
@@ -31,7 +32,7 @@ def check(source: LockSource, chosen: Selection) -> None:
         versions.setdefault(package.name, []).append(package.version)
     found = manifest.read(source.directory)
     own = normal_name(found.name.value) if found.name else ""
-    target = environment(python_minor(found.requires_python.value if found.requires_python else ""))
+    target = target_environment(lowest_minor(found.requires_python.value if found.requires_python else ""))
     for stated in _wanted(found, chosen):
         try:
             wanted = Requirement(stated.value)
@@ -55,31 +56,3 @@ def _wanted(found: Manifest, chosen: Selection) -> Iterator[Stated]:
         known = {normal_name(name): items for name, items in table.items()}
         for name in names:
             yield from known.get(normal_name(name), ())
-
-
-def is_true(marker: str, target: dict[str, str], stated: Stated) -> bool:
-    """Return whether a marker is true in an environment; an empty marker is.
-
-    Raises:
-        ConfigError: the text is no marker.
-    """
-    from packaging.markers import InvalidMarker, Marker, UndefinedComparison  # as above
-
-    try:
-        return not marker or Marker(marker).evaluate(target)
-    except (InvalidMarker, UndefinedComparison) as error:
-        raise ConfigError(f"{stated.value!r} is no requirement", where=stated.source, why=str(error)) from None
-
-
-def environment(python: str) -> dict[str, str]:
-    """Return the environment of a container, in which markers are evaluated."""
-    return {
-        "python_version": python,
-        "python_full_version": f"{python}.0",
-        "sys_platform": "linux",
-        "platform_system": "Linux",
-        "os_name": "posix",
-        "implementation_name": "cpython",
-        "platform_python_implementation": "CPython",
-        "extra": "",
-    }

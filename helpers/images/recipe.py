@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -263,12 +262,6 @@ def system_lock(runnable: RunnableDir, bottom: Base) -> str:
             fix=f"invoke docker_lock --dir {shlex.quote(str(runnable.path))}",
         )
     return text
-
-
-def python_minor(requires_python: str) -> str:
-    """Return the lowest Python that `requires_python` allows, as in `3.11`; the lock is made for it and newer ones."""
-    found = re.search(r"(?:>=|==|~=)\s*(3\.\d{1,4})(?!\d)", requires_python)
-    return found.group(1) if found else "3.11"
 
 
 def by_key(chains: Mapping[str, list[ImageSpec]]) -> dict[str, ImageSpec]:

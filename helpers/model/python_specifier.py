@@ -37,3 +37,9 @@ def _allows(clause: re.Match[str], minor: int) -> bool:
         "<=": ours < theirs or (ours == theirs and exact),
     }
     return {**prefix, **order}[operator]
+
+
+def lowest_minor(requires_python: str) -> str:
+    """Return the lowest Python that `requires_python` allows, as in `3.11`; a lock is made for it and newer ones."""
+    found = re.search(r"(?:>=|==|~=)\s*(3\.\d{1,4})(?!\d)", requires_python)
+    return found.group(1) if found else "3.11"

@@ -11,9 +11,10 @@ from helpers import config
 from helpers.engine.specs import ImageSpec
 from helpers.errors import ConfigError
 from helpers.images import recipe
-from helpers.images.recipe import by_key, image_chain, python_minor
+from helpers.images.recipe import by_key, image_chain
 from helpers.model import system_lock
 from helpers.model.base_lock import PATH, BaseLock
+from helpers.model.python_specifier import lowest_minor
 from helpers.model.runnable import RunnableDir
 from helpers.test.unit_fixtures import add_dir, cache, forget, make_repo
 
@@ -280,7 +281,7 @@ def test_a_missing_lock_is_named_with_the_command_that_writes_it(root: Path) -> 
     ],
 )
 def test_the_lock_is_made_for_the_lowest_python_that_is_allowed(text: str, minor: str) -> None:
-    assert python_minor(text) == minor
+    assert lowest_minor(text) == minor
 
 
 @pytest.mark.parametrize(
