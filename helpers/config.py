@@ -11,11 +11,13 @@ from pathlib import Path
 from helpers import build_system, checkout_file, discover, pyproject
 from helpers.console import excerpt
 from helpers.errors import ConfigError
+from helpers.manifest import path_marks
 from helpers.model import base_lock
 from helpers.model import changelog as changelog_format
 from helpers.model.image import too_long
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings import Settings, parse_settings
+from helpers.model.sibling import Sibling
 
 read_text = checkout_file.read_text
 read_pyproject = pyproject.read
@@ -63,6 +65,7 @@ def load(root: Path, path: Path, all_paths: Sequence[Path], *, unfinished: bool 
         registry=settings_of(root).registry,
         nested=discover.nested_in(root, path, all_paths, settings.tests),
         build=build_system.of_directory(path),
+        siblings=_siblings(root, path, settings),
     )
     if too_long(found.repository):
         raise ConfigError(
@@ -71,6 +74,14 @@ def load(root: Path, path: Path, all_paths: Sequence[Path], *, unfinished: bool 
             fix="give it a shorter name in changelog.txt, or [tool.helpers] registry in the root a shorter path",
         )
     return found
+
+
+def _siblings(root: Path, path: Path, settings: Settings) -> tuple[Sibling, ...]:
+    if not path_marks.are_in(path):
+        return ()
+    from helpers.manifest import siblings  # slow to import, and most directories have none
+
+    return siblings.of(path, root, settings)
 
 
 def repo_settings(root: Path) -> Settings:

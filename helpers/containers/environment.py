@@ -21,6 +21,7 @@ from helpers.model import image as names
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings import Settings
 from helpers.model.settings_file import spelled
+from helpers.model.sibling import Sibling
 from helpers.repo import git_dirs
 
 # More devices are a directory that holds something else.
@@ -52,8 +53,9 @@ def _projects(runnable: RunnableDir) -> str:
     """Return the names and the checkouts of the projects that a container may import."""
     own = [runnable] if runnable.build and runnable.python_path else []
     used = (path for path in used_dirs(runnable) if build_system.of_directory(path))
-    found = [*own, *(config.load(runnable.root, path, ()) for path in used)]
-    return os.pathsep.join(part for one in found for part in (one.changelog.name, str(one.path)))
+    found = {one.changelog.name: one.path for one in (*own, *(config.load(runnable.root, path, ()) for path in used))}
+    found |= {one.name: one.path for one in runnable.siblings if one.build}
+    return os.pathsep.join(part for name, path in found.items() for part in (name, str(path)))
 
 
 def check_for_editor(directory: Path, root: Path, settings: Settings) -> None:
@@ -120,7 +122,14 @@ def used_dirs(runnable: RunnableDir) -> list[Path]:
 def _python_path(runnable: RunnableDir) -> list[Path]:
     used = [path / below for path in used_dirs(runnable) for below in (".", "src")]
     more = (Path(os.path.realpath(runnable.path / name)) for name in runnable.settings.python_path)
-    return [*runnable.python_path, *more, *used]
+    beside = [path for one in _not_installed(runnable) for path in one.python_path]
+    return [*runnable.python_path, *more, *used, *beside]
+
+
+def _not_installed(runnable: RunnableDir) -> list[Sibling]:
+    """Return the siblings that the image does not install: a recipe of the directory's own installs none."""
+    is_own = os.path.lexists(runnable.path / "devops" / "Dockerfile")
+    return [one for one in runnable.siblings if is_own or not one.build]
 
 
 def services_file(runnable: RunnableDir) -> Path | None:

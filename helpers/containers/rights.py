@@ -42,8 +42,8 @@ def _of_tests(runnable: RunnableDir) -> list[Need]:
     settings = runnable.settings
     found = [Need(rules.NETWORK, 'network = "bridge"')] if settings.network == "bridge" else []
     found += [Need(rules.WRITABLE, f"writable = [{', '.join(settings.writable)}]")] if settings.writable else []
-    for setting in ("uses", "writable"):
-        for name in getattr(settings, setting):
+    for setting, names in (("uses", runnable.uses), ("writable", settings.writable)):
+        for name in names:
             if git_dirs.is_within(runnable.path / name, runnable.root):
                 found.append(Need(rules.GIT, f"{setting} = [{name}]"))
     return found

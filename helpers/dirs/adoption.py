@@ -17,7 +17,7 @@ from helpers.manifest import environments, needs, requirements_file
 from helpers.manifest.needs import Needs
 from helpers.manifest.pep621 import FIELDS
 from helpers.manifest.read import STATED, read
-from helpers.model import settings_file
+from helpers.model import lock_kind, settings_file
 from helpers.model.manifest import Manifest, Stated
 
 # A requirements file of ours: the manifest reader takes it for a group, as each requirements file.
@@ -111,7 +111,7 @@ def examine(source: Path) -> Adoption:
 
 
 def _locks(source: Path) -> list[str]:
-    return [name for name in lock_source.DETECTED if name != lock_source.DERIVED and (source / name).is_file()]
+    return [name for name in lock_kind.DETECTED if name != lock_kind.DERIVED and (source / name).is_file()]
 
 
 def _own_lock(source: Path) -> str:

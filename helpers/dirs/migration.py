@@ -14,9 +14,8 @@ from helpers.dirs import check, create, old_scheme, project_text, soundness
 from helpers.dirs.create import Doors
 from helpers.dirs.old_scheme import OldDir
 from helpers.errors import OK, HelpersError, NothingSelectedError, PolicyError, UsageError, worst
-from helpers.images import lock_source
 from helpers.manifest.read import read as read_manifest
-from helpers.model import python_specifier, settings_file
+from helpers.model import lock_kind, python_specifier, settings_file
 from helpers.model.archive import PYTHON_OF_SUITE
 from helpers.model.image import Base
 from helpers.model.manifest import Stated
@@ -152,7 +151,7 @@ def _decisions(old: OldDir, base: Stated, removed: Sequence[Path]) -> Iterator[s
     elif old.lock:
         yield f"lock poetry.lock: made of {old_scheme.LOCK}, which does not fit the manifest"
     else:
-        yield f"lock {lock_source.DERIVED}: made anew, because there is none"
+        yield f"lock {lock_kind.DERIVED}: made anew, because there is none"
     yield f"tests {', '.join(old.tests) or 'test'}: the test files that pytest finds"
     for source in dict.fromkeys(item.source for item in old.packages):
         yield f"system packages {', '.join(one.value for one in old.packages if one.source == source)}: {source}"

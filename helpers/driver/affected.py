@@ -143,7 +143,7 @@ def _attributes(directories: Iterable[Path]) -> list[str]:
 
 
 def _seen(runnable: RunnableDir) -> list[Path]:
-    used = [Path(os.path.realpath(runnable.path / name)) for name in runnable.settings.uses]
+    used = [Path(os.path.realpath(runnable.path / name)) for name in runnable.uses]
     return [runnable.path, *(path for path in used if path.is_relative_to(runnable.root))]
 
 

@@ -189,7 +189,7 @@ def _configuration(path: Path) -> list[str]:
 
 
 def _mounts(runnable: RunnableDir) -> tuple[Mount, ...]:
-    read = [runnable.path, INSIDE, *(_inside_repo(runnable, path) for path in runnable.settings.uses)]
+    read = [runnable.path, INSIDE, *(_inside_repo(runnable, path) for path in runnable.uses)]
     written = [_inside_dir(runnable, path) for path in runnable.settings.writable]
     # A path has a single mount; of two, the writable mount counts.
     found = {**{path: Mount(path) for path in read}, **{path: Mount(path, read_only=False) for path in written}}
@@ -204,7 +204,7 @@ def _ignored(runnable: RunnableDir, tests: Sequence[str]) -> list[str]:
 
 
 def _hidden(runnable: RunnableDir) -> tuple[Path, ...]:
-    used = [_inside_repo(runnable, name) for name in runnable.settings.uses]
+    used = [_inside_repo(runnable, name) for name in runnable.uses]
     inside = set(runnable.nested)
     nested = [path for path in runnable.nested if path not in used and inside.isdisjoint(path.parents)]
     git = runnable.path / ".git"

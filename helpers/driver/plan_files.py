@@ -12,6 +12,7 @@ from helpers.driver.plan import DirPlan
 from helpers.engine.specs import ImageSpec
 from helpers.errors import ConfigError
 from helpers.images import lock_source
+from helpers.model import lock_kind
 
 _OF_AN_IMAGE = ("devops", "pyproject.toml", "changelog.txt", "setup.py", "setup.cfg", "PKG-INFO")
 _ANY = re.compile(r".*", re.DOTALL)
@@ -41,19 +42,20 @@ def of_images(item: DirPlan, root: Path) -> list[Part]:
 
 def of_distributions(item: DirPlan) -> set[Path]:
     """Return the files of which the images of a directory install distributions."""
-    return {copied.source for image in item.chain if image.distribution for copied in image.distribution.files}
+    built = [one for image in item.chain for one in image.distributions]
+    return {copied.source for one in built for copied in one.files}
 
 
 def _of_image(image: ImageSpec, root: Path) -> Iterator[Part]:
     directory = image.directory
     if directory is None:
         return
-    if image.distribution:
-        yield directory, _ANY
+    for built in image.distributions:
+        yield built.place, _ANY
         # A directory of a project may be a link.
-        sources = {item.source.parent for item in image.distribution.files}
-        yield from ((place, _ANY) for place in sorted(sources) if not place.is_relative_to(directory))
-    for name in (*_OF_AN_IMAGE, *lock_source.DETECTED):
+        sources = {item.source.parent for item in built.files}
+        yield from ((place, _ANY) for place in sorted(sources) if not place.is_relative_to(built.place))
+    for name in (*_OF_AN_IMAGE, *lock_kind.DETECTED):
         yield directory / name, _ANY
     # A recipe may be a link.
     yield directory / "devops" / "Dockerfile", _ANY

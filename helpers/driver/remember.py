@@ -108,15 +108,15 @@ def _leads(options: argparse.Namespace, root: Path, plan: Plan, now: Contents) -
     """Return where the paths lead that a plan is read by: links, and what the settings and the command line name."""
     tools = f"{Path(memo.PACKAGE).relative_to(root).as_posix()}/"
     # All links in a project, too: a build follows them.
-    read = [tools, *(f"{place.relative_to(root).as_posix()}/" for item in plan.dirs for place in _projects(item))]
+    read = [tools, *(f"{place.relative_to(root).as_posix()}/" for item in plan.dirs for place in _projects(item, root))]
     paths = [str(root / path) for path in now.links() if _is_read_for_plans(path) or path.startswith(tuple(read))]
     # Git tells of a directory itself, unless there is a link on the way to it.
     paths += [path for item in plan.dirs for path in ways(item) if os.path.realpath(path) != path]
     return {path: os.path.realpath(path) for path in (*options.dir, *paths)}
 
 
-def _projects(item: DirPlan) -> list[Path]:
-    return [image.directory for image in item.chain if image.distribution and image.directory]
+def _projects(item: DirPlan, root: Path) -> list[Path]:
+    return [one.place for image in item.chain for one in image.distributions if one.place.is_relative_to(root)]
 
 
 def _is_known(root: Path, plan: Plan, now: Contents, leads: Mapping[str, str]) -> bool:

@@ -111,7 +111,7 @@ def _names(text: str) -> Iterator[str]:
 
 def _is_seen(runnable: RunnableDir, path: Path) -> bool:
     """Say whether a container of tests sees a path, or it is none of the repo's."""
-    used = [Path(os.path.realpath(runnable.path / name)) for name in runnable.settings.uses]
+    used = [Path(os.path.realpath(runnable.path / name)) for name in runnable.uses]
     if any(path.is_relative_to(one) for one in used) or not path.is_relative_to(runnable.root) or path == runnable.root:
         return True
     return path.is_relative_to(runnable.path) and not any(path.is_relative_to(one) for one in runnable.nested)

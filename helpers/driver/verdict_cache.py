@@ -261,7 +261,7 @@ def why_never(item: DirPlan) -> str:
 
 def _uses_git(runnable: RunnableDir) -> bool:
     kept = runnable.root / ".git"
-    used = [_resolved(runnable.path / name) for name in runnable.settings.uses]
+    used = [_resolved(runnable.path / name) for name in runnable.uses]
     inside = any(path.is_relative_to(kept) for path in (_resolved(runnable.path), *used))
     return kept.is_dir() and (inside or any(kept.is_relative_to(path) for path in used))
 

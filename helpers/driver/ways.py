@@ -18,6 +18,7 @@ def ways(item: DirPlan) -> list[str]:
         return []
     path = str(item.runnable.path)
     used = [os.path.join(path, name) for name in item.runnable.settings.uses]
+    used += [one.way for one in item.runnable.siblings]
     layers = [image for image in item.chain if image.directory and image.base.kind is BaseKind.DIR]
     return [path, *used, *(os.path.join(str(image.directory), image.base.value) for image in layers)]
 

@@ -13,7 +13,16 @@ from helpers import host
 from helpers.engine import dockerfile
 from helpers.engine.archive import apt_sources, assembled_archive
 from helpers.engine.seam import BuildContext, Control, Ingredients
-from helpers.engine.specs import PROJECT_PROGRAMS, PROJECT_RECIPE, SCRIPTS, Copied, Distribution, ImageSpec
+from helpers.engine.specs import (
+    CODE_RECIPE,
+    PROJECT_PROGRAMS,
+    PROJECT_RECIPE,
+    PROJECTS_RECIPE,
+    SCRIPTS,
+    Copied,
+    Distribution,
+    ImageSpec,
+)
 from helpers.engine.tools import tools
 from helpers.errors import ConfigError
 from helpers.model.image import LABEL_BASE_DIGEST, LABEL_TITLE
@@ -41,7 +50,7 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
     assert image.dockerfile
     own = image.directory and image.dockerfile.is_relative_to(image.directory)
     recipe = dockerfile.read(image.dockerfile) if own else image.dockerfile.read_text(encoding="utf-8")
-    recipe += PROJECT_RECIPE.read_text(encoding="utf-8") if image.distribution else ""
+    recipe += "".join(_project_stages(image))
     staged = _has_stage(recipe, image.target)
     if image.target == "prod" and not staged:
         raise ConfigError(
@@ -59,8 +68,8 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
         for script in SCRIPTS:
             shutil.copyfile(script, directory / script.name)
         _copy(image.code, directory / "code")
-        if image.distribution:
-            _add_project(image.distribution, directory)
+        for number, distribution in enumerate(image.distributions):
+            _add_project(distribution, directory / "projects" / str(number))
         file = aside / "Dockerfile"
         tail = f"\nENTRYPOINT {json.dumps(image.entrypoint)}\n" if image.entrypoint else ""
         file.write_text(recipe + tail, encoding="utf-8")
@@ -69,7 +78,7 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
             "BASE_DIGEST": image.labels.get(LABEL_BASE_DIGEST, ""),
             "REQUIRES_PYTHON": image.requires_python,
             "NAME": image.labels.get(LABEL_TITLE, ""),
-            **_project_arguments(image.distribution),
+            **_project_arguments(image.distributions),
         }
         secrets = host_secrets(aside, image.suite, ingredients.indexes)
         target = image.target if staged else ""
@@ -94,12 +103,28 @@ def _has_stage(recipe: str, name: str) -> bool:
     return any(words[:1] == ["FROM"] and words[-2:] == ["AS", name.upper()] for words in lines)
 
 
-def _project_arguments(distribution: Distribution | None) -> dict[str, str]:
-    return {"PROJECT_NAME": distribution.name, "INSTALLED": distribution.installed} if distribution else {}
+def _project_stages(image: ImageSpec) -> Iterator[str]:
+    """Yield the stages that build and install the wheels of an image, each on those of the wheel before it."""
+    last = len(image.distributions) - 1
+    for number in range(last + 1):
+        before = f"project-{{}}-{number - 1}" if number else "packages"
+        stages = PROJECT_RECIPE.read_text(encoding="utf-8").replace("@DEV", before.format("dev"))
+        yield stages.replace("@PROD", before.format("prod")).replace("@N", str(number))
+    if image.distributions:
+        yield PROJECTS_RECIPE.read_text(encoding="utf-8").replace("@N", str(last))
+        yield "" if image.is_project else CODE_RECIPE.read_text(encoding="utf-8")
+
+
+def _project_arguments(distributions: Sequence[Distribution]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for number, one in enumerate(distributions):
+        found |= {f"PROJECT_NAME_{number}": one.name, f"INSTALLED_{number}": one.installed}
+    return found
 
 
 def _add_project(distribution: Distribution, directory: Path) -> None:
     """Add the source of a project, and the programs that build and install its wheel."""
+    directory.mkdir(parents=True)
     (directory / "build-packages.txt").write_text("".join(f"{name}\n" for name in distribution.build_packages))
     copy_project(distribution, directory)
 

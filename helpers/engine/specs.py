@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 # What a recipe may run: they install what its context names, and check what came out.
 SCRIPTS = tuple(Path(__file__).parent / "recipe" / f"install-{what}-packages.sh" for what in ("python", "system"))
-# The stages that are put behind a recipe for a project, and the programs that these stages run.
-PROJECT_RECIPE = Path(__file__).parent / "recipe" / "project.Dockerfile"
+# The stages behind a recipe: for each project, for all projects, for the code of a directory that is no project.
+# And the programs that these stages run.
+PROJECT_RECIPE, PROJECTS_RECIPE, CODE_RECIPE = (
+    Path(__file__).parent / "recipe" / f"{name}.Dockerfile" for name in ("project", "projects", "code")
+)
 PROJECT_PROGRAMS = tuple(
     Path(inside.__file__).with_name(f"{name}.py") for name in ("build_wheel", "install_project", "helpers_projects")
 )
@@ -55,10 +58,11 @@ class Copied:
 
 @dataclass(frozen=True)
 class Distribution:
-    """The distribution of a directory with a build backend, and how an image gets the distribution.
+    """The distribution of a project, and how an image gets the distribution.
 
     Arguments:
-        name: of the directory's image; a container finds the checkout of the project by this name.
+        name: unique in an image; a container finds the checkout of the project by this name.
+        place: absolute path of the project.
         installed: `editable`, `compiled` or `wheel`.
         build: the backend and its requirements.
         version: for backends that would ask git.
@@ -68,6 +72,7 @@ class Distribution:
     """
 
     name: str
+    place: Path
     installed: str
     build: BuildSystem
     version: str
@@ -98,7 +103,7 @@ class ImageSpec:
         platforms: what it is built for, as in `linux/arm64`; empty is what the engine runs on.
         code: files of the checkout that it holds.
         entrypoint: what a container of it starts; empty leaves that to the recipe.
-        distribution: of its directory; None for a directory without a build backend, or with a recipe of its own.
+        distributions: of its directory's siblings, and of its directory as the last; none with a recipe of its own.
     """
 
     key: str
@@ -118,13 +123,21 @@ class ImageSpec:
     platforms: tuple[str, ...] = ()
     code: tuple[Copied, ...] = ()
     entrypoint: tuple[str, ...] = ()
-    distribution: Distribution | None = None
+    distributions: tuple[Distribution, ...] = ()
+
+    @property
+    def is_project(self) -> bool:
+        """Whether its directory has a distribution."""
+        return any(one.place == self.directory for one in self.distributions)
 
     @property
     def target(self) -> str:
         """The stage of the recipe that gives it (https://docs.docker.com/build/building/multi-stage/)."""
         stage = "prod" if self.stage is Stage.PROD else "dev"
-        return f"project-{stage}" if self.distribution else stage
+        if not self.distributions:
+            return stage
+        # The code of a directory that is no project is copied into its image of prod.
+        return f"project-{stage}" if self.is_project or stage == "dev" else "code-prod"
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def ingredients(chain: Sequence[ImageSpec], base: str) -> Ingredients:
     from helpers.images import lock, package_indexes  # slow to import, and most runs build nothing
 
     requirements = tuple(lock.requirements(*wanted) for wanted in _locks(chain))
-    distributions = tuple(item.distribution for item in chain if item.distribution)
+    distributions = tuple(one for item in chain for one in item.distributions)
     indexes = package_index.merged(one for path, _ in _locks(chain) for one in package_indexes.of(path))
     return Ingredients(requirements, base, distributions, indexes)
 

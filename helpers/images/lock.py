@@ -20,6 +20,7 @@ from helpers.images import (
     lock_source,
     package_indexes,
     published_packages,
+    sibling_lines,
     uv_export,
 )
 from helpers.images import isolated_poetry as poetry
@@ -39,6 +40,8 @@ from helpers.storage import cache_dir, digest, write_once
 from helpers.thin_env import slow_steps
 
 _MOST_CONFLICTS = 3
+# Counted up when an export of an older version of this toolchain must not be used any more.
+_FORMAT = "2"
 _NOT_THERE = re.compile(r"Group\(s\) not found: (\S+) \(via|Extra \[([^\]]*)\] is not specified")
 # Poetry's own words when a lock does not match its project.
 _STALE = ("changed significantly", "not up to date", "lock file does not exist")
@@ -183,7 +186,7 @@ def export_all(wanted: Iterable[tuple[Path, Sequence[str]]]) -> None:
                 source = lock_source.of(path)
                 chosen = _selection(source, groups)
                 file = _exported(source, chosen)
-                if source.kind is LockKind.POETRY and not file.exists():
+                if source.kind is LockKind.POETRY and not file.exists() and not sibling_lines.are_in(source):
                     copies = stack.enter_context(poetry.copies(source))
                     request[str(file)] = poetry.words(source, copies, _words(chosen))
         if request:
@@ -203,7 +206,7 @@ def _exported(source: LockSource, chosen: Selection) -> Path:
         stated = "".join(map(config.read_text, uv_export.manifests(source)))
     else:
         stated = source.manifest()
-    parts = (source.text(), stated, tool, _compared(source))
+    parts = (_FORMAT, source.text(), stated, tool, _compared(source))
     names = [*(chosen.groups or ()), *(f"[{name}]" for name in chosen.extras)]
     key = digest(*parts, ",".join(names)) if names else digest(*parts)
     return cache_dir() / "requirements" / f"{key}.txt"
@@ -222,7 +225,7 @@ def _compared(source: LockSource) -> str:
 def _export(source: LockSource, chosen: Selection) -> str:
     if source.kind is LockKind.POETRY:
         source.parsed()
-        return _poetry(source, _words(chosen))
+        return sibling_lines.without(_poetry(source, _words(chosen)), source)
     if source.kind is LockKind.UV:
         found, is_compared = uv_export.export(source, chosen)
     elif source.kind is LockKind.PDM:

@@ -25,14 +25,11 @@ from helpers.model import (
     settings_file,
     uv_lock,
 )
-from helpers.model.lock_kind import LockKind, kind_of
+from helpers.model.lock_kind import DERIVED, DETECTED, LockKind, kind_of
 from helpers.model.poetry_lock import Pinned
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings_file import place, spelled
 
-# Written by `docker_lock` for a project whose own manifest is not edited.
-DERIVED = "devops/poetry.lock"
-DETECTED = (DERIVED, "poetry.lock", "uv.lock", "pdm.lock", "pylock.toml")
 # Counts only if the directory has no other lock: it is often the export of the other lock.
 _PLAIN = "requirements.txt"
 _HASH, _MOST_SEARCHED = re.compile(r"\s--hash[= ]"), 1 << 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from helpers.model.graph import Step, order
 from helpers.model.image import Base, BaseKind
 from helpers.model.lock_kind import LockKind
 from helpers.model.runnable import RunnableDir
+from helpers.model.sibling import Sibling
 from helpers.model.stage import Stage
 from helpers.storage import digest
 
@@ -52,7 +53,7 @@ def image_chain(
     # Packages of the distribution are locked for the base of the local stage.
     bottom = chain[0].base if stage is Stage.LOCAL else outside(layers[-1]).base
     for layer in reversed(layers):
-        chain.append(_image(layer, chain[-1], bottom))
+        chain.append(_image(layer, chain, bottom))
     return chain
 
 
@@ -154,17 +155,20 @@ def _platform_text(platforms: tuple[str, ...]) -> str:
     return ",".join(platforms or (names.native_platform(os.uname().machine),))
 
 
-def _image(runnable: RunnableDir, parent: ImageSpec, bottom: Base) -> ImageSpec:
+def _image(runnable: RunnableDir, below: Sequence[ImageSpec], bottom: Base) -> ImageSpec:
+    parent = below[-1]
     own = runnable.path / "devops" / "Dockerfile"
     dockerfile = own if os.path.lexists(own) else SHARED_DOCKERFILE
     prod = parent.stage is Stage.PROD
-    project = _distribution(runnable, prod=prod) if dockerfile != own else None
+    there = {one.place for image in below for one in image.distributions}
+    built = _distributions(runnable, there, prod=prod, is_own=dockerfile == own)
+    projects = [one for one in built if one.place == runnable.path]
     # The code of a project is its wheel.
-    copied = code.files(runnable) if prod and (not project or runnable.settings.code) else ()
-    packages = project.files if project else copied
+    copied = code.files(runnable) if prod and (not projects or runnable.settings.code) else ()
+    packages = projects[0].files if projects else copied
     entrypoint = code.entrypoint(runnable, packages) if prod and dockerfile != own else ()
     locked = system_lock(runnable, bottom)
-    more = [locked, code.fingerprint(copied), *entrypoint, *([project.inputs] if project else [])]
+    more = [locked, code.fingerprint(copied), *entrypoint, *(item.inputs for item in built)]
     source = lock_source.of(runnable.path)
     inputs = _inputs(runnable, parent, source, dockerfile, more)
     return ImageSpec(
@@ -193,16 +197,51 @@ def _image(runnable: RunnableDir, parent: ImageSpec, bottom: Base) -> ImageSpec:
         platforms=parent.platforms,
         code=copied,
         entrypoint=entrypoint,
-        distribution=project,
+        distributions=built,
     )
 
 
-def _distribution(runnable: RunnableDir, *, prod: bool) -> Distribution | None:
-    if not runnable.build:
-        return None
+def _distributions(
+    runnable: RunnableDir, there: Collection[Path], *, prod: bool, is_own: bool
+) -> tuple[Distribution, ...]:
+    """Return the distributions in the image of a runnable dir: of its siblings, then its own.
+
+    Arguments:
+        runnable: the directory.
+        there: absolute paths of the projects that are in the images below.
+        prod: whether the image holds all that it runs.
+        is_own: whether the image is built by a recipe of its own, which installs no project by itself.
+    """
+    if not runnable.build and not runnable.siblings:
+        return ()
     from helpers.images import distribution  # most directories build nothing
 
-    return distribution.of(runnable, runnable.build, prod=prod)
+    found = [distribution.sibling_project(one, runnable.root) for one in _siblings(runnable, prod=prod, is_own=is_own)]
+    own = distribution.own_project(runnable)
+    projects = [one for one in found if one and one.path not in there] + ([own] if own else [])
+    return () if is_own else tuple(distribution.of(project, prod=prod) for project in projects)
+
+
+def _siblings(runnable: RunnableDir, *, prod: bool, is_own: bool) -> tuple[Sibling, ...]:
+    """Return the siblings of a runnable dir that its image must hold."""
+    if not runnable.siblings:
+        return ()
+    from helpers.manifest import siblings  # slow to import, and most directories have none
+
+    siblings.check(runnable.siblings, runnable.root)
+    if not prod:
+        return runnable.siblings
+    found = siblings.of(runnable.path, runnable.root, runnable.settings, prod=True)
+    siblings.check(found, runnable.root, prod=True)
+    for one in found:
+        if is_own or not one.build:
+            what = f"depends on {os.path.relpath(one.path, runnable.path)}, which its image of prod cannot hold"
+            why, fix = "the project has no build backend", f"add [build-system] to {one.path / 'pyproject.toml'}"
+            if is_own:
+                why = "an image with a Dockerfile of its own gets no wheels of siblings"
+                fix = f"git rm {shlex.quote(str(runnable.path / 'devops' / 'Dockerfile'))}"
+            raise ConfigError(what, where=runnable.path, why=why, fix=fix)
+    return found
 
 
 def _base_name(runnable: RunnableDir, parent: ImageSpec) -> str:

@@ -89,7 +89,8 @@ def _cause(tried: Tried) -> tuple[str, str] | None:
 def _container(tried: Tried, platform: str) -> RunSpec:
     runnable, prod = tried.runnable, tried.image.stage is Stage.PROD
     who = _NOBODY if prod else user()
-    modules = () if tried.image.distribution else code.importable(code.chosen(runnable))
+    beside = [one.path for one in runnable.siblings]
+    modules = () if tried.image.is_project else code.importable(code.chosen(runnable))
     return RunSpec(
         name=f"helpers-try-{os.urandom(6).hex()}",
         image=tried.digest,
@@ -97,7 +98,7 @@ def _container(tried: Tried, platform: str) -> RunSpec:
         cwd=Path("/") if prod else runnable.path,
         user=who,
         # In `prod` the code is in the image; for all others the checkout is mounted.
-        mounts=() if prod else tuple(map(Mount, (runnable.path, *used_dirs(runnable)))),
+        mounts=() if prod else tuple(map(Mount, (runnable.path, *used_dirs(runnable), *beside))),
         programs={_PROGRAM_INSIDE: _PROGRAM},
         env={} if prod else base_environment(runnable, who),
         network="none",

@@ -38,9 +38,9 @@ def main(uv: str, directory: str, how: str = "wheel", name: str = "", project: s
     (wheel,) = (os.path.join(directory, file) for file in os.listdir(directory) if file.endswith(".whl"))
     if how == "wheel":
         _install(uv, wheel)
-        # `try_imports.py` reads the name.
-        with open(os.path.join(sys.prefix, "helpers-project.txt"), "w", encoding="utf-8") as file:
-            file.write(os.path.basename(wheel).split("-")[0])
+        # `try_imports.py` reads the names.
+        with open(os.path.join(sys.prefix, "helpers-project.txt"), "a", encoding="utf-8") as file:
+            file.write(os.path.basename(wheel).split("-")[0] + "\n")
         return
     files = _read(wheel)
     modules = {_in_site(path): content for path, content in files.items() if _in_site(path)}

@@ -2,7 +2,7 @@
 
 usage: python try_imports.py [MODULE...]
 
-Besides the modules, those at the top of the installed distribution of a project.
+Without a module, those at the top of the installed distributions of projects.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# Written by `install_project.py` beside an installed wheel: the name of the distribution.
+# Written by `install_project.py` beside installed wheels: the name of each distribution.
 NOTE = os.path.join(sys.prefix, "helpers-project.txt")
 
 
 def installed() -> list[str]:
-    """Return the names of the modules at the top of the project's distribution."""
+    """Return the names of the modules at the top of the projects' distributions."""
     try:
         with open(NOTE, encoding="utf-8") as file:
-            name = file.read().strip()
+            names = file.read().split()
     except OSError:
         return []
-    return sorted(set(_modules(str(path) for path in metadata.files(name) or ())))
+    return sorted({one for name in names for one in _modules(map(str, metadata.files(name) or ()))})
 
 
 def _modules(paths: Iterable[str]) -> Iterator[str]:

@@ -18,6 +18,11 @@ class LockKind(Enum):
     REQUIREMENTS = "uv pip compile --generate-hashes --output-file"
 
 
+# Written by `docker_lock` for a project whose own manifest is not edited; the lock is made of the needs of siblings.
+DERIVED = "devops/poetry.lock"
+DETECTED = (DERIVED, "poetry.lock", "uv.lock", "pdm.lock", "pylock.toml")
+
+
 def kind_of(name: str) -> LockKind | None:
     """Return the kind of the lock file with this name; None if no lock has such a name."""
     known = {"poetry.lock": LockKind.POETRY, "uv.lock": LockKind.UV, "pdm.lock": LockKind.PDM}

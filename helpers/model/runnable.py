@@ -12,6 +12,7 @@ from helpers.model.changelog import Changelog
 from helpers.model.image import Base, repository
 from helpers.model.settings import Settings
 from helpers.model.settings_file import spelled
+from helpers.model.sibling import Sibling
 from helpers.model.version import Version
 
 TYPE_CHECKING = False
@@ -51,6 +52,7 @@ class RunnableDir:
         registry: where its images are pushed, from the root's settings.
         nested: absolute paths of the runnable dirs inside it, and of helpers where it is a submodule of the root.
         build: its build backend; None for a directory that builds no distribution.
+        siblings: the projects that its development environment takes from paths of the repo.
     """
 
     root: Path
@@ -62,6 +64,7 @@ class RunnableDir:
     registry: str
     nested: tuple[Path, ...]
     build: BuildSystem | None = None
+    siblings: tuple[Sibling, ...] = ()
 
     @cached_property
     def name(self) -> str:
@@ -86,6 +89,11 @@ class RunnableDir:
     def repository(self) -> str:
         """Where its images live: `<registry>/<name>`."""
         return repository(self.registry, self.changelog.name)
+
+    @cached_property
+    def uses(self) -> tuple[str, ...]:
+        """What its tests may read besides: paths of the setting `uses`, relative to it, and of siblings, absolute."""
+        return (*self.settings.uses, *(str(one.path) for one in self.siblings))
 
     @property
     def python_path(self) -> tuple[Path, ...]:

@@ -164,7 +164,7 @@ def _test_packages(engine: LayoutEngine, made: Artifact, control: Control) -> Pa
         code=(),
         entrypoint=(),
         platforms=(),
-        distribution=None,
+        distributions=(),
     )
 
     def make(aside: Path) -> None:

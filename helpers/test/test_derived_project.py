@@ -10,6 +10,7 @@ from helpers import config, pyproject
 from helpers.errors import ConfigError, StaleError
 from helpers.images import derived_project, lock, lock_source
 from helpers.images.recipe import image_chain
+from helpers.model import lock_kind
 from helpers.model.pinned_line import Selection
 from helpers.model.poetry_lock import content_hash
 from helpers.test.dirs_fixtures import packages_of
@@ -75,7 +76,7 @@ def test_derived_project_holds_only_chosen_groups_and_extras(root: Path) -> None
 def test_export_for_development_holds_the_requirements_file_and_pytest(root: Path, groups: str) -> None:
     path = own(root, f"groups = {groups}", OWN.replace('"pytest<9", ', ""))
     (path / "devops" / "test-requirements.txt").write_text("mock\n")
-    (path / lock_source.DERIVED).write_text("")
+    (path / lock_kind.DERIVED).write_text("")
     # poetry refuses to name a group like a file, and pytest is in a group of its own.
     assert lock._selection(lock_source.of(path), ()) == Selection(None, ())
     assert "test" in derived(path)["dependency-groups"]

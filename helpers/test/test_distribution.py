@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from helpers import config
-from helpers.engine.specs import ImageSpec
+from helpers.engine.specs import Distribution, ImageSpec
 from helpers.errors import ConfigError, PolicyError
 from helpers.images.recipe import image_chain
 from helpers.model.stage import Stage
@@ -48,6 +48,11 @@ def image(path: Path, stage: Stage = Stage.LOCAL) -> ImageSpec:
     return image_chain(config.load(path.parent, path, ()), config.loader(path.parent), stage)[-1]
 
 
+def own(spec: ImageSpec) -> Distribution:
+    (found,) = spec.distributions
+    return found
+
+
 def edit(path: Path, text: str = "# more\n") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
@@ -56,16 +61,15 @@ def edit(path: Path, text: str = "# more\n") -> None:
 
 def test_directory_without_a_build_backend_has_no_distribution(path: Path) -> None:
     plain = add_dir(path.parent, "plain")
-    assert image(plain).distribution is None
+    assert image(plain).distributions == ()
     assert image(plain).target == "dev"
 
 
 def test_image_of_a_project_is_built_by_the_stages_for_projects(path: Path) -> None:
     found = image(path)
     assert found.target == "project-dev"
-    assert found.distribution
-    assert (found.distribution.installed, found.distribution.name) == ("editable", "one")
-    names = [item.name for item in found.distribution.files]
+    assert (own(found).installed, own(found).name) == ("editable", "one")
+    names = [item.name for item in own(found).files]
     assert "src/one/work.py" in names and not any(name.startswith(".git") for name in names)
     assert image(path, Stage.PROD).target == "project-prod"
 
@@ -106,7 +110,7 @@ def test_pyproject_decides_the_image_by_the_tables_of_the_build(path: Path, old:
 def test_edit_of_a_module_gives_another_image_of_a_compiled_project(path: Path) -> None:
     edit(path / "pyproject.toml", 'installed = "compiled"\nbuild_packages = ["gcc"]\n')
     before = image(path)
-    assert before.distribution and before.distribution.build_packages == ("gcc",)
+    assert own(before).build_packages == ("gcc",)
     edit(path / "test/test_it.py")
     assert image(path).reference == before.reference
     edit(path / "src/one/work.py")
@@ -133,7 +137,7 @@ def test_backend_in_the_directory_of_the_project_gives_another_image_after_an_ed
 
 def test_prod_image_of_a_project_holds_the_wheel_of_tracked_files(path: Path) -> None:
     before = image(path, Stage.PROD)
-    assert before.distribution and before.distribution.installed == "wheel"
+    assert own(before).installed == "wheel"
     edit(path / "src/one/untracked.py")
     assert image(path, Stage.PROD).reference == before.reference
     edit(path / "src/one/work.py")
@@ -141,10 +145,10 @@ def test_prod_image_of_a_project_holds_the_wheel_of_tracked_files(path: Path) ->
 
 
 def test_version_for_the_backend_is_that_of_the_changelog_or_of_an_unpacked_distribution(path: Path) -> None:
-    found = image(path).distribution
+    found = own(image(path))
     assert found and found.version == "0.3.0"
     edit(path / "PKG-INFO", "Metadata-Version: 2.4\nName: one\nVersion: 9.8.7\n")
-    found = image(path).distribution
+    found = own(image(path))
     assert found and found.version == "9.8.7"
 
 
@@ -152,7 +156,7 @@ def test_files_of_a_runnable_dir_inside_a_project_are_no_source(path: Path) -> N
     inner = add_dir(path.parent, "one/inner")
     forget()
     runnable = config.load(path.parent, path, (path, inner))
-    found = image_chain(runnable, config.loader(path.parent, (path, inner)))[-1].distribution
+    found = image_chain(runnable, config.loader(path.parent, (path, inner)))[-1].distributions[-1]
     assert found and not any(item.name.startswith("inner/") for item in found.files)
 
 
@@ -165,7 +169,7 @@ def test_link_out_of_the_repo_is_refused(path: Path) -> None:
 
 def test_own_dockerfile_of_a_project_installs_by_itself(path: Path) -> None:
     (path / "devops" / "Dockerfile").write_text("ARG BASE\nFROM ${BASE}\n")
-    assert image(path).distribution is None
+    assert image(path).distributions == ()
 
 
 def test_link_to_a_file_that_git_ignores_is_refused(path: Path) -> None:
@@ -200,8 +204,7 @@ def test_link_to_a_file_and_a_directory_of_the_repo_give_the_build_their_files(p
     (path.parent / "LICENSE").write_text("free\n")
     (path / "src" / "two").symlink_to("../../shared/two")
     (path / "LICENSE").symlink_to("../LICENSE")
-    distribution = image(path).distribution
-    assert distribution
+    distribution = own(image(path))
     names = {item.name: item.source for item in distribution.files}
     assert names["src/two/__init__.py"] == shared / "__init__.py" and names["LICENSE"] == path / "LICENSE"
 
@@ -209,7 +212,7 @@ def test_link_to_a_file_and_a_directory_of_the_repo_give_the_build_their_files(p
 def test_key_in_the_source_of_a_prod_image_is_refused(path: Path) -> None:
     (path / "src" / "one" / ".env").write_text("x\n")
     git(path, "add", "--all")
-    assert image(path).distribution
+    assert image(path).is_project
     with pytest.raises(PolicyError, match="may not be in an image"):
         image(path, Stage.PROD)
 
@@ -217,5 +220,5 @@ def test_key_in_the_source_of_a_prod_image_is_refused(path: Path) -> None:
 def test_key_of_tests_stays_out_of_a_prod_build(path: Path) -> None:
     (path / "test" / ".env").write_text("x\n")
     git(path, "add", "--all")
-    distribution = image(path, Stage.PROD).distribution
-    assert distribution and "test/.env" not in {item.name for item in distribution.files}
+    distribution = own(image(path, Stage.PROD))
+    assert "test/.env" not in {item.name for item in distribution.files}

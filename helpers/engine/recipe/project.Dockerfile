@@ -1,12 +1,14 @@
 
-# Stages for a directory with a build backend, put behind the recipe of all directories.
+# Stages for a project with a build backend, put behind the recipe of all directories once for each project of an image.
+# The number of the project stands for @N, the stages below for @DEV and @PROD.
 #
-# PROJECT_NAME   by which a container finds the checkout of the project
-# INSTALLED      editable, compiled or wheel
+# PROJECT_NAME_@N   by which a container finds the checkout of the project
+# INSTALLED_@N      editable, compiled or wheel
 #
-# Besides, the context holds project/ (the source, without data of git), project.json (backend and requirements),
-# build-packages.txt (names of packages of the distribution) and the programs that build and install the wheel.
-FROM ${BASE} AS project-tools
+# Besides, projects/@N/ of the context holds project/ (the source, without data of git), project.json (backend and
+# requirements), build-packages.txt (names of packages of the distribution) and the programs that build and install the
+# wheel.
+FROM ${BASE} AS project-tools-@N
 USER root
 ARG BASE_DIGEST
 
@@ -15,7 +17,7 @@ RUN --mount=type=bind,source=system-packages.txt,target=/run/context/system-pack
     --mount=type=bind,source=install-system-packages.sh,target=/run/context/install-system-packages.sh \
     --mount=type=secret,id=host_env --mount=type=secret,id=apt_sources --mount=type=secret,id=ca \
     sh /run/context/install-system-packages.sh
-RUN --mount=type=bind,source=build-packages.txt,target=/run/context/system-packages.txt \
+RUN --mount=type=bind,source=projects/@N/build-packages.txt,target=/run/context/system-packages.txt \
     --mount=type=bind,source=install-system-packages.sh,target=/run/context/install-system-packages.sh \
     --mount=type=secret,id=host_env --mount=type=secret,id=apt_sources --mount=type=secret,id=ca \
     sh /run/context/install-system-packages.sh
@@ -28,51 +30,41 @@ RUN --mount=type=bind,from=tools,target=/run/tools \
     python=/opt/venv/bin/python; test -x "$python" || python=${REQUIRES_PYTHON:->=3.8}; \
     "/run/tools/${TARGETARCH}/uv" venv --no-project --python "$python" /build/env
 ENV VIRTUAL_ENV=/build/env PATH=/build/env/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-COPY project.json build_wheel.py /build/
+COPY projects/@N/project.json projects/@N/build_wheel.py /build/
 
 # The passwords in machine_env, which names no index of a project, are there only while wheels of the index are unpacked into an empty environment: code of the
 # project and of its build requirements may replace every file of a stage in which it runs. That code gets the
 # certificates and proxies of the host.
-FROM project-tools AS project-asks
+FROM project-tools-@N AS project-asks-@N
 RUN python /build/build_wheel.py requirements > /build/requirements.txt
 RUN --mount=type=bind,from=tools,target=/run/tools --mount=type=secret,id=machine_env --mount=type=secret,id=ca \
     . /run/secrets/machine_env && "/run/tools/${TARGETARCH}/uv" pip install --quiet --only-binary :all: \
     --requirements /build/requirements.txt
-COPY project/ /build/project/
+COPY projects/@N/project/ /build/project/
 RUN --mount=type=secret,id=backend_env --mount=type=secret,id=ca \
     . /run/secrets/backend_env && python /build/build_wheel.py ask /build/project /build/asked.txt
 
-FROM project-tools AS project-wheel
-RUN --mount=type=bind,from=project-asks,source=/build/asked.txt,target=/run/asked.txt \
+FROM project-tools-@N AS project-wheel-@N
+RUN --mount=type=bind,from=project-asks-@N,source=/build/asked.txt,target=/run/asked.txt \
     python /build/build_wheel.py requirements /run/asked.txt > /build/requirements.txt
 RUN --mount=type=bind,from=tools,target=/run/tools --mount=type=secret,id=machine_env --mount=type=secret,id=ca \
     . /run/secrets/machine_env && "/run/tools/${TARGETARCH}/uv" pip install --quiet --only-binary :all: \
     --requirements /build/requirements.txt
-COPY project/ /build/project/
+COPY projects/@N/project/ /build/project/
 RUN --mount=type=secret,id=backend_env --mount=type=secret,id=ca \
     . /run/secrets/backend_env && python /build/build_wheel.py wheel /build/project /build/wheel
 
-FROM packages AS project-dev
-ARG PROJECT_NAME
-ARG INSTALLED
-RUN --mount=type=bind,from=project-wheel,source=/build/wheel,target=/run/wheel \
-    --mount=type=bind,source=project,target=/run/project \
-    --mount=type=bind,source=install_project.py,target=/run/context/install_project.py \
-    --mount=type=bind,source=helpers_projects.py,target=/run/context/helpers_projects.py \
+FROM @DEV AS project-dev-@N
+ARG PROJECT_NAME_@N
+ARG INSTALLED_@N
+RUN --mount=type=bind,from=project-wheel-@N,source=/build/wheel,target=/run/wheel \
+    --mount=type=bind,source=projects/@N,target=/run/context \
     --mount=type=bind,from=tools,target=/run/tools \
     /opt/venv/bin/python -I /run/context/install_project.py \
-    "/run/tools/${TARGETARCH}/uv" /run/wheel "${INSTALLED}" "${PROJECT_NAME}" /run/project
+    "/run/tools/${TARGETARCH}/uv" /run/wheel "${INSTALLED_@N}" "${PROJECT_NAME_@N}" /run/context/project
 
-# The last one: its ENTRYPOINT is appended.
-FROM packages AS project-prod
-ARG NAME
-RUN --mount=type=bind,from=project-wheel,source=/build/wheel,target=/run/wheel \
-    --mount=type=bind,source=install_project.py,target=/run/context/install_project.py \
+FROM @PROD AS project-prod-@N
+RUN --mount=type=bind,from=project-wheel-@N,source=/build/wheel,target=/run/wheel \
+    --mount=type=bind,source=projects/@N,target=/run/context \
     --mount=type=bind,from=tools,target=/run/tools \
-    /opt/venv/bin/python -I /run/context/install_project.py "/run/tools/${TARGETARCH}/uv" /run/wheel && \
-    "/run/tools/${TARGETARCH}/uv" pip check --python /opt/venv/bin/python
-COPY code/ /app/${NAME}/
-ENV PYTHONUNBUFFERED=1
-WORKDIR /app/${NAME}
-# The user of the other images of this stage.
-USER 65532:65532
+    /opt/venv/bin/python -I /run/context/install_project.py "/run/tools/${TARGETARCH}/uv" /run/wheel

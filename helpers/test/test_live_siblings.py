@@ -1,0 +1,214 @@
+"""Siblings on the live engines: projects that a lock names by their paths are mounted, installed and retested."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from helpers.engine.tools import uv
+from helpers.test.conftest import Scratch, docker
+
+pytestmark = pytest.mark.engine
+
+LIBRARY = """\
+[build-system]
+requires = {requires}
+build-backend = "{backend}"
+
+[project]
+name = "{name}"
+version = "1.4.0"
+requires-python = ">=3.9"
+dependencies = [{needs}]
+scripts = {{{name}-say = "{name}:say"}}
+"""
+POETRY_LIBRARY = """\
+[build-system]
+requires = ["poetry-core>=2"]
+build-backend = "poetry.core.masonry.api"
+
+[tool.poetry]
+name = "common"
+version = "1.4.0"
+description = ""
+authors = []
+packages = [{ include = "common", from = "src" }]
+
+[tool.poetry.dependencies]
+python = ">=3.9"
+lowest = { path = "../lowest", develop = true }
+
+[tool.poetry.scripts]
+common-say = "common:say"
+"""
+CODE = "import six\n\nANSWER = 42\n\ndef say():\n    print('said')\n"
+TEST = """
+import importlib.metadata as metadata, os, subprocess, sys
+import common, lowest, six
+
+def test_siblings_are_installed_and_their_modules_are_those_of_the_checkout():
+    for module in (common, lowest):
+        name = module.__name__
+        assert metadata.version(name) == "1.4.0"
+        assert module.__file__ == os.path.realpath(f"../libs/{name}/src/{name}/__init__.py")
+        assert module.ANSWER == 42
+        command = os.path.join(sys.prefix, "bin", f"{name}-say")
+        assert subprocess.run([command], capture_output=True, text=True, check=True).stdout == "said\\n"
+"""
+APP = """\
+[project]
+name = "app"
+version = "1"
+requires-python = ">=3.11,<3.14"
+dependencies = ["common"]
+
+[dependency-groups]
+test = ["pytest>=9,<10"]
+"""
+SETTINGS = '\n[tool.helpers]\nbase = "archive:bookworm"\n'
+POETRY = '[tool.poetry]\npackage-mode = false\n[tool.poetry.dependencies]\ncommon = { path = "../libs/common" }\n'
+UV_PATHS = """
+[tool.uv]
+package = false
+[tool.uv.sources]
+common = { path = "../libs/common", editable = true }
+"""
+UV_WORKSPACE = "[tool.uv]\npackage = false\n[tool.uv.sources]\ncommon = { workspace = true }\n"
+HATCH = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[tool.hatch.metadata]
+allow-direct-references = true
+"""
+
+
+def add_libraries(scratch: Scratch, common: str = "") -> Path:
+    """Add `libs/common`, which needs `libs/lowest`, which needs six; return `libs`.
+
+    Arguments:
+        scratch: the repo.
+        common: the manifest of `common`; empty is a manifest of poetry.
+    """
+    hatch = {"backend": "hatchling.build", "requires": '["hatchling"]'}
+    manifests = {"common": common or POETRY_LIBRARY, "lowest": LIBRARY.format(name="lowest", needs='"six"', **hatch)}
+    for name, manifest in manifests.items():
+        path = scratch.root / "libs" / name
+        (path / "src" / name).mkdir(parents=True)
+        (path / "pyproject.toml").write_text(manifest)
+        (path / "src" / name / "__init__.py").write_text(CODE)
+    return scratch.root / "libs"
+
+
+def add_app(scratch: Scratch, manifest: str, test: str = TEST) -> Path:
+    """Add the runnable dir `app` without a lock."""
+    path = scratch.add("app", test, image="app", lock=False)
+    (path / "pyproject.toml").write_text(manifest)
+    return path
+
+
+def locked(scratch: Scratch) -> None:
+    """Lock `app` by helpers, and commit all."""
+    done = scratch.invoke("docker_lock", "--dir", "app")
+    assert done.returncode == 0, done.stderr
+    commit(scratch)
+
+
+def commit(scratch: Scratch) -> None:
+    scratch.git("add", "--all")
+    scratch.git("commit", "--quiet", "--message", "all")
+
+
+def run_uv(path: Path, words: Iterable[str]) -> None:
+    subprocess.run([str(uv()), *words], cwd=path, env=os.environ, check=True, capture_output=True, encoding="utf-8")
+
+
+@pytest.mark.parametrize("engine", ["docker", "venv"])
+def test_sibling_of_a_poetry_lock_is_installed_and_its_edits_count(scratch: Scratch, engine: str) -> None:
+    libs = add_libraries(scratch)
+    app = add_app(scratch, APP + POETRY + SETTINGS)
+    locked(scratch)
+    result = scratch.run("--engine", engine)
+    assert result.of("app") == ("PASS", 0), result.stdout + result.stderr
+    assert scratch.git("status", "--porcelain", "--ignored", "--", "libs") == ""
+    (libs / "lowest/src/lowest/__init__.py").write_text(CODE.replace("42", "43"))
+    edited = scratch.run("--engine", engine)
+    assert edited.of("app") == ("FAIL", 1) and "building" not in edited.stderr
+    (app / "test/test_it.py").write_text("import lowest\n\ndef test_it():\n    assert lowest.ANSWER == 43\n")
+    assert scratch.run("--engine", engine).of("app") == ("PASS", 0)
+
+
+def test_verdict_is_kept_until_a_sibling_changes_and_its_metadata_gives_another_image(scratch: Scratch) -> None:
+    libs = add_libraries(scratch)
+    add_app(scratch, APP + POETRY + SETTINGS)
+    locked(scratch)
+    first = scratch.run("--engine", "docker", "--cached")
+    assert first.of("app") == ("PASS", 0), first.stdout + first.stderr
+    assert scratch.run("--engine", "docker", "--cached").verdicts["app"]["why"] == "cached"
+    assert scratch.run("--engine", "docker", "--affected", "HEAD").code == 5
+    module = libs / "lowest/src/lowest/__init__.py"
+    module.write_text(f"{CODE}# more\n")
+    again = scratch.run("--engine", "docker", "--cached", "--affected", "HEAD")
+    assert again.of("app") == ("PASS", 0), again.stdout + again.stderr
+    assert again.verdicts["app"]["why"] == "" and again.verdicts["app"]["image"] == first.verdicts["app"]["image"]
+    manifest = libs / "lowest/pyproject.toml"
+    manifest.write_text(manifest.read_text().replace("1.4.0", "1.5.0"))
+    renamed = scratch.run("--engine", "docker", "--cached", "--affected", "HEAD")
+    assert renamed.of("app") == ("FAIL", 1) and "building app" in renamed.stderr
+
+
+@pytest.mark.parametrize("engine", ["docker", "venv"])
+def test_sibling_of_an_adopted_project_is_named_by_a_url_of_hatch(scratch: Scratch, engine: str) -> None:
+    needs = '"lowest @ file:../lowest"'
+    add_libraries(
+        scratch,
+        LIBRARY.format(name="common", needs=needs, backend="setuptools.build_meta", requires='["setuptools>=77"]'),
+    )
+    direct = APP.replace('"common"', '"common @ {root:parent:uri}/libs/common"')
+    app = add_app(scratch, direct + HATCH + '[tool.hatch.build.targets.wheel]\npackages = ["app"]\n')
+    (app / "app").mkdir()
+    (app / "app/__init__.py").write_text("import common\n")
+    (app / "devops/helpers.toml").write_text('base = "archive:bookworm"\n')
+    locked(scratch)
+    result = scratch.run("--engine", engine)
+    assert result.of("app") == ("PASS", 0), result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("form", ["paths", "workspace"])
+def test_sibling_of_a_lock_of_uv_is_installed(scratch: Scratch, form: str) -> None:
+    common = LIBRARY.format(name="common", needs='"lowest"', backend="hatchling.build", requires='["hatchling"]')
+    libs = add_libraries(scratch, common + "[tool.uv.sources]\nlowest = { path = '../lowest', editable = true }\n")
+    add_app(scratch, APP + (UV_PATHS if form == "paths" else UV_WORKSPACE) + SETTINGS)
+    lock = ""
+    if form == "workspace":
+        file = libs / "common/pyproject.toml"
+        file.write_text(common + "[tool.uv.sources]\nlowest = { workspace = true }\n")
+        root = '[project]\nname = "root"\nversion = "0"\nrequires-python = ">=3.11"\n[tool.uv]\npackage = false\n'
+        members = '[tool.uv.workspace]\nmembers = ["app", "libs/*"]\n'
+        (scratch.root / "pyproject.toml").write_text(root + members)
+        lock = 'lock = "../uv.lock"\n'
+    file = scratch.root / "app/pyproject.toml"
+    file.write_text(file.read_text() + lock)
+    run_uv(scratch.root / "app", ["lock"])
+    commit(scratch)
+    result = scratch.run("--engine", "docker", "--dir", "app")
+    assert result.of("app") == ("PASS", 0), result.stdout + result.stderr
+
+
+def test_prod_image_holds_the_wheels_of_siblings(scratch: Scratch) -> None:
+    add_libraries(scratch)
+    app = add_app(scratch, APP + POETRY + SETTINGS)
+    (app / "app").mkdir()
+    (app / "app/__init__.py").write_text("import common, lowest\n")
+    locked(scratch)
+    done = scratch.invoke("docker_build", "--stage", "prod", "--dir", "app")
+    assert done.returncode == 0, done.stderr
+    code = "import app, common, lowest; print(app.__file__, common.__file__, lowest.__file__, lowest.ANSWER)"
+    image = done.stdout.split()[0]
+    shown = docker("run", "--rm", "--entrypoint", "python", image, "-c", code).split()
+    assert shown[0].startswith("/app/") and all("/site-packages/" in path for path in shown[1:3]) and shown[3] == "42"
+    assert "/libs/" not in docker("run", "--rm", "--entrypoint", "find", image, "/opt", "/app")
