@@ -1,0 +1,261 @@
+"""The siblings of a runnable dir: which projects count, where they are seen, and which are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from helpers import config
+from helpers.containers.environment import base_environment
+from helpers.driver.container import test_container as container_of_tests
+from helpers.engine.specs import ImageSpec, RunSpec
+from helpers.errors import ConfigError, NotCheckedOutError
+from helpers.host import User
+from helpers.images import lock, sibling_lines
+from helpers.images.lock_source import LockSource
+from helpers.images.recipe import image_chain
+from helpers.model import local_packages
+from helpers.model.lock_kind import LockKind
+from helpers.model.runnable import RunnableDir
+from helpers.model.stage import Stage
+from helpers.test.unit_fixtures import LOCK, add_dir, cache, forget, git, make_repo
+
+__all__ = ["cache"]
+
+USER = User(1, 1, "t")
+BUILD = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+PACKAGE = '[[package]]\nname = "{name}"\nversion = "1"\n[package.source]\ntype = "directory"\nurl = "../{name}"\n\n'
+APP = """\
+[project]
+name = "app"
+requires-python = ">=3.11"
+dependencies = [{needs}]
+[dependency-groups]
+docs = ["writer"]
+[project.optional-dependencies]
+fast = ["speedy ; sys_platform == 'linux'"]
+[tool.poetry]
+package-mode = false
+[tool.uv.sources]
+"""
+NAMES = ("common", "lowest", "writer", "speedy", "other")
+
+
+@pytest.fixture
+def root(tmp_path: Path, cache: Path) -> Path:
+    """A repo with the projects of `NAMES`; `common` needs `lowest`, and `other` has no build backend."""
+    root = make_repo(tmp_path / "r")
+    for name in NAMES:
+        project = root / name
+        project.mkdir()
+        needs = '"lowest"' if name == "common" else ""
+        text = f'[project]\nname = "{name}"\nversion = "1.{len(name)}"\ndependencies = [{needs}]\n'
+        text += "[tool.uv.sources]\nlowest = { path = '../lowest' }\n" if needs else ""
+        (project / "pyproject.toml").write_text((BUILD if name != "other" else "") + text)
+        (project / "src" / name).mkdir(parents=True)
+        for module in ("__init__", "work"):
+            (project / "src" / name / f"{module}.py").write_text("")
+    git(root, "add", "--all")
+    return root
+
+
+def app(root: Path, needs: str = '"common"', settings: str = "", packages: tuple[str, ...] = NAMES) -> Path:
+    """Return a runnable dir whose tables of uv name each project of the repo, and whose lock has some of them."""
+    path = add_dir(root, "app", image="app")
+    sources = "".join(f"{name} = {{ path = '../{name}' }}\n" for name in NAMES)
+    (path / "pyproject.toml").write_text(f"{APP.format(needs=needs)}{sources}\n[tool.helpers]\n{settings}\n")
+    (path / "poetry.lock").write_text("".join(PACKAGE.format(name=name) for name in packages) + LOCK)
+    forget()
+    return path
+
+
+def load(path: Path, root: Path | None = None) -> RunnableDir:
+    return config.load(root or path.parent, path, ())
+
+
+def names(path: Path) -> list[str]:
+    return [one.name for one in load(path).siblings]
+
+
+def image(path: Path, stage: Stage = Stage.LOCAL) -> ImageSpec:
+    return image_chain(load(path), config.loader(path.parent), stage)[-1]
+
+
+def seen_by(path: Path) -> RunSpec:
+    about = {"name": "x", "image": "i", "results": Path("/results"), "nonce": "n", "tier": "fast"}
+    return container_of_tests(load(path), **about, labels={}, user=USER, arguments=())  # type: ignore[arg-type]
+
+
+def test_siblings_are_found_through_siblings_and_by_the_chosen_groups_and_extras(root: Path) -> None:
+    assert names(app(root)) == ["common", "lowest", "writer"]
+    for settings, expected in {
+        'groups = ["main"]': ["common", "lowest"],
+        'extras = ["fast"]': ["common", "lowest", "writer", "speedy"],
+    }.items():
+        file = root / "app" / "pyproject.toml"
+        file.write_text(file.read_text().partition("[tool.helpers]")[0] + f"[tool.helpers]\n{settings}\n")
+        forget()
+        assert names(root / "app") == expected
+
+
+def test_sibling_for_another_platform_or_of_no_package_in_the_lock_is_left_out(root: Path) -> None:
+    path = app(root, '"common", "other ; sys_platform == \'win32\'"', packages=("common", "other"))
+    assert names(path) == ["common"]
+
+
+def test_directory_without_a_path_in_its_manifest_reads_no_manifest(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = add_dir(root, "plain")
+    monkeypatch.setattr("helpers.manifest.siblings.of", lambda *_: pytest.fail("reads the manifest"))
+    assert load(path).siblings == ()
+
+
+def test_sibling_is_mounted_and_its_name_leads_to_its_checkout(root: Path) -> None:
+    path = app(root, '"common", "other"')
+    spec = seen_by(path)
+    assert {root / name for name in ("common", "lowest", "writer", "other")} <= {one.path for one in spec.mounts}
+    assert all(one.read_only for one in spec.mounts)
+    pairs = base_environment(load(path), USER)["HELPERS_PROJECTS"].split(":")
+    assert dict(zip(pairs[::2], pairs[1::2], strict=True)) == {
+        name: str(root / name) for name in ("common", "lowest", "writer")
+    }
+    assert str(root / "other") in spec.env["PYTHONPATH"].split(":")
+    assert str(root / "common") not in spec.env["PYTHONPATH"].split(":")
+
+
+def test_sibling_is_installed_and_its_metadata_gives_another_image(root: Path) -> None:
+    path = app(root, '"common", "other"')
+    before = image(path)
+    assert [(one.name, one.version) for one in before.distributions] == [
+        ("common", "1.6"),
+        ("lowest", "1.6"),
+        ("writer", "1.6"),
+    ]
+    assert before.target == "project-dev" and not before.is_project
+    (root / "common" / "src" / "common" / "work.py").write_text("# edited\n")
+    assert image(path).reference == before.reference
+    file = root / "lowest" / "pyproject.toml"
+    file.write_text(file.read_text().replace("1.6", "1.7"))
+    forget()
+    assert image(path).reference != before.reference
+
+
+def test_prod_has_the_siblings_of_a_plain_installation_only(root: Path) -> None:
+    path = app(root)
+    (path / "app.py").write_text("")
+    git(root, "add", "--all")
+    found = image(path, Stage.PROD)
+    assert [one.name for one in found.distributions] == ["common", "lowest"]
+    assert {one.installed for one in found.distributions} == {"wheel"} and found.target == "code-prod"
+
+
+def test_sibling_in_the_image_below_is_not_installed_again(root: Path) -> None:
+    low = add_dir(root, "low", image="low")
+    (low / "pyproject.toml").write_text(f"{BUILD}{(low / 'pyproject.toml').read_text()}")
+    path = app(root, '"common"', 'base = "dir:../low"')
+    file = path / "pyproject.toml"
+    file.write_text(file.read_text().replace("common = { path = '../common' }", "common = { path = '../low' }"))
+    lockfile = path / "poetry.lock"
+    lockfile.write_text(lockfile.read_text().replace("../common", "../low"))
+    git(root, "add", "--all")
+    forget()
+    assert names(path) == ["low", "writer"]
+    assert [one.name for one in image(path).distributions] == ["writer"]
+
+
+def test_runnable_dir_as_a_sibling_has_the_name_and_version_of_its_changelog(root: Path) -> None:
+    path = app(root)
+    (root / "common" / "devops").mkdir()
+    (root / "common" / "changelog.txt").write_text("# shared-2.0.0\n- 2026-01-02\n- first\n")
+    forget()
+    found = load(path).siblings[0]
+    assert (found.name, found.version) == ("shared", "2.0.0")
+
+
+def test_path_out_of_the_repo_or_to_no_directory_is_refused_with_a_fix(root: Path, tmp_path: Path) -> None:
+    path = app(root)
+    file = path / "pyproject.toml"
+    text = file.read_text()
+    (tmp_path / "far").mkdir()
+    for place, what in {"../../far": "outside the repo", "../far": "not a directory"}.items():
+        file.write_text(text.replace("'../common'", f"'{place}'"))
+        forget()
+        with pytest.raises(ConfigError, match=f"depends on {place}, which is {what}") as caught:
+            load(path)
+        assert caught.value.fix
+
+
+def test_sibling_that_git_ignores_is_refused(root: Path) -> None:
+    path = app(root)
+    git(root, "rm", "--quiet", "-r", "--cached", "lowest")
+    (root / ".gitignore").write_text("/lowest/\n")
+    with pytest.raises(ConfigError, match="git lists no file in it") as caught:
+        image(path)
+    assert caught.value.fix == f"git add -f {root / 'lowest'}"
+
+
+def test_sibling_in_a_submodule_that_is_not_checked_out_is_a_skip(root: Path, tmp_path: Path) -> None:
+    sub = make_repo(tmp_path / "sub")
+    (sub / "x.py").write_text("")
+    git(sub, "add", "--all")
+    git(sub, "commit", "--quiet", "--message", "x")
+    path = app(root)
+    git(root, "rm", "--quiet", "-rf", "common")
+    git(root, "submodule", "--quiet", "add", str(sub), "common")
+    git(root, "commit", "--quiet", "--message", "x")
+    git(root, "submodule", "--quiet", "deinit", "-f", "common")
+    with pytest.raises(NotCheckedOutError):
+        load(path)
+
+
+@pytest.mark.parametrize("own_recipe", [False, True])
+def test_prod_image_that_cannot_hold_a_sibling_is_refused(root: Path, own_recipe: bool) -> None:
+    path = app(root, '"common"' if own_recipe else '"other"')
+    if own_recipe:
+        (path / "devops" / "Dockerfile").write_text("ARG BASE\nFROM ${BASE} AS prod\n")
+    git(root, "add", "--all")
+    assert (image(path).distributions == ()) is own_recipe
+    assert (str(root / "common") in seen_by(path).env["PYTHONPATH"].split(":")) is own_recipe
+    with pytest.raises(ConfigError, match="which its image of prod cannot hold") as caught:
+        image(path, Stage.PROD)
+    assert ("Dockerfile" if own_recipe else "[build-system]") in str(caught.value.fix)
+
+
+EXPORTED = """\
+attrs==23.1.0 ; python_version >= "3.11" \\
+    --hash=sha256:{hash}
+-e file://{root}/common ; python_version >= "3.11"
+lowest @ file://{root}/lowest
+"""
+
+
+def test_export_has_no_line_of_a_sibling(root: Path) -> None:
+    source = LockSource(LockKind.POETRY, root / "app" / "poetry.lock", app(root))
+    kept = sibling_lines.without(EXPORTED.format(root=root, hash="0" * 64), source)
+    assert kept.split() == ["attrs==23.1.0", ";", "python_version", ">=", '"3.11"', f"--hash=sha256:{'0' * 64}"]
+    assert sibling_lines.are_in(source)
+    with pytest.raises(ConfigError, match=r"has the path \.\./unknown"):
+        sibling_lines.without(f"x @ file://{root}/unknown ; python_version >= '3'\n", source)
+
+
+def test_locks_with_siblings_are_not_exported_without_the_check(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = app(root)
+    monkeypatch.setattr("helpers.images.isolated_poetry.run_all", lambda _: pytest.fail("exports it"))
+    lock.export_all([(path, ())])
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (LockKind.POETRY, {"package": [{"source": {"type": "directory", "url": "../common"}}, {"name": "six"}]}),
+        (LockKind.UV, {"package": [{"source": {"editable": "../common"}}, {"source": {"registry": "x"}}]}),
+        (LockKind.PDM, {"package": [{"path": "../common"}, {"name": "six"}]}),
+        (LockKind.PYLOCK, {"packages": [{"directory": {"path": "../common"}}, {"name": "six"}]}),
+    ],
+)
+def test_local_packages_of_each_kind_of_lock(kind: LockKind, data: dict[str, object]) -> None:
+    assert local_packages.paths(kind, data) == {"../common"}
+    assert local_packages.paths(kind, {"package": 1, "packages": 1}) is None
+    assert local_packages.paths(LockKind.REQUIREMENTS, data) is None
