@@ -32,9 +32,9 @@ RUN --mount=type=bind,from=tools,target=/run/tools \
 ENV VIRTUAL_ENV=/build/env PATH=/build/env/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 COPY projects/@N/project.json projects/@N/build_wheel.py /build/
 
-# The passwords in machine_env, which names no index of a project, are there only while wheels of the index are unpacked into an empty environment: code of the
-# project and of its build requirements may replace every file of a stage in which it runs. That code gets the
-# certificates and proxies of the host.
+# The passwords in machine_env, which names no index of a project, are there only while wheels of the index are unpacked
+# into an empty environment: code of the project and of its build requirements may replace every file of a stage in which
+# it runs. That code gets the certificates and proxies of the host.
 FROM project-tools-@N AS project-asks-@N
 RUN python /build/build_wheel.py requirements > /build/requirements.txt
 RUN --mount=type=bind,from=tools,target=/run/tools --mount=type=secret,id=machine_env --mount=type=secret,id=ca \
