@@ -43,6 +43,7 @@ _MOST_CONFLICTS = 3
 # Counted up when an export of an older version of this toolchain must not be used any more.
 _FORMAT = "2"
 _NOT_THERE = re.compile(r"Group\(s\) not found: (\S+) \(via|Extra \[([^\]]*)\] is not specified")
+_BAD_PATH = re.compile(r'invalid URL "file:([^"]*)"')
 # Poetry's own words when a lock does not match its project.
 _STALE = ("changed significantly", "not up to date", "lock file does not exist")
 
@@ -326,6 +327,10 @@ def _explain(source: LockSource, command: str, done: proc.Completed, copies: str
         where, key = pyproject.settings_file(path), "groups" if missing[1] else "extras"
         what = f"{spelled(key, where)}: the project has no {(missing[1] or missing[2])!r}"
         raise ConfigError(what, where=where, fix="choose from the groups and extras of the project")
+    if bad := _BAD_PATH.search(said):
+        table = f'NAME = {{ path = "{bad[1]}", develop = true }}'
+        fix = f"write [tool.poetry.dependencies] {table}, and NAME alone in [project] dependencies"
+        raise ConfigError(f"poetry reads no relative path in file:{bad[1]}", where=path / "pyproject.toml", fix=fix)
     raise ConfigError(f"poetry {command} failed: {said[-600:]}", where=path / "pyproject.toml")
 
 

@@ -231,7 +231,7 @@ def _siblings(runnable: RunnableDir, *, prod: bool, is_own: bool) -> tuple[Sibli
     siblings.check(runnable.siblings, runnable.root)
     if not prod:
         return runnable.siblings
-    found = siblings.of(runnable.path, runnable.root, runnable.settings, prod=True)
+    found = siblings_in_prod(runnable)
     siblings.check(found, runnable.root, prod=True)
     for one in found:
         if is_own or not one.build:
@@ -242,6 +242,15 @@ def _siblings(runnable: RunnableDir, *, prod: bool, is_own: bool) -> tuple[Sibli
                 fix = f"git rm {shlex.quote(str(runnable.path / 'devops' / 'Dockerfile'))}"
             raise ConfigError(what, where=runnable.path, why=why, fix=fix)
     return found
+
+
+def siblings_in_prod(runnable: RunnableDir) -> tuple[Sibling, ...]:
+    """Return the siblings whose wheels an image of prod holds: those of a plain installation."""
+    if not runnable.siblings:
+        return ()
+    from helpers.manifest import siblings  # as above
+
+    return siblings.of(runnable.path, runnable.root, runnable.settings, prod=True)
 
 
 def _base_name(runnable: RunnableDir, parent: ImageSpec) -> str:

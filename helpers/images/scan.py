@@ -20,7 +20,8 @@ from helpers.images import layout as files
 from helpers.images import lock, newest
 from helpers.images.forbidden import forbidden_part, secrets_of, why_secret
 from helpers.images.layers import Contents, File, Layer, contents
-from helpers.images.recipe import image_layers
+from helpers.images.recipe import image_layers, siblings_in_prod
+from helpers.manifest.read import read as read_manifest
 from helpers.model.base_lock import BaseLock
 from helpers.model.pinned_line import pins
 from helpers.model.poetry_lock import normal_name
@@ -169,13 +170,22 @@ def _line(held: Contents) -> str:
 
 def _rules(runnable: RunnableDir, load: config.Loader) -> Rules:
     own = image_layers(runnable, load)
+    pinned = {pin for one in own for pin in pins(lock.requirements(one.path, ("main",)).read_text())}
     return Rules(
-        pins=frozenset(pin for one in own for pin in pins(lock.requirements(one.path, ("main",)).read_text())),
+        pins=frozenset(pinned | {(name, "") for one in own for name in _projects(one)}),
         system_packages=frozenset(name for one in own for name in one.settings.system_packages),
         tests=tuple(name for one in own for name in one.settings.tests),
         allows=tuple(pattern for one in own for pattern in one.settings.prod_allows),
         published=_published(own[-1]),
     )
+
+
+def _projects(runnable: RunnableDir) -> Iterator[str]:
+    """Yield the names of the distributions that an image of prod holds for a directory and its siblings."""
+    beside = [one.path for one in siblings_in_prod(runnable)]
+    for path in [*beside, *([runnable.path] if runnable.build else [])]:
+        if name := read_manifest(path).name:
+            yield normal_name(name.value)
 
 
 def _published(lowest: RunnableDir) -> frozenset[str]:

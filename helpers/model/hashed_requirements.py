@@ -15,6 +15,8 @@ _OTHER = re.compile(r"(?:-r\s*|--requirement[\s=]\s*)(\S+)")
 _HASH = re.compile(r"\s--hash[=\s](\S+)")
 # The installer reads these lines; hashes make the place of a file harmless.
 _INDEX = re.compile(r"(-i|--index-url|--extra-index-url)[\s=]\s*\S+")
+# A project of the checkout: `-e PATH`, `NAME @ file:PATH` or a path alone.
+_PATH = re.compile(r"(?:-e|--editable)\b|(?:[\w.-]+(?:\[[^]]*\])?\s*@\s*)?(?:file:|\.{1,2}/|/)")
 
 
 def export(name: str, read: Callable[[str], str]) -> str:
@@ -43,6 +45,9 @@ def _lines(name: str, read: Callable[[str], str], options: list[str], seen: tupl
             options.append(line)
         elif line != "--require-hashes":
             bare, _, marker = _HASH.sub("", line).partition(";")
+            if _PATH.match(bare):
+                others = "a poetry.lock, uv.lock, pdm.lock or pylock.toml names it by its path"
+                raise ValueError(f"{name}:{number}: {bare.strip()!r} is a path, which has no hash: {others}")
             try:
                 yield Line(bare.strip(), tuple(_HASH.findall(line)), marker.strip())
             except ValueError as error:

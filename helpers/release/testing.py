@@ -21,7 +21,7 @@ from helpers.engine.seam import Control, Ingredients
 from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import TestsFailedError
 from helpers.images import artifact as artifacts
-from helpers.images import layout, lock, lock_source, package_indexes
+from helpers.images import layout, lock, lock_source, package_indexes, recipe
 from helpers.images.artifact import Artifact, LayoutEngine
 from helpers.images.layers import contents
 from helpers.images.recipe import SHARED_DOCKERFILE
@@ -93,9 +93,12 @@ def _in_prod(made: Artifact, runnable: RunnableDir, packages: Path) -> Callable[
     sites = sorted(str(path) for path in packages.glob("python3*/site-packages"))
     names = [*runnable.settings.tests, *pytest_settings.FILES, "conftest.py"]
     seen = tuple(Mount(runnable.path / name) for name in names if (runnable.path / name).exists())
+    held = {runnable.path, *(one.path for one in recipe.siblings_in_prod(runnable))}
+    # Siblings that only tests need are not in the image.
+    beside = [str(path) for one in runnable.siblings if one.path not in held for path in one.python_path]
 
     def adapt(spec: RunSpec) -> RunSpec:
-        mounts = (*seen, *(mount for mount in spec.mounts if mount.path != runnable.path), Mount(packages))
+        mounts = (*seen, *(mount for mount in spec.mounts if mount.path not in held), Mount(packages))
 
         def is_seen(path: Path) -> bool:
             return any(path.is_relative_to(mount.path) for mount in mounts)
@@ -105,7 +108,7 @@ def _in_prod(made: Artifact, runnable: RunnableDir, packages: Path) -> Callable[
             mounts=mounts,
             hidden=tuple(filter(is_seen, spec.hidden)),
             programs={name: file for name, file in spec.programs.items() if is_seen(Path(name))},
-            env={**spec.env, "PYTHONPATH": ":".join([own.get("PYTHONPATH", ""), *sites])},
+            env={**spec.env, "PYTHONPATH": ":".join([own.get("PYTHONPATH", ""), *sites, *beside])},
         )
 
     return adapt

@@ -11,6 +11,7 @@ import pytest
 
 from helpers.engine.tools import uv
 from helpers.test.conftest import Scratch, docker
+from helpers.test.registry_fixtures import docker_registry
 
 pytestmark = pytest.mark.engine
 
@@ -178,6 +179,14 @@ def test_sibling_of_an_adopted_project_is_named_by_a_url_of_hatch(scratch: Scrat
     assert result.of("app") == ("PASS", 0), result.stdout + result.stderr
 
 
+def test_url_with_a_relative_path_that_poetry_does_not_read_is_refused_with_the_form_to_write(scratch: Scratch) -> None:
+    add_libraries(scratch)
+    add_app(scratch, APP.replace('"common"', '"common @ file:../libs/common"') + POETRY.partition("[tool.poetry.d")[0])
+    done = scratch.invoke("docker_lock", "--dir", "app")
+    assert done.returncode == 2, done.stderr
+    assert 'NAME = { path = "../libs/common", develop = true }' in done.stderr
+
+
 @pytest.mark.parametrize("form", ["paths", "workspace"])
 def test_sibling_of_a_lock_of_uv_is_installed(scratch: Scratch, form: str) -> None:
     common = LIBRARY.format(name="common", needs='"lowest"', backend="hatchling.build", requires='["hatchling"]')
@@ -212,3 +221,99 @@ def test_prod_image_holds_the_wheels_of_siblings(scratch: Scratch) -> None:
     shown = docker("run", "--rm", "--entrypoint", "python", image, "-c", code).split()
     assert shown[0].startswith("/app/") and all("/site-packages/" in path for path in shown[1:3]) and shown[3] == "42"
     assert "/libs/" not in docker("run", "--rm", "--entrypoint", "find", image, "/opt", "/app")
+
+
+IN_PROD = """
+import os
+import common, fake, lowest
+
+def test_siblings_are_those_of_the_image_and_test_siblings_those_of_the_checkout():
+    is_prod = not os.path.exists("changelog.txt")
+    assert all(("/site-packages/" in module.__file__) is is_prod for module in (common, lowest))
+    assert "/libs/fake/" in fake.__file__
+"""
+
+
+@pytest.mark.parametrize("is_project", [True, False])
+def test_release_tests_the_wheels_of_siblings(scratch: Scratch, tmp_path: Path, is_project: bool) -> None:
+    libs = add_libraries(scratch)
+    hatch = {"backend": "hatchling.build", "requires": '["hatchling"]'}
+    (libs / "fake/src/fake").mkdir(parents=True)
+    (libs / "fake/pyproject.toml").write_text(LIBRARY.format(name="fake", needs="", **hatch))
+    (libs / "fake/src/fake/__init__.py").write_text("")
+    group = '[tool.poetry.group.test.dependencies]\nfake = { path = "../libs/fake" }\n'
+    build = HATCH.partition("[tool.")[0] if is_project else ""
+    app = add_app(scratch, build + APP.replace('["pytest', '["fake", "pytest') + POETRY + group + SETTINGS, IN_PROD)
+    (app / "app").mkdir()
+    (app / "app/__init__.py").write_text("import common, lowest\n")
+    with docker_registry(tmp_path) as host:
+        (scratch.root / "pyproject.toml").write_text(f'[tool.helpers]\nregistry = "{host}/team"\n')
+        locked(scratch)
+        done = scratch.invoke("docker_release", "--stage", "prod", cwd=app)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+NATIVE = r"""
+#include <Python.h>
+static PyObject *answer(PyObject *self, PyObject *args) { return PyLong_FromLong(42); }
+static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, ""}, {0}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "common._native", "", -1, methods};
+PyMODINIT_FUNC PyInit__native(void) { return PyModule_Create(&module); }
+"""
+SETUP = """
+from setuptools import Extension, setup
+setup(package_dir={"": "src"}, packages=["common"], ext_modules=[Extension("common._native", ["native.c"])])
+"""
+POETRY_APP = """\
+[build-system]
+requires = ["poetry-core>=2"]
+build-backend = "poetry.core.masonry.api"
+
+[tool.poetry]
+name = "app"
+version = "1"
+description = ""
+authors = []
+
+[tool.poetry.dependencies]
+python = ">=3.11,<3.14"
+common = { path = "../libs/common", develop = true }
+
+[tool.poetry.group.test.dependencies]
+pytest = ">=9,<10"
+"""
+
+
+def test_compiled_sibling_in_a_submodule_is_built_again_when_its_source_changes(scratch: Scratch) -> None:
+    """The own project is of poetry: its metadata names the sibling by a URL that no image has."""
+    source = scratch.root.parent / "native"
+    (source / "src/common").mkdir(parents=True)
+    manifest = LIBRARY.format(name="common", needs="", backend="setuptools.build_meta", requires='["setuptools>=77"]')
+    files = {
+        "pyproject.toml": manifest,
+        "native.c": NATIVE,
+        "setup.py": SETUP,
+        "src/common/__init__.py": CODE[12:],
+    }
+    for name, text in files.items():
+        (source / name).write_text(text)
+    scratch.git("init", "--quiet", cwd=source)
+    scratch.git("add", "--all", cwd=source)
+    scratch.git("commit", "--quiet", "--message", "native", cwd=source)
+    scratch.git("submodule", "--quiet", "add", str(source), "libs/common")
+    test = "from common import _native\n\ndef test_it():\n    assert _native.answer() == 42\n"
+    app = add_app(scratch, POETRY_APP, test)
+    (app / "app").mkdir()
+    (app / "app/__init__.py").write_text("import common._native\n")
+    (app / "devops/helpers.toml").write_text('base = "archive:bookworm"\n')
+    locked(scratch)
+    first = scratch.run("--engine", "docker", "--cached", "--dir", "app")
+    assert first.of("app") == ("PASS", 0), first.stdout + first.stderr
+    (scratch.root / "libs/common/native.c").write_text(NATIVE.replace("42", "43"))
+    edited = scratch.run("--engine", "docker", "--cached", "--dir", "app")
+    assert edited.of("app") == ("FAIL", 1) and "building app" in edited.stderr
+    done = scratch.invoke("docker_build", "--stage", "prod", "--dir", "app")
+    assert done.returncode == 0, done.stderr
+    code = "import common._native as found; print(found.answer(), found.__file__)"
+    shown = docker("run", "--rm", "--entrypoint", "python", done.stdout.split()[0], "-c", code)
+    assert shown.startswith("43 ") and "/site-packages/" in shown

@@ -151,7 +151,8 @@ def test_requirements_count_only_with_hashes_and_without_another_lock(root: Path
     [
         ("attrs==23.1", "requirements.txt:2: attrs==23.1 has a file without a hash"),
         (f"attrs>=23 --hash={A}", "requirements.txt:2: 'attrs>=23' is not NAME==VERSION"),
-        ("-e .", "requirements.txt:2: '-e .' is not NAME==VERSION"),
+        ("-e .", "requirements.txt:2: '-e .' is a path, which has no hash"),
+        ("common @ file:../common ; python_version > '3'", "'common @ file:../common' is a path, which has no hash"),
         ("-r ../more.txt", "'../more.txt' is not another .txt file of the directory"),
         ("-r requirements.txt", "'requirements.txt' is not another .txt file of the directory"),
         ("attrs==23.1 --hash=md5:00", "attrs==23.1 has a file without a hash"),

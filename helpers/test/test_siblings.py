@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import config
+from helpers import config, pyproject
 from helpers.containers.environment import base_environment
 from helpers.driver.container import test_container as container_of_tests
 from helpers.engine.specs import ImageSpec, RunSpec
@@ -17,6 +17,7 @@ from helpers.images.lock_source import LockSource
 from helpers.images.recipe import image_chain
 from helpers.model import local_packages
 from helpers.model.lock_kind import LockKind
+from helpers.model.pdm_lock import _hash
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import Stage
 from helpers.test.unit_fixtures import LOCK, add_dir, cache, forget, git, make_repo
@@ -259,3 +260,55 @@ def test_local_packages_of_each_kind_of_lock(kind: LockKind, data: dict[str, obj
     assert local_packages.paths(kind, data) == {"../common"}
     assert local_packages.paths(kind, {"package": 1, "packages": 1}) is None
     assert local_packages.paths(LockKind.REQUIREMENTS, data) is None
+
+
+HEAD = '[project]\nname = "app"\nversion = "1"\n'
+POETRY_HEAD = '[tool.poetry]\nname = "app"\nversion = "1"\ndescription = ""\nauthors = []\n'
+FORMS = {
+    "a URL of PEP 508": ("pyproject.toml", f'{HEAD}dependencies = ["common @ file:../common"]\n'),
+    "a URL of hatch": ("pyproject.toml", f'{HEAD}dependencies = ["common @ {{root:parent:uri}}/common"]\n'),
+    "a URL of pdm": ("pyproject.toml", f'{HEAD}dependencies = ["common @ file:///${{PROJECT_ROOT}}/../common"]\n'),
+    "a development group of pdm": (
+        "pyproject.toml",
+        f'{HEAD}[tool.pdm.dev-dependencies]\ndev = ["-e file:///${{PROJECT_ROOT}}/../common#egg=common"]\n',
+    ),
+    "a path of poetry": (
+        "pyproject.toml",
+        f'{POETRY_HEAD}[tool.poetry.dependencies]\ncommon = {{ path = "../common", develop = true }}\n',
+    ),
+    "a group of poetry": (
+        "pyproject.toml",
+        f'{POETRY_HEAD}[tool.poetry.group.dev.dependencies]\ncommon = {{ path = "../common" }}\n',
+    ),
+    "setup.cfg": ("setup.cfg", "[metadata]\nname = app\n[options]\ninstall_requires =\n    common @ file:../common\n"),
+    "setup.py": ("setup.py", "from setuptools import setup\nsetup(install_requires=['common @ file:../common'])\n"),
+    "requirements.txt": ("requirements.txt", "-e ../common\n"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_sibling_of_an_adopted_project_is_found_in_each_form(root: Path, form: str) -> None:
+    path = add_dir(root, "app", image="app", locked=False)
+    (path / "pyproject.toml").unlink()
+    (path / "devops" / "helpers.toml").write_text("")
+    file, text = FORMS[form]
+    (path / file).write_text(text)
+    forget()
+    assert names(path) == ["common", "lowest"]
+
+
+def test_sibling_of_a_lock_of_pdm_is_in_no_export(root: Path) -> None:
+    path = add_dir(root, "app", image="app", locked=False)
+    text = FORMS["a URL of pdm"][1] + "[tool.helpers]\n"
+    (path / "pyproject.toml").write_text(text)
+    hashed = "files = [{file = 'six-1.17.0-py2.py3-none-any.whl', hash = 'sha256:" + "0" * 64 + "'}]\n"
+    (path / "pdm.lock").write_text(
+        "[metadata]\ngroups = ['default']\nstrategy = ['inherit_metadata']\nlock_version = '4.5.0'\n"
+        f"content_hash = 'sha256:{_hash(pyproject.parse_toml(text, path), plain=False)}'\n"
+        "[[package]]\nname = 'common'\nversion = '1'\npath = './../common'\ngroups = ['default']\n"
+        f"[[package]]\nname = 'six'\nversion = '1.17.0'\ngroups = ['default']\n{hashed}"
+    )
+    forget()
+    assert names(path) == ["common"]
+    exported = lock.requirements(path).read_text()
+    assert exported.startswith("six==1.17.0") and "common" not in exported

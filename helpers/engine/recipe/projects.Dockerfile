@@ -4,7 +4,7 @@ FROM project-dev-@N AS project-dev
 
 FROM project-prod-@N AS projects-prod
 RUN --mount=type=bind,from=tools,target=/run/tools \
-    "/run/tools/${TARGETARCH}/uv" pip check --python /opt/venv/bin/python
+    UV_NO_CACHE=1 "/run/tools/${TARGETARCH}/uv" pip check --python /opt/venv/bin/python
 ARG NAME
 COPY code/ /app/${NAME}/
 ENV PYTHONUNBUFFERED=1
