@@ -138,7 +138,7 @@ VARIABLES = (
     Variable("PATH", "helpers", "where programs are found; by `venv` handed on to tests"),
     Variable("PYTHONUTF8", "helpers", "set to `1` under a locale of another encoding: file names are in UTF-8"),
     Variable("PYENV_ROOT", "helpers", "where `venv` looks for more Pythons; default: `~/.pyenv`"),
-    Variable("GIT_SSH_COMMAND", "helpers", "the ssh that `repo_status` asks remotes with; it adds `-o BatchMode=yes`"),
+    Variable("GIT_SSH_COMMAND", "helpers", "the ssh that asks remotes, with `-o BatchMode=yes` added"),
     Variable("DOCKER_HOST", "helpers", "another engine than this machine's; read by the docker client too"),
     Variable("DOCKER_CONTEXT", "helpers", "as `DOCKER_HOST`, by the name of a context"),
     *(Variable(name, "docker", "the docker client asks for TLS") for name in ("DOCKER_TLS_VERIFY", "DOCKER_TLS")),

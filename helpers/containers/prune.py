@@ -32,7 +32,7 @@ from helpers.images.recipe import image_chain
 _DAY = 86400.0
 _DAYS = 30
 # The directories of the cache whose users mark what they use.
-_KINDS = ("archives", "envs", "layers", "layouts", "test-packages", "tools", "venvs")
+_KINDS = ("archives", "envs", "git-sources", "layers", "layouts", "test-packages", "tools", "venvs")
 _FOR_GOOD = re.compile(r".*\.sources\.list")
 # What a process that was killed has left half-made or half-removed; nothing takes a day to make.
 _LEFTOVER = re.compile(r".*\.new(\.tar)?|.*\.link|\.gone-.*|\.[0-9a-f]{32}-.*|[0-9a-f]{32}\.\d+\.tar|.*\.json\.\d+")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,10 +28,13 @@ from helpers.engine.tools import tools
 from helpers.errors import ConfigError
 from helpers.model.image import LABEL_BASE_DIGEST, LABEL_TITLE
 from helpers.model.package_index import PackageIndex
-from helpers.storage import scratch
+from helpers.storage import cache_dir, scratch
 
 # Where BuildKit shows the secret `ca` to a recipe (https://docs.docker.com/build/building/secrets/).
 _CA_INSIDE = "/run/secrets/ca"
+# The directory of the cache with archives of git dependencies, and where a recipe sees those of its lock.
+SOURCES = "git-sources"
+_SOURCES_INSIDE = "/run/context/sources"
 # Backends that take a version from git take it from these: there is no git in a build.
 _VERSION_VARIABLES = (
     *("SETUPTOOLS_SCM_PRETEND_VERSION", "PDM_BUILD_SCM_VERSION", "POETRY_DYNAMIC_VERSIONING_BYPASS"),
@@ -61,8 +65,8 @@ def build_context(image: ImageSpec, ingredients: Ingredients) -> Iterator[BuildC
     with scratch() as aside:
         directory = aside / "context"
         directory.mkdir()
-        pinned = ingredients.requirements[-1:]
-        (directory / "requirements.txt").write_text("".join(path.read_text() for path in pinned))
+        pinned = "".join(path.read_text() for path in ingredients.requirements[-1:])
+        (directory / "requirements.txt").write_text(_with_sources(pinned, directory / "sources"))
         names = "".join(f"{item}\n" for item in image.system_packages)
         (directory / "system-packages.txt").write_text(image.system_lock or names)
         for script in SCRIPTS:
@@ -96,6 +100,15 @@ def archive_context(image: ImageSpec, log: Path, control: Control) -> Iterator[B
     with assembled_archive(image, log, control) as directory, scratch() as aside:
         secrets = host_secrets(aside, image.suite)
         yield BuildContext(directory, directory / "Dockerfile", image.target, {}, secrets)
+
+
+def _with_sources(requirements: str, directory: Path) -> str:
+    """Copy the archives of git dependencies that requirements name, and return the requirements for a build."""
+    directory.mkdir()
+    kept = (cache_dir() / SOURCES).as_uri()
+    for found in re.findall(rf"{re.escape(kept)}/([\w.-]+/[\w.-]+\.tar\.gz)", requirements):
+        shutil.copyfile(cache_dir() / SOURCES / found, directory / found.partition("/")[2])
+    return re.sub(rf"{re.escape(kept)}/[\w.-]+/", f"file://{_SOURCES_INSIDE}/", requirements)
 
 
 def _has_stage(recipe: str, name: str) -> bool:

@@ -87,9 +87,9 @@ def ingredients(chain: Sequence[ImageSpec], base: str) -> Ingredients:
         chain: images, each one built on the one before it.
         base: reference of the image that it is built on.
     """
-    from helpers.images import lock, package_indexes  # slow to import, and most runs build nothing
+    from helpers.images import git_sources, lock, package_indexes  # slow to import, and most runs build nothing
 
-    requirements = tuple(lock.requirements(*wanted) for wanted in _locks(chain))
+    requirements = tuple(git_sources.fetched(lock.requirements(*wanted), wanted[0]) for wanted in _locks(chain))
     distributions = tuple(one for item in chain for one in item.distributions)
     indexes = package_index.merged(one for path, _ in _locks(chain) for one in package_indexes.of(path))
     return Ingredients(requirements, base, distributions, indexes)

@@ -14,6 +14,7 @@ from helpers.images import local_sources, package_indexes
 from helpers.images.lock_source import LockSource
 from helpers.images.tool_environment import python_of
 from helpers.model.python_specifier import lowest_minor
+from helpers.repo.remotes import network_environment
 from helpers.storage import scratch
 
 _WRAPPER = Path(__file__).with_name("poetry_for_python.py")
@@ -131,11 +132,13 @@ def _online_environment(source: LockSource) -> Mapping[str, str]:
     settings = host.settings()
     found = settings.environment(str(settings.ca) if settings.ca else None)
     # Only this place asks pip for the address: an export asks no index, and pip is slow.
+    ssh = {"GIT_SSH_COMMAND": network_environment()["GIT_SSH_COMMAND"]}
     mirror = {"POETRY_PYPI_MIRROR_URL": host.pip_index()}
     return {
         **host.tool_environment(*_OF_THE_USER),
         **_SETTINGS,
         **found,
         **mirror,
+        **ssh,
         **package_indexes.login_variables(source),
     }

@@ -77,7 +77,9 @@ def lock(
         _check_names(path, upgrade)
     with _shown("locking", named or path, 20.0):
         after = _poetry(source, ["update", "--lock", "--", *upgrade] if upgrade else ["lock"])
-        packages = package_indexes.with_logins(source, pinned(config.parse_toml(after, file)))
+        found = pinned(config.parse_toml(after, file))
+        lock_source.check_repositories(found, file)
+        packages = package_indexes.with_logins(source, found)
         _check_index(packages, file, days, no_yanked=no_yanked)
     if after == before:
         return False

@@ -16,6 +16,7 @@ from helpers.console import cut, excerpt
 from helpers.errors import ConfigError, HelpersError, StaleError, UsageError
 from helpers.merge_conflict import relock, shown
 from helpers.model import (
+    git_url,
     hashed_requirements,
     noted_command,
     pdm_lock,
@@ -29,6 +30,7 @@ from helpers.model.lock_kind import DERIVED, DETECTED, LockKind, kind_of
 from helpers.model.poetry_lock import Pinned
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings_file import place, spelled
+from helpers.repo.remotes import local_allowed
 
 # Counts only if the directory has no other lock: it is often the export of the other lock.
 _PLAIN = "requirements.txt"
@@ -247,6 +249,8 @@ def check(path: Path) -> None:
             raise source.stale()
         return
     text = source.text()
+    if "git" in text and source.kind in (LockKind.POETRY, LockKind.UV):
+        check_repositories(source.pins(), source.file)
     if source.kind is not LockKind.POETRY:
         return  # the export compares
     if not poetry_lock.has_hash(text) and not poetry_lock.is_of_a_project(source.parsed()):
@@ -257,6 +261,19 @@ def check(path: Path) -> None:
     for package, name in source.read(lambda data: [*poetry_lock.holes(data, project)])[:1]:
         what = f"lacks {excerpt(name)}, which {excerpt(package)} needs"
         raise StaleError(what, where=source.file, why="a merge or an edit removed it", fix=source.command())
+
+
+def check_repositories(packages: Sequence[Pinned], file: Path) -> None:
+    """Return if this machine may fetch the commit of each package of a lock that comes from a repository.
+
+    Raises:
+        ConfigError: an address is not one of https or ssh.
+    """
+    for package in packages:
+        address = re.split(r"[?#]", package.url)[0]
+        if package.source == "git" and (why := git_url.refusal(address, local_allowed)):
+            what = f"{package.name} comes from a git repository that helpers does not fetch: {why}"
+            raise ConfigError(what, where=file, fix="name the repository by https:// or ssh://, then lock again")
 
 
 def missing(path: Path) -> LockSource | None:

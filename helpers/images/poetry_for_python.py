@@ -23,17 +23,20 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import poetry.factory
 import poetry.inspection.info
 import poetry.utils.isolated_build
+import poetry.vcs.git.backend
 from poetry.console.application import main
 from poetry.core.constraints.version import parse_constraint
 from poetry.core.factory import Factory
@@ -50,6 +53,8 @@ CONSTRAINTS = "constraints.json"
 BACKENDS_RUN = "HELPERS_BACKENDS_RUN"
 # Poetry fetches a git dependency by itself; an address of the form ssh: needs ssh, a user's setting may ask for git.
 _PROGRAMS = ("ssh", "git")
+# The user's ssh with its options, which dulwich takes from its caller only.
+_SSH = os.environ.get("GIT_SSH_COMMAND", "")
 # A project's license and readme lie in files, and no lock holds them.
 _NAMES_OF_FILES = ("license", "license-files", "readme")
 _Table = dict[str, Any]
@@ -85,6 +90,9 @@ def isolate() -> None:
         metadata(cls, package, *tables, root)
 
     Factory._configure_package_metadata = classmethod(no_files)
+    if _SSH:
+        backend = poetry.vcs.git.backend
+        backend.get_transport_and_path = partial(backend.get_transport_and_path, ssh_command=_SSH)
     if os.environ.get(BACKENDS_RUN):
         _build_copies()
         return
@@ -115,7 +123,9 @@ def _build_copies() -> None:
 def _start_no_program(event: str, arguments: tuple[Any, ...]) -> None:
     # https://docs.python.org/3/library/audit_events.html
     if event in ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn") or (
-        event == "subprocess.Popen" and os.path.basename(str(arguments[0])) not in _PROGRAMS
+        event == "subprocess.Popen"
+        and os.path.basename(str(arguments[0])) not in _PROGRAMS
+        and str(arguments[0]) not in shlex.split(_SSH)[:1]
     ):
         raise PermissionError(f"poetry starts no program here: {arguments[0]}")
 

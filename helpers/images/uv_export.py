@@ -12,7 +12,7 @@ from helpers.engine.tools import uv
 from helpers.errors import ConfigError
 from helpers.images.lock_source import LockSource
 from helpers.model.hashed_requirements import logical_lines
-from helpers.model.pinned_line import MAIN, Selection
+from helpers.model.pinned_line import GIT, MAIN, Selection
 from helpers.model.poetry_lock import normal_name
 from helpers.model.uv_lock import extras, local_path
 from helpers.storage import scratch
@@ -68,10 +68,10 @@ def export(source: LockSource, chosen: Selection) -> tuple[str, bool]:
             said = done.stderr.replace(str(copies), str(root)).strip()
             raise ConfigError(f"uv cannot export it: {said[-600:]}", where=source.file, fix=source.command())
     for _, line in logical_lines(done.stdout):
-        if not line.startswith("-") and " --hash=" not in line:
-            name, where = re.split(r"[ =@;[]", line)[0], "a repository" if "git+" in line else "a place without hashes"
-            why = "a commit has no hash that an installer compares"
-            raise ConfigError(f"{name} comes from {where}", where=source.file, why=why, fix="take a release of it")
+        if not line.startswith("-") and " --hash=" not in line and not re.search(f"@ *{GIT}", line):
+            name, why = re.split(r"[ =@;[]", line)[0], "an installer compares each file with the hash in the lock"
+            what = f"{name} comes from a place without hashes"
+            raise ConfigError(what, where=source.file, why=why, fix="take a release of it")
     return done.stdout, compared
 
 

@@ -50,9 +50,13 @@ def _lines(data: Mapping[str, Any], groups: set[str]) -> Iterator[Line]:
         name = package["name"]
         if not groups.intersection(map(normal_name, package["groups"])):
             continue
-        if "git" in package or "hg" in package:
-            raise ValueError(f"{name} comes from a repository, and a commit has no hash that an installer compares")
+        if "hg" in package:
+            raise ValueError(f"{name} comes from a repository of Mercurial, which helpers does not fetch")
         requirement = f"{name} @ {package['url']}" if "url" in package else f"{name}=={package['version']}"
+        if "git" in package:
+            place = f"#subdirectory={package['subdirectory']}" if package.get("subdirectory") else ""
+            yield Line(f"{name} @ git+{package['git']}@{package['revision']}{place}", (), package.get("marker", ""))
+            continue
         yield Line(requirement, tuple(file["hash"] for file in package.get("files", [])), package.get("marker", ""))
 
 

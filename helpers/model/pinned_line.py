@@ -11,6 +11,9 @@ from helpers.model.poetry_lock import Pinned, normal_name
 # The group of the dependencies of a plain installation, as poetry calls the group.
 MAIN = "main"
 # https://pip.pypa.io/en/stable/topics/secure-installs/#hash-checking-mode
+# A commit of a repository (https://packaging.python.org/specifications/direct-url/): the commit stands for a hash.
+GIT = r"git\+(?P<url>\S+?)@(?P<commit>[0-9a-f]{40})(?:#subdirectory=(?P<subdirectory>[\w./-]+))?"
+_OF_GIT = re.compile(rf"[^@]+@ *{GIT}")
 _HASHES = re.compile(r"sha(256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})")
 
 
@@ -47,6 +50,8 @@ class Line:
             raise ValueError(f"{self.requirement!r} is not NAME==VERSION")
         if "\n" in self.marker or "#" in self.marker:
             raise ValueError(f"{self.marker!r} is no marker")
+        if not self.hashes and _OF_GIT.fullmatch(self.requirement):
+            return
         if not self.hashes or not all(map(_HASHES.fullmatch, self.hashes)):
             raise ValueError(f"{self.requirement} has a file without a hash (sha256, sha384 or sha512)")
 

@@ -44,9 +44,12 @@ def _lines(data: Mapping[str, Any], chosen: Selection) -> Iterator[Line]:
     allowed = {"extras": _known(data, "extras", chosen.extras), "dependency_groups": _groups(data, chosen)}
     for package in _packages(data):
         name, version = package["name"], package.get("version", "")
-        if "vcs" in package:
-            raise ValueError(f"{name} comes from a repository, and a commit has no hash that an installer compares")
         requirement = f"{name} @ {package['archive']['url']}" if "archive" in package else f"{name}=={version}"
+        if vcs := package.get("vcs"):
+            if vcs["type"] != "git":
+                raise ValueError(f"{name} comes from a repository of {vcs['type']}, which helpers does not fetch")
+            place = f"#subdirectory={vcs['subdirectory']}" if vcs.get("subdirectory") else ""
+            requirement = f"{name} @ git+{vcs['url']}@{vcs['commit-id']}{place}"
         hashes = [f"{kind}:{value}" for file in _files(package) for kind, value in file["hashes"].items()]
         known = [one for one in hashes if one.startswith(("sha256:", "sha384:", "sha512:"))]
         marker = _CHOICE.sub(lambda found: _chosen(found, allowed), package.get("marker", ""))

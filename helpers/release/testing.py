@@ -21,7 +21,7 @@ from helpers.engine.seam import Control, Ingredients
 from helpers.engine.specs import Mount, RunSpec
 from helpers.errors import TestsFailedError
 from helpers.images import artifact as artifacts
-from helpers.images import layout, lock, lock_source, package_indexes, recipe
+from helpers.images import git_sources, layout, lock, lock_source, package_indexes, recipe
 from helpers.images.artifact import Artifact, LayoutEngine
 from helpers.images.layers import contents
 from helpers.images.recipe import SHARED_DOCKERFILE
@@ -157,7 +157,8 @@ def _leave_out(packages: Path, names: set[str]) -> None:
 def _test_packages(engine: LayoutEngine, made: Artifact, control: Control) -> Path:
     """Return a directory with the packages of the group `test`, for this machine's platform."""
     assert made.image.directory
-    wanted = lock.requirements(made.image.directory, _groups(made.image.directory))
+    directory = made.image.directory
+    wanted = git_sources.fetched(lock.requirements(directory, _groups(directory)), directory)
     kept = cache_dir() / "test-packages" / digest(wanted.read_text(), made.image.inputs)[:32]
     use("test-packages", kept.name)
     plain = replace(
@@ -171,7 +172,7 @@ def _test_packages(engine: LayoutEngine, made: Artifact, control: Control) -> Pa
     )
 
     def make(aside: Path) -> None:
-        indexes = package_indexes.of(plain.directory or aside)
+        indexes = package_indexes.of(directory)
         ingredients = Ingredients((wanted,), made.below.reference, indexes=indexes)
         engine.build_directory(plain, ingredients, "python-packages", aside, control)
         _leave_out(aside, _held(made))

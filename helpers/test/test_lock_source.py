@@ -172,13 +172,13 @@ def test_requirements_with_an_unsafe_line_are_refused_with_its_number(root: Path
     [
         ("pdm.lock", "4.5.0", "5.0", "its lock_version is 5.0"),
         ("pdm.lock", f'hash = "{A}"', 'hash = ""', "without a hash"),
-        ("pdm.lock", 'groups = ["test"]', 'groups = ["test"]\ngit = "https://x"', "pytest comes from a repository"),
+        ("pdm.lock", 'groups = ["test"]', 'groups = ["test"]\nhg = "https://x"', "pytest comes from a repository"),
         ("pdm.lock", 'groups = ["test"]', "groups = 3", "is not a lock of pdm"),
         ("pylock.toml", '"1.0"', '"2.0"', "its lock-version is 2.0"),
         ("pylock.toml", f'sha256 = "{A[7:]}"', 'md5 = "x"', "attrs==23.1 has a file without a hash"),
         ("pylock.toml", 'name = "attrs"', 'name = "a\\nb"', "is not NAME==VERSION"),
         ("pylock.toml", "[[packages]]", "[packages]", "is not TOML"),
-        ("pylock.toml", 'version = "8.0"', 'version = "8.0"\nvcs = {type = "git"}', "pytest comes from a repository"),
+        ("pylock.toml", 'version = "8.0"', 'version = "8.0"\nvcs = {type = "hg"}', "pytest comes from a repository"),
         ("uv.lock", "[[package]]", "[package]", "is not TOML"),
         ("uv.lock", 'source = { virtual = "." }', "source = 3", "is not a lock of uv"),
     ],
@@ -231,7 +231,7 @@ def test_old_pdm_lock_without_groups_gives_what_the_chosen_groups_need(
     assert " ; " not in lock.requirements(path, ["docs"]).read_text()
 
 
-def test_package_of_a_repository_in_a_uv_lock_is_refused_by_name(root: Path) -> None:
+def test_package_of_a_repository_in_a_uv_lock_is_exported_at_its_commit(root: Path) -> None:
     path = locked(root, "uv.lock")
     url = "https://git.example/pytest?rev=v8#" + 40 * "a"
     lines = UV.splitlines()
@@ -248,8 +248,11 @@ def test_package_of_a_repository_in_a_uv_lock_is_refused_by_name(root: Path) -> 
             "[tool.uv]", '[tool.uv.sources]\npytest = { git = "https://git.example/pytest", rev = "v8" }\n[tool.uv]'
         ),
     )
-    with pytest.raises(ConfigError, match="pytest comes from a repository"):
-        lock.requirements(path)
+    assert f"pytest @ git+https://git.example/pytest@{40 * 'a'}\n" in lock.requirements(path).read_text()
+    (path / "uv.lock").write_text((path / "uv.lock").read_text().replace("https://git.example", "git://git.example"))
+    forget()
+    with pytest.raises(ConfigError, match="the URL's scheme is git, not https or ssh"):
+        lock_source.check(path)
 
 
 @pytest.mark.parametrize("file", LOCKS)
