@@ -8,6 +8,7 @@ from helpers.test.doc_blocks import PAGES
 _TERMINAL = "opens a shell at a terminal: test_live_shell.py does"
 _PUBLISHES = "publishes a base, for minutes: test_live_publishing.py, test_live_bases.py"
 _PROJECT = "needs a project with a build backend: test_live_projects.py"
+_LOGIN = "needs an index with a login: test_live_private_index.py"
 _NEXT_VERSION = """
     NAME=$(sed -n 's/^# \\(.*\\)-1.1.0$/\\1/p' changelog.txt)
     { printf "# $NAME-1.2.0\\n- 2026-11-21\\n- next\\n\\n"; cat changelog.txt; } > ~/changelog.txt
@@ -36,6 +37,10 @@ BLOCKS_NOT_RUN = {
     ("projects.md", "# the version of the distribution, and a console script"): _PROJECT,
     ("projects.md", "# builds the wheel, installs it with the locked main dependencies, and imports it"): _PROJECT,
     ("machines.md", "export https_proxy=http://proxy.example:3128 no_proxy=localhost"): "needs the proxy of a company",
+    ("private-sources.md", "export UV_INDEX_CORP_USERNAME=ann UV_INDEX_CORP_PASSWORD=..."): _LOGIN,
+    ("private-sources.md", "invoke docker_lock"): _LOGIN,
+    ("private-sources.md", "export PIP_INDEX_URL=https://packages.example/simple"): _LOGIN,
+    ("private-sources.md", "ssh-add"): "needs a repository by ssh: test_live_private_git.py",
     ("releases.md", "docker buildx create --name farm --driver docker-container --platform linux/amd64"): (
         "needs a second machine with another processor"
     ),
