@@ -24,6 +24,9 @@ def are_in(path: Path) -> bool:
     if os.path.lexists(f"{path}/{settings_file.NAME}"):
         return True
     data = pyproject.read_if_there(path)
+    # The workspace of such a lock may name a path for its members.
+    if str(pyproject.settings_table(path).get("lock", "")).startswith(".."):
+        return True
     project, tool = data.get("project", {}), data.get("tool", {})
     if "dependencies" in project.get("dynamic", ()) or not (project or "poetry" in tool):
         return True

@@ -34,8 +34,10 @@ def uv(project: Path, top: Table) -> dict[str, list[Source]]:
     """
     found: dict[str, list[Source]] = {}
     members: dict[str, str] | None = None
-    for name, inner in _sources(top):
+    for name, inner in _sources(project, top):
         source = of_table(inner)
+        if source and source.path and inner.file.parent != project:
+            source = replace(source, path=os.path.relpath(inner.file.parent / source.path, project))
         if not source and inner.flag("workspace"):
             members = _members(project) if members is None else members
             path = members.get(normal_name(name), "")
@@ -47,7 +49,16 @@ def uv(project: Path, top: Table) -> dict[str, list[Source]]:
     return found
 
 
-def _sources(top: Table) -> Iterator[tuple[str, Table]]:
+def _sources(project: Path, top: Table) -> Iterator[tuple[str, Table]]:
+    """Yield the sources of a project, and those of its workspace for other names."""
+    yield from _own_sources(top)
+    own = {normal_name(name) for name in top.table("tool", "uv", "sources").data}
+    above = _workspace(project)
+    if above and above.file != top.file and "." in _members(project).values():
+        yield from ((name, inner) for name, inner in _own_sources(above) if normal_name(name) not in own)
+
+
+def _own_sources(top: Table) -> Iterator[tuple[str, Table]]:
     table = top.table("tool", "uv", "sources")
     for name, value in table.data.items():
         for item in table.items(name) if isinstance(value, list) else [value]:
@@ -157,7 +168,7 @@ def chosen_indexes(project: Path, top: Table) -> Iterator[IndexChoice]:
         ConfigError: neither the project nor its workspace has an index of the name, or a field has a wrong type.
     """
     urls: dict[str, str] | None = None
-    for name, inner in _sources(top):
+    for name, inner in _sources(project, top):
         if index := inner.text("index"):
             urls = _index_urls(project, top) if urls is None else urls
             if index not in urls:

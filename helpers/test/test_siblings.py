@@ -312,3 +312,17 @@ def test_sibling_of_a_lock_of_pdm_is_in_no_export(root: Path) -> None:
     assert names(path) == ["common"]
     exported = lock.requirements(path).read_text()
     assert exported.startswith("six==1.17.0") and "common" not in exported
+
+
+def test_sibling_is_found_by_the_sources_of_the_workspace(root: Path) -> None:
+    path = add_dir(root, "deep/app", image="app", locked=False)
+    sources = '[tool.uv.sources]\ncommon = { path = "common" }\n'
+    (root / "pyproject.toml").write_text(f'[tool.uv.workspace]\nmembers = ["deep/*"]\n{sources}')
+    (path / "pyproject.toml").write_text(f'{HEAD}dependencies = ["common"]\n[tool.helpers]\nlock = "../../uv.lock"\n')
+    local = "".join(f"[[package]]\nname = '{name}'\nsource = {{ directory = '{name}' }}\n" for name in NAMES)
+    (root / "uv.lock").write_text(f"version = 1\n{local}")
+    forget()
+    assert [one.path for one in config.load(root, path, ()).siblings] == [root / "common", root / "lowest"]
+    (root / "pyproject.toml").write_text(f'[tool.uv.workspace]\nmembers = ["others/*"]\n{sources}')
+    forget()
+    assert config.load(root, path, ()).siblings == ()
