@@ -6,7 +6,6 @@ import datetime
 import re
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import PurePosixPath
 from pathlib import PurePath
 
 from helpers.console import cut, excerpt
