@@ -103,7 +103,8 @@ def _of_keyring(index: PackageIndex, user: str) -> Login | None:
     program = shutil.which("keyring")
     if not program or not any(os.environ.get(name) in ("subprocess", "import") for name in _KEYRING):
         return None
-    for service in (index.bare, index.host):
+    # poetry: https://python-poetry.org/docs/repositories/#configuring-credentials
+    for service in (index.bare, index.host, *(f"poetry-repository-{name}" for name in index.names)):
         words = ["get", service, user] if user else ["--mode", "creds", "get", service]
         done = proc.run([program, *words])
         lines = done.stdout.splitlines()
