@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -44,6 +45,11 @@ _MOST_CONFLICTS = 3
 _FORMAT = "2"
 _NOT_THERE = re.compile(r"Group\(s\) not found: (\S+) \(via|Extra \[([^\]]*)\] is not specified")
 _BAD_PATH = re.compile(r'invalid URL "file:([^"]*)"')
+# The words of ssh, git and poetry about a repository that is not given.
+_NOT_CLONED = ("Permission denied (", "Host key verification", "Could not read from remote", "Failed to clone")
+_REPOSITORY = re.compile(
+    r"""(?:git\+|\bgit *= *")((?:https|ssh)://(?:[^\s"'/@]+@)?[^\s"'@#;]+|[\w.-]+@[\w.-]+:[^\s"'@#;]+)"""
+)
 # Poetry's own words when a lock does not match its project.
 _STALE = ("changed significantly", "not up to date", "lock file does not exist")
 
@@ -325,6 +331,13 @@ def _explain(source: LockSource, command: str, done: proc.Completed, copies: str
         raise source.stale()
     if any(text in said for text in ("Connection", "ConnectTimeout", "Max retries", "All attempts to connect")):
         raise InfrastructureError(f"the package index gave no answer: {said.splitlines()[-1]}", fix="invoke doctor")
+    if any(text in said for text in _NOT_CLONED):
+        urls = sorted({*_REPOSITORY.findall(source.manifest())})
+        raise InfrastructureError(
+            f"a git dependency cannot be fetched: {said.splitlines()[-1]}",
+            where=path / "pyproject.toml",
+            fix="; ".join(f"git ls-remote {shlex.quote(url)}" for url in urls) + "  (must work without a question)",
+        )
     if missing := _NOT_THERE.search(said):
         where, key = pyproject.settings_file(path), "groups" if missing[1] else "extras"
         what = f"{spelled(key, where)}: the project has no {(missing[1] or missing[2])!r}"

@@ -140,6 +140,9 @@ def check_runs(scratch: Scratch, name: str, server: Server) -> None:
 
 def test_git_dependency_by_ssh_locks_and_builds_at_its_commit(scratch: Scratch, server: Server) -> None:
     path = add(scratch, "d", server)
+    closed = scratch.invoke("docker_lock", "--dir", "d", **{**server.env, "SSH_AUTH_SOCK": ""})
+    assert closed.returncode == 6 and "a git dependency cannot be fetched: " in closed.stderr, closed.stderr
+    assert f"fix: git ls-remote {server.url}  (" in closed.stderr
     locked = scratch.invoke("docker_lock", "--dir", "d", **server.env)
     assert locked.returncode == 0, locked.stderr
     assert server.commit in (path / "poetry.lock").read_text()
