@@ -230,6 +230,32 @@ def test_only_index_of_the_machine_with_a_login_locks(scratch: Scratch, index: I
     assert "the package index of this machine refuses the login of its URL" in wrong.stderr, wrong.stderr
 
 
+def test_lock_in_a_container_gets_the_login_without_an_argument(scratch: Scratch, index: Index) -> None:
+    path = add(scratch, "d", POETRY, index)
+    source = scratch.root / "x"
+    source.mkdir()
+    (source / "setup.py").write_text("from setuptools import setup\nsetup(name='x', version='1')\n")
+    project = path / "pyproject.toml"
+    project.write_text(project.read_text() + '\n[tool.poetry.group.near.dependencies]\nx = {path = "../x"}\n')
+    with Arguments() as arguments:
+        done = scratch.invoke("docker_lock", "--dir", "d", **BY_NAME["uv"])
+    assert done.returncode == 0 and "locking in a container" in done.stderr, done.stderr
+    assert "privpkg" in (path / "poetry.lock").read_text() and not any(map(holds, arguments.seen))
+
+
+def test_prod_image_holds_the_package_and_no_password(scratch: Scratch, index: Index) -> None:
+    path = add(scratch, "d", POETRY, index)
+    (path / "d.py").write_text("import privpkg\n")
+    assert scratch.invoke("docker_lock", "--dir", "d", **BY_NAME["uv"]).returncode == 0
+    scratch.git("add", "--all")
+    done = scratch.invoke("docker_build", "--stage", "prod", "--dir", "d", **BY_NAME["uv"])
+    assert done.returncode == 0, done.stderr
+    names = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split()
+    made = [one for one in names if one.startswith(f"{scratch.prefix}-d:")]
+    assert made and [layers_with_password(one) for one in made] == [[] for _ in made]
+    assert not holds((done.stdout + done.stderr).encode())
+
+
 WRONG = {"UV_INDEX_CORP_EAST_USERNAME": "ann", "UV_INDEX_CORP_EAST_PASSWORD": "wr0ng-4711"}
 NAMED = "export UV_INDEX_CORP_EAST_USERNAME=USER UV_INDEX_CORP_EAST_PASSWORD=PASSWORD"
 
