@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -77,11 +78,20 @@ def load(root: Path, path: Path, all_paths: Sequence[Path], *, unfinished: bool 
 
 
 def _siblings(root: Path, path: Path, settings: Settings) -> tuple[Sibling, ...]:
-    if not path_marks.are_in(path):
+    # Code of a used directory imports the siblings of that directory.
+    used = [Path(os.path.realpath(path / name)) for name in settings.uses]
+    used = [one for one in used if one.is_relative_to(root) and discover.is_runnable(one)]
+    places = [one for one in (path, *used) if path_marks.are_in(one)]
+    if not places:
         return ()
     from helpers.manifest import siblings  # slow to import, and most directories have none
 
-    return siblings.of(path, root, settings)
+    found = {one.path: one for one in siblings.of(path, root, settings)} if path in places else {}
+    for place in places:
+        for one in siblings.of(place, root, settings_of(place)) if place != path else ():
+            if one.path not in (path, *used):
+                found.setdefault(one.path, replace(one, is_used=True))
+    return tuple(found.values())
 
 
 def repo_settings(root: Path) -> Settings:

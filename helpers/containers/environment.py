@@ -127,9 +127,9 @@ def _python_path(runnable: RunnableDir) -> list[Path]:
 
 
 def _not_installed(runnable: RunnableDir) -> list[Sibling]:
-    """Return the siblings that the image does not install: a recipe of the directory's own installs none."""
+    """Return the siblings that the image may not install: a recipe of the directory's own installs none."""
     is_own = os.path.lexists(runnable.path / "devops" / "Dockerfile")
-    return [one for one in runnable.siblings if is_own or not one.build]
+    return [one for one in runnable.siblings if is_own or one.is_used or not one.build]
 
 
 def services_file(runnable: RunnableDir) -> Path | None:

@@ -230,7 +230,7 @@ def _siblings(runnable: RunnableDir, *, prod: bool, is_own: bool) -> tuple[Sibli
 
     siblings.check(runnable.siblings, runnable.root)
     if not prod:
-        return runnable.siblings
+        return tuple(one for one in runnable.siblings if not one.is_used)
     found = siblings_in_prod(runnable)
     siblings.check(found, runnable.root, prod=True)
     for one in found:
@@ -246,7 +246,7 @@ def _siblings(runnable: RunnableDir, *, prod: bool, is_own: bool) -> tuple[Sibli
 
 def siblings_in_prod(runnable: RunnableDir) -> tuple[Sibling, ...]:
     """Return the siblings whose wheels an image of prod holds: those of a plain installation."""
-    if not runnable.siblings:
+    if all(one.is_used for one in runnable.siblings):
         return ()
     from helpers.manifest import siblings  # as above
 

@@ -20,6 +20,7 @@ class Sibling:
         way: the path by which manifests lead to the project; there may be links in it.
         version: of its changelog, otherwise of its manifest; `0` if no file states a version.
         build: its build backend; None for a project that is on Python's path only.
+        is_used: whether a directory that `uses` names has the sibling: then the image does not install it.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Sibling:
     way: str
     version: str
     build: BuildSystem | None = None
+    is_used: bool = False
 
     @property
     def python_path(self) -> tuple[Path, ...]:

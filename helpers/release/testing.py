@@ -95,7 +95,8 @@ def _in_prod(made: Artifact, runnable: RunnableDir, packages: Path) -> Callable[
     seen = tuple(Mount(runnable.path / name) for name in names if (runnable.path / name).exists())
     held = {runnable.path, *(one.path for one in recipe.siblings_in_prod(runnable))}
     # Siblings that only tests need are not in the image.
-    beside = [str(path) for one in runnable.siblings if one.path not in held for path in one.python_path]
+    left = [one for one in runnable.siblings if one.path not in held and not one.is_used]
+    beside = [str(path) for one in left for path in one.python_path]
 
     def adapt(spec: RunSpec) -> RunSpec:
         mounts = (*seen, *(mount for mount in spec.mounts if mount.path not in held), Mount(packages))

@@ -208,6 +208,25 @@ def test_sibling_of_a_lock_of_uv_is_installed(scratch: Scratch, form: str) -> No
     assert result.of("app") == ("PASS", 0), result.stdout + result.stderr
 
 
+def test_code_of_a_used_base_imports_the_siblings_of_that_base(scratch: Scratch) -> None:
+    libs = add_libraries(scratch)
+    app = add_app(scratch, APP + POETRY + SETTINGS)
+    (app / "app").mkdir()
+    (app / "app/__init__.py").write_text("import common\n")
+    test = "from importlib import metadata\nimport app, lowest\n\ndef test_it():\n    assert lowest.ANSWER == 42\n"
+    test += "    assert metadata.version('common') == '1.4.0'\n"
+    top = scratch.add("top", test, image="top", settings='uses = ["../app"]\n')
+    file = top / "pyproject.toml"
+    file.write_text(file.read_text().replace("archive:bookworm", "dir:../app"))
+    locked(scratch)
+    done = scratch.invoke("docker_lock", "--dir", "top")
+    assert done.returncode == 0, done.stderr
+    result = scratch.run("--engine", "docker", "--cached", "--dir", "top", "--only-this")
+    assert result.of("top") == ("PASS", 0), result.stdout + result.stderr
+    (libs / "lowest/src/lowest/__init__.py").write_text(CODE.replace("42", "43"))
+    assert scratch.run("--engine", "docker", "--cached", "--dir", "top", "--only-this").of("top") == ("FAIL", 1)
+
+
 def test_prod_image_holds_the_wheels_of_siblings(scratch: Scratch) -> None:
     add_libraries(scratch)
     app = add_app(scratch, APP + POETRY + SETTINGS)

@@ -264,6 +264,21 @@ def test_local_packages_of_each_kind_of_lock(kind: LockKind, data: dict[str, obj
 
 HEAD = '[project]\nname = "app"\nversion = "1"\n'
 POETRY_HEAD = '[tool.poetry]\nname = "app"\nversion = "1"\ndescription = ""\nauthors = []\n'
+
+
+def test_sibling_of_a_used_directory_is_seen_and_not_installed(root: Path) -> None:
+    app(root)
+    path = add_dir(root, "top", 'uses = ["../app", "../common"]')
+    git(root, "add", "--all")
+    forget()
+    assert {one.path for one in load(path).siblings} == {root / name for name in ("common", "lowest", "writer")}
+    spec = seen_by(path)
+    assert root / "lowest" in {one.path for one in spec.mounts}
+    assert str(root / "lowest" / "src") in spec.env["PYTHONPATH"].split(":")
+    assert f"lowest:{root / 'lowest'}" in spec.env["HELPERS_PROJECTS"]
+    assert image(path).distributions == ()
+
+
 FORMS = {
     "a URL of PEP 508": ("pyproject.toml", f'{HEAD}dependencies = ["common @ file:../common"]\n'),
     "a URL of hatch": ("pyproject.toml", f'{HEAD}dependencies = ["common @ {{root:parent:uri}}/common"]\n'),
