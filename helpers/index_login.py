@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import netrc
 import os
-import shutil
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -89,6 +87,8 @@ def _poetry_settings() -> Path:
 
 
 def _of_netrc(index: PackageIndex, user: str) -> Login | None:
+    import netrc  # only what builds or locks asks for logins
+
     named = os.environ.get("NETRC")
     for file in [Path(named)] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]:
         with suppress(OSError, netrc.NetrcParseError, UnicodeDecodeError):
@@ -100,8 +100,11 @@ def _of_netrc(index: PackageIndex, user: str) -> Login | None:
 
 def _of_keyring(index: PackageIndex, user: str) -> Login | None:
     """Ask the user's keyring as uv and pip do: https://docs.astral.sh/uv/reference/settings/#keyring-provider."""
-    program = shutil.which("keyring")
-    if not program or not any(os.environ.get(name) in ("subprocess", "import") for name in _KEYRING):
+    if not any(os.environ.get(name) in ("subprocess", "import") for name in _KEYRING):
+        return None
+    import shutil  # brings every format of archives
+
+    if not (program := shutil.which("keyring")):
         return None
     # poetry: https://python-poetry.org/docs/repositories/#configuring-credentials
     for service in (index.bare, index.host, *(f"poetry-repository-{name}" for name in index.names)):

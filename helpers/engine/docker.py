@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from helpers import index_refusal, proc, spawn
+from helpers import proc, spawn
 from helpers.engine import argv, build_output, client, faults, nesting, ownership
 from helpers.engine.context import archive_context, build_context
 from helpers.engine.handout import Handout
@@ -341,6 +341,8 @@ class DockerEngine:
             reason, _, fix = build_output.cause(ended.output).partition("; fix: ")
             if _NO_PYTHON in ended.output and image.directory and made_of:
                 raise _wrong_python(image, image.directory, made_of.base)
+            from helpers import index_refusal  # brings a client of HTTP, for a failure only
+
             if made_of and (refused := index_refusal.of_install(ended.output, made_of.indexes, image.key)):
                 raise refused
             raise BuildError(f"the image did not build: {reason}", where=image.key, fix=fix or f"read {log}")

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers import host, index_refusal, proc
+from helpers import host, proc
 from helpers.engine import build_output
 from helpers.engine.context import copy_project
 from helpers.engine.seam import Control, Ingredients, Outcome, UnsupportedError
@@ -213,6 +213,8 @@ def _follow(
     ended = supervise(child, log, _INSTALL_SECONDS, control, [(child.terminate, 3.0), (child.kill, 5.0)])
     ended.check_complete(image.key, log)
     if ended.code:
+        from helpers import index_refusal  # brings a client of HTTP, for a failure only
+
         if command == "pip" and (refused := index_refusal.of_install(ended.output, indexes, image.key)):
             raise refused
         _explain(command, ended.output, image, log)

@@ -30,7 +30,6 @@ from helpers.model.lock_kind import DERIVED, DETECTED, LockKind, kind_of
 from helpers.model.poetry_lock import Pinned
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings_file import place, spelled
-from helpers.repo.remotes import local_allowed
 
 # Counts only if the directory has no other lock: it is often the export of the other lock.
 _PLAIN = "requirements.txt"
@@ -269,6 +268,8 @@ def check_repositories(packages: Sequence[Pinned], file: Path) -> None:
     Raises:
         ConfigError: an address is not one of https or ssh.
     """
+    from helpers.repo.remotes import local_allowed  # most locks name no repository
+
     for package in packages:
         address = re.split(r"[?#]", package.url)[0]
         if package.source == "git" and (why := git_url.refusal(address, local_allowed)):
