@@ -187,11 +187,11 @@ def test_url_with_a_relative_path_that_poetry_does_not_read_is_refused_with_the_
     assert 'NAME = { path = "../libs/common", develop = true }' in done.stderr
 
 
-@pytest.mark.parametrize("form", ["paths", "workspace"])
+@pytest.mark.parametrize("form", ["paths", "workspace", "pylock"])
 def test_sibling_of_a_lock_of_uv_is_installed(scratch: Scratch, form: str) -> None:
     common = LIBRARY.format(name="common", needs='"lowest"', backend="hatchling.build", requires='["hatchling"]')
     libs = add_libraries(scratch, common + "[tool.uv.sources]\nlowest = { path = '../lowest', editable = true }\n")
-    add_app(scratch, APP + (UV_PATHS if form == "paths" else UV_WORKSPACE) + SETTINGS)
+    add_app(scratch, APP + (UV_WORKSPACE if form == "workspace" else UV_PATHS) + SETTINGS)
     lock = ""
     if form == "workspace":
         file = libs / "common/pyproject.toml"
@@ -203,6 +203,9 @@ def test_sibling_of_a_lock_of_uv_is_installed(scratch: Scratch, form: str) -> No
     file = scratch.root / "app/pyproject.toml"
     file.write_text(file.read_text() + lock)
     run_uv(scratch.root / "app", ["lock"])
+    if form == "pylock":
+        run_uv(scratch.root / "app", ["export", "--format", "pylock.toml", "--all-groups", "-o", "pylock.toml"])
+        (scratch.root / "app/uv.lock").unlink()
     commit(scratch)
     result = scratch.run("--engine", "docker", "--dir", "app")
     assert result.of("app") == ("PASS", 0), result.stdout + result.stderr
