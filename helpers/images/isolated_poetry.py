@@ -132,13 +132,15 @@ def _online_environment(source: LockSource) -> Mapping[str, str]:
     settings = host.settings()
     found = settings.environment(str(settings.ca) if settings.ca else None)
     # Only this place asks pip for the address: an export asks no index, and pip is slow.
-    ssh = {"GIT_SSH_COMMAND": network_environment()["GIT_SSH_COMMAND"]}
+    # Poetry starts the user's git and ssh for a git dependency; they ask nobody.
+    network = network_environment()
+    git = {name: network[name] for name in ("GIT_SSH_COMMAND", "GIT_TERMINAL_PROMPT", "GIT_ASKPASS", "SSH_ASKPASS")}
     mirror = {"POETRY_PYPI_MIRROR_URL": host.pip_index()}
     return {
         **host.tool_environment(*_OF_THE_USER),
         **_SETTINGS,
         **found,
         **mirror,
-        **ssh,
+        **git,
         **package_indexes.login_variables(source),
     }

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import getpass
+import http.server
 import os
 import shutil
 import socket
+import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +20,10 @@ import pytest
 
 from helpers.engine.tools import uv
 from helpers.test.conftest import Scratch, docker, until
+from helpers.test.server_fixtures import basic
 from helpers.test.unit_fixtures import git
 
+PASSWORD = "pass-4711-word"
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.slow,
@@ -121,6 +127,52 @@ def server(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]
             process.wait()
 
 
+@pytest.fixture
+def https(server: Server, open_path: Path) -> Iterator[Server]:
+    """The same repository by https, with a login and a certificate of its own."""
+    port, wanted = free_port(), f"Basic {basic('ann', PASSWORD)}"
+    key, certificate, bundle = (open_path / name for name in ("tls.key", "tls.pem", "bundle.pem"))
+    words: list[Any] = [
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-days",
+        "2",
+        "-keyout",
+        key,
+    ]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *words, "-out", certificate]
+    subprocess.run(command, check=True, capture_output=True)
+    usual = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile or ""
+    bundle.write_text(certificate.read_text() + (Path(usual).read_text() if Path(usual).is_file() else ""))
+    git(open_path / "dep.git", "update-server-info")
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.headers.get("Authorization") == wanted:
+                return super().do_GET()
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.send_header("Content-Length", "0")
+            return self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    handler = partial(Handler, directory=str(open_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as found:
+        found.socket = context.wrap_socket(found.socket, server_side=True)
+        threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        # curl, in git, reads netrc of the home only.
+        env = {"HOME": str(open_path), "SSL_CERT_FILE": str(bundle), "GIT_SSL_CAINFO": str(bundle)}
+        env |= {"no_proxy": "127.0.0.1", "SSH_AUTH_SOCK": ""}
+        yield Server(f"https://127.0.0.1:{port}/dep.git", server.commit, env)
+        found.shutdown()
+
+
 def add(scratch: Scratch, name: str, server: Server, more: str = "") -> Path:
     path = scratch.add(name, TEST, image=name, lock=False)
     project = (path / "pyproject.toml").read_text()
@@ -166,3 +218,25 @@ def test_git_dependency_of_a_uv_lock_builds_at_its_commit(scratch: Scratch, serv
     subprocess.run([str(uv()), "lock", "--quiet"], cwd=path, env={**os.environ, **server.env}, check=True)
     assert server.commit in (path / "uv.lock").read_text()
     check_runs(scratch, "u", server)
+
+
+LOGINS = {
+    ".netrc": f"machine 127.0.0.1 login ann password {PASSWORD}\n",
+    ".gitconfig": f'[credential]\nhelper = "!f() {{ echo username=ann; echo password={PASSWORD}; }}; f"\n',
+}
+
+
+@pytest.mark.parametrize("place", LOGINS)
+def test_git_dependency_by_https_locks_and_builds_with_the_login_of_git(
+    scratch: Scratch, https: Server, open_path: Path, place: str
+) -> None:
+    path = add(scratch, "h", https)
+    closed = scratch.invoke("docker_lock", "--dir", "h", **https.env)
+    assert closed.returncode == 6 and f"fix: git ls-remote {https.url}  (" in closed.stderr, closed.stderr
+    (open_path / place).write_text(LOGINS[place])
+    locked = scratch.invoke("docker_lock", "--dir", "h", **https.env)
+    assert locked.returncode == 0, locked.stderr
+    done = scratch.run("--engine", "docker", "--dir", "h", **https.env)
+    assert done.of("h") == ("PASS", 0), done.stdout + done.stderr
+    said = (locked.stderr, done.stdout, done.stderr, (path / "poetry.lock").read_text())
+    assert not any(PASSWORD in text for text in said)
