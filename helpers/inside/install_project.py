@@ -14,6 +14,7 @@ import glob
 import hashlib
 import os
 import py_compile
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,8 @@ RECORD = ".dist-info/RECORD"
 # https://packaging.python.org/en/latest/specifications/binary-distribution-format/#the-data-directory
 _MODULES = ("purelib", "platlib")
 _SHOWN = 3
+# A requirement whose path is relative to the project, as some backends hand it on.
+_RELATIVE = re.compile(rb"^(Requires-Dist: *[\w.-]+(?: *\[[^\]\n]*\])?) *@ *file:(?!//)[^\s;]*(.*)$", re.MULTILINE)
 
 
 def main(uv: str, directory: str, how: str = "wheel", name: str = "", project: str = "") -> None:
@@ -71,14 +74,28 @@ def _install(uv: str, wheel: str) -> None:
     code = subprocess.run(command, env=own, check=False).returncode
     if code:
         sys.exit(code)
+    for place in glob.glob(os.path.join(SITE, f"{glob.escape(name)}-*.dist-info")):
+        _tidy(place)
+
+
+def _tidy(metadata: str) -> None:
+    """Take out of the metadata of an installed project what holds for the place of its build only."""
+    top = os.path.basename(metadata)
     # Holds the time of the wheel's file, so that no two images would have the same bytes.
-    for path in glob.glob(os.path.join(SITE, f"{glob.escape(name)}-*.dist-info", "uv_cache.json")):
-        os.remove(path)
-        record = os.path.join(os.path.dirname(path), "RECORD")
-        with open(record, encoding="utf-8") as file:
-            lines = [line for line in file if "/uv_cache.json," not in line]
-        with open(record, "w", encoding="utf-8") as file:
-            file.writelines(lines)
+    cache, stated, record = (os.path.join(metadata, file) for file in ("uv_cache.json", "METADATA", "RECORD"))
+    if os.path.exists(cache):
+        os.remove(cache)
+    before = _content(stated)
+    # No requirement of PEP 508: programs that read all metadata of an environment fail at it.
+    after = _RELATIVE.sub(rb"\1\2", before)
+    with open(record, encoding="utf-8") as file:
+        lines = [line for line in file if not line.startswith(f"{top}/uv_cache.json,")]
+    if after != before:
+        with open(stated, "wb") as written:
+            written.write(after)
+        lines = [_line(f"{top}/METADATA", after) if line.startswith(f"{top}/METADATA,") else line for line in lines]
+    with open(record, "w", encoding="utf-8") as file:
+        file.writelines(lines)
 
 
 def _read(wheel: str) -> dict[str, bytes]:
@@ -135,10 +152,15 @@ def _write(path: str, files: Mapping[str, bytes]) -> str:
         for file, content in files.items():
             if file != record:
                 archive.writestr(file, content)
-                sum256 = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-                lines.append(f'"{file}",sha256={sum256},{len(content)}\n')
+                lines.append(_line(f'"{file}"', content))
         archive.writestr(record, "".join([*lines, f"{record},,\n"]))
     return path
+
+
+def _line(name: str, content: bytes) -> str:
+    """Return the line of a file in a list of installed files."""
+    sum256 = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    return f"{name},sha256={sum256},{len(content)}\n"
 
 
 def _keep(name: str, metadata: str, roots: list[str], made: Mapping[str, bytes]) -> None:

@@ -177,6 +177,13 @@ def test_sibling_of_an_adopted_project_is_named_by_a_url_of_hatch(scratch: Scrat
     locked(scratch)
     result = scratch.run("--engine", engine)
     assert result.of("app") == ("PASS", 0), result.stdout + result.stderr
+    if engine == "docker":
+        # `uv pip check` reads all metadata, and a requirement with a relative path is no requirement.
+        done = scratch.invoke("docker_build", "--stage", "prod", "--dir", "app")
+        assert done.returncode == 0, done.stderr
+        code = "from importlib.metadata import requires; print(requires('common'))"
+        shown = docker("run", "--rm", "--entrypoint", "python", done.stdout.split()[0], "-c", code)
+        assert shown == "['lowest']\n"
 
 
 def test_url_with_a_relative_path_that_poetry_does_not_read_is_refused_with_the_form_to_write(scratch: Scratch) -> None:
