@@ -14,6 +14,8 @@ from helpers.tasks.old_spellings import OldArgument
 
 _MENU = "invoke --list"
 _SHELL, _COMMAND = "docker_bash", "docker_cmd"
+# Options of other shells and of `docker_cmd` in version 0.2.
+_AS_COMMAND = ("--cmd", "--command", "-c")
 _WORDS = "words for another program stand after --"
 # Texts of invoke.parser.ParseMachine.
 _UNKNOWN = re.compile(r"No idea what '(.*)' is!", re.DOTALL)
@@ -69,6 +71,13 @@ def _before_tasks(word: str, words: Sequence[str], contexts: Mapping[str, Any]) 
 def _option(word: str, task: Any, words: Sequence[str], takes_words: Container[str]) -> UsageError:
     """Explain an option that a task does not have."""
     wrong = f"{task.name} has no option {word}"
+    at = next((at for at, given in enumerate(words) if given.partition("=")[0] == word), None)
+    if task.name == _SHELL and word in _AS_COMMAND and at is not None:
+        given = [words[at].partition("=")[2], *words[at + 1 :]] if "=" in words[at] else words[at + 1 :]
+        before = [_COMMAND if one == _SHELL else one for one in words[:at]]
+        command = _split(given[0]) if len(given) == 1 else given
+        fix = f"invoke {shlex.join([*before, '--', *(command or ['python', '-V'])])}"
+        return UsageError(wrong, why=f"a command stands after -- of {_COMMAND}", fix=fix)
     near = _near(
         word, [name for name, item in task.flags.items() if name.startswith("--") and not isinstance(item, OldArgument)]
     )
@@ -110,6 +119,13 @@ def refused_words(task: str, words: Sequence[str], after: Sequence[str]) -> Usag
         f"{task} takes no words after --: {shlex.join(after)}",
         fix=f"invoke {shlex.join(_COMMAND if task == given == _SHELL else given for given in line)}",
     )
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return [text]
 
 
 def _after_dashes(words: Sequence[str], word: str) -> str:

@@ -18,6 +18,7 @@ NOT_RUN = {
     "dev_scripts/run_tests.sh": "is the command of `.ci/run`",
     "cd runnable_dirs/forecast": "a step to the next command",
     "invoke docker_bash": "opens a shell: test_live_shell.py",
+    "invoke docker_cmd -- python -V": "needs an image of the directory: test_live_shell.py",
     "invoke run_fast_tests": "runs one tier as the driver does: test_live_agreement.py",
     "invoke docker_lock": "asks the index for all versions: test_live_lock.py",
     "main_pytest.py --watch": "runs until Ctrl-C: test_live_watch.py",
