@@ -104,7 +104,8 @@ def instead(reason: str) -> str:
     using = "using `venv`, one environment per directory, without a container's isolation"
     if fault:
         return f"{fault.what}: {using}; fix: {fault.fix}"
-    return f"no docker engine answers: {using}; why: {cut(reason)}"
+    # The client's question is the user's, too.
+    return f"no docker engine answers: {using}; why: {cut(reason.partition('. Is the docker daemon')[0])}"
 
 
 def fix(reason: str) -> str:

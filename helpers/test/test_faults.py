@@ -216,3 +216,9 @@ def test_an_option_that_this_machine_cannot_give_is_named_by_its_setting(said: s
     assert what in fault.what and fix in str(fault.fix)
     # A retry does not help where the machine has no such thing.
     assert fault.exit_code == (INFRASTRUCTURE if said == "invalid name" else USAGE)
+
+
+def test_reason_of_an_engine_that_is_replaced_is_whole() -> None:
+    place = "unix:///nonexistent/docker.sock"
+    said = faults.instead(f"Cannot connect to the Docker daemon at {place}. Is the docker daemon running?")
+    assert said.endswith(f"Cannot connect to the Docker daemon at {place}")

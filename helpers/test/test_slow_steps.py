@@ -141,6 +141,7 @@ def test_only_the_first_environment_of_a_machine_is_announced(
         ("Collecting rich\nDownloading a\rDownloading b\n", "Downloading b"),
         ("#5 [1/2] FROM x\n#5 DONE 0.1s\n", "[1/2] DONE 0.1s"),
         ("#5 [1/2] FROM x\n", "[1/2] FROM x"),
+        ("#5 [p 1/1] RUN --mount=type=bind,source=a --mount=type=secret,id=b sh -c x\n", "[p 1/1] RUN sh -c x"),
         ("#5 [1/2] RUN x\n#5 1.2 done\n#5 1.638 \x1b[2m\n\n", "[1/2] done"),
     ],
 )

@@ -30,6 +30,8 @@ _LINE_START = "\r\033[K"
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 # A line of BuildKit's plain progress: number of the step, seconds, text.
 _BUILDKIT = re.compile(r"#(\d+) (?:\d+\.\d+ +)?(.*)")
+# Of an instruction, as in `RUN --mount=type=bind,...`.
+_OPTIONS = re.compile(r" --\w+=\S+")
 # BuildKit prefixes an empty line of a program too.
 _EMPTY = re.compile(r"(#\d+( \d+\.\d+)?)?")
 
@@ -144,7 +146,7 @@ def last_line(file: Path) -> str:
     number, said = found.groups()
     heads = (re.match(rf"#{number} (\[[^]]+\])", line) for line in reversed(lines))
     head = next((found[1] for found in heads if found), "")
-    return said if said.startswith("[") else f"{head} {said}".strip()
+    return _OPTIONS.sub("", said) if said.startswith("[") else f"{head} {said}".strip()
 
 
 class _Ticker(threading.Thread):
