@@ -104,7 +104,8 @@ def _of_keyring(index: PackageIndex, user: str) -> Login | None:
         return None
     import shutil  # brings every format of archives
 
-    if not (program := shutil.which("keyring")):
+    # The checkout writes both, and an option would be an order to the program.
+    if not (program := shutil.which("keyring")) or user.startswith("-") or index.host.startswith("-"):
         return None
     # poetry: https://python-poetry.org/docs/repositories/#configuring-credentials
     for service in (index.bare, index.host, *(f"poetry-repository-{name}" for name in index.names)):

@@ -65,10 +65,12 @@ def _refuses(index: PackageIndex) -> bool:
     if not index.bare.startswith(("http://", "https://")):
         return False
     login, ca = host.settings().login_of(index), host.settings().ca
-    pair = f"{login.user}:{login.password}" if login else ""
-    headers = {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"} if login else {}
     # Any name of a package: some indexes show their list of names to everybody.
-    request = urllib.request.Request(f"{index.bare}/pip/", headers=headers)
+    request = urllib.request.Request(f"{index.bare}/pip/")
+    if login:
+        pair = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
+        # Another server that this one names does not get it.
+        request.add_unredirected_header("Authorization", f"Basic {pair}")
     with suppress(OSError, ValueError, HTTPException):
         try:
             context = ssl.create_default_context(cafile=str(ca) if ca else None)

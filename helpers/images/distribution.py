@@ -99,7 +99,7 @@ def of(project: Project, *, prod: bool = False) -> Distribution:
     tables = json.dumps(installation.shaping_tables(manifest), sort_keys=True, default=str)
     shaping = installation.shaping_files(installed, files, manifest, setup, build.backend_path)
     version = _version(files.get("PKG-INFO")) or project.version
-    parts: list[str | bytes] = [_FORMAT, _recipe(), repr(build), installed, version, *packages, tables]
+    parts: list[str | bytes] = [_FORMAT, _recipe(), project.name, repr(build), installed, version, *packages, tables]
     for name in shaping:
         parts += [name, "x" if os.access(files[name].source, os.X_OK) else "-", digest(files[name].source.read_bytes())]
     return Distribution(

@@ -14,6 +14,7 @@ from helpers.console import excerpt
 from helpers.engine.context import SOURCES
 from helpers.errors import ConfigError
 from helpers.images import lock_source
+from helpers.model import git_url
 from helpers.model.pinned_line import GIT
 from helpers.model.poetry_lock import normal_name
 from helpers.repo import source_archive
@@ -49,7 +50,9 @@ def fetched(requirements: Path, directory: Path) -> Path:
 
     made = _LINE.sub(archived, text)
     if left := re.search(r"(?m)^.*\bgit\+.*$", made):
-        raise ConfigError(f"{excerpt(left[0])} names no commit of 40 digits", where=source.file, fix=source.command())
+        raise ConfigError(
+            f"{excerpt(git_url.masked(left[0]))} names no commit of 40 digits", where=source.file, fix=source.command()
+        )
     return write_once(cache_dir() / "requirements" / f"{digest(made)}.txt", made)
 
 

@@ -77,16 +77,19 @@ def _page(url: str, name: str, patience: Patience) -> tuple[str, str]:
     if parts.scheme not in ("http", "https"):
         # A lock names the index of a project: a file of this machine is not an index.
         return "", ""
-    headers = {"Accept": _ACCEPT}
+    login = ""
     if parts.username:
         pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        login = f"Basic {base64.b64encode(pair.encode()).decode()}"
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     why = ""
     for attempt in range(patience.tries):
         time.sleep(attempt)
         try:
-            request = urllib.request.Request(bare, headers=headers)
+            request = urllib.request.Request(bare, headers={"Accept": _ACCEPT})
+            if login:
+                # Another server that this one names does not get it.
+                request.add_unredirected_header("Authorization", login)
             with urllib.request.urlopen(request, timeout=patience.seconds, context=_trust()) as response:
                 return response.headers.get_content_type(), response.read(_MANY_BYTES).decode("utf-8", "replace")
         except urllib.error.HTTPError as error:

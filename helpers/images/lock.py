@@ -31,7 +31,7 @@ from helpers.images.tool_environment import lock_of
 from helpers.manifest import read as manifest
 from helpers.manifest import target
 from helpers.manifest.source import parse
-from helpers.model import pdm_lock, pylock
+from helpers.model import git_url, pdm_lock, pylock
 from helpers.model.lock_kind import LockKind
 from helpers.model.pinned_line import MAIN, Selection, pins
 from helpers.model.poetry_lock import Pinned, normal_name, pinned
@@ -327,12 +327,14 @@ def _explain(source: LockSource, command: str, done: proc.Completed, copies: str
     said = (
         said.replace(copies, str(path)).replace(host.pip_index(), "INDEX").replace(_host_of(host.pip_index()), "INDEX")
     )
+    said = git_url.masked(said)
     if any(text in said for text in _STALE):
         raise source.stale()
     if any(text in said for text in ("Connection", "ConnectTimeout", "Max retries", "All attempts to connect")):
         raise InfrastructureError(f"the package index gave no answer: {said.splitlines()[-1]}", fix="invoke doctor")
     if any(text in said for text in _NOT_CLONED):
-        urls = sorted({*_REPOSITORY.findall(source.manifest())})
+        # Without an account of the manifest; of ssh the account is a part of the address.
+        urls = sorted({re.sub(r"^(https?://)[^/@]+@", r"\1", url) for url in _REPOSITORY.findall(source.manifest())})
         raise InfrastructureError(
             f"a git dependency cannot be fetched: {said.splitlines()[-1]}",
             where=path / "pyproject.toml",

@@ -7,6 +7,7 @@ import os
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 from helpers import config, discover, host, pyproject
@@ -219,6 +220,12 @@ def _distributions(
     found = [distribution.sibling_project(one, runnable.root) for one in _siblings(runnable, prod=prod, is_own=is_own)]
     own = distribution.own_project(runnable)
     projects = [one for one in found if one and one.path not in there] + ([own] if own else [])
+    for one, other in combinations(projects, 2):
+        if one.name == other.name:
+            places = " and ".join(os.path.relpath(project.path, runnable.path) for project in (one, other))
+            what = f"needs two projects with the name {excerpt(one.name)}: {places}"
+            why = "a container finds a checkout by the name"
+            raise ConfigError(what, where=runnable.path, why=why, fix="give one of them another name")
     return () if is_own else tuple(distribution.of(project, prod=prod) for project in projects)
 
 

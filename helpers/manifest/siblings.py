@@ -70,10 +70,15 @@ def check(siblings: Sequence[Sibling], root: Path, *, prod: bool = False) -> Non
     """
     listed, of_git = (repo.tracked, "tracks") if prod else (repo.files, "lists")
     for one in siblings:
-        if git_dirs.is_within(one.path, root) or not listed(one.path):
+        if git_dirs.is_within(one.path, root):
+            raise ConfigError("is a dependency by its path, and data of git", where=one.path)
+        if not listed(one.path):
             what = f"is a dependency by its path, and git {of_git} no file in it"
             why = "a verdict is kept for the files that git lists"
-            raise ConfigError(what, where=one.path, why=why, fix=f"git add -f {shlex.quote(str(one.path))}")
+            # The first names the rule that ignores the files.
+            words = "add ." if prod else "check-ignore --verbose ."
+            fix = f"git -C {shlex.quote(str(one.path))} {words}"
+            raise ConfigError(what, where=one.path, why=why, fix=fix)
 
 
 def _locked(path: Path) -> set[Path] | None:

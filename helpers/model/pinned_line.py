@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from helpers.model import git_url
 from helpers.model.poetry_lock import Pinned, normal_name
 
 # The group of the dependencies of a plain installation, as poetry calls the group.
@@ -47,7 +48,7 @@ class Line:
     def __post_init__(self) -> None:
         """Refuse a line that is no requirement, or that an installer cannot compare with a hash."""
         if not re.fullmatch(r"[A-Za-z0-9][\w.-]*(\[[\w., -]*\])? *(===? *[\w.+!-]+|@ *\S+)", self.requirement):
-            raise ValueError(f"{self.requirement!r} is not NAME==VERSION")
+            raise ValueError(f"{git_url.masked(self.requirement)!r} is not NAME==VERSION")
         if "\n" in self.marker or "#" in self.marker:
             raise ValueError(f"{self.marker!r} is no marker")
         if not self.hashes and _OF_GIT.fullmatch(self.requirement):

@@ -87,7 +87,7 @@ def _pack(plain: Path, packed: gzip.GzipFile, inside: str, name: str, more: Mapp
     with tarfile.open(plain) as source, tarfile.open(fileobj=packed, mode="w") as target:
         for item in source:
             path = posixpath.relpath(item.name, inside)
-            if path.startswith("..") or path == ".":
+            if path in (".", "..") or path.startswith("../"):
                 continue
             there.add(path)
             item.name, item.mtime, item.pax_headers = f"{name}/{path}", 0, {}

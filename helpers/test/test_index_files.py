@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,32 @@ def test_an_index_that_does_not_answer_is_a_fault_that_does_not_name_it(monkeypa
         uploads.refuse_younger([Pinned("a", "1", ("a-1.whl",))], 1, Path("poetry.lock"))
     assert "127.0.0.1" not in str(caught.value) and "secret" not in str(caught.value)
     assert "Connection refused" in str(caught.value)
+
+
+def test_login_is_sent_to_no_server_that_a_redirect_names() -> None:
+    seen: list[tuple[int, str | None]] = []
+    servers: list[HTTPServer] = []
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append((self.server.server_address[1], self.headers["Authorization"]))
+            is_first = self.server is servers[0]
+            self.send_response(302 if is_first else 200)
+            self.send_header("Location", f"http://127.0.0.1:{servers[1].server_address[1]}/simple/")
+            self.end_headers()
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    servers += [HTTPServer(("127.0.0.1", 0), Answers) for _ in range(2)]
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    first, second = (int(server.server_address[1]) for server in servers)
+    try:
+        index_files._page(f"http://ann:secret@127.0.0.1:{first}/simple/", "a", index_files.Patience(1, 5))
+    finally:
+        for server in servers:
+            server.shutdown()
+            server.server_close()
+    assert [port for port, _ in seen] == [first, second]
+    assert seen[0][1] and seen[1][1] is None

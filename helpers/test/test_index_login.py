@@ -84,6 +84,9 @@ def test_keyring_is_asked_only_if_a_variable_asks_for_it(home: Path, monkeypatch
     assert found() == ("ann", "pw")
     assert found(PackageIndex(URL.replace("://", "://bob@"))) == ("bob", "pw")
     assert (home / "asked").read_text() == f"--mode creds get {URL}\nget {URL} bob\n"
+    for address in (URL.replace("://", "://--disable@"), "https://--disable/simple"):
+        assert found(PackageIndex(address)) is None
+    assert (home / "asked").read_text().count("\n") == 2, "an option for the program comes from a checkout"
     program.write_text('#!/bin/sh\ntest "$*" = "get poetry-repository-corp.east ann" && echo pw\n')
     monkeypatch.setenv("POETRY_HTTP_BASIC_CORP_EAST_USERNAME", "ann")
     assert found() == ("ann", "pw")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,22 @@ def test_runnable_dir_as_a_sibling_has_the_name_and_version_of_its_changelog(roo
     assert (found.name, found.version) == ("shared", "2.0.0")
 
 
+def test_new_name_of_a_sibling_gives_another_image_and_two_of_a_name_are_refused(root: Path) -> None:
+    path = app(root, '"common"')
+    (root / "common" / "devops").mkdir()
+    (root / "common" / "changelog.txt").write_text("# shared-1.0.0\n- 2026-01-02\n- first\n")
+    seen = set()
+    for name in ("shared", "renamed"):
+        (root / "common" / "changelog.txt").write_text(f"# {name}-1.0.0\n- 2026-01-02\n- first\n")
+        forget()
+        seen.add(image(path).inputs)
+    assert len(seen) == 2
+    (root / "common" / "changelog.txt").write_text("# lowest-1.0.0\n- 2026-01-02\n- first\n")
+    forget()
+    with pytest.raises(ConfigError, match="needs two projects with the name 'lowest': "):
+        image(path)
+
+
 def test_path_out_of_the_repo_or_to_no_directory_is_refused_with_a_fix(root: Path, tmp_path: Path) -> None:
     path = app(root)
     file = path / "pyproject.toml"
@@ -194,7 +211,9 @@ def test_sibling_that_git_ignores_is_refused(root: Path) -> None:
     (root / ".gitignore").write_text("/lowest/\n")
     with pytest.raises(ConfigError, match="git lists no file in it") as caught:
         image(path)
-    assert caught.value.fix == f"git add -f {root / 'lowest'}"
+    fix = str(caught.value.fix)
+    assert fix == f"git -C {root / 'lowest'} check-ignore --verbose ."
+    assert "/lowest/" in subprocess.run(fix.split(), capture_output=True, encoding="utf-8", check=True).stdout
 
 
 def test_sibling_in_a_submodule_that_is_not_checked_out_is_a_skip(root: Path, tmp_path: Path) -> None:
