@@ -143,15 +143,15 @@ def test_an_index_that_does_not_answer_is_a_fault_that_does_not_name_it(monkeypa
 
 
 def test_login_is_sent_to_no_server_that_a_redirect_names() -> None:
-    seen: list[tuple[int, str | None]] = []
+    seen: list[tuple[str, str | None]] = []
     servers: list[HTTPServer] = []
 
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            seen.append((self.server.server_address[1], self.headers["Authorization"]))
+            seen.append((self.headers["Host"], self.headers["Authorization"]))
             is_first = self.server is servers[0]
             self.send_response(302 if is_first else 200)
-            self.send_header("Location", f"http://127.0.0.1:{servers[1].server_address[1]}/simple/")
+            self.send_header("Location", f"http://127.0.0.1:{servers[1].server_port}/simple/")
             self.end_headers()
 
         def log_message(self, *words: object) -> None:
@@ -160,12 +160,12 @@ def test_login_is_sent_to_no_server_that_a_redirect_names() -> None:
     servers += [HTTPServer(("127.0.0.1", 0), Answers) for _ in range(2)]
     for server in servers:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    first, second = (int(server.server_address[1]) for server in servers)
+    first, second = (server.server_port for server in servers)
     try:
         index_files._page(f"http://ann:secret@127.0.0.1:{first}/simple/", "a", index_files.Patience(1, 5))
     finally:
         for server in servers:
             server.shutdown()
             server.server_close()
-    assert [port for port, _ in seen] == [first, second]
+    assert [host for host, _ in seen] == [f"127.0.0.1:{first}", f"127.0.0.1:{second}"]
     assert seen[0][1] and seen[1][1] is None
