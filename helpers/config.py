@@ -80,7 +80,9 @@ def load(root: Path, path: Path, all_paths: Sequence[Path], *, unfinished: bool 
 def _siblings(root: Path, path: Path, settings: Settings) -> tuple[Sibling, ...]:
     # Code of a used directory imports the siblings of that directory.
     used = [Path(os.path.realpath(path / name)) for name in settings.uses]
-    used = [one for one in used if one.is_relative_to(root) and discover.is_runnable(one)]
+    # The tests import no code of a directory that the caller cannot read.
+    used = [one for one in used if one.is_relative_to(root) and os.access(one, os.R_OK | os.X_OK)]
+    used = [one for one in used if discover.is_runnable(one)]
     places = [one for one in (path, *used) if path_marks.are_in(one)]
     if not places:
         return ()
