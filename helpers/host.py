@@ -91,7 +91,7 @@ class HostSettings:
         return env
 
     def beside(self, indexes: Iterable[PackageIndex]) -> HostSettings:
-        """Return the settings with the indexes of a project, each with its login, before those of the machine."""
+        """Return the settings with the indexes of a project and their logins before the indexes of the machine."""
         urls = [login.into(one.bare) if (login := self.login_of(one)) else one.url for one in indexes]
         # The lock has decided about each version, and hashes about each file: the order of the indexes may not.
         strategy = pip_config.uv_strategy(os.environ, urls) or self.strategy

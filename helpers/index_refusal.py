@@ -69,7 +69,7 @@ def _refuses(index: PackageIndex) -> bool:
     request = urllib.request.Request(f"{index.bare}/pip/")
     if login:
         pair = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
-        # Another server that this one names does not get it.
+        # A redirect to a second server must not carry the login.
         request.add_unredirected_header("Authorization", f"Basic {pair}")
     with suppress(OSError, ValueError, HTTPException):
         try:

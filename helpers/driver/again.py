@@ -22,20 +22,10 @@ _OF_TESTS = (Status.FAIL, Status.CRASH, Status.TIMEOUT)
 _MOST_TESTS = 20
 # Options of pytest and pytest-xdist with a value that may look like a place of tests.
 # https://docs.pytest.org/en/stable/reference/reference.html#command-line-flags
-_WITH_VALUE: tuple[str, ...] = (
-    "-c",
-    "-k",
-    "-m",
-    "-n",
-    "-o",
-    "-p",
-    "-r",
-    "-W",
-    "--basetemp",
-    "--confcutdir",
-    "--config-file",
+_WITH_VALUE = (
+    *("-c", "-k", "-m", "-n", "-o", "-p", "-r", "-W", "--basetemp", "--confcutdir", "--config-file", "--cov"),
+    *("--deselect", "--dist", "--ignore", "--junitxml", "--junit-xml", "--log-file", "--rootdir"),
 )
-_WITH_VALUE += ("--cov", "--deselect", "--dist", "--ignore", "--junitxml", "--junit-xml", "--log-file", "--rootdir")
 # The message of a failure that needs a terminal, and pytest's options for a run on a terminal.
 _NEEDS_TERMINAL = {"bdb.BdbQuit": ["--pdb"], "reading from stdin while output is captured": ["-s", "--pdb"]}
 

@@ -78,7 +78,7 @@ class VerdictCache:
         self._since = since
         self._asked = asked
         self._keys: dict[str, str] = {}
-        # The names of what many directories see, such as helpers itself, and the files that they are made of.
+        # The digests of paths that many directories see, such as helpers itself, and the files behind the digests.
         self._shared_names: tuple[Contents | None, dict[tuple[Path, tuple[Path, ...]], str]] = (None, {})
         # The files that `find` made its keys of; None before, and where nobody can say.
         self.now: Contents | None = None
@@ -158,7 +158,7 @@ class VerdictCache:
 
     def _again(self, dirs: Sequence[DirPlan]) -> Contents:
         """Return what the files of the checkout hold now, after the tests."""
-        self._shared_names = (None, {})  # some may lie outside of the checkout
+        self._shared_names = (None, {})  # helpers may lie outside of the checkout
         return self.now if self.now and is_still(self.now) else contents(self.root, seen=self.seen(dirs))
 
     def seen(self, dirs: Sequence[DirPlan]) -> Seen:

@@ -32,7 +32,7 @@ from helpers.storage import cache_dir, scratch
 
 # Where BuildKit shows the secret `ca` to a recipe (https://docs.docker.com/build/building/secrets/).
 _CA_INSIDE = "/run/secrets/ca"
-# The directory of the cache with archives of git dependencies, and where a recipe sees those of its lock.
+# The directory of the cache with archives of git dependencies, and where a recipe sees the archives of its lock.
 SOURCES = "git-sources"
 _SOURCES_INSIDE = "/run/context/sources"
 # Backends that take a version from git take it from these: there is no git in a build.
@@ -117,7 +117,7 @@ def _has_stage(recipe: str, name: str) -> bool:
 
 
 def _project_stages(image: ImageSpec) -> Iterator[str]:
-    """Yield the stages that build and install the wheels of an image, each on those of the wheel before it."""
+    """Yield the stages that build and install the wheels of an image, wheel on wheel."""
     last = len(image.distributions) - 1
     for number in range(last + 1):
         before = f"project-{{}}-{number - 1}" if number else "packages"

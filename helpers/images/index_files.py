@@ -88,7 +88,7 @@ def _page(url: str, name: str, patience: Patience) -> tuple[str, str]:
         try:
             request = urllib.request.Request(bare, headers={"Accept": _ACCEPT})
             if login:
-                # Another server that this one names does not get it.
+                # A redirect to a second server must not carry the login.
                 request.add_unredirected_header("Authorization", login)
             with urllib.request.urlopen(request, timeout=patience.seconds, context=_trust()) as response:
                 return response.headers.get_content_type(), response.read(_MANY_BYTES).decode("utf-8", "replace")

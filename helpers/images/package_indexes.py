@@ -1,4 +1,4 @@
-"""The package indexes of a lock besides those of the machine, with the names that their logins go by."""
+"""The package indexes of a lock besides the indexes of the machine, with the names of their logins."""
 
 from __future__ import annotations
 

@@ -252,7 +252,7 @@ def _siblings(runnable: RunnableDir, *, prod: bool, is_own: bool) -> tuple[Sibli
 
 
 def siblings_in_prod(runnable: RunnableDir) -> tuple[Sibling, ...]:
-    """Return the siblings whose wheels an image of prod holds: those of a plain installation."""
+    """Return the siblings whose wheels an image of prod holds: the siblings of a plain installation."""
     if all(one.is_used for one in runnable.siblings):
         return ()
     from helpers.manifest import siblings  # as above

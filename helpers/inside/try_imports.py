@@ -2,7 +2,7 @@
 
 usage: python try_imports.py [MODULE...]
 
-Without a module, those at the top of the installed distributions of projects.
+Without a module, the modules at the top of the installed distributions of projects.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The parts of a project that an installation needs: its own, and those of the projects beside it, transitively."""
+"""The parts of a project that an installation needs: its own parts, and the parts of its siblings, transitively."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_PARTS, _MOST_OF_MARKER = 5_000, 5_000
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a project under a condition: its dependencies, or those of a group or an extra.
+    """A part of a project under a condition: its dependencies, or the dependencies of a group or an extra.
 
     Arguments:
         place: absolute path of the project, without links.

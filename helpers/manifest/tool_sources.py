@@ -50,7 +50,7 @@ def uv(project: Path, top: Table) -> dict[str, list[Source]]:
 
 
 def _sources(project: Path, top: Table) -> Iterator[tuple[str, Table]]:
-    """Yield the sources of a project, and those of its workspace for other names."""
+    """Yield the sources of a project, then the sources of its workspace for names without a source of the project."""
     yield from _own_sources(top)
     own = {normal_name(name) for name in top.table("tool", "uv", "sources").data}
     above = _workspace(project)

@@ -18,7 +18,7 @@ from helpers.repo.remotes import first_words, local_allowed, network_environment
 
 _SECONDS = 900.0
 # Attributes of a repo leave files out of an archive, and change others: an installer of a commit sees all files as
-# they are. This file counts more than those of the repo (https://git-scm.com/docs/gitattributes).
+# they are. This file counts more than the files of the repo (https://git-scm.com/docs/gitattributes).
 _ATTRIBUTES = "* -export-ignore -export-subst -text -eol -ident -filter -working-tree-encoding\n"
 _CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 _WORDS = ("--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--upload-pack=git-upload-pack")

@@ -105,8 +105,8 @@ def test_a_daemon_ends_with_the_command_or_with_the_driver(rest: str, code: int)
 
 
 def test_listener_that_takes_the_exit_code_first_still_ends_all_others() -> None:
-    # The order of two threads, of which the kernel decides otherwise: the one takes the exit code while the other
-    # looks for processes.
+    # The kernel decides the order of two threads. Here one thread takes the exit code while the second thread looks for
+    # processes.
     late = f"""
 import os, sys, time
 sys.path.insert(0, {str(RUNNER.parent)!r})
