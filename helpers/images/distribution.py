@@ -135,7 +135,9 @@ def _files(project: Project, *, prod: bool) -> list[Copied]:
     inside_others = tuple(f"{path}/" for path in project.nested)
     found = sorted(path for path in listed(project.path) if not str(path).startswith(inside_others))
     links = {path: Path(os.path.realpath(path)) for path in found if os.path.realpath(path) != str(path)}
-    known = {*found, *(listed(project.root) if links else ())}
+    # A sibling in a submodule may hold links to files of that submodule, which the repo around it does not list.
+    roots = {project.root, repo.find_root(project.path)} if links else set()
+    known = {*found, *(file for root in roots for file in listed(root))}
     for path, real in links.items():
         _check_link(project.root, path, real, known)
     named = {path.relative_to(project.path).as_posix(): path for path in found}

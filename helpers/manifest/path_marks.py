@@ -28,7 +28,8 @@ def are_in(path: Path) -> bool:
     if str(pyproject.settings_table(path).get("lock", "")).startswith(".."):
         return True
     project, tool = data.get("project", {}), data.get("tool", {})
-    if "dependencies" in project.get("dynamic", ()) or not (project or "poetry" in tool):
+    stated_elsewhere = {"dependencies", "optional-dependencies"}.intersection(project.get("dynamic", ()))
+    if stated_elsewhere or not (project or "poetry" in tool):
         return True
     others = [checkout_file.read_text_if_there(path / name) for name in ("setup.py", "setup.cfg")]
     return _names_a_path([project, data.get("dependency-groups"), *(tool.get(name) for name in _TABLES), *others])

@@ -16,6 +16,7 @@ from helpers.host import User
 from helpers.images import lock, sibling_lines
 from helpers.images.lock_source import LockSource
 from helpers.images.recipe import image_chain
+from helpers.manifest import path_marks
 from helpers.model import local_packages
 from helpers.model.lock_kind import LockKind
 from helpers.model.pdm_lock import _hash
@@ -112,6 +113,16 @@ def test_directory_without_a_path_in_its_manifest_reads_no_manifest(
     path = add_dir(root, "plain")
     monkeypatch.setattr("helpers.manifest.siblings.of", lambda *_: pytest.fail("reads the manifest"))
     assert load(path).siblings == ()
+
+
+@pytest.mark.parametrize("field", ["dependencies", "optional-dependencies"])
+def test_manifest_whose_dependencies_stand_in_other_files_may_name_a_path(tmp_path: Path, field: str) -> None:
+    file = tmp_path / "pyproject.toml"
+    file.write_text(f'[project]\nname = "app"\nversion = "1"\ndynamic = ["{field}"]\n')
+    assert path_marks.are_in(tmp_path)
+    file.write_text('[project]\nname = "app"\ndynamic = ["version"]\n')
+    forget()
+    assert not path_marks.are_in(tmp_path)
 
 
 def test_sibling_is_mounted_and_its_name_leads_to_its_checkout(root: Path) -> None:
@@ -228,6 +239,25 @@ def test_sibling_in_a_submodule_that_is_not_checked_out_is_a_skip(root: Path, tm
     git(root, "submodule", "--quiet", "deinit", "-f", "common")
     with pytest.raises(NotCheckedOutError):
         load(path)
+
+
+def test_link_of_a_sibling_to_a_file_of_its_submodule_gives_the_build_the_file(root: Path, tmp_path: Path) -> None:
+    sub = make_repo(tmp_path / "sub")
+    (root / "common").rename(sub / "common")
+    (sub / "LICENSE").write_text("free\n")
+    (sub / "common" / "LICENSE").symlink_to("../LICENSE")
+    git(sub, "add", "--all")
+    git(sub, "commit", "--quiet", "--message", "x")
+    path = app(root)
+    git(root, "submodule", "--quiet", "add", str(sub), "team")
+    file = path / "pyproject.toml"
+    file.write_text(file.read_text().replace("../common", "../team/common"))
+    lock_file = path / "poetry.lock"
+    lock_file.write_text(lock_file.read_text().replace("../common", "../team/common"))
+    (root / "team" / "common" / "pyproject.toml").write_text(BUILD + '[project]\nname = "common"\nversion = "1"\n')
+    forget()
+    distribution = next(one for one in image(path).distributions if one.name == "common")
+    assert "LICENSE" in {item.name for item in distribution.files}
 
 
 @pytest.mark.parametrize("own_recipe", [False, True])
