@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -11,6 +12,7 @@ from helpers.engine.specs import Copied
 from helpers.errors import ConfigError, PolicyError
 from helpers.images.forbidden import why_forbidden
 from helpers.model.runnable import RunnableDir
+from helpers.repo.location import git_in
 from helpers.storage import digest
 
 # Directories of tests beside shared code, whose settings nobody reads.
@@ -151,9 +153,8 @@ def _checked(place: Path, name: str) -> Copied:
         raise ConfigError(f"is tracked and cannot be read: {error.strerror}", where=source) from None
     target = real.relative_to(place).as_posix()
     if reason := why_forbidden(name, head) or why_forbidden(target):
-        raise PolicyError(
-            f"may not be in an image: {reason}", where=source, fix=f"git rm --cached {name}, or leave it out of `code`"
-        )
+        fix = f"{git_in(place)} rm --cached {shlex.quote(name)}  (or leave it out of `code`)"
+        raise PolicyError(f"may not be in an image: {reason}", where=source, fix=fix)
     # What is copied is the target's content, so that it is asked for what is asked of each file.
     if real != source and real not in repo.tracked(place):
         raise PolicyError(

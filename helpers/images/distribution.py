@@ -21,6 +21,7 @@ from helpers.model.manifest import BuildSystem
 from helpers.model.runnable import RunnableDir
 from helpers.model.settings import Settings
 from helpers.model.sibling import Sibling
+from helpers.repo.location import git_in
 from helpers.storage import digest
 
 # Counted up when installed distributions of an older version of this toolchain must not be used any more.
@@ -175,5 +176,5 @@ def _is_left_out(project: Project, item: Copied) -> bool:
     raise PolicyError(
         f"may not be in an image: {reason}",
         where=item.source,
-        fix=f"git rm --cached {shlex.quote(item.name)}  (run it in {project.path})",
+        fix=f"{git_in(project.path)} rm --cached {shlex.quote(item.name)}",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from helpers import config
 from helpers.errors import ConfigError, PolicyError
 from helpers.images import code
 from helpers.images.forbidden import why_forbidden
-from helpers.test.unit_fixtures import add_dir, cache, git, make_repo
+from helpers.test.unit_fixtures import add_dir, cache, forget, git, make_repo
 
 __all__ = ["cache"]
 
@@ -95,6 +97,13 @@ def test_a_link_to_what_may_not_be_copied_is_refused(path: Path, target: str, tr
     with pytest.raises(PolicyError, match=says) as caught:
         copied(path)
     assert caught.value.where == str(path / "tool" / "settings.ini")
+    if "may not be in an image" in says:
+        command, _, other = str(caught.value.fix).partition("  (")
+        assert other
+        subprocess.run(shlex.split(command), check=True, capture_output=True)
+        forget()
+        runnable = config.load(path.parent, path, [path.parent, path])
+        assert [item.name for item in code.files(runnable)] == ["tool/__init__.py"]
 
 
 def test_a_link_out_of_the_directory_is_refused_with_what_to_do(path: Path) -> None:
