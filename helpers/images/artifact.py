@@ -20,6 +20,7 @@ from helpers.images import layout as files
 from helpers.model import image as names
 from helpers.model.stage import Stage
 from helpers.storage import cache_dir, digest, locked, use
+from helpers.thin_env.slow_steps import shown
 
 
 class LayoutEngine(Engine, Protocol):
@@ -138,9 +139,10 @@ def load(engine: LayoutEngine, artifact: Artifact, reference: str) -> None:
         return
     archive = artifact.layout.with_name(f"{artifact.layout.name}.{os.getpid()}.tar")
     try:
-        with tarfile.open(archive, "w") as file:
-            file.add(artifact.layout, arcname=".")
-        engine.load(archive, artifact.digest, [reference])
+        with shown(f"loading {artifact.image.reference} into the engine", key="loading an image", usual=5.0):
+            with tarfile.open(archive, "w") as file:
+                file.add(artifact.layout, arcname=".")
+            engine.load(archive, artifact.digest, [reference])
     finally:
         archive.unlink(missing_ok=True)
 

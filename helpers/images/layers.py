@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from helpers import proc
+from helpers.console import counted
 from helpers.errors import InfrastructureError
 from helpers.images import layout as files
 from helpers.images.forbidden import PRIVATE_KEY, PRIVATE_KEY_IN_CODE, PRIVATE_KEY_MARKER
 from helpers.images.tool_environment import lock_of, python_of
 from helpers.registry.manifest import Manifest
 from helpers.storage import cache_dir, digest, use
+from helpers.thin_env.slow_steps import shown
 
 _READER = Path(__file__).with_name("read_layers.py")
 _SECONDS = 600.0
@@ -234,7 +236,9 @@ def read(layout: Path, sizes: Mapping[str, int]) -> dict[str, Layer]:
     for report in reports.values():
         use("layers", report.name)
     if missing := {one: report for one, report in reports.items() if not report.exists()}:
-        _run_reader(layout, missing)
+        megabytes = sum(map(sizes.__getitem__, missing)) / 1e6
+        with shown(f"reading {counted(len(missing), 'layer')}", key="reading layers", usual=1.0 + megabytes / 30):
+            _run_reader(layout, missing)
     return {one: _parse(one, sizes[one], report) for one, report in reports.items()}
 
 

@@ -20,6 +20,7 @@ from helpers.model.image import BaseKind, native_platform
 from helpers.model.runnable import RunnableDir
 from helpers.model.stage import Stage
 from helpers.storage import cache_dir, write_once
+from helpers.thin_env.slow_steps import shown
 
 # An emulated Python takes seconds to start.
 _SECONDS = 300.0
@@ -62,7 +63,8 @@ def all_platforms(engine: Engine, tried: Tried, control: Control) -> None:
     for platform in tried.image.platforms or (native_platform(os.uname().machine),):
         say(f"trying {name} on {platform}")
         log = cache_dir() / "builds" / f"try-{tried.digest[7:19]}-{platform.replace('/', '-')}.log"
-        outcome = engine.run(_container(tried, platform), log, _SECONDS, control)
+        with shown(f"trying {name} on {platform}", key=f"trying an image on {platform}", usual=2.0):
+            outcome = engine.run(_container(tried, platform), log, _SECONDS, control)
         if outcome.stopped:
             raise InfrastructureError("stopped by the user", where=name)
         if outcome.code:
