@@ -223,9 +223,12 @@ def _exported(source: LockSource, chosen: Selection) -> Path:
 
 def _compared(source: LockSource) -> str:
     """Return the requirements that the lock is compared with: also those of a `setup.cfg` or of other files."""
-    if source.kind is LockKind.POETRY:
+    if source.kind is LockKind.POETRY and not sibling_lines.are_in(source):
         return ""  # poetry compares with the text of the project
     try:
+        if source.kind is LockKind.POETRY:
+            # A sibling that names a project no longer makes the line of that project wrong.
+            return repr(sorted(os.path.relpath(place, source.directory) for place in sibling_lines.places(source)))
         return repr(manifest.read(source.directory))
     except ConfigError as error:
         return str(error)

@@ -23,6 +23,15 @@ def are_in(source: LockSource) -> bool:
     return f'type = "{_KIND}"' in source.text()
 
 
+def places(source: LockSource) -> set[Path]:
+    """Return the places of the projects that a lock may name by a path.
+
+    Raises:
+        ConfigError: a manifest is wrong.
+    """
+    return siblings.places(source.directory, repo.find_root(source.directory), config.settings_of(source.directory))
+
+
 def without(exported: str, source: LockSource) -> str:
     """Return exported requirements without the lines of siblings.
 
@@ -36,7 +45,7 @@ def without(exported: str, source: LockSource) -> str:
     if "file://" not in exported:
         return exported
     kept = []
-    known = siblings.places(source.directory, repo.find_root(source.directory), config.settings_of(source.directory))
+    known = places(source)
     for _, line in logical_lines(exported):
         found = _LINE.fullmatch(line)
         if not found:

@@ -13,8 +13,7 @@ from helpers.driver.container import test_container as container_of_tests
 from helpers.engine.specs import ImageSpec, RunSpec
 from helpers.errors import ConfigError, NotCheckedOutError
 from helpers.host import User
-from helpers.images import lock, sibling_lines
-from helpers.images.lock_source import LockSource
+from helpers.images import lock
 from helpers.images.recipe import image_chain
 from helpers.manifest import path_marks
 from helpers.model import local_packages
@@ -271,29 +270,6 @@ def test_prod_image_that_cannot_hold_a_sibling_is_refused(root: Path, own_recipe
     with pytest.raises(ConfigError, match="which its image of prod cannot hold") as caught:
         image(path, Stage.PROD)
     assert ("Dockerfile" if own_recipe else "[build-system]") in str(caught.value.fix)
-
-
-EXPORTED = """\
-attrs==23.1.0 ; python_version >= "3.11" \\
-    --hash=sha256:{hash}
--e file://{root}/common ; python_version >= "3.11"
-lowest @ file://{root}/lowest
-"""
-
-
-def test_export_has_no_line_of_a_sibling(root: Path) -> None:
-    source = LockSource(LockKind.POETRY, root / "app" / "poetry.lock", app(root))
-    kept = sibling_lines.without(EXPORTED.format(root=root, hash="0" * 64), source)
-    assert kept.split() == ["attrs==23.1.0", ";", "python_version", ">=", '"3.11"', f"--hash=sha256:{'0' * 64}"]
-    assert sibling_lines.are_in(source)
-    with pytest.raises(ConfigError, match=r"has the path \.\./unknown"):
-        sibling_lines.without(f"x @ file://{root}/unknown ; python_version >= '3'\n", source)
-
-
-def test_locks_with_siblings_are_not_exported_without_the_check(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = app(root)
-    monkeypatch.setattr("helpers.images.isolated_poetry.run_all", lambda _: pytest.fail("exports it"))
-    lock.export_all([(path, ())])
 
 
 @pytest.mark.parametrize(
