@@ -132,7 +132,7 @@ def _online_environment(source: LockSource) -> Mapping[str, str]:
     settings = host.settings()
     found = settings.environment(str(settings.ca) if settings.ca else None)
     # Only this place asks pip for the address: an export asks no index, and pip is slow.
-    # Poetry starts the user's git and ssh for a git dependency; without a question to the user.
+    # Poetry starts the user's git and ssh for a git dependency, without a question to the user.
     network = network_environment()
     git = {name: network[name] for name in ("GIT_SSH_COMMAND", "GIT_TERMINAL_PROMPT", "GIT_ASKPASS", "SSH_ASKPASS")}
     mirror = {"POETRY_PYPI_MIRROR_URL": host.pip_index()}
